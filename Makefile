@@ -1,0 +1,50 @@
+# Everything a newcomer needs is `make demo` and `make test`; both build the environment first.
+#
+# PYTHON names another interpreter for the environment: make test PYTHON=python3.13
+# ARGS goes on to the program: make demo ARGS="--style mosaic"    make test ARGS="-k gram"
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    stylise a photo with the bundled network and print where the picture is"
+	@echo "make test    run the tests"
+	@echo "make lint    check style and types"
+	@echo "make bench   measure speed"
+	@echo "make clean   remove what was built; the environment $(VENV) stays"
+
+demo: $(INSTALLED)
+	@$(BIN)/python examples/demo.py $(ARGS)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+# The options of the tests are dropped: their run-time checks of shapes would be measured too.
+bench: $(INSTALLED)
+	$(BIN)/python -m pytest -o addopts= benchmarks $(ARGS)
+
+clean:
+	rm -rf build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find examples src tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "SWAG needs Python 3.11 or newer, and '$(PYTHON)' is not; say make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# One command installs torch and torchvision, which must be built for each other.
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --no-input --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,185 @@
+"""The networks in the package: small, trained, ready without a download.
+
+network("resnet")                                   with the weights in the package
+network("resnet", weights="random", seed=1)         with random ones
+card("resnet").top1                                 what the weights are and how they came to be
+"""
+
+import difflib
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from swag.backbones.family import Architecture, ThinNetwork, from_state
+from swag.errors import BackboneError, WeightsError
+
+ARCHITECTURES = {
+    "resnet": Architecture(),
+    "noresnet": Architecture(shortcuts=False),
+    "vgg": Architecture(shortcuts=False, stem=3, downsampling="max"),
+    "resvgg": Architecture(stem=3, downsampling="max"),
+    "resnet-deep": Architecture(widths=(16, 32, 64, 128), depths=(3, 4, 6, 3)),
+    "noresnet-deep": Architecture(shortcuts=False, widths=(16, 32, 64, 128), depths=(3, 4, 6, 3)),
+}
+"""The deep pair has the blocks of ResNet-34, the others those of ResNet-18."""
+
+STYLE_LAYERS = ("stem", "stage1", "stage2", "stage3", "stage4")
+CONTENT_LAYERS = ("stage3",)
+
+FOLDER = Path(__file__).parent / "weights_files"
+CARDS = "cards.json"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the weights of a network are, how they came to be, and what they are for.
+
+    `top1` is the share in [0, 1] of Tiny ImageNet's 5,000 validation pictures (200 classes) that
+    the network and its head named rightly, before folding and rounding. `epochs` are passes over
+    the main pictures in all `trainings`; `finished` is false where the last was cut short.
+    `bytes` and `sha256` are the file's.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    bytes: int
+    parameters: int
+    architecture: dict[str, Any]
+    top1: float | None
+    epochs: float
+    finished: bool
+    trainings: list[dict[str, Any]]
+    data: list[dict[str, str]]
+    intended_use: str
+    limits: str
+    continued_by: str
+
+
+def names() -> tuple[str, ...]:
+    """The networks of the package, without the prefix `swag/`."""
+    return tuple(ARCHITECTURES)
+
+
+def trained_names(folder: Path = FOLDER) -> tuple[str, ...]:
+    """Those of them that have trained weights."""
+    cards = _cards(folder)
+    return tuple(name for name in ARCHITECTURES if name in cards)
+
+
+def bare(name: str) -> str:
+    """A network's name without the prefix `swag/`."""
+    return name.removeprefix("swag/")
+
+
+def architecture(name: str) -> Architecture:
+    """The switches of a network; BackboneError if there is none of that name."""
+    if bare(name) not in ARCHITECTURES:
+        near = difflib.get_close_matches(bare(name), ARCHITECTURES, 1)
+        hint = f"; did you mean swag/{near[0]}?" if near else ""
+        known = ", ".join(f"swag/{known}" for known in ARCHITECTURES)
+        raise BackboneError(f"no bundled network {name!r}; expected one of {known}{hint}")
+    return ARCHITECTURES[bare(name)]
+
+
+def card(name: str, folder: Path = FOLDER) -> Card:
+    """The card of a network's weights; WeightsError if it has none."""
+    architecture(name)
+    cards = _cards(folder)
+    if bare(name) not in cards:
+        trained = ", ".join(f"swag/{known}" for known in cards) or "none"
+        raise WeightsError(
+            f"swag/{bare(name)} has no trained weights in this package (there are: {trained}); "
+            f"use random ones, or train it: swag train-backbone {bare(name)} DATA OUT.pt"
+        )
+    return Card(**cards[bare(name)])
+
+
+def path(name: str, folder: Path = FOLDER) -> Path:
+    """Where the weights of a network lie; WeightsError if it has none."""
+    return folder / card(name, folder).file
+
+
+def network(
+    name: str,
+    *,
+    weights: Literal["pretrained", "random"] = "pretrained",
+    seed: int = 0,
+    folder: Path = FOLDER,
+) -> ThinNetwork:
+    """A network in evaluation mode, with the weights in the package or with random ones.
+
+    Pretrained weights are checked against their card; batch norm is part of the convolutions.
+    Random ones are plain He initialisation of every filter (He et al. 2015), drawn from `seed`,
+    with batch norm at its initial statistics: weight 1, also at the end of a branch, where a
+    training begins with 0. With 0 a random block would be its shortcut alone, and what the paper
+    studies, the sum of a shortcut and a random branch, could not be seen.
+
+    Raises:
+        BackboneError: no such network.
+        WeightsError: no weights for it in the package, or not those of the card.
+    """
+    if weights == "random":
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return ThinNetwork(architecture(name)).eval()
+    expected = card(name, folder)
+    file = folder / expected.file
+    data = _bytes(file)
+    if hashlib.sha256(data).hexdigest() != expected.sha256:
+        raise WeightsError(
+            f"{file}: not the weights that belong to {expected.name} (their SHA-256 differs from "
+            "the card's); the file is damaged or was replaced: install the package again"
+        )
+    return _filled(name, _parsed(data, file), file)
+
+
+def from_file(name: str, file: Path) -> ThinNetwork:
+    """A network in evaluation mode with the weights of an exported file, whatever its hash.
+
+    Raises:
+        WeightsError: the file cannot be read, or holds the weights of another network.
+    """
+    return _filled(name, read_state(file), file)
+
+
+def read_state(file: Path) -> dict[str, Tensor]:
+    """The tensors in an exported file, in float32; WeightsError if it cannot be read."""
+    return _parsed(_bytes(file), file)
+
+
+def _filled(name: str, state: dict[str, Tensor], file: Path) -> ThinNetwork:
+    try:
+        return from_state(replace(architecture(name), norm=False), state)
+    except RuntimeError as error:
+        raise WeightsError(f"{file}: holds the weights of another network than {name}") from error
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{file}: weights cannot be read ({error.strerror})") from error
+
+
+def _parsed(data: bytes, file: Path) -> dict[str, Tensor]:
+    try:
+        return {key: value.float() for key, value in load(data).items()}
+    except SafetensorError as error:
+        raise WeightsError(f"{file}: not a safetensors file, or damaged ({error})") from error
+
+
+def _cards(folder: Path) -> dict[str, Any]:
+    file = folder / CARDS
+    try:
+        cards: dict[str, Any] = json.loads(_bytes(file)) if file.exists() else {}
+    except ValueError as error:
+        raise WeightsError(f"{file}: damaged ({error}); install the package again") from error
+    return cards

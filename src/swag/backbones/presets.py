@@ -1,0 +1,111 @@
+"""The layers of well-known networks, as data: which are read for style and which for content.
+
+A name is that of the module in torchvision or timm. For VGG, whose modules only have numbers,
+the names of the literature (`relu4_2`) are accepted too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Layers of one network.
+
+    Args:
+        about: one line for a list of networks.
+        style: layers whose statistics are matched, from the first to the deepest.
+        content: layers that are matched position by position.
+        aliases: other names of layers, as the literature has them.
+    """
+
+    about: str
+    style: tuple[str, ...]
+    content: tuple[str, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+
+def vgg_names(*convolutions: int) -> dict[str, str]:
+    """conv1_1, relu1_1, ..., pool5 -> the module, from the number of convolutions per block."""
+    names: dict[str, str] = {}
+    index = 0
+    for block, count in enumerate(convolutions, start=1):
+        for layer in range(1, count + 1):
+            names[f"conv{block}_{layer}"] = f"features.{index}"
+            names[f"relu{block}_{layer}"] = f"features.{index + 1}"
+            index += 2
+        names[f"pool{block}"] = f"features.{index}"
+        index += 1
+    return names
+
+
+def _resnet(about: str) -> Preset:
+    """The authors' script reads conv0_0 (after its ReLU), conv1_2, conv2_3, conv3_5, conv4_2.
+
+    It counts stages and blocks from zero within ResNet-50: those are the stem and the last block
+    of each stage, which other depths have too. Content is its conv3_5.
+    """
+    return Preset(
+        about, style=("relu", "layer1", "layer2", "layer3", "layer4"), content=("layer3",)
+    )
+
+
+def _features(about: str, *style: int, content: int) -> Preset:
+    """Children of `features`, by number."""
+    return Preset(about, tuple(f"features.{i}" for i in style), (f"features.{content}",))
+
+
+def _blocks(about: str, prefix: str) -> Preset:
+    """Every third block of a transformer of twelve."""
+    return Preset(about, tuple(f"{prefix}{i}" for i in (2, 5, 8, 11)), (f"{prefix}8",))
+
+
+PRESETS: Mapping[str, Preset] = {
+    "torchvision/vgg16": Preset(
+        "VGG-16 (2014), ReLUs after the first convolution of each block",
+        # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
+        style=("features.1", "features.6", "features.11", "features.18", "features.25"),
+        content=("features.20",),  # relu4_2
+        aliases=vgg_names(2, 2, 3, 3, 3),
+    ),
+    "torchvision/vgg19": Preset(
+        "VGG-19 (2014), the network of Gatys et al. 2016",
+        # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
+        style=("features.1", "features.6", "features.11", "features.20", "features.29"),
+        content=("features.22",),  # relu4_2
+        aliases=vgg_names(2, 2, 4, 4, 4),
+    ),
+    "torchvision/resnet18": _resnet("ResNet-18 (2015)"),
+    "torchvision/resnet34": _resnet("ResNet-34 (2015)"),
+    "torchvision/resnet50": _resnet("ResNet-50 (2015), the network and layers of the SWAG authors"),
+    "torchvision/resnet101": _resnet("ResNet-101 (2015)"),
+    "torchvision/wide_resnet50_2": _resnet("Wide ResNet-50-2 (2016)"),
+    "torchvision/inception_v3": Preset(
+        "Inception-v3 (2015)",
+        style=("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c"),
+        content=("Mixed_6e",),
+    ),
+    "torchvision/googlenet": Preset(
+        "GoogLeNet (2014)",
+        style=("conv1", "conv3", "inception3b", "inception4e", "inception5b"),
+        content=("inception4e",),
+    ),
+    "torchvision/densenet121": Preset(
+        "DenseNet-121 (2016)",
+        style=("features.relu0", *(f"features.denseblock{i}" for i in (1, 2, 3, 4))),
+        content=("features.denseblock3",),
+    ),
+    "torchvision/mobilenet_v2": _features("MobileNet-v2 (2018)", 1, 3, 6, 13, 18, content=13),
+    "torchvision/mobilenet_v3_small": _features(
+        "MobileNet-v3 small (2019)", 0, 1, 3, 8, 12, content=8
+    ),
+    "torchvision/mobilenet_v3_large": _features(
+        "MobileNet-v3 large (2019)", 1, 3, 6, 12, 16, content=12
+    ),
+    "torchvision/efficientnet_b0": _features("EfficientNet-B0 (2019)", 1, 2, 3, 5, 8, content=5),
+    "torchvision/convnext_tiny": _features("ConvNeXt tiny (2022)", 0, 1, 3, 5, 7, content=5),
+    "torchvision/squeezenet1_1": _features("SqueezeNet 1.1 (2016)", 1, 4, 7, 10, 12, content=10),
+    "torchvision/alexnet": _features("AlexNet (2012), its five ReLUs", 1, 4, 7, 9, 11, content=9),
+    "torchvision/vit_b_16": _blocks("ViT-B/16 (2020)", "encoder.layers.encoder_layer_"),
+    "timm/vit_small_patch16_224.dino": _blocks("ViT-S/16, self-supervised by DINO (2021)", "blocks."),
+}

@@ -1,0 +1,126 @@
+"""Find the layers of a network that nobody has described: the last before each reduction.
+
+    last_before_each_reduction(resnet50())    # ("relu", "layer1", "layer2", "layer3", "layer4")
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from swag.errors import BackboneError
+from swag.features import Arrange, Preprocess, observe, trial_picture
+
+_SIDES = (256, 224, 299, 384, 512, 96)
+"""Large enough that the deepest maps of a classifier have more than one position."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one pass shows of a module.
+
+    Args:
+        name: as in `named_modules`.
+        runs: how often it ran.
+        shape: batch, channels, rows, columns of its last output; None where that is not a map.
+        learns: whether it has parameters of its own.
+    """
+
+    name: str
+    runs: int
+    shape: tuple[int, ...] | None
+    learns: bool
+
+
+def trace(
+    model: nn.Module, preprocess: Preprocess | None = None, *, arrange: Arrange | None = None
+) -> list[Layer]:
+    """The modules of a network in the order in which they first finish, by one trial pass."""
+    model = model.eval()
+    sample = trial_picture(model, preprocess, sides=_SIDES)
+    ready = sample if preprocess is None else preprocess(sample)
+    modules = {name: module for name, module in model.named_modules() if name}
+    found: dict[str, Layer] = {}
+
+    def note(name: str, output: Any) -> None:
+        shape = _map_shape(output, (ready.shape[-2], ready.shape[-1]), arrange)
+        learns = next(modules[name].parameters(recurse=False), None) is not None
+        before = found.get(name, Layer(name, 0, None, learns))
+        found[name] = replace(before, runs=before.runs + 1, shape=shape)
+
+    with torch.no_grad():
+        observe(model, ready, modules, note)
+    return list(found.values())
+
+
+def last_before_each_reduction(
+    model: nn.Module, preprocess: Preprocess | None = None, *, arrange: Arrange | None = None
+) -> tuple[str, ...]:
+    """Names of the last layers before each reduction of resolution, from the first to the deepest.
+
+    At each resolution the outermost modules are looked at (a whole stage of a ResNet, not the
+    last normalisation in it) and of these the last that runs once. Stages in which nothing has
+    parameters (the pool before a classifier) are left out. A network that never reduces, as a
+    transformer, gives up to five layers evenly spaced along its longest row of siblings.
+
+    Raises:
+        BackboneError: no module of the network returns maps.
+    """
+    stages = [stage for stage in _stages(trace(model, preprocess, arrange=arrange)) if stage]
+    if not stages:
+        raise BackboneError(
+            f"{type(model).__name__} has no layer that returns maps of more than one position"
+        )
+    if len(stages) == 1:
+        return _evenly_spaced(_longest_row(stages[0]), 5)
+    return tuple(min(reversed(stage), key=_depth).name for stage in stages)
+
+
+def _map_shape(
+    output: Any, size: tuple[int, int], arrange: Arrange | None
+) -> tuple[int, ...] | None:
+    """Shape of a map with more than one position and the proportions of the picture, or None."""
+    if not isinstance(output, Tensor) or output.ndim < 3 or output.shape[0] != 1:
+        return None
+    maps = output if arrange is None else arrange(output, size)
+    if maps.ndim != 4 or maps.shape[-2:].numel() == 1:
+        return None
+    alike = abs(maps.shape[-2] / size[0] - maps.shape[-1] / size[1]) * max(size) < 2
+    return tuple(maps.shape) if alike else None
+
+
+def _stages(layers: list[Layer]) -> list[list[Layer]]:
+    """Layers that can be read, by resolution, without those that come after an enlargement."""
+    stages: list[list[Layer]] = []
+    learns: list[bool] = []
+    rows = 0.0
+    for layer in layers:
+        if layer.shape is None:
+            continue
+        # Convolutions without padding take a few rows each: no reduction in the sense meant.
+        if not stages or layer.shape[-2] < 0.7 * rows:
+            stages.append([])
+            learns.append(False)
+            rows = layer.shape[-2]
+        if layer.shape[-2] <= rows:
+            learns[-1] |= layer.learns
+            if layer.runs == 1:
+                stages[-1].append(layer)
+    return [stage for stage, learnt in zip(stages, learns, strict=True) if learnt]
+
+
+def _depth(layer: Layer) -> int:
+    return layer.name.count(".")
+
+
+def _longest_row(layers: list[Layer]) -> list[str]:
+    rows: dict[str, list[str]] = {}
+    for layer in layers:
+        rows.setdefault(layer.name.rpartition(".")[0], []).append(layer.name)
+    return max(rows.values(), key=len)
+
+
+def _evenly_spaced(names: list[str], count: int) -> tuple[str, ...]:
+    count = min(count, len(names))
+    return tuple(names[(i + 1) * len(names) // count - 1] for i in range(count))

@@ -1,0 +1,75 @@
+"""Vision transformers as maps: any size of picture in, an image-shaped tensor per layer out."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from swag.features import Arrange
+from swag.shapes import FeatureMap
+
+
+def tokens_to_maps(patch: int, prefix: int) -> Arrange:
+    """Lay tokens out as rows and columns, without the first `prefix` (class and register tokens).
+
+    What is not a row of tokens (the maps of the patch embedding) passes as it is.
+    """
+
+    def arrange(output: Tensor, size: tuple[int, int]) -> Tensor:
+        rows, columns = size[0] // patch, size[1] // patch
+        if output.ndim != 3 or output.shape[1] not in (rows * columns, prefix + rows * columns):
+            return output
+        maps = output[:, output.shape[1] - rows * columns :]  # b m d
+        return maps.mT.unflatten(-1, (rows, columns))
+
+    return arrange
+
+
+def channels_last_to_maps(output: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps from a layer that keeps its channels last, as in Swin; others pass as they are."""
+    if output.ndim != 4:
+        return output
+    rows, columns = output.shape[1:3]
+    last = rows * size[1] == columns * size[0] and rows < size[0]
+    first = output.shape[2] * size[1] == output.shape[3] * size[0]
+    return output.permute(0, 3, 1, 2) if last and not first else output
+
+
+def resize_positions(
+    embedding: Float[Tensor, "1 n d"], grid: tuple[int, int]
+) -> Float[Tensor, "1 m d"]:
+    """Position embedding of a class token and a square grid, interpolated to another grid.
+
+    Bicubic with antialiasing, as in timm; Dosovitskiy et al. 2021 say only "2D interpolation".
+    """
+    side = round((embedding.shape[1] - 1) ** 0.5)
+    if grid == (side, side):
+        return embedding
+    maps = embedding[:, 1:].mT.unflatten(-1, (side, side))
+    resized = F.interpolate(maps, grid, mode="bicubic", antialias=True)
+    return torch.cat([embedding[:, :1], resized.flatten(2).mT], dim=1)
+
+
+class AnySizeTransformer(nn.Module):
+    """torchvision's VisionTransformer without its head, for pictures of any size.
+
+    torchvision's own refuses every size but the one it was trained on. Its modules keep their
+    names; the sides of the picture must be multiples of the patch.
+    """
+
+    def __init__(self, vit: nn.Module) -> None:
+        super().__init__()
+        self.conv_proj = vit.conv_proj
+        self.class_token = vit.class_token
+        self.encoder = vit.encoder
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> FeatureMap:
+        """Map normalised pictures to the tokens of the last block, normalised, as maps."""
+        patches: Tensor = self.conv_proj(image)  # type: ignore[operator]
+        grid = (patches.shape[-2], patches.shape[-1])
+        first = self.class_token.expand(len(image), -1, -1)  # type: ignore[operator]
+        tokens = torch.cat([first, patches.flatten(2).mT], dim=1)
+        encoder: nn.Module = self.encoder  # type: ignore[assignment]
+        tokens = tokens + resize_positions(encoder.pos_embedding, grid)  # type: ignore[arg-type]
+        tokens = encoder.ln(encoder.layers(encoder.dropout(tokens)))  # type: ignore[operator]
+        return tokens[:, 1:].mT.unflatten(-1, grid)

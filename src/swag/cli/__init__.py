@@ -1,0 +1,72 @@
+"""The program `swag`: a file per command; whatever is heavy is imported when a command runs.
+
+Exit status: 0 done; 1 a mistake of the user or of a file, one line on standard error; 2 words that
+the command line does not know; 130 interrupted, with what there is kept.
+"""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from swag import __version__
+from swag.cli import analyze, listings, reconstruct, stylize, texture, train_backbone
+from swag.errors import SwagError
+
+
+class Program(TyperGroup):
+    """The commands; a mistake of the user ends any of them with one line and status 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command of the context."""
+        try:
+            return super().invoke(ctx)
+        except SwagError as error:
+            typer.echo(f"swag: {error}", err=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=Program,
+    name="swag",
+    help="Neural style transfer with any network.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    # A defect shows Python's own traceback, which can be copied into a report.
+    pretty_exceptions_enable=False,
+)
+
+PICTURES = "Make a picture"
+app.command(rich_help_panel=PICTURES)(stylize.stylize)
+app.command(rich_help_panel=PICTURES)(texture.texture)
+app.command(rich_help_panel=PICTURES)(reconstruct.reconstruct)
+LISTS = "What there is"
+app.command(rich_help_panel=LISTS)(listings.backbones)
+app.command(rich_help_panel=LISTS)(listings.losses)
+app.command(rich_help_panel=LISTS)(listings.smoothings)
+app.command(rich_help_panel=LISTS)(listings.presets)
+STUDY = "Study"
+app.command(rich_help_panel=STUDY)(analyze.analyze)
+app.command(name="train-backbone", rich_help_panel=STUDY)(train_backbone.train_backbone)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"swag {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Neural style transfer with any network."""
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit status."""
+    sys.exit(app(prog_name="swag"))

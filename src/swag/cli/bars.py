@@ -1,0 +1,83 @@
+"""Progress bars on standard error."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from swag.config import Settings
+from swag.losses import PENALTIES
+from swag.schedule import Scale, plan
+from swag.stylize import Update
+from swag.training import loop as training
+
+
+@contextmanager
+def run_bar(settings: Settings, *, shown: bool) -> Iterator[Callable[[Update], None]]:
+    """A bar of scale, steps, losses and time left; gives what to call with each update."""
+    scales = plan(settings.size, settings.steps, settings.scales)
+    with _bar(TextColumn("{task.fields[losses]}"), shown=shown) as progress:
+        bar = progress.add_task("preparing", total=None, losses="")
+
+        def show(update: Update) -> None:
+            progress.update(
+                bar,
+                description=f"scale {update.scale + 1}/{update.scales} ({max(update.size)} px) "
+                f"{update.index + 1}/{update.steps}",
+                total=work(scales),
+                completed=work_done(scales, update.scale, update.index + 1),
+                losses=_losses(update.losses),
+            )
+
+        yield show
+
+
+@contextmanager
+def training_bar(*, shown: bool) -> Iterator[Callable[[training.Progress], None]]:
+    """A bar of steps, size, loss, accuracy and time left; gives what to call with each line."""
+    with _bar(shown=shown) as progress:
+        bar = progress.add_task("preparing", total=None)
+
+        def show(line: training.Progress) -> None:
+            top1 = "" if line.top1 is None else f", top-1 {line.top1:.1%}"
+            progress.update(
+                bar,
+                description=f"step {line.step}/{line.steps}, {line.size} px, "
+                f"loss {line.loss:.3f}{top1}",
+                total=line.steps,
+                completed=line.step,
+            )
+
+        yield show
+
+
+def work(scales: Sequence[Scale]) -> int:
+    """Pixels over all steps, by which time left is told: a step at twice the size is four."""
+    return sum(scale.steps * scale.size**2 for scale in scales)
+
+
+def work_done(scales: Sequence[Scale], number: int, steps: int) -> int:
+    """What of `work` is behind us in the scale of this number, after so many steps in all."""
+    earlier = scales[:number]
+    within = steps - sum(scale.steps for scale in earlier)
+    return work(earlier) + within * scales[number].size ** 2
+
+
+def _losses(losses: Mapping[str, float]) -> str:
+    """The terms between pictures; penalties are left to the trace."""
+    terms = {name: loss for name, loss in losses.items() if name not in PENALTIES}
+    return ", ".join(f"{name} {loss:.3g}" for name, loss in terms.items())
+
+
+def _bar(*columns: TextColumn, shown: bool) -> Progress:
+    """A bar that fits into 80 columns, and shows nothing where nobody can watch it move."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=14),
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        disable=not (shown and console.is_terminal),
+    )

@@ -1,0 +1,59 @@
+"""swag backbones, losses, smoothings, presets: what there is, one line each."""
+
+from swag.cli import options
+from swag.cli.table import show
+
+
+def backbones(json: options.Json = False) -> None:
+    """List the networks whose layers are chosen; any of torchvision's and timm's work, too."""
+    from swag.backbones import available
+
+    show([{"name": name} for name in available()], as_json=json)
+
+
+def losses(json: options.Json = False) -> None:
+    """List what of a layer can be compared, and the penalties on the pixels."""
+    from swag.losses import LOSSES, PENALTIES
+
+    rows = [
+        {"name": loss.name, "of": loss.role, "what": loss.summary, "reference": loss.reference}
+        for loss in LOSSES.values()
+    ]
+    rows += [
+        {"name": term.name, "of": "pixels", "what": term.summary, "reference": term.reference}
+        for term in PENALTIES.values()
+    ]
+    show(rows, as_json=json)
+
+
+def smoothings(json: options.Json = False) -> None:
+    """List what can be done to activations; a choice is written NAME:PARAMETER=VALUE@LAYERS."""
+    from swag.smoothing import KINDS
+
+    rows = [
+        {
+            "name": kind.name,
+            "formula": kind.formula,
+            "parameter": kind.parameter and f"{kind.parameter.name}={kind.parameter.default}",
+            **({"meaning": kind.parameter and kind.parameter.meaning} if json else {}),
+            "reference": kind.reference,
+        }
+        for kind in KINDS.values()
+    ]
+    show(rows, as_json=json)
+
+
+def presets(json: options.Json = False) -> None:
+    """List settings that belong together, and where they come from; --json has the settings."""
+    from swag.config import PRESETS
+
+    rows = [
+        {
+            "name": preset.name,
+            "what": preset.summary,
+            "reference": preset.reference,
+            **({"settings": dict(preset.values)} if json else {}),
+        }
+        for preset in PRESETS.values()
+    ]
+    show(rows, as_json=json)

@@ -1,0 +1,112 @@
+"""The options that several commands share, and how they become settings.
+
+An option that is not given is None: a config file decides then, and after it the preset.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Content = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONTENT", help="The photo: PNG, JPEG, WebP, TIFF or AVIF.", show_default=False
+    ),
+]
+Styles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="STYLE...", help="The style picture; several are blended.", show_default=False
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="OUT", show_default=False,
+        help="Where the picture goes; the extension is the format. By default a .png in the "
+        "current folder, named for its inputs.",
+    ),
+]  # fmt: skip
+Backbone = Annotated[
+    str | None,
+    typer.Option(
+        "--backbone", "-b", metavar="NAME", show_default=False,
+        help="The network: swag/..., torchvision/... or timm/...; see `swag backbones`.",
+    ),
+]  # fmt: skip
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights", metavar="WEIGHTS", show_default=False,
+        help="pretrained, random, or a .safetensors or .pth file.",
+    ),
+]  # fmt: skip
+Smoothing = Annotated[
+    str | None,
+    typer.Option(
+        "--smoothing", metavar="SPEC", show_default=False,
+        help="How activations are smoothed, as in softmax:temperature=auto@layer3,layer4; "
+        "see `swag smoothings`.",
+    ),
+]  # fmt: skip
+Size = Annotated[
+    int | None,
+    typer.Option("--size", metavar="PIXELS", help="Long side of the result.", show_default=False),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option("--steps", metavar="N", help="Steps over all scales.", show_default=False),
+]
+Strength = Annotated[
+    float | None,
+    typer.Option(
+        "--strength", metavar="X", show_default=False,
+        help="0 is the content alone, 1 the style alone.",
+    ),
+]  # fmt: skip
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset", "-p", metavar="NAME", show_default=False,
+        help="Settings that belong together; see `swag presets`.",
+    ),
+]  # fmt: skip
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", show_default=False,
+        help="Settings in a TOML or JSON file; options given here win over it.",
+    ),
+]  # fmt: skip
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="N", help="Of whatever is random.", show_default=False),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps ...", show_default=False
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and no progress bar.")]
+
+
+def overrides(config: Path | None, **options: Any) -> dict[str, Any]:
+    """Settings of the config file, and over them the options that were given.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
+    from swag.config import load
+
+    given = {name: value for name, value in options.items() if value is not None}
+    return {**({} if config is None else load(config)), **given}
+
+
+def named_for(inputs: Sequence[Path], suffix: str = "") -> Path:
+    """The picture's name in the current folder: the stems of its inputs, joined."""
+    return Path("-".join(path.stem for path in inputs) + suffix + ".png")

@@ -1,0 +1,66 @@
+"""How peaky the activations of a backbone are on pictures, layer by layer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from swag import backbones
+from swag.cli.table import Row
+from swag.config import settings
+from swag.image import read
+from swag.losses import get
+from swag.shapes import Image
+from swag.statistics import DISTRIBUTIONS, entropy, maximum
+
+
+def measured(images: Sequence[Path], overrides: dict[str, Any]) -> list[Row]:
+    """A row for each picture and layer, with the settings' network, size and device.
+
+    Raises:
+        SwagError: a setting, a picture, or a backbone.
+    """
+    chosen = settings(**overrides)
+    pictures = [read(image, size=chosen.size).batch for image in images]
+    device = torch.device(backbones.resolve_device(chosen.device))
+    # No edits: the network as it is.
+    network = backbones.create(chosen.backbone, weights=chosen.weights, seed=chosen.seed)
+    network = network.to(device)
+    with torch.no_grad():
+        return [
+            {"image": str(image), **row}
+            for image, picture in zip(images, pictures, strict=True)
+            for row in _layers(network, picture.to(device))
+        ]
+
+
+def _layers(network: backbones.Backbone, picture: Image) -> list[Row]:
+    layers = dict.fromkeys((*network.style_layers, *network.content_layers))
+    gram = get("gram").describe
+    return [
+        {"layer": layer, **_statistics("F", features), **_statistics("G", gram(features))}
+        for layer, features in network.extract(picture, tuple(layers)).items()
+    ]
+
+
+def _statistics(name: str, values: Float[Tensor, "b n *rest"]) -> dict[str, float]:
+    entropies = {
+        f"entropy {name} ({distribution})": entropy(values, distribution).item()
+        for distribution in DISTRIBUTIONS
+    }
+    return {f"max {name}": maximum(values).item(), **entropies}
+
+
+def averaged(rows: Sequence[Row]) -> list[Row]:
+    """A row for each layer: the means over the pictures."""
+    layers = dict.fromkeys(row["layer"] for row in rows)
+    return [_mean([row for row in rows if row["layer"] == layer]) for layer in layers]
+
+
+def _mean(rows: Sequence[Row]) -> Row:
+    numbers = [name for name in rows[0] if name not in ("image", "layer")]
+    means = {name: sum(row[name] for row in rows) / len(rows) for name in numbers}
+    return {"layer": rows[0]["layer"], **means}

@@ -1,0 +1,39 @@
+"""Rows on the screen: a table to read, or JSON for programs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+WIDEST = 400
+"""Columns of text where nothing says how many there are."""
+
+Row = Mapping[str, Any]
+
+
+def show(rows: Sequence[Row], *, as_json: bool, title: str = "") -> None:
+    """Print rows with the same keys, which become the columns, on standard output."""
+    if as_json:
+        typer.echo(json.dumps([dict(row) for row in rows], indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title or None, box=None, header_style="bold", pad_edge=False)
+    for number, name in enumerate(rows[0]):
+        table.add_column(name, overflow="fold", no_wrap=number == 0)
+    for row in rows:
+        # As plain text: brackets in a value are no markup.
+        table.add_row(*(Text(_written(value)) for value in row.values()))
+    # A pipe has no width to keep to: there, a line is a row.
+    Console(width=None if Console().is_terminal else WIDEST).print(table)
+
+
+def _written(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)

@@ -1,0 +1,37 @@
+"""swag texture STYLE..."""
+
+from swag.cli import options
+
+
+def texture(  # noqa: PLR0913 - the arguments of a command are its options
+    style: options.Styles,
+    output: options.Out = None,
+    backbone: options.Backbone = None,
+    weights: options.Weights = None,
+    smoothing: options.Smoothing = None,
+    size: options.Size = None,
+    steps: options.Steps = None,
+    preset: options.Preset = None,
+    config: options.Config = None,
+    seed: options.Seed = None,
+    device: options.Device = None,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Make a texture from noise: the style alone, without a photo."""
+    from swag.cli.running import Output, perform
+
+    chosen = options.overrides(
+        config,
+        preset=preset,
+        backbone=backbone,
+        weights=weights,
+        smoothing=smoothing,
+        size=size,
+        steps=steps,
+        seed=seed,
+        device=device,
+    )
+    path = output or options.named_for(style, "-texture")
+    perform("texture", None, style, chosen, Output(path, overwrite, quiet, json))

@@ -1,0 +1,190 @@
+"""Read the activations of named layers of any network, in one pass.
+
+    extractor = FeatureExtractor(network, ["relu", "layer1", "layer2"])
+    extractor(picture)["layer1"]                       # b d h w
+"""
+
+import difflib
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from swag.errors import BackboneError
+from swag.shapes import FeatureMaps, Image
+
+Preprocess = Callable[[Tensor], Tensor]
+Arrange = Callable[[Tensor, tuple[int, int]], Tensor]
+"""From what a layer returns and the rows and columns of the picture to maps, as for tokens."""
+
+REFUSALS = (RuntimeError, AssertionError, ValueError)
+"""What a network raises on a picture whose size it cannot take."""
+
+TRIAL_SIDES = (96, 224, 256, 299, 384, 512)
+
+
+class FeatureExtractor(nn.Module):
+    """Map pictures to the activations of `layers`, named as in `model.named_modules()`.
+
+    The pass ends at the deepest layer asked for. A layer that something writes into after it
+    has run (an in-place ReLU, the in-place sum of a residual block) is copied as soon as it is
+    there; the others are handed out as they are, so that writing into them is an error.
+    The model goes into evaluation mode and is frozen; nothing else of it changes.
+
+    Args:
+        preprocess: from the picture to the input of the model.
+        arrange: from what a layer returns to maps; needed where that is not an image (tokens).
+
+    Raises:
+        BackboneError: a layer that the model does not have, that runs never or more than once
+            in a pass (so that its name does not say which activation is meant: the ReLU of a
+            torchvision residual block), or that does not return maps.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: Iterable[str],
+        preprocess: Preprocess | None = None,
+        *,
+        arrange: Arrange | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model.eval().requires_grad_(False)
+        self.layers = tuple(dict.fromkeys(layers))
+        self.preprocess = preprocess
+        self.arrange = arrange
+        self._overwritten: set[str] = set()
+        self._check_names()
+        sample = trial_picture(self.model, preprocess)
+        self._check_each_runs_once(sample)
+        with torch.no_grad():
+            self(sample)  # learns which layers are overwritten
+
+    def forward(self, image: Image) -> FeatureMaps:
+        """Activations by layer, in the order of `layers`."""
+        if not self.layers:
+            return {}
+        ready = image if self.preprocess is None else self.preprocess(image)
+        outputs = self._read(ready)
+        size = (ready.shape[-2], ready.shape[-1])
+        return {name: self._as_maps(name, outputs[name], size) for name in self.layers}
+
+    def _read(self, image: Tensor) -> dict[str, Tensor]:
+        kept: dict[str, Tensor] = {}
+        versions: dict[str, int] = {}
+
+        def keep(name: str, output: Any) -> None:
+            if not isinstance(output, Tensor):
+                raise BackboneError(
+                    f"layer {name!r} returns {type(output).__name__}, not a tensor; "
+                    "choose a layer before or inside it"
+                )
+            # Tensors of inference mode do not count the writes into them.
+            copied = name in self._overwritten or output.is_inference()
+            kept[name] = output.clone() if copied else output
+            versions[name] = -1 if output.is_inference() else kept[name]._version
+            if len(kept) == len(self.layers):
+                raise _AllSeen
+
+        observe(self.model, image, {name: self.model.get_submodule(name) for name in self.layers}, keep)
+        changed = {
+            name for name, seen in versions.items() if seen >= 0 and kept[name]._version != seen
+        }
+        if changed:
+            self._overwritten |= changed
+            return self._read(image)
+        return kept
+
+    def _as_maps(self, name: str, output: Tensor, size: tuple[int, int]) -> Tensor:
+        maps = output if self.arrange is None else self.arrange(output, size)
+        if maps.ndim != 4:
+            raise BackboneError(
+                f"layer {name!r} returns a tensor of shape {tuple(output.shape)}, not maps of "
+                "the form batch, channels, rows, columns; choose another layer"
+            )
+        return maps
+
+    def _check_names(self) -> None:
+        known = {name for name, _ in self.model.named_modules(remove_duplicate=False) if name}
+        for name in self.layers:
+            if name not in known:
+                nearest = difflib.get_close_matches(name, sorted(known), 3, 0.4)
+                hint = f"nearest: {', '.join(nearest)}" if nearest else "none is spelt like it"
+                raise BackboneError(f"{type(self.model).__name__} has no layer {name!r}; {hint}")
+
+    def _check_each_runs_once(self, sample: Tensor) -> None:
+        ready = sample if self.preprocess is None else self.preprocess(sample)
+        runs = dict.fromkeys(self.layers, 0)
+
+        def count(name: str, _: Any) -> None:
+            runs[name] += 1
+
+        with torch.no_grad():
+            observe(self.model, ready, {n: self.model.get_submodule(n) for n in self.layers}, count)
+        wrong = [f"{name} runs {times} times" for name, times in runs.items() if times != 1]
+        if wrong:
+            raise BackboneError(
+                f"a layer that is read must run once in a pass, but {', '.join(wrong)}; "
+                "choose the module around it or the one before"
+            )
+
+
+def trial_picture(
+    model: nn.Module,
+    preprocess: Preprocess | None = None,
+    *,
+    sides: Iterable[int] = TRIAL_SIDES,
+) -> Tensor:
+    """The first black square picture that the network accepts, of its precision, on its device.
+
+    Raises:
+        BackboneError: it accepts none of the usual sizes.
+    """
+    like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    refusal: Exception | None = None
+    for side in sides:
+        picture = torch.zeros(1, 3, side, side, dtype=like.dtype, device=like.device)
+        try:
+            with torch.no_grad():
+                model(picture if preprocess is None else preprocess(picture))
+            return picture
+        except REFUSALS as error:
+            refusal = error
+    first_line = str(refusal).partition("\n")[0]
+    raise BackboneError(
+        f"{type(model).__name__} takes no picture of 3 channels with sides of "
+        f"{', '.join(map(str, sides))} pixels: {first_line}"
+    )
+
+
+class _AllSeen(Exception):
+    """Ends the pass once every layer asked for has been seen."""
+
+
+def observe(
+    model: nn.Module,
+    image: Tensor,
+    modules: dict[str, nn.Module],
+    on_output: Callable[[str, Any], None],
+) -> None:
+    """Run the model, calling `on_output(name, output)` after each of the modules by name."""
+    thread = threading.get_ident()  # another thread may be using the same network
+
+    def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def call(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            if threading.get_ident() == thread:
+                on_output(name, output)
+
+        return call
+
+    handles = [module.register_forward_hook(hook(name)) for name, module in modules.items()]
+    try:
+        model(image)
+    except _AllSeen:
+        pass
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,30 @@
+"""Pictures: from a file to sRGB numbers in [0, 1], and back.
+
+    photo = read("photo.jpg", size=512)          # oriented, converted to sRGB, long side 512
+    batch = photo.batch                          # what networks and optimisers take
+    write("out.png", replace(photo, pixels=result), metadata={"swag": settings})
+    read_metadata("out.png")["swag"]
+
+This package is the only part that knows Pillow, tifffile and imagecodecs. Whatever is wrong
+with a file is an ImageError of one line.
+"""
+
+from swag.image.encode import extensions
+from swag.image.metadata import read_metadata
+from swag.image.raster import MAX_PIXELS, Picture
+from swag.image.read import Source, read
+from swag.image.resize import fitted, resize
+from swag.image.write import check_writable, write
+
+__all__ = [
+    "MAX_PIXELS",
+    "Picture",
+    "Source",
+    "check_writable",
+    "extensions",
+    "fitted",
+    "read",
+    "read_metadata",
+    "resize",
+    "write",
+]

@@ -1,0 +1,77 @@
+"""Colours: from what a file holds to sRGB.
+
+Profiles are applied by LittleCMS through imagecodecs rather than through Pillow, which keeps
+8 bits only: 16 bits come out of every conversion.
+"""
+
+import warnings
+from functools import cache
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from PIL import ImageCms
+
+from swag.image.raster import Colours, Raster, one_line, unit
+
+MAX_PROFILE_BYTES = 4 << 20
+
+_Array = np.ndarray[Any, Any]
+
+
+@cache
+def srgb_profile() -> bytes:
+    """The sRGB ICC profile of LittleCMS, without its date: the same bytes at every call."""
+    profile = bytearray(_standard("sRGB"))
+    profile[24:36] = bytes(12)  # the time of creation, which would make equal pictures differ
+    return bytes(profile)
+
+
+def to_srgb(raster: Raster, name: str) -> _Array:
+    """The colours of a raster as sRGB in [0, 1], height x width x 3, float32.
+
+    A profile is followed with its perceptual intent. One that is broken, larger than 4 MiB or
+    made for other colours than the picture has is ignored with a warning. Without a profile,
+    values are sRGB; CMYK is then (1 - C)(1 - K), which is what viewers show. Gamma and primaries
+    that a PNG or AVIF declares without a profile are ignored.
+    """
+    profile = raster.profile
+    if profile and profile != srgb_profile():
+        try:
+            return _transform(raster.samples, raster.colours, profile)
+        except (imagecodecs.CmsError, ValueError) as error:
+            warnings.warn(
+                f"{name}: its colour profile cannot be used ({one_line(error)}); its colours are "
+                "read as if it had none",
+                stacklevel=2,
+            )
+    if raster.colours == "lab":
+        return _transform(raster.samples, "lab", _standard("LAB"))
+    samples = unit(raster.samples, name)
+    if raster.colours == "cmyk":
+        paper: _Array = 1 - samples
+        return paper[..., :3] * paper[..., 3:]
+    return samples if raster.colours == "rgb" else samples.repeat(3, axis=2)
+
+
+def _transform(samples: _Array, colours: Colours, profile: bytes) -> _Array:
+    if len(profile) > MAX_PROFILE_BYTES:
+        raise ValueError(f"{len(profile)} bytes, more than {MAX_PROFILE_BYTES}")
+    if samples.dtype not in (np.uint8, np.uint16):
+        samples = np.rint(unit(samples, "a picture") * 65535).astype(np.uint16)
+    if colours == "gray":
+        samples = samples[..., 0]
+    converted = imagecodecs.cms_transform(
+        np.ascontiguousarray(samples),
+        profile,
+        srgb_profile(),
+        colorspace=colours,
+        outcolorspace="rgb",
+        outdtype="uint16",
+        intent=imagecodecs.CMS.INTENT.PERCEPTUAL,
+    )
+    return unit(converted, "a picture")
+
+
+def _standard(space: Any) -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile(space)).tobytes()

@@ -1,0 +1,132 @@
+"""From whatever names a picture to a binary file that can be searched, never waiting for one."""
+
+import difflib
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, Protocol, runtime_checkable
+
+from swag.errors import ImageError
+from swag.image.raster import one_line
+
+_BYTES_PER_PIXEL = 16  # four samples of 32 bits; no picture within the limit needs more ...
+_BYTES_BESIDES = 64 << 20  # ... than these and its metadata
+
+_SIGNATURES = (
+    ("PNG", 0, b"\x89PNG\r\n\x1a\n"),
+    ("JPEG", 0, b"\xff\xd8\xff"),
+    ("WEBP", 8, b"WEBP"),
+    ("TIFF", 0, b"II*\0"),
+    ("TIFF", 0, b"MM\0*"),
+    ("TIFF", 0, b"II+\0"),
+    ("TIFF", 0, b"MM\0+"),
+    ("AVIF", 4, b"ftypavif"),
+    ("AVIF", 4, b"ftypavis"),
+    ("AVIF", 4, b"ftypmif1"),
+    ("GIF", 0, b"GIF8"),
+    ("HEIC", 4, b"ftyphei"),
+    ("BMP", 0, b"BM"),
+    ("PDF", 0, b"%PDF"),
+    ("EPS", 0, b"%!PS"),
+    ("EPS", 0, b"\xc5\xd0\xd3\xc6"),
+    ("PSD", 0, b"8BPS"),
+    ("ICO", 0, b"\0\0\1\0"),
+    ("SVG", 0, b"<svg"),
+    ("JPEG 2000", 4, b"jP  \r\n"),
+    ("JPEG XL", 0, b"\xff\x0a"),
+    ("EXR", 0, b"v/1\x01"),
+)
+READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF")
+"""Formats that are read. No other decoder is ever started: each is a way in for hostile files."""
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A binary file object: it has `read`."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes from where the file stands."""
+        ...
+
+
+def container(head: bytes, name: str) -> str:
+    """The format, one of READABLE, that a file's first 32 bytes announce; ImageError if none."""
+    kind = next((k for k, at, magic in _SIGNATURES if head[at:].startswith(magic)), None)
+    if kind in READABLE:
+        return kind
+    found = "is empty" if not head else f"is a {kind} file" if kind else "is not a picture"
+    raise ImageError(f"{name} {found}; expected one of {', '.join(READABLE)}")
+
+
+def label(path: str | os.PathLike[str]) -> str:
+    """A path as messages show it: quoted, on one line."""
+    return repr(os.fspath(path))
+
+
+@contextmanager
+def open_path(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a regular file; a missing one, folder, pipe or device is an ImageError at once."""
+    name = label(path)
+    try:
+        _refuse_special(os.stat(path).st_mode, name)
+        file = open(path, "rb", opener=_open_at_once)
+    except FileNotFoundError as error:
+        raise ImageError(f"there is no file {name}{_similar(path)}") from error
+    except (OSError, ValueError) as error:
+        raise ImageError(f"cannot open {name}: {reason(error)}") from error
+    with file:
+        _refuse_special(os.fstat(file.fileno()).st_mode, name)
+        yield file
+
+
+def buffered(source: Readable, name: str, max_pixels: int) -> BinaryIO:
+    """What a file object still holds, in memory: first its head, so that no stream is read in
+    vain, and never more than a picture of `max_pixels` can need."""
+    limit = _BYTES_PER_PIXEL * max_pixels + _BYTES_BESIDES
+    try:
+        head = source.read(32)
+        if not isinstance(head, bytes):
+            raise ImageError(f"{name} gives {type(head).__name__}; open it in binary mode ('rb')")
+        container(head, name)
+        rest = source.read(limit)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"cannot read {name}: {one_line(error)}") from error
+    if len(rest) == limit:
+        raise ImageError(
+            f"{name} is longer than {limit} bytes, more than its limit of pixels needs"
+        )
+    return io.BytesIO(head + rest)
+
+
+def reason(error: Exception) -> str:
+    """Why the operating system refused, without the path and number it adds."""
+    return one_line(getattr(error, "strerror", None) or error)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting for a writer, should a pipe have taken the file's place meanwhile."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _refuse_special(mode: int, name: str) -> None:
+    if stat.S_ISREG(mode):
+        return
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+        stat.S_IFSOCK: "a socket",
+    }
+    raise ImageError(f"{name} is {kinds.get(stat.S_IFMT(mode), 'special')}; expected a file")
+
+
+def _similar(path: str | os.PathLike[str]) -> str:
+    folder, name = os.path.split(os.fspath(path))
+    try:
+        near = difflib.get_close_matches(name, os.listdir(folder or "."), n=3)
+    except OSError:  # the folder is missing as well, or closed to us
+        return f" (there is no folder {folder!r})"
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

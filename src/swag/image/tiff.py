@@ -1,0 +1,131 @@
+"""TIFF, by tifffile: all depths, integers up to 32 bits and floats.
+
+Pillow would cut deep colours short, and libtiff behind it writes to standard error by itself.
+"""
+
+from typing import Any, BinaryIO
+
+import numpy as np
+import tifffile
+
+from swag.errors import ImageError
+from swag.image.raster import Colours, Raster, check_size
+
+_COLOURS: dict[str, tuple[Colours, int]] = {
+    "MINISWHITE": ("gray", 1),
+    "MINISBLACK": ("gray", 1),
+    "RGB": ("rgb", 3),
+    "PALETTE": ("rgb", 1),
+    "YCBCR": ("rgb", 3),  # by JPEG alone, whose decoder turns it into RGB
+    "SEPARATED": ("cmyk", 4),
+    "CIELAB": ("lab", 3),
+}
+_MAX_SAMPLES = 8  # four inks, and some to spare for alpha and masks, which are left out
+_ORIENTATION = 274
+
+_Array = np.ndarray[Any, Any]
+
+
+def decode(file: BinaryIO, name: str, max_pixels: int) -> Raster:
+    """Decode the first picture of a TIFF.
+
+    Integers of b bits count up to 2^b - 1; floats must lie in [0, 1]. Samples beyond the colours
+    and one alpha are left out. Not read: uncompressed YCbCr, and Lab of more than 8 bits.
+    """
+    file.seek(0)
+    with tifffile.TiffFile(file) as container:
+        page: Any = container.pages[0]
+        _check_header(page, name, max_pixels)
+        _check_complete(page, file, name)
+        samples = page.asarray()
+    if page.axes.startswith("S"):
+        samples = np.moveaxis(samples, 0, -1)
+    return _raster(page, samples.reshape(page.imagelength, page.imagewidth, -1))
+
+
+def _check_header(page: Any, name: str, max_pixels: int) -> None:
+    check_size(name, page.imagewidth, page.imagelength, max_pixels)
+    if page.is_tiled:  # a tile is decoded whole, however little of it the picture shows
+        check_size(f"a tile of {name}", page.tilewidth, page.tilelength, max_pixels)
+    if page.imagedepth != 1 or page.tiledepth > 1 or page.samplesperpixel > _MAX_SAMPLES:
+        raise ImageError(
+            f"{name} has {page.samplesperpixel} samples per pixel and a depth of "
+            f"{page.imagedepth}; expected at most {_MAX_SAMPLES} samples and a depth of 1"
+        )
+    if not _is_known(page):
+        raise ImageError(
+            f"{name} is a TIFF of {_kind(page)} with {page.bitspersample} bits a sample, which is "
+            f"not read; expected one of {', '.join(_COLOURS)}: save it as RGB"
+        )
+
+
+def _is_known(page: Any) -> bool:
+    kind = _kind(page)
+    if kind == "YCBCR":
+        return bool(page.compression.name == "JPEG" and page.dtype == np.uint8)
+    if kind == "CIELAB":
+        return bool(page.dtype == np.uint8)
+    return kind in _COLOURS and page.dtype is not None and page.dtype.kind in "buf"
+
+
+def _kind(page: Any) -> str:
+    """The name of the colours: unknown numbers stay numbers."""
+    return str(getattr(page.photometric, "name", page.photometric))
+
+
+def _check_complete(page: Any, file: BinaryIO, name: str) -> None:
+    """Refuse a file with missing segments, which tifffile fills with zeros."""
+    end = file.seek(0, 2)
+    segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    if not segments or any(n < 1 or at < 1 or at + n > end for at, n in segments):
+        raise ImageError(f"{name} is truncated: its data reaches past its end, or is missing")
+
+
+def _raster(page: Any, samples: _Array) -> Raster:
+    kind = _kind(page)
+    colours, count = _COLOURS[kind]
+    if kind != "PALETTE":
+        samples = _full_range(samples, page.bitspersample)
+    colour = samples[..., :count]
+    extra = int(page.extrasamples[0]) if page.extrasamples else 0
+    alpha = samples[..., count] if extra in (1, 2) else None
+    if kind == "PALETTE":
+        colour = _from_palette(colour[..., 0], page.colormap)
+    elif kind == "MINISWHITE":
+        colour = _largest(colour) - colour
+    elif kind == "CIELAB":  # signed a and b; LittleCMS wants them offset
+        colour = colour ^ np.array([0, 128, 128], np.uint8)
+    if alpha is not None and extra == 1:
+        colour = _unassociated(colour, alpha)
+    tag = page.tags.get(_ORIENTATION)
+    return Raster(colour, colours, alpha, page.iccprofile, int(tag.value) if tag else 1)
+
+
+def _largest(samples: _Array) -> Any:
+    return 1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max
+
+
+def _full_range(samples: _Array, bits: int) -> _Array:
+    """Stretch numbers of so many bits over all of their type; single bits become bytes."""
+    if samples.dtype.kind == "b":
+        return samples * np.uint8(255)
+    if bits == 8 * samples.dtype.itemsize:
+        return samples
+    stretched: _Array = np.rint(samples * (_largest(samples) / (2**bits - 1)))
+    return stretched.astype(samples.dtype)
+
+
+def _from_palette(indices: _Array, palette: _Array) -> _Array:
+    """Colours of 16 bits; a palette that stays below 256 was written with 8, against the rules."""
+    scale = np.uint16(257 if palette.max() < 256 else 1)
+    chosen: _Array = palette[:, indices.astype(np.intp)] * scale
+    return np.moveaxis(chosen, 0, -1)
+
+
+def _unassociated(colour: _Array, alpha: _Array) -> _Array:
+    """Colours that were stored multiplied by their alpha, as they were before."""
+    largest = _largest(colour)
+    share = np.where(alpha > 0, alpha / largest, 1.0)[..., None]
+    alone: _Array = np.clip(colour / share, 0, largest)
+    alone = np.rint(alone) if largest > 1 else alone
+    return alone.astype(colour.dtype)

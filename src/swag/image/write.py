@@ -1,0 +1,166 @@
+"""Write a picture, whole or not at all."""
+
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from swag.errors import ImageError
+from swag.image.encode import Format, Samples, format_of
+from swag.image.metadata import check_texts
+from swag.image.raster import Picture, one_line
+from swag.image.source import label, reason
+
+Path = str | os.PathLike[str]
+
+
+def write(
+    path: Path,
+    picture: Picture | Tensor,
+    *,
+    bits: int = 8,
+    quality: int = 95,
+    metadata: Mapping[str, str] | None = None,
+    overwrite: bool = True,
+) -> None:
+    """Write a picture in the format that the path's extension names, with an sRGB profile.
+
+    `picture` is sRGB in [0, 1], a Picture or a tensor (3, height, width), or a batch of one;
+    values are clamped and rounded to the nearest step. PNG and TIFF are lossless and hold 8 or
+    16 `bits`; JPEG and AVIF (4:4:4) and WebP (4:2:0) hold 8, with `quality` from 1 to 100. Alpha
+    is kept, except by JPEG, which has none: there it is dropped and the colours stay as they are.
+    `metadata` are names and texts that `read_metadata` gives back from every format.
+
+    The file appears complete or not at all: it is written beside its place, forced to the disk
+    and renamed; what stood there stays until then. ImageError, one line: whatever
+    `check_writable` refuses, a disk that is full, a value that is not finite, a picture larger
+    than the format holds.
+    """
+    texts = dict(metadata or {})
+    check_texts(texts)
+    _check_target(path, overwrite)
+    form = format_of(path, bits)
+    data = _encoded(_samples(picture, form, bits), form, quality, texts)
+    try:
+        _replace(path, data, overwrite)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
+
+
+def check_writable(path: Path, *, overwrite: bool, bits: int = 8) -> None:
+    """Find out before hours of work whether `write` could put a picture here.
+
+    ImageError, one line: an extension that is not written or not with so many bits, a folder that
+    is missing or closed to us, something there that is no file, or a file when `overwrite` is
+    false. A temporary file is made beside the place and removed, the only test that never errs.
+    """
+    format_of(path, bits)
+    _check_target(path, overwrite)
+    try:
+        descriptor, temporary = _temporary(path)
+        os.close(descriptor)
+        os.unlink(temporary)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
+
+
+def _check_target(path: Path, overwrite: bool) -> None:
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return _check_folder(path)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
+    if not stat.S_ISREG(mode):
+        raise ImageError(f"cannot write {label(path)}: what is there is not a file")
+    if not overwrite:
+        raise ImageError(f"{label(path)} exists; choose another name, or allow overwriting it")
+
+
+def _check_folder(path: Path) -> None:
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise ImageError(f"cannot write {label(path)}: there is no folder {folder!r}; create it")
+
+
+def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Samples:
+    """Rows of pixels as unsigned integers, with the alpha where the format holds one."""
+    whole = picture if isinstance(picture, Picture) else Picture(_single(picture))
+    layers = [whole.pixels.detach().cpu()]
+    if whole.alpha is not None and form.holds_alpha:
+        layers.append(whole.alpha.detach().cpu())
+    if any(layer.shape[1:] != layers[0].shape[1:] for layer in layers):
+        raise ImageError(f"colours and alpha differ in size: {[tuple(x.shape) for x in layers]}")
+    values = torch.cat([layer.to(torch.float64 if bits > 8 else torch.float32) for layer in layers])
+    _check_values(values, form)
+    steps = (values.clamp(0, 1) * (2**bits - 1)).round().permute(1, 2, 0).numpy()
+    return np.ascontiguousarray(steps, np.uint8 if bits == 8 else np.uint16)
+
+
+def _single(pixels: Tensor) -> Tensor:
+    one = pixels[0] if pixels.ndim == 4 and pixels.shape[0] == 1 else pixels
+    if one.ndim != 3 or one.shape[0] != 3 or not one.is_floating_point():
+        raise ImageError(
+            f"cannot write a tensor of shape {tuple(pixels.shape)} and type {pixels.dtype}; "
+            "expected floats (3, height, width), or a batch of one such picture"
+        )
+    return one
+
+
+def _check_values(values: Tensor, form: Format) -> None:
+    height, width = values.shape[1:]
+    if min(height, width) < 1 or max(height, width) > form.longest_side:
+        raise ImageError(
+            f"cannot write a picture of {width} x {height} pixels: {form.name} holds sides from 1 "
+            f"to {form.longest_side}"
+        )
+    lost = values.numel() - int(torch.isfinite(values).sum())
+    if lost:
+        raise ImageError(f"the picture has {lost} values that are not finite; it is not written")
+
+
+def _encoded(samples: Samples, form: Format, quality: int, texts: Mapping[str, str]) -> bytes:
+    if not 1 <= quality <= 100:
+        raise ImageError(f"quality {quality} is out of range; expected 1 to 100")
+    try:
+        return form.encode(samples, quality, texts)
+    except (OSError, ValueError, RuntimeError, MemoryError) as error:
+        raise ImageError(f"{form.name} cannot hold this picture: {one_line(error)}") from error
+
+
+def _replace(path: Path, data: bytes, overwrite: bool) -> None:
+    descriptor, temporary = _temporary(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _check_target(path, overwrite)  # again: encoding takes a while
+        os.replace(temporary, os.path.realpath(path))
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    _sync_folder(os.path.dirname(temporary))
+
+
+def _temporary(path: Path) -> tuple[int, str]:
+    """A new file in the folder where the path leads, following links, so that links stay."""
+    folder = os.path.dirname(os.path.realpath(path))
+    temporary = os.path.join(folder, f".swag-{secrets.token_hex(6)}.part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return os.open(temporary, flags, 0o666), temporary
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the new name outlast a power cut, on systems that can open a folder."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

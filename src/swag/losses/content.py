@@ -1,0 +1,39 @@
+"""Content: the activations themselves, each in its place.
+
+Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", CVPR 2016;
+smoothed activations in the place of raw ones are SWAG's (Wang, Li and Vasconcelos, CVPR 2021).
+"""
+
+from swag.errors import SettingsError
+from swag.losses.precision import in_full_precision
+from swag.shapes import FeatureMap, PerImage
+
+
+@in_full_precision
+def describe(features: FeatureMap) -> FeatureMap:
+    """The activations as they are."""
+    return features
+
+
+@in_full_precision
+def compare(a: FeatureMap, b: FeatureMap) -> PerImage:
+    """Sum of squared differences of activations, at least 0.
+
+    Raises SettingsError unless both are of one size: content is where things are.
+    """
+    if a.shape != b.shape:
+        raise SettingsError(
+            f"content compares activations place by place, but their shapes are {tuple(a.shape)} "
+            f"and {tuple(b.shape)}; give pictures of one size."
+        )
+    return (a - b).square().sum((1, 2, 3))
+
+
+def poster_factor(d: int, m: int, unit: float) -> float:
+    """The poster's 1/2 ||F - F*||^2 on unit * F, over `compare`."""
+    return unit**2 / 2
+
+
+def released_factor(d: int, m: int) -> float:
+    """The authors' script over `compare`: the mean squared error of D * M entries."""
+    return 1 / (d * m)

@@ -1,0 +1,40 @@
+"""Gram matrices: which channels are active together, wherever that is.
+
+Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", CVPR 2016.
+"""
+
+from swag.losses.precision import in_full_precision
+from swag.shapes import FeatureMap, GramMatrix, PerImage
+
+
+@in_full_precision
+def describe(features: FeatureMap) -> GramMatrix:
+    """Products of the channels, averaged over positions: F F^T / M.
+
+    Departure: the poster sums over positions and divides in the loss. Divided here, the matrices
+    of pictures of different sizes can be compared.
+    """
+    positions = features.flatten(2)  # b d m
+    scaled = positions / positions.shape[2] ** 0.5
+    gram: GramMatrix = scaled @ scaled.mT
+    return gram
+
+
+@in_full_precision
+def compare(a: GramMatrix, b: GramMatrix) -> PerImage:
+    """Sum of squared differences of two Gram matrices, at least 0."""
+    return (a - b).square().sum((1, 2))
+
+
+def poster_factor(d: int, m: int, unit: float) -> float:
+    """The poster's 1 / (4 D^2 M^2) ||G - G*||^2 on unit * F, with G = F F^T, over `compare`.
+
+    Our G is divided by M, which takes M^2 out of the denominator. The poster has one M for both
+    pictures; for pictures of different sizes this is the natural extension.
+    """
+    return unit**4 / (4 * d**2)
+
+
+def released_factor(d: int, m: int) -> float:
+    """The authors' script over `compare`: G is F F^T / (D M), the error a mean over D * D."""
+    return 1 / d**4

@@ -1,0 +1,51 @@
+"""Mean and standard deviation of each channel.
+
+Li, Wang, Liu and Hou, "Demystifying neural style transfer", IJCAI 2017 (there: batch normalisation
+statistics matching); Huang and Belongie, "Arbitrary style transfer in real-time with adaptive
+instance normalization", ICCV 2017, match the same two.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from swag.errors import SettingsError
+from swag.losses.precision import in_full_precision
+from swag.shapes import FeatureMap, PerImage
+
+Moments = tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]
+"""Mean and standard deviation of each channel."""
+
+SMALLEST_DEVIATION = 1e-5
+"""Added to the variance squared and taken off the root: where the slope of the root is bounded."""
+
+
+@in_full_precision
+def describe(features: FeatureMap) -> Moments:
+    """Mean and standard deviation of each channel over positions (divided by M, not M - 1).
+
+    Departure: the deviation is sqrt(variance + e^2) - e with e = 1e-5, at most 1e-5 too small, so
+    that a constant channel has deviation 0 and a finite gradient.
+    """
+    variance, mean = torch.var_mean(features, (2, 3), correction=0)
+    deviation = (variance + SMALLEST_DEVIATION**2).sqrt() - SMALLEST_DEVIATION
+    return mean, deviation
+
+
+@in_full_precision
+def compare(a: Moments, b: Moments) -> PerImage:
+    """Sum of squared differences of means and of standard deviations, at least 0."""
+    return (a[0] - b[0]).square().sum(1) + (a[1] - b[1]).square().sum(1)
+
+
+def poster_factor(d: int, m: int, unit: float) -> float:
+    """1 / D, as Li et al. weigh this loss, on unit * F; the poster has no such term."""
+    return unit**2 / d
+
+
+def released_factor(d: int, m: int) -> float:
+    """Always SettingsError: the authors' script has nothing of the kind to be equal to."""
+    raise SettingsError(
+        "the released script has no loss like moments; choose gram or covariance, "
+        "or a normalisation other than the released one."
+    )

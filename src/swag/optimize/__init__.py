@@ -1,0 +1,19 @@
+"""Minimise a loss over the pixels of a picture, one step at a time.
+
+    for step in optimize(State(picture), loss, Lbfgs(), steps=100):
+        show(step.image, step.losses)        # progress bars, previews, stopping: the caller's
+
+    optimize(State(picture), loss, Adam(), steps=300, average=0.99)   # average of the iterates
+    optimize(saved_state, loss, Lbfgs(), steps=100)                   # goes on where it stopped
+
+`loss` maps pictures (b, 3, h, w) to a dictionary of scalars whose sum is minimised. Methods
+measure progress only relative to the first loss: how small a loss is in itself stops nothing.
+"""
+
+from swag.optimize.adam import Adam
+from swag.optimize.lbfgs import Lbfgs
+from swag.optimize.loop import State, Step, optimize
+from swag.optimize.point import Loss, Method, Point
+from swag.optimize.torch_lbfgs import TorchLbfgs
+
+__all__ = ["Adam", "Lbfgs", "Loss", "Method", "Point", "State", "Step", "TorchLbfgs", "optimize"]

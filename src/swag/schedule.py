@@ -1,0 +1,43 @@
+"""Coarse to fine: at which sizes a picture is optimised, and for how many steps.
+
+Large structures of a style are cheap to place in a small picture; the last sizes only add detail
+(Gatys et al. 2017, "Controlling perceptual factors", section 6).
+"""
+
+from dataclasses import dataclass
+
+from swag.errors import SettingsError
+
+SMALLEST = 32
+"""Pixels of the long side below which no scale goes: deep layers would have a single position."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One size of the long side in pixels, and the number of steps at it."""
+
+    size: int
+    steps: int
+
+
+def plan(size: int, steps: int, scales: int, *, decay: float = 0.75) -> tuple[Scale, ...]:
+    """Up to `scales` sizes, each twice the one before, that end at `size`; `steps` in all.
+
+    Each scale has `decay` times as many steps as the one before, at least one; what rounding
+    leaves over goes to the first.
+
+    Raises:
+        SettingsError: fewer steps than scales.
+    """
+    sizes = [size]
+    while len(sizes) < scales and sizes[0] // 2 >= SMALLEST:
+        sizes.insert(0, sizes[0] // 2)
+    if steps < len(sizes):
+        raise SettingsError(f"{steps} steps are too few for {len(sizes)} scales; give one or more each")
+    shares = [decay**i for i in range(len(sizes))]
+    counts = [max(1, int(steps * share / sum(shares))) for share in shares]
+    counts[0] += steps - sum(counts)
+    if counts[0] < 1:
+        counts = [1] * len(sizes)
+        counts[0] += steps - len(sizes)
+    return tuple(Scale(*pair) for pair in zip(sizes, counts, strict=True))

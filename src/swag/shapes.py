@@ -1,0 +1,26 @@
+"""Names for the shapes of tensors, each with one line of meaning.
+
+Letters: b pictures, d channels (the paper's D), h and w rows and columns, h * w = m positions
+(the paper's M). Annotations are checked at run time in the tests only.
+"""
+
+from jaxtyping import Float
+from torch import Tensor
+
+Image = Float[Tensor, "b 3 h w"]
+"""Pictures, sRGB; in [0, 1] outside an optimisation, which may leave the range a little."""
+
+FeatureMap = Float[Tensor, "b d h w"]
+"""Activations of one layer: the poster's F, with its M positions laid out as h rows by w columns."""
+
+GramMatrix = Float[Tensor, "b d d"]
+"""Products of the channels of a layer, averaged over positions: F F^T / M."""
+
+PerImage = Float[Tensor, " b"]
+"""One number for each picture of a batch."""
+
+Scalar = Float[Tensor, ""]
+"""One number."""
+
+FeatureMaps = dict[str, Tensor]
+"""Activations by layer, each a FeatureMap, in the order in which the layers were asked for."""

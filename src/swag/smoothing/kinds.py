@@ -1,0 +1,159 @@
+"""The kinds of smoothing that a name can ask for, each with what a user should know about it."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from types import MappingProxyType
+from typing import Literal
+
+import torch
+
+from swag.errors import SettingsError
+from swag.shapes import FeatureMap
+from swag.smoothing import automatic, functions
+from swag.smoothing.functions import Domain
+
+PAPER = "Wang, Li and Vasconcelos, CVPR 2021"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """The one number that a kind of smoothing has."""
+
+    name: str
+    default: float | Literal["auto"]
+    meaning: str
+    fit: Callable[[FeatureMap], float] | None = None
+    """Derives the number from the style picture's activations; None where `auto` means nothing."""
+
+    def check(self, value: object, kind: str) -> float | Literal["auto"]:
+        """The value, or SettingsError unless it is a finite number above 0 or an allowed auto."""
+        if value == "auto" and self.fit is not None:
+            return "auto"
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, int | float) and number and math.isfinite(value) and value > 0:
+            return float(value)
+        also = " or auto" if self.fit is not None else ""
+        raise SettingsError(
+            f"{kind}:{self.name} is {value}; give a finite number above 0{also} "
+            f"(default {self.default})."
+        )
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of smoothing: its formula, its parameter if it has one, and where it comes from."""
+
+    name: str
+    formula: str
+    parameter: Parameter | None
+    reference: str
+    smooth: Callable[[FeatureMap, float], FeatureMap]
+    """The function, with mean one where it is a softmax."""
+    unit: Callable[[torch.Size], float]
+    """What the smoothed map is multiplied by to be the formula's."""
+
+
+def _softmax(name: str, domain: Domain, formula: str, reference: str) -> Kind:
+    return Kind(
+        name=name,
+        formula=formula,
+        parameter=Parameter(
+            "temperature",
+            1.0,
+            "small values sharpen, large ones flatten; auto: as peaky as the activations, no more",
+            partial(automatic.temperature, domain=domain),
+        ),
+        reference=reference,
+        smooth=partial(functions.mean_one_softmax, domain=domain),
+        unit=partial(functions.unit, domain=domain),
+    )
+
+
+def _plain(
+    name: str,
+    formula: str,
+    parameter: Parameter | None,
+    reference: str,
+    smooth: Callable[[FeatureMap, float], FeatureMap],
+) -> Kind:
+    return Kind(name, formula, parameter, reference, smooth, lambda shape: 1.0)
+
+
+def _reciprocal_of_deviation(features: FeatureMap) -> float:
+    return 1.0 / automatic.deviation(features)
+
+
+_ALL = (
+    _plain("none", "F", None, "Gatys, Ecker and Bethge, CVPR 2016", lambda f, _: functions.none(f)),
+    _softmax("softmax", "layer", "exp(F_ik / T) / sum_mn exp(F_mn / T)", f"{PAPER}, with T = 1"),
+    _softmax(
+        "channel-softmax",
+        "channels",
+        "exp(F_ik / T) / sum_m exp(F_mk / T)",
+        f"{PAPER}: first release of the authors' script, with T = 1",
+    ),
+    _softmax(
+        "spatial-softmax",
+        "positions",
+        "exp(F_ik / T) / sum_n exp(F_in / T)",
+        "other implementations of SWAG, with T = 1",
+    ),
+    _plain(
+        "scale",
+        "alpha F",
+        Parameter(
+            "alpha",
+            0.001,
+            "factor; auto: 1 / standard deviation of the layer, a control that only re-weights",
+            _reciprocal_of_deviation,
+        ),
+        f"{PAPER}: released script",
+        functions.scale,
+    ),
+    _plain(
+        "power",
+        "sign(F) |F|^p",
+        Parameter("exponent", 0.5, "p; below 1 smooths, above 1 sharpens"),
+        "none; the square root as in signed square-root pooling, Lin et al., ICCV 2015",
+        functions.power,
+    ),
+    _plain(
+        "log",
+        "sign(F) log(1 + |F| / t)",
+        Parameter(
+            "threshold",
+            "auto",
+            "t, where the curve bends; auto: the standard deviation of the layer",
+            automatic.deviation,
+        ),
+        "none; logarithmic compression",
+        functions.log,
+    ),
+    _plain(
+        "tanh",
+        "t tanh(F / t)",
+        Parameter(
+            "threshold",
+            "auto",
+            "t, the largest value that can come out; auto: the standard deviation of the layer",
+            automatic.deviation,
+        ),
+        "none; a soft clip",
+        functions.tanh,
+    ),
+)
+
+KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ALL})
+"""The kinds of smoothing by name, in the order in which they are listed."""
+
+
+def find(name: str) -> Kind:
+    """The kind of this name. Raises SettingsError with the names there are."""
+    if name in KINDS:
+        return KINDS[name]
+    near = get_close_matches(name, KINDS, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise SettingsError(f"no smoothing is called {name!r}; {hint}there are {', '.join(KINDS)}.")

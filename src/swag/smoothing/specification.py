@@ -1,0 +1,143 @@
+"""A choice of smoothing as users write it: NAME[:PARAMETER=VALUE][@LAYER,LAYER...]."""
+
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Literal
+
+import torch
+
+from swag.errors import SettingsError
+from swag.shapes import FeatureMap
+from swag.smoothing.kinds import Kind, find
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """A kind of smoothing, its parameter, and the layers it applies to.
+
+    `parameter` is None for a kind without one; None for another stands for its default.
+    `layers` None means every layer; an entry means the layer of that name and all inside it, so
+    `layer3` also means `layer3.5` but not `layer30`. Raises SettingsError for an unknown name, a
+    parameter out of range, and layers that cannot be written in a specification.
+    """
+
+    name: str
+    parameter: float | Literal["auto"] | None = None
+    layers: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        # A frozen dataclass can complete its fields only in this way.
+        object.__setattr__(self, "parameter", _parameter(find(self.name), self.parameter))
+        _check_layers(self.layers)
+
+    def __str__(self) -> str:
+        parameter = self.kind.parameter
+        value = "" if parameter is None else f":{parameter.name}={_written(self.parameter)}"
+        layers = "" if self.layers is None else f"@{','.join(self.layers)}"
+        return f"{self.name}{value}{layers}"
+
+    def __call__(self, features: FeatureMap) -> FeatureMap:
+        """The smoothed map: a softmax has mean one, all others are the formula itself.
+
+        Whatever `layers` says; `at` answers for one layer. Raises SettingsError for a parameter
+        that is still `auto`: `fitted` turns it into a number.
+        """
+        if self.parameter == "auto":
+            raise SettingsError(f"{self} has no number yet; fit it to the style's activations.")
+        return self.kind.smooth(features, 0.0 if self.parameter is None else self.parameter)
+
+    @property
+    def kind(self) -> Kind:
+        """What is known about this kind of smoothing: formula, parameter, reference."""
+        return find(self.name)
+
+    def at(self, layer: str) -> "Smoothing":
+        """What happens at this layer: the same for every layer it applies to, none elsewhere."""
+        if self.layers is None or any(_includes(entry, layer) for entry in self.layers):
+            return replace(self, layers=None)
+        return Smoothing("none")
+
+    def fitted(self, features_of_style: FeatureMap) -> "Smoothing":
+        """The same with `auto` replaced by a number from the style's activations at one layer.
+
+        Several pictures give one number together. What is not `auto` stays as it is. Raises
+        SettingsError where it is `auto` and the activations are not all finite.
+        """
+        parameter = self.kind.parameter
+        if self.parameter != "auto" or parameter is None or parameter.fit is None:
+            return self
+        return replace(self, parameter=parameter.fit(features_of_style))
+
+    def unit(self, shape: torch.Size) -> float:
+        """What the smoothed map of this shape is multiplied by to be the poster's sigma(F).
+
+        1 / (D M) for a softmax over the layer, 1 / D over channels, 1 / M over positions, else 1.
+        """
+        return self.kind.unit(shape)
+
+
+def parse(spec: str) -> Smoothing:
+    """Read a specification such as `softmax`, `softmax:temperature=auto@layer3,layer4`, `none`.
+
+    What is left out has its default; str() of the result writes it out in full. Raises
+    SettingsError that says what is wrong and what there is.
+    """
+    choice, at, layers = spec.strip().partition("@")
+    name, colon, setting = choice.partition(":")
+    kind = find(name.strip())
+    return Smoothing(
+        kind.name,
+        _read_setting(kind, setting) if colon else None,
+        tuple(layer.strip() for layer in layers.split(",")) if at else None,
+    )
+
+
+def _read_setting(kind: Kind, setting: str) -> float | Literal["auto"]:
+    key, _, value = (part.strip() for part in setting.partition("="))
+    if kind.parameter is None:
+        raise SettingsError(
+            f"{kind.name} has no parameter, but {setting!r} was given; leave it out."
+        )
+    if key != kind.parameter.name:
+        near = get_close_matches(key, [kind.parameter.name], n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise SettingsError(
+            f"{kind.name} has no parameter {key!r}; {hint}it has {kind.parameter.name} "
+            f"(default {kind.parameter.default}), as in {kind.name}:{kind.parameter.name}=1."
+        )
+    return kind.parameter.check(_number(value), kind.name)
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _parameter(kind: Kind, value: object) -> float | Literal["auto"] | None:
+    if kind.parameter is None:
+        if value is not None:
+            raise SettingsError(f"{kind.name} has no parameter, but {value} was given.")
+        return None
+    return kind.parameter.check(kind.parameter.default if value is None else value, kind.name)
+
+
+def _written(value: float | str | None) -> str:
+    """A number so that it reads back as itself, without the .0 of a whole one."""
+    return str(value).removesuffix(".0")
+
+
+def _includes(entry: str, layer: str) -> bool:
+    return layer == entry or layer.startswith(f"{entry}.")
+
+
+def _check_layers(layers: tuple[str, ...] | None) -> None:
+    if layers is None:
+        return
+    wrong = [layer for layer in layers if not layer or layer != layer.strip() or "," in layer]
+    if wrong or not layers:
+        raise SettingsError(
+            f"the layers of a smoothing are {', '.join(map(repr, layers)) or 'missing'}; "
+            "write names separated by commas after @, as in softmax@layer3,layer4."
+        )

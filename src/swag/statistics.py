@@ -1,0 +1,104 @@
+"""How peaky activations and Gram matrices are: a tensor -> one number for each picture.
+
+The poster's figures show the maximum and the entropy of activations and of Gram matrices. An
+entropy needs a distribution, and the two in use tell different stories: F / sum F knows only the
+shape, softmax(F) falls already when all activations grow alike.
+
+Each takes any tensor whose first dimension counts pictures, such as a FeatureMap or Gram matrices,
+computes in float64, and carries no gradient.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from swag.errors import SettingsError
+from swag.shapes import PerImage
+
+DISTRIBUTIONS = ("sum", "softmax")
+
+
+def maximum(values: Float[Tensor, "b n *rest"]) -> PerImage:
+    """The largest entry of each picture (panels a and c of the poster's figure)."""
+    return _rows(values).amax(1)
+
+
+def mean(values: Float[Tensor, "b n *rest"]) -> PerImage:
+    """The mean of all entries of each picture."""
+    return _rows(values).mean(1)
+
+
+def standard_deviation(values: Float[Tensor, "b n *rest"]) -> PerImage:
+    """The standard deviation of all entries of each picture (divided by n, not n - 1)."""
+    return _rows(values).std(1, correction=0)
+
+
+def sparsity(values: Float[Tensor, "b n *rest"]) -> PerImage:
+    """The share of entries that are zero or negative, in [0, 1]."""
+    return (_rows(values) <= 0).double().mean(1)
+
+
+def entropy(values: Float[Tensor, "b n *rest"], distribution: str = "sum") -> PerImage:
+    """Entropy of the entries as a distribution, divided by log n: in [0, 1], 1 when all are equal.
+
+    Panels b and d of the poster's figure. `sum` is F / sum F, where negative entries count as zero,
+    and a picture without any positive entry counts as flat (1); it does not change when the
+    entries are multiplied. `softmax` is exp(F) / sum exp(F), defined for all entries. A single
+    entry has entropy 1. Raises SettingsError for another distribution.
+    """
+    rows = _rows(values)
+    if distribution not in DISTRIBUTIONS:
+        raise SettingsError(
+            f"no distribution is called {distribution!r}; there are {', '.join(DISTRIBUTIONS)}."
+        )
+    if rows.shape[1] == 1:
+        return torch.ones_like(rows[:, 0])
+    nats = _entropy_of_sum(rows) if distribution == "sum" else _entropy_of_softmax(rows)
+    # Rounding can leave the range by an ulp or two.
+    return (nats / math.log(rows.shape[1])).clamp(0, 1)
+
+
+def share_of_largest(values: Float[Tensor, "b n *rest"], fraction: float = 0.01) -> PerImage:
+    """Share of the sum of squares held by the largest fraction of the entries, by their size.
+
+    In [0, 1], and at least the fraction, which a flat picture has; all zeros count as flat. It is
+    the part that a squared error gives to a few entries: the poster's "outlier sensitivity of L2".
+    The number of entries is rounded up. Raises SettingsError unless the fraction is in (0, 1].
+    """
+    if not 0 < fraction <= 1:
+        raise SettingsError(f"fraction is {fraction}; give a number above 0 and at most 1.")
+    sizes = _rows(values).abs()
+    # 0.07 * 100 is 7.000000000000001, which stands for 7.
+    count = math.ceil(round(fraction * sizes.shape[1], 9))
+    # Squares of entries relative to the largest neither overflow nor vanish.
+    squares = _relative_to_largest(sizes).square()
+    share: PerImage = squares.topk(count, dim=1).values.sum(1) / squares.sum(1)
+    return share.clamp(max=1)
+
+
+def _entropy_of_sum(rows: Float[Tensor, "b n"]) -> PerImage:
+    positive = _relative_to_largest(rows.clamp(min=0))
+    nats: PerImage = torch.special.entr(positive / positive.sum(1, keepdim=True)).sum(1)
+    return nats
+
+
+def _entropy_of_softmax(rows: Float[Tensor, "b n"]) -> PerImage:
+    logarithms = rows.log_softmax(1)
+    return -(logarithms.exp() * logarithms).sum(1)
+
+
+def _relative_to_largest(sizes: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
+    """Entries of at least 0 divided by the largest of the picture; all one where that is 0."""
+    largest = sizes.amax(1, keepdim=True)
+    return torch.where(largest == 0, 1.0, sizes / largest)
+
+
+def _rows(values: Float[Tensor, "b n *rest"]) -> Float[Tensor, "b n"]:
+    """The entries of each picture in float64, on a device that has it."""
+    device = "cpu" if values.device.type == "mps" else values.device
+    rows = values.detach().to(device, torch.float64).flatten(1)
+    if rows.shape[1] == 0:
+        raise SettingsError(f"a tensor of shape {tuple(values.shape)} has no entries to measure.")
+    return rows

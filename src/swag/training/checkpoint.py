@@ -1,0 +1,78 @@
+"""What a training writes down to go on later, and what a network was trained with before."""
+
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from swag.errors import WeightsError
+from swag.files import write_whole
+from swag.training.recipe import Recipe
+
+
+def save(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    recipe: Recipe,
+    *,
+    step: int,
+    earlier: list[dict[str, Any]],
+) -> None:
+    """Write everything the steps from `step` on depend on.
+
+    `earlier` are the trainings, first to last, that made the weights this one began with.
+    """
+    state = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "step": step,
+        "recipe": asdict(recipe),
+        "earlier": earlier,
+    }
+    write_whole(path, lambda file: torch.save(state, file))
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without running any code in it; WeightsError if it is not one."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise WeightsError(f"{path}: cannot be read as a checkpoint ({reason[0]})") from error
+    if not isinstance(state, dict) or not {"model", "optimizer", "step", "recipe"} <= set(state):
+        raise WeightsError(f"{path}: not a checkpoint of a training")
+    return state
+
+
+def trainings(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """Recipe and number of steps of each training behind a checkpoint, first to last."""
+    return [*state.get("earlier", []), {"steps": state["step"], "recipe": state["recipe"]}]
+
+
+def restore(
+    state: dict[str, Any],
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    recipe: Recipe,
+) -> None:
+    """Put a checkpoint back into a training; WeightsError if it is another training's."""
+    given = asdict(recipe)
+    if state["recipe"] != given:
+        changed = sorted(k for k, v in given.items() if state["recipe"].get(k) != v)
+        raise WeightsError(
+            f"{path}: holds a training with another recipe (different: {', '.join(changed)}); "
+            "use the same settings to go on, or another file to begin anew"
+        )
+    try:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    except (RuntimeError, ValueError) as error:
+        raise WeightsError(
+            f"{path}: holds a training of another network or with other classes; "
+            "use the same ones to go on, or another file to begin anew"
+        ) from error

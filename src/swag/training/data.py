@@ -1,0 +1,117 @@
+"""Labelled pictures for training: packed in one file, or a folder with one folder a class.
+
+A packed file is a NumPy `.npz` without pickled objects: `data` (uint8, encoded pictures end to
+end), `offsets` (int64, n + 1) and `labels` (integers).
+"""
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from swag.errors import ImageError
+from swag.image import extensions, read
+
+
+@dataclass(frozen=True)
+class Source:
+    """Pictures of any sizes with a class each; `classes` is one more than the largest label."""
+
+    pictures: Sequence[UInt8[Tensor, "3 _h _w"]]
+    labels: Int64[Tensor, " n"]
+    classes: int
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+
+def load(*paths: Path) -> Source:
+    """Read packed files or folders of one class list into one source.
+
+    Raises:
+        ImageError: a path is neither, holds no pictures, or a picture in it cannot be read.
+    """
+    pictures: list[Tensor] = []
+    labels: list[Tensor] = []
+    for path in paths:
+        more, their_labels = _read_folder(path) if path.is_dir() else _read_packed(path)
+        pictures += more
+        labels.append(their_labels)
+    label = torch.cat(labels)
+    return Source(pictures, label, int(label.max()) + 1)
+
+
+def _decoded(source: bytes | Path) -> UInt8[Tensor, "3 _h _w"]:
+    return read(source).pixels.mul(255).round().to(torch.uint8)
+
+
+def _read_packed(path: Path) -> tuple[list[Tensor], Tensor]:
+    try:
+        with np.load(path, allow_pickle=False) as packed:
+            data, offsets, labels = (packed[key] for key in ("data", "offsets", "labels"))
+        if len(labels) != len(offsets) - 1:
+            raise ValueError(f"{len(labels)} labels for {len(offsets) - 1} pictures")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ImageError(
+            f"{path}: expected a folder with a folder for each class, or a packed .npz file with "
+            f"data, offsets and labels ({type(error).__name__}: {error})"
+        ) from error
+    pictures = [_decoded(data[a:b].tobytes()) for a, b in pairwise(offsets)]
+    return pictures, torch.from_numpy(labels.astype(np.int64))
+
+
+def _read_folder(path: Path) -> tuple[list[Tensor], Tensor]:
+    classes = sorted(folder for folder in path.iterdir() if folder.is_dir())
+    files = [
+        (file, label)
+        for label, folder in enumerate(classes)
+        for file in sorted(folder.iterdir())
+        if file.suffix.lower() in extensions()
+    ]
+    if not files:
+        raise ImageError(f"{path}: no pictures found; expected one folder for each class")
+    return [_decoded(file) for file, _ in files], torch.tensor([label for _, label in files])
+
+
+def random_crop(
+    picture: UInt8[Tensor, "3 _h _w"], size: int, smallest_area: float, generator: torch.Generator
+) -> UInt8[Tensor, "3 {size} {size}"]:
+    """A random region of a picture, resized without aliasing and mirrored half of the time.
+
+    The region holds `smallest_area` to all of the picture's area and is up to 4/3 times as wide
+    as high, or the reverse (Szegedy et al. 2015).
+    """
+    area, aspect, top, left, mirror = torch.rand(5, generator=generator).tolist()
+    height, width = picture.shape[1:]
+    share = smallest_area + (1 - smallest_area) * area
+    ratio = (4 / 3) ** (2 * aspect - 1)
+    h = min(height, max(1, round((height * width * share / ratio) ** 0.5)))
+    w = min(width, max(1, round((height * width * share * ratio) ** 0.5)))
+    y, x = round(top * (height - h)), round(left * (width - w))
+    crop = picture[:, y : y + h, x : x + w][None]
+    resized = interpolate(crop, (size, size), mode="bilinear", antialias=True)[0]
+    return resized.flip(-1) if mirror < 0.5 else resized
+
+
+def centre(picture: UInt8[Tensor, "3 _h _w"], size: int) -> UInt8[Tensor, "3 {size} {size}"]:
+    """The largest square in the middle of a picture, resized without aliasing."""
+    height, width = picture.shape[1:]
+    side = min(height, width)
+    y, x = (height - side) // 2, (width - side) // 2
+    crop = picture[:, y : y + side, x : x + side][None]
+    if side == size:
+        return crop[0]
+    return interpolate(crop, (size, size), mode="bilinear", antialias=True)[0]
+
+
+def as_images(pictures: Sequence[UInt8[Tensor, "3 h w"]]) -> Float[Tensor, "b 3 h w"]:
+    """Stack pictures of one size as sRGB in [0, 1]."""
+    return torch.stack(list(pictures)).float().div(255)

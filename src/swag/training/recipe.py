@@ -1,0 +1,117 @@
+"""What a training shows, when, and how large the steps are: pure functions of the step's number.
+
+Nothing here keeps state and every random choice of a step is drawn from (seed, step), so a
+training that goes on from a checkpoint shows the same pictures as one that never stopped.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+
+from swag.errors import SettingsError
+
+Phase = Literal["main", "detail"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a backbone is trained; the defaults are the recipe for two CPU cores.
+
+    The side of the crops grows from `smallest` to `largest` pixels over the training (Howard
+    2018; Touvron et al. 2019: a network trained on small crops is tested well on larger ones),
+    in multiples of 8. After the share `detail_from` of the steps every `detail_every`-th batch
+    comes from the detail sources, in crops of `detail_size` pixels at nearly full resolution.
+    """
+
+    epochs: float = 16.0
+    batch: int = 128
+    peak_rate: float = 0.15
+    warmup: float = 0.15
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.1
+    smallest: int = 32
+    largest: int = 64
+    smallest_area: float = 0.35
+    detail_from: float = 0.6
+    detail_every: int = 4
+    detail_size: int = 112
+    detail_batch: int = 32
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs <= 0 or self.batch < 1 or self.peak_rate <= 0:
+            raise SettingsError(
+                f"epochs={self.epochs}, batch={self.batch}, peak_rate={self.peak_rate}: "
+                "all must be above zero"
+            )
+        if not 8 <= self.smallest <= self.largest:
+            raise SettingsError(
+                f"crops from {self.smallest} to {self.largest} pixels: expected at least 8, "
+                "and the smallest not above the largest"
+            )
+
+    def steps(self, pictures: int) -> int:
+        """Number of steps for a main source of so many pictures."""
+        return max(1, round(self.epochs * pictures / self.batch))
+
+    def rate(self, step: int, steps: int) -> float:
+        """Learning rate: a linear rise, then half a cosine to zero (one cycle, Smith 2018)."""
+        progress = step / steps
+        if progress < self.warmup:
+            return self.peak_rate * max(progress, 1 / steps) / self.warmup
+        fall = (progress - self.warmup) / (1 - self.warmup)
+        return self.peak_rate * 0.5 * (1 + math.cos(math.pi * fall))
+
+    def size(self, step: int, steps: int) -> int:
+        """Side of the crops in pixels: the range in equal stretches, one for each multiple of 8."""
+        sizes = range(self.smallest, self.largest + 1, 8)
+        return sizes[min(int(step / steps * len(sizes)), len(sizes) - 1)]
+
+    def phase(self, step: int, steps: int) -> Phase:
+        """Which kind of source the step's batch comes from."""
+        late = step >= self.detail_from * steps
+        return "detail" if late and step % self.detail_every == 0 else "main"
+
+    def generator(self, step: int) -> torch.Generator:
+        """The random numbers of one step, independent of all others."""
+        return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+
+
+def cpu(*, epochs: float = 16.0, seed: int = 0) -> Recipe:
+    """The recipe for two CPU cores: about a minute and a half for each epoch of 25,000 pictures."""
+    return Recipe(epochs=epochs, seed=seed)
+
+
+def gpu(*, epochs: float = 60.0, seed: int = 0) -> Recipe:
+    """The recipe for a GPU: more passes in larger batches, with the rate in proportion.
+
+    Goyal et al. 2017 for the proportion. It has not been run at full length.
+    """
+    return Recipe(epochs=epochs, batch=256, peak_rate=0.3, detail_batch=64, seed=seed)
+
+
+def continued(recipe: Recipe) -> Recipe:
+    """A recipe for a network that is trained already: lower rate, large crops, less restraint."""
+    return replace(
+        recipe,
+        peak_rate=0.4 * recipe.peak_rate,
+        smallest=recipe.largest - 8,
+        smallest_area=0.5,
+        weight_decay=1e-4,
+        label_smoothing=0.05,
+    )
+
+
+RECIPES = {"cpu": cpu, "gpu": gpu}
+
+
+def indices(pictures: int, batch: int, step: int, seed: int) -> torch.Tensor:
+    """The pictures of a step: each pass is a fresh permutation of the source, cut into batches."""
+    per_pass = max(1, pictures // batch)
+    order = torch.Generator().manual_seed(seed * 7_919 + step // per_pass)
+    shuffled = torch.randperm(pictures, generator=order)
+    start = (step % per_pass) * batch
+    return shuffled[start : start + batch]
