@@ -11,7 +11,7 @@ from swag.losses import LOSSES, PENALTIES
 from swag.smoothing import KINDS, parse
 
 LISTS = {
-    "backbones": tuple(available()),
+    "backbones": tuple(entry.name for entry in available()),
     "losses": (*LOSSES, *PENALTIES),
     "smoothings": tuple(KINDS),
     "presets": tuple(PRESETS),

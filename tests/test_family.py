@@ -156,13 +156,14 @@ def test_without_shortcuts_a_training_starts_with_every_filter_alike():
 def test_a_network_without_norm_trains(shortcuts):
     network = built(replace(TINY, norm=False, shortcuts=shortcuts))
     start_as_shortcuts(network)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.02, momentum=0.9)
+    head = nn.Linear(8, 2)
+    optimizer = torch.optim.SGD([*network.parameters(), *head.parameters()], lr=0.02, momentum=0.9)
     x = pictures(16, 3, 16, 16).float()
     x[8:, 0] += 1.5
     labels = torch.tensor([0] * 8 + [1] * 8)
     losses = []
     for _ in range(25):
-        loss = cross_entropy(network(x).mean((2, 3))[:, :2], labels)
+        loss = cross_entropy(head(network(x).mean((2, 3))), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

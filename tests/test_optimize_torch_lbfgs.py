@@ -13,7 +13,7 @@ def picture(seed, dtype=torch.float64):
 
 def rough(image):
     away = (image - picture(1, image.dtype)).flatten()
-    weights = torch.linspace(1, 30, away.numel(), dtype=away.dtype)
+    weights = torch.logspace(0, 3, away.numel(), dtype=away.dtype)
     return {"square": (weights * away.square()).sum(), "quartic": away.pow(4).sum()}
 
 
@@ -74,7 +74,7 @@ def test_thresholds_of_torch_end_a_run_whose_loss_is_small():
 def test_a_run_ends_at_a_minimum():
     steps = list(optimize(State(picture(0)), rough, TorchLbfgs(), steps=500))
     assert len(steps) < 200
-    torch.testing.assert_close(steps[-1].image, picture(1), rtol=0, atol=1e-6)
+    torch.testing.assert_close(steps[-1].image, picture(1), rtol=0, atol=1e-4)
 
 
 def test_the_history_is_not_copied_in_a_step():

@@ -1,7 +1,7 @@
 """Read the activations of named layers of any network, in one pass.
 
-    extractor = FeatureExtractor(network, ["relu", "layer1", "layer2"])
-    extractor(picture)["layer1"]                       # b d h w
+extractor = FeatureExtractor(network, ["relu", "layer1", "layer2"])
+extractor(picture)["layer1"]                       # b d h w
 """
 
 import difflib
@@ -89,7 +89,9 @@ class FeatureExtractor(nn.Module):
             if len(kept) == len(self.layers):
                 raise _AllSeen
 
-        observe(self.model, image, {name: self.model.get_submodule(name) for name in self.layers}, keep)
+        observe(
+            self.model, image, {name: self.model.get_submodule(name) for name in self.layers}, keep
+        )
         changed = {
             name for name, seen in versions.items() if seen >= 0 and kept[name]._version != seen
         }

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -117,11 +117,27 @@ def iterate(
     photo = None if content is None else read(content, size=size)
     sources = style if isinstance(style, list | tuple) else [] if style is None else [style]
     paintings = [read(source, size=size) for source in sources]
-    device = torch.device(backbones.resolve_device(chosen.device))
+    device = device_of(chosen.device)
     network = backbones.create(
         chosen.backbone, weights=chosen.weights, seed=chosen.seed, edits=chosen.edits
     ).to(device)
     return _Run(chosen, task, network, photo, paintings, device).updates()
+
+
+def device_of(name: str) -> torch.device:
+    """The device of this name; `auto` is CUDA, else Metal, else the processor.
+
+    Raises:
+        SettingsError: no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+        if torch.backends.mps.is_available():
+            name = "mps"
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise SettingsError(f"device {name!r} is not there; use auto, cpu, cuda or mps") from error
 
 
 @dataclass(frozen=True)
@@ -235,5 +251,3 @@ def _enlarged(state: State, size: tuple[int, int], method: Method) -> State:
         memory=method.resized(state.memory, lambda x: resize(x, size), pixels),
     )
 
-
-__all__ = ["Result", "Update", "asdict", "finish", "iterate", "reconstruct", "stylize", "texture"]

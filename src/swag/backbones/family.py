@@ -201,7 +201,8 @@ def folded(network: ThinNetwork) -> ThinNetwork:
 
     Exact, up to rounding, for a network in evaluation mode.
     """
-    state = {name: value.double() for name, value in network.state_dict().items()}
+    tensors = network.state_dict().items()
+    state = {name: value.to(torch.float64, copy=True) for name, value in tensors}
     for name, norm in network.named_modules():
         if not isinstance(norm, nn.BatchNorm2d):
             continue

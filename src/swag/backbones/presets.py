@@ -107,5 +107,7 @@ PRESETS: Mapping[str, Preset] = {
     "torchvision/squeezenet1_1": _features("SqueezeNet 1.1 (2016)", 1, 4, 7, 10, 12, content=10),
     "torchvision/alexnet": _features("AlexNet (2012), its five ReLUs", 1, 4, 7, 9, 11, content=9),
     "torchvision/vit_b_16": _blocks("ViT-B/16 (2020)", "encoder.layers.encoder_layer_"),
-    "timm/vit_small_patch16_224.dino": _blocks("ViT-S/16, self-supervised by DINO (2021)", "blocks."),
+    "timm/vit_small_patch16_224.dino": _blocks(
+        "ViT-S/16, self-supervised by DINO (2021)", "blocks."
+    ),
 }

@@ -1,6 +1,6 @@
 """Find the layers of a network that nobody has described: the last before each reduction.
 
-    last_before_each_reduction(resnet50())    # ("relu", "layer1", "layer2", "layer3", "layer4")
+last_before_each_reduction(resnet50())    # ("relu", "layer1", "layer2", "layer3", "layer4")
 """
 
 from dataclasses import dataclass, replace

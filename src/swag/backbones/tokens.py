@@ -26,13 +26,13 @@ def tokens_to_maps(patch: int, prefix: int) -> Arrange:
 
 
 def channels_last_to_maps(output: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps from a layer that keeps its channels last, as in Swin; others pass as they are."""
-    if output.ndim != 4:
+    """Maps from a layer that keeps its channels last, as in Swin; others pass as they are.
+
+    The layout is read from the proportions of the picture, which must be a multiple of the stride.
+    """
+    if output.ndim != 4 or output.shape[1] * size[1] != output.shape[2] * size[0]:
         return output
-    rows, columns = output.shape[1:3]
-    last = rows * size[1] == columns * size[0] and rows < size[0]
-    first = output.shape[2] * size[1] == output.shape[3] * size[0]
-    return output.permute(0, 3, 1, 2) if last and not first else output
+    return output.permute(0, 3, 1, 2)
 
 
 def resize_positions(

@@ -5,10 +5,14 @@ from swag.cli.table import show
 
 
 def backbones(json: options.Json = False) -> None:
-    """List the networks whose layers are chosen; any of torchvision's and timm's work, too."""
+    """List the networks, those first whose layers were chosen with care."""
     from swag.backbones import available
 
-    show([{"name": name} for name in available()], as_json=json)
+    rows = [
+        {"name": entry.name, "what": entry.about, **({"preset": entry.preset} if json else {})}
+        for entry in available()
+    ]
+    show(rows, as_json=json)
 
 
 def losses(json: options.Json = False) -> None:

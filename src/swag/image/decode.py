@@ -41,9 +41,9 @@ def guarded(name: str) -> Iterator[None]:
     Decoders of damaged files raise nearly every exception there is, and document none.
     """
     loggers = [logging.getLogger(logger) for logger in _CHATTY]
-    before = [logger.disabled for logger in loggers]
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        before = [logger.disabled for logger in loggers]
         try:
             for logger in loggers:
                 logger.disabled = True
@@ -136,13 +136,10 @@ def _deep_png(image: Image, file: BinaryIO) -> Raster | None:
     data = file.read()
     if data[24] != 16:  # the bit depth in the first chunk
         return None
-    samples = imagecodecs.png_decode(data)
+    samples = imagecodecs.png_decode(data)  # a transparent colour has become an alpha
     grey = samples.shape[2] == 2
     colours = samples[..., : 1 if grey else 3]
     alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
-    key = image.info.get("transparency")
-    if alpha is None and key is not None:
-        alpha = (samples != np.array(key, np.uint16)).any(axis=2)
     return Raster(
         colours,
         "gray" if grey else "rgb",

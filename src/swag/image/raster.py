@@ -1,5 +1,6 @@
 """What a picture is, before and after its colours are known."""
 
+import textwrap
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -86,5 +87,5 @@ def unit(samples: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
 
 
 def one_line(error: object) -> str:
-    """A message of another library on one line, with its kind where it has no words."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """A message of another library on one short line, or its kind where it has no words."""
+    return textwrap.shorten(str(error), 200, placeholder=" ...") or type(error).__name__

@@ -111,13 +111,16 @@ class Lbfgs:
         """Shorten the step until it brings the decrease asked for."""
         start, finite = float(point.value), False
         for _ in range(self.trials):
-            trial = evaluate(point.image + length * direction)
+            image = point.image + length * direction
+            if torch.equal(image, point.image):
+                break  # too short to be represented
+            trial = evaluate(image)
             if not trial.finite():
                 length *= 0.25
                 continue
             finite = True
             value = float(trial.value)
-            if value <= start + self.decrease * length * slope:
+            if value < start and value <= start + self.decrease * length * slope:
                 return trial
             # The minimum of the parabola through both values and the slope, within bounds.
             best = -slope * length**2 / (2 * (value - start - slope * length))

@@ -10,9 +10,9 @@ For activations of ordinary tails this is 2 to 4 standard deviations of the laye
 ones, 2.6 rectified, 3.3 for exponential ones, 2.6 to 2.8 in an untrained ResNet-50); for heavy
 tails or a few outliers, where any such multiple leaves a single entry alive, it follows them
 (15 for a log-normal of sigma 2, 67 for one entry at 1000 among 262,144 rectified normal ones).
-Considered and dropped: the temperature that keeps the Shannon entropy of F / sum F. It is always
-lower (1.1 for rectified normal activations) and leaves 60 to 99 % of the squares to the largest
-hundredth, where the activations had 14 %: entropy hardly sees the few entries that L2 obeys.
+Considered and dropped: the temperature that keeps the Shannon entropy of F / sum F. It is lower
+(1.1 standard deviations for rectified normal activations) and leaves 77 % of the squares to the
+largest hundredth, where the activations had 14 %: entropy hardly sees the few that L2 obeys.
 Twice the activations give twice the temperature; negative activations count by their size.
 """
 

@@ -1,6 +1,7 @@
 """What a training writes down to go on later, and what a network was trained with before."""
 
 import pickle
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ def save(
 
 def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint without running any code in it; WeightsError if it is not one."""
+    if path.is_file() and not zipfile.is_zipfile(path):  # torch would try its older formats
+        raise WeightsError(f"{path}: cannot be read as a checkpoint (damaged, or another format)")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:

@@ -1,0 +1,26 @@
+"""Networks whose activations are matched: by name, with weights, edits and chosen layers.
+
+create("torchvision/resnet50", weights="random", seed=1)
+create("torchvision/vgg19", edits=("average-pooling", "reflect"))
+create(my_module, style_layers=["0", "2"], content_layers=["2"])
+"""
+
+from swag.backbones.backbone import Backbone, Normalise
+from swag.backbones.edits import EDITS
+from swag.backbones.initialisation import calibrate
+from swag.backbones.registry import Entry, assemble, available, create
+from swag.backbones.sources import Source
+from swag.backbones.weights import sha256
+
+__all__ = [
+    "EDITS",
+    "Backbone",
+    "Entry",
+    "Normalise",
+    "Source",
+    "assemble",
+    "available",
+    "calibrate",
+    "create",
+    "sha256",
+]

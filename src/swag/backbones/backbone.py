@@ -1,0 +1,170 @@
+"""A network as the rest of the program sees it: pictures in, activations by layer out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from swag.backbones.reductions import trace
+from swag.errors import BackboneError
+from swag.features import REFUSALS, Arrange, FeatureExtractor
+from swag.shapes import FeatureMaps, Image
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+_SMALL = 512
+"""Sides from which on a refusal of the network cannot be a matter of size."""
+
+
+class Normalise(nn.Module):
+    """From sRGB in [0, 1] to what a network was trained on: (picture - mean) / std by channel."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
+    ) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
+
+    def forward(self, image: Image) -> Image:
+        """Normalise by channel."""
+        return (image - self.mean) / self.std
+
+
+class Backbone:
+    """A frozen network with the layers that are read for style and for content.
+
+    Args:
+        name: as given to `create`.
+        module: the network; put into evaluation mode and frozen.
+        style_layers: read where none are named, with `content_layers`.
+        normalise: from sRGB in [0, 1] to the input of the network.
+        arrange: from the output of a layer to maps, for networks of tokens.
+        multiple: pictures are extended below and at the right, by repeating the last pixels,
+            until their sides are multiples of this (the patch of a transformer).
+        aliases: other names of layers.
+        weights: where the weights come from, in words.
+        edits: the names of the edits that were applied, in order.
+    """
+
+    def __init__(  # noqa: PLR0913 - a record of what a network is
+        self,
+        name: str,
+        module: nn.Module,
+        style_layers: Iterable[str],
+        content_layers: Iterable[str],
+        normalise: nn.Module,
+        *,
+        arrange: Arrange | None = None,
+        multiple: int = 1,
+        aliases: Mapping[str, str] | None = None,
+        weights: str = "",
+        edits: Iterable[str] = (),
+    ) -> None:
+        self.name = name
+        self.module = module.eval().requires_grad_(False)
+        self.style_layers = tuple(style_layers)
+        self.content_layers = tuple(content_layers)
+        self.normalise = normalise
+        self.aliases = dict(aliases or {})
+        self.weights = weights
+        self.edits = tuple(edits)
+        self._arrange = arrange
+        self._multiple = multiple
+        self._channels_last = _keeps_channels_last(module)
+        self._extractors: dict[tuple[str, ...], FeatureExtractor] = {}
+
+    def extract(self, image: Image, layers: Iterable[str] | None = None) -> FeatureMaps:
+        """Activations by layer of pictures in sRGB, [0, 1]; style and content layers by default.
+
+        Raises:
+            BackboneError: a layer that cannot be read, or a picture too small for the network.
+        """
+        asked = tuple(self.style_layers + self.content_layers if layers is None else layers)
+        names = {layer: self.aliases.get(layer, layer) for layer in asked}
+        extractor = self._extractor(tuple(dict.fromkeys(names.values())))
+        try:
+            maps = extractor(image)
+        except REFUSALS as error:
+            shorter = min(image.shape[-2:])
+            smallest = self._smallest_side(extractor) if shorter < _SMALL else 0
+            if shorter >= smallest:
+                raise
+            raise BackboneError(
+                f"a picture of {image.shape[-1]} x {image.shape[-2]} pixels is too small for "
+                f"{', '.join(asked)} of {self.name}; both sides must have at least {smallest}"
+            ) from error
+        return {layer: maps[name] for layer, name in names.items()}
+
+    def layers(self) -> tuple[str, ...]:
+        """Names of all layers that can be read, in the order in which they run."""
+        found = trace(self.module, self.prepare, arrange=self._arrange)
+        folded = {name for name, module in self.module.named_modules() if _folded_into(module)}
+        return tuple(
+            layer.name
+            for layer in found
+            if layer.runs == 1 and layer.shape is not None and layer.name not in folded
+        )
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> "Backbone":
+        """Move the network; returns itself."""
+        self.module.to(device=device, dtype=dtype)
+        self.normalise.to(device=device, dtype=dtype)
+        return self
+
+    def prepare(self, image: Tensor) -> Tensor:
+        """The input of the network: normalised, extended to its multiple, in its memory format."""
+        ready: Tensor = self.normalise(image)
+        below, right = (-side % self._multiple for side in ready.shape[-2:])
+        if below or right:
+            ready = F.pad(ready, (0, right, 0, below), mode="replicate")
+        return ready.contiguous(memory_format=torch.channels_last) if self._channels_last else ready
+
+    def _extractor(self, names: tuple[str, ...]) -> FeatureExtractor:
+        if names not in self._extractors:
+            for name, module in self.module.named_modules():
+                if name in names and (norm := _folded_into(module)):
+                    raise BackboneError(
+                        f"{name} of {self.name} is folded with the normalisation after it; "
+                        f"read {norm} instead, or create the network with edits=('no-fold',)"
+                    )
+            self._extractors[names] = FeatureExtractor(
+                self.module, names, self.prepare, arrange=self._arrange
+            )
+        return self._extractors[names]
+
+    def _smallest_side(self, extractor: FeatureExtractor) -> int:
+        """Side of the smallest square picture that goes through, by bisection."""
+        like = next(self.module.parameters())
+        refused, accepted = 0, _SMALL
+        while accepted - refused > 1:
+            side = (accepted + refused) // 2
+            try:
+                with torch.no_grad():
+                    extractor(torch.zeros(1, 3, side, side, dtype=like.dtype, device=like.device))
+                accepted = side
+            except REFUSALS:
+                refused = side
+        return accepted
+
+
+def _folded_into(module: nn.Module) -> str:
+    """Name of the normalisation that a convolution was folded with, or nothing."""
+    return str(getattr(module, "folded_into", ""))
+
+
+def _keeps_channels_last(module: nn.Module) -> bool:
+    """Whether the weights of its convolutions are laid out with channels last."""
+    return any(
+        isinstance(conv, nn.Conv2d)
+        and conv.weight.shape[1:].numel() > conv.weight.shape[1] > 1
+        and conv.weight.is_contiguous(memory_format=torch.channels_last)
+        for conv in module.modules()
+    )

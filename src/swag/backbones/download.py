@@ -1,0 +1,65 @@
+"""Published weights: found on disk, or downloaded, or missed in one line that says what to do."""
+
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlparse
+
+import torch
+
+from swag.errors import WeightsError
+
+_PATIENCE = 20.0
+"""Seconds without an answer after which a download is given up."""
+
+_WITHOUT = "without it: --backbone swag/resnet (bundled) or --weights random"
+
+
+def fetch(url: str) -> Path:
+    """The file of a URL in torch's cache (`TORCH_HOME`), downloaded if it is not there.
+
+    The check sum in the name of the file is verified at the download.
+
+    Raises:
+        WeightsError: it is not there and cannot be had.
+    """
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    path = folder / Path(urlparse(url).path).name
+    if path.is_file():
+        return path
+    check_sum = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with patience():
+            torch.hub.download_url_to_file(
+                url,
+                str(path),
+                check_sum and check_sum.group(1),
+                progress=sys.stderr.isatty(),
+            )
+    except (OSError, RuntimeError) as error:
+        raise missing(path.name, folder, error) from error
+    return path
+
+
+def missing(file: str, folder: Path, reason: BaseException) -> WeightsError:
+    """The one line about weights that are not there."""
+    why = str(reason).partition("\n")[0] or type(reason).__name__
+    return WeightsError(
+        f"pretrained weights {file} are not in {folder} and cannot be downloaded ({why}); "
+        f"put the file there, or name it by --weights FILE; {_WITHOUT}"
+    )
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Give connections up that stay silent; torch's download would wait for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_PATIENCE)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,189 @@
+"""Changes to a network, by name: functions module -> module that `create` applies in order.
+
+create("torchvision/resnet50", edits=("without-residuals",))     the paper's NoResNet
+create("torchvision/vgg19", edits=("average-pooling", "reflect")) as Gatys et al., no frame
+"""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from swag.backbones.family import ResidualBlock
+from swag.backbones.folding import fold
+from swag.errors import BackboneError
+
+Edit = Callable[[nn.Module], nn.Module]
+
+
+def pad(mode: str, *, everywhere: bool) -> Edit:
+    """Pad the first convolution (or every one) by `mode` instead of zeros.
+
+    Zeros are a grey frame round the picture, which an optimisation then paints. Convolutions
+    that do not pad stay as they are (Inception-v3's first does not).
+    """
+
+    def edit(module: nn.Module) -> nn.Module:
+        convolutions = [conv for conv in module.modules() if isinstance(conv, nn.Conv2d)]
+        for conv in convolutions if everywhere else convolutions[:1]:
+            conv.padding_mode = mode  # type: ignore[assignment]
+        return module
+
+    return edit
+
+
+def average_pooling(module: nn.Module) -> nn.Module:
+    """Replace max pooling by averages, as Gatys et al. 2016; the frame of zeros does not count.
+
+    Poolings that a network calls as functions (within the blocks of Inception-v3) stay.
+    """
+
+    def replace(pool: nn.Module) -> nn.Module | None:
+        if not isinstance(pool, nn.MaxPool2d):
+            return None
+        return nn.AvgPool2d(
+            pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode, count_include_pad=False
+        )
+
+    return _replaced(module, replace, "max pooling")
+
+
+def without_residuals(module: nn.Module) -> nn.Module:
+    """Remove the shortcuts of residual blocks, those with a convolution too: NoResNet.
+
+    A block becomes relu(branch(x)); for the blocks of torchvision and of the bundled networks.
+    """
+    from torchvision.models.resnet import BasicBlock, Bottleneck
+
+    def replace(block: nn.Module) -> nn.Module | None:
+        if isinstance(block, (BasicBlock, Bottleneck)):
+            return PlainBlock(block)
+        if isinstance(block, ResidualBlock):
+            block.shortcut = None
+            return block
+        return None
+
+    return _replaced(module, replace, "residual blocks")
+
+
+def with_residuals(module: nn.Module) -> nn.Module:
+    """Add a shortcut round each convolution that keeps the number of channels: pseudo-ResVGG.
+
+    For networks that are one row of convolutions and ReLUs (VGG without batch norm). The
+    authors' own pseudo-ResVGG is not public.
+    """
+    if any(isinstance(child, nn.BatchNorm2d) for child in module.modules()):
+        raise BackboneError(
+            "with-residuals is for networks without batch normalisation, as torchvision/vgg19"
+        )
+
+    def replace(conv: nn.Module) -> nn.Module | None:
+        if not isinstance(conv, nn.Conv2d) or conv.in_channels != conv.out_channels:
+            return None
+        same_size = conv.stride == (1, 1) and conv.padding == tuple(
+            (kernel - 1) // 2 for kernel in conv.kernel_size
+        )
+        return Shortcut(conv) if same_size else None
+
+    return _replaced(module, replace, "convolutions that keep the number of channels")
+
+
+def no_inplace(module: nn.Module) -> nn.Module:
+    """Let no activation write into its input."""
+    for child in module.modules():
+        if hasattr(child, "inplace"):
+            child.inplace = False  # type: ignore[assignment]
+    return module
+
+
+def channels_last(module: nn.Module) -> nn.Module:
+    """Lay the weights out with channels last, which convolutions compute faster with."""
+    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def unchanged(module: nn.Module) -> nn.Module:
+    """Nothing: the name of an edit that keeps `create` from applying one of its own."""
+    return module
+
+
+EDITS: dict[str, Edit] = {
+    "reflect": pad("reflect", everywhere=False),
+    "reflect-all": pad("reflect", everywhere=True),
+    "replicate": pad("replicate", everywhere=False),
+    "replicate-all": pad("replicate", everywhere=True),
+    "average-pooling": average_pooling,
+    "without-residuals": without_residuals,
+    "with-residuals": with_residuals,
+    "no-inplace": no_inplace,
+    "fold": fold,
+    "no-fold": unchanged,
+    "channels-last": channels_last,
+    "no-channels-last": unchanged,
+}
+
+
+def apply(module: nn.Module, names: Iterable[str]) -> tuple[nn.Module, tuple[str, ...]]:
+    """Apply edits in order, then `fold` and `channels-last` unless named or refused by `no-...`.
+
+    Returns the network and the names of all that was done.
+    """
+    asked = tuple(names)
+    own = [name for name in ("fold", "channels-last") if not {name, f"no-{name}"} & {*asked}]
+    done = (*asked, *own)
+    for name in done:
+        if name not in EDITS:
+            nearest = difflib.get_close_matches(name, EDITS, 3) or sorted(EDITS)
+            raise BackboneError(f"no edit {name!r}; nearest: {', '.join(nearest)}")
+        module = EDITS[name](module)
+    return module, done
+
+
+class PlainBlock(nn.Module):
+    """The branch of a torchvision residual block, with the names of its modules."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        for name, child in block.named_children():
+            if name != "downsample":
+                self.add_module(name, child)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """relu(norm(conv(x))) for each convolution of the branch."""
+        for number in range(1, 4):
+            if hasattr(self, f"conv{number}"):
+                x = self.get_submodule(f"conv{number}")(x)
+                x = self.get_submodule("relu")(self.get_submodule(f"bn{number}")(x))
+        return x
+
+
+class Shortcut(nn.Module):
+    """x + block(x)."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add the input to the output of the block."""
+        out: Tensor = x + self.block(x)
+        return out
+
+
+def _replaced(
+    module: nn.Module, replace: Callable[[nn.Module], nn.Module | None], what: str
+) -> nn.Module:
+    found = list(_replacements(module, replace))
+    if not found:
+        raise BackboneError(f"{type(module).__name__} has no {what} to edit")
+    for name, new in found:
+        module.set_submodule(name, new)
+    return module
+
+
+def _replacements(
+    module: nn.Module, replace: Callable[[nn.Module], nn.Module | None]
+) -> Iterator[tuple[str, nn.Module]]:
+    for name, child in module.named_modules():
+        if name and (new := replace(child)) is not None:
+            yield name, new

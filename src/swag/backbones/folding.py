@@ -1,0 +1,122 @@
+"""Fold batch normalisation into the convolution before it: the same function, half the memory.
+
+In evaluation mode both are affine, so that a single convolution does the work of the two.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from swag.features import trial_picture
+
+Node = Any
+"""An operation of autograd's graph."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A convolution and the normalisation that alone reads it, with the operation between them."""
+
+    convolution: str
+    normalisation: str
+    node: Node
+
+
+def fold(module: nn.Module) -> nn.Module:
+    """Fold each batch normalisation into the convolution before it, in place; exact.
+
+    Only where autograd's graph of a trial pass shows that nothing else reads the convolution.
+    The normalisation becomes the identity (or the activation that it contained, in timm), so
+    that its name still gives its activations; the convolution is marked `folded_into` it, as
+    its own can no longer be read.
+    """
+    module.eval()
+    for pair in _pairs(module):
+        conv = module.get_submodule(pair.convolution)
+        norm = module.get_submodule(pair.normalisation)
+        fused: nn.Module = fuse_conv_bn_eval(conv, norm)
+        fused.requires_grad_(False)
+        fused.folded_into = pair.normalisation  # type: ignore[assignment]
+        module.set_submodule(pair.convolution, fused)
+        module.set_submodule(pair.normalisation, getattr(norm, "act", None) or nn.Identity())
+    return module
+
+
+def _pairs(module: nn.Module) -> list[Pair]:
+    runs: Counter[str] = Counter()
+    made_by: dict[Node, str] = {}
+    pairs: list[Pair] = []
+
+    def after_convolution(name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            runs[name] += 1
+            made_by[output.grad_fn] = name
+
+        return hook
+
+    def before_normalisation(name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            runs[name] += 1
+            node = inputs[0].grad_fn  # another one if anything wrote into the convolution
+            if node in made_by:
+                pairs.append(Pair(made_by[node], name, node))
+
+        return hook
+
+    handles = []
+    for name, child in module.named_modules():
+        if _is_convolution(child):
+            handles.append(child.register_forward_hook(after_convolution(name)))
+        elif _is_normalisation(child):
+            handles.append(child.register_forward_pre_hook(before_normalisation(name)))
+    try:
+        with torch.enable_grad():
+            output = module(trial_picture(module).requires_grad_())
+    finally:
+        for handle in handles:
+            handle.remove()
+    readers = _readers(output)
+    return [
+        pair
+        for pair in pairs
+        if readers[pair.node] == runs[pair.convolution] == runs[pair.normalisation] == 1
+    ]
+
+
+def _is_convolution(module: nn.Module) -> bool:
+    """A plain convolution: subclasses and hooks may change the weights at each pass."""
+    return type(module) is nn.Conv2d and not module._forward_pre_hooks
+
+
+def _is_normalisation(module: nn.Module) -> bool:
+    known = type(module) is nn.BatchNorm2d or type(module).__name__ == "BatchNormAct2d"
+    return known and getattr(module, "running_mean", None) is not None
+
+
+def _readers(output: Any) -> Counter[Node]:
+    """How many operations read the result of each, from the output of the network back."""
+    counts: Counter[Node] = Counter()
+    waiting = [tensor.grad_fn for tensor in _tensors(output)]
+    counts.update(waiting)
+    while waiting:
+        node = waiting.pop()
+        for before, _ in node.next_functions if node is not None else ():
+            if before not in counts:
+                waiting.append(before)
+            counts[before] += 1
+    return counts
+
+
+def _tensors(output: Any) -> Iterator[Tensor]:
+    if isinstance(output, Tensor):
+        yield output
+    elif isinstance(output, dict):
+        yield from _tensors(tuple(output.values()))
+    elif isinstance(output, (tuple, list)):
+        for part in output:
+            yield from _tensors(part)

@@ -1,0 +1,86 @@
+"""Random weights by named schemes, and batch statistics from pictures."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from swag.errors import WeightsError
+from swag.features import REFUSALS
+
+_RELU_GAIN = math.sqrt(2)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """A random stream of its own on the processor; the one outside goes on as if nothing was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def as_constructed(module: nn.Module) -> None:
+    """Leave what the network's own constructor drew."""
+
+
+def kaiming(module: nn.Module) -> None:
+    """Normal weights that keep the variance of gradients under ReLUs (He et al. 2015, fan-out)."""
+    _initialise(module, lambda w: nn.init.kaiming_normal_(w, mode="fan_out", nonlinearity="relu"))
+
+
+def orthogonal(module: nn.Module) -> None:
+    """Weights with orthogonal rows or columns, times sqrt(2) for ReLUs (Saxe et al. 2014)."""
+    _initialise(module, lambda w: nn.init.orthogonal_(w, gain=_RELU_GAIN))
+
+
+SCHEMES: dict[str, Callable[[nn.Module], None]] = {
+    "torchvision": as_constructed,
+    "kaiming": kaiming,
+    "orthogonal": orthogonal,
+}
+
+
+def _initialise(module: nn.Module, draw: Callable[[Tensor], Tensor]) -> None:
+    """Draw the weights of convolutions and linear layers; no biases; normalisations neutral."""
+    for child in module.modules():
+        if isinstance(child, (nn.Conv2d, nn.Linear)):
+            draw(child.weight)
+            if child.bias is not None:
+                nn.init.zeros_(child.bias)
+        elif isinstance(child, nn.modules.batchnorm._BatchNorm):
+            child.reset_parameters()
+
+
+@torch.no_grad()
+def calibrate(module: nn.Module, images: Tensor) -> None:
+    """Set the statistics of batch normalisation to those of `images`, layer after layer.
+
+    Args:
+        module: in evaluation mode afterwards.
+        images: the network's input, normalised already; one batch.
+
+    Raises:
+        WeightsError: a network without batch normalisation, or pictures too small for statistics.
+    """
+    norms = [n for n in module.modules() if isinstance(n, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        raise WeightsError(f"{type(module).__name__} has no batch normalisation to calibrate")
+    module.eval()
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average over the passes: here one
+        norm.train()
+    try:
+        module(images)
+    except REFUSALS as error:
+        raise WeightsError(
+            f"cannot calibrate {type(module).__name__} on {len(images)} pictures of "
+            f"{images.shape[-1]} x {images.shape[-2]} pixels: {str(error).partition(chr(10))[0]}"
+        ) from error
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        module.eval()

@@ -1,0 +1,177 @@
+"""Create a network by its name, and list the names."""
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from swag.backbones import bundled
+from swag.backbones import edits as edits_by_name
+from swag.backbones import weights as weights_of
+from swag.backbones.backbone import Backbone, Normalise
+from swag.backbones.initialisation import SCHEMES, calibrate, seeded
+from swag.backbones.presets import PRESETS, Preset
+from swag.backbones.reductions import last_before_each_reduction
+from swag.backbones.sources import Source, timm_source, torchvision_source
+from swag.backbones.weights import Weights
+from swag.errors import BackboneError, WeightsError
+from swag.shapes import Image
+
+FAMILIES = ("swag", "torchvision", "timm")
+BUNDLED = Preset("", bundled.STYLE_LAYERS, bundled.CONTENT_LAYERS)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the list of networks: its name, whether its layers are chosen, what it is."""
+
+    name: str
+    preset: bool
+    about: str
+
+
+def create(
+    name: str | nn.Module,
+    *,
+    weights: str | Path = "pretrained",
+    seed: int = 0,
+    edits: Iterable[str] = (),
+    calibrate_on: Image | None = None,
+    style_layers: Iterable[str] | None = None,
+    content_layers: Iterable[str] | None = None,
+) -> Backbone:
+    """Create a frozen network that maps sRGB pictures to activations by layer.
+
+    Args:
+        name: `swag/...` (bundled), `torchvision/...`, `timm/...`, or a module of one's own, which
+            is copied, keeps its weights under `weights="pretrained"` and takes pictures
+            normalised as ImageNet's.
+        weights: `pretrained`, `random`, `random:SCHEME[+calibrated]`, or a file; see `weights`.
+        seed: of random weights.
+        edits: names of changes, in order; see `edits`. Batch normalisation is folded and
+            channels are laid out last, which changes nothing but speed and memory, unless
+            `no-fold` or `no-channels-last` is among them.
+        calibrate_on: sRGB pictures for `+calibrated`.
+        style_layers: instead of the preset's; those before each reduction if there is none.
+        content_layers: instead of the preset's; the second deepest style layer if there is none.
+
+    Raises:
+        BackboneError: an unknown name, edit or layer.
+        WeightsError: weights that are missing, damaged, or of another network.
+    """
+    given = weights_of.parse(weights)
+    if given.calibrated and calibrate_on is None:
+        raise WeightsError(f"weights {str(weights)!r} need pictures: give calibrate_on")
+    source = _source(name, given, seed)
+    if given.calibrated and calibrate_on is not None:
+        calibrate(source.module, source.normalise(calibrate_on))
+    backbone = assemble(
+        name if isinstance(name, str) else type(name).__name__,
+        source,
+        edits=edits,
+        weights=f"{weights}, seed {seed}" if given.scheme else str(weights),
+    )
+    return _with_layers(backbone, style_layers, content_layers)
+
+
+def assemble(
+    name: str, source: Source, *, edits: Iterable[str] = (), weights: str = ""
+) -> Backbone:
+    """Make a backbone of a network whose weights are in: edits, layers, normalisation."""
+    module, done = edits_by_name.apply(source.module.eval().requires_grad_(False), edits)
+    preset = BUNDLED if name.startswith("swag/") else PRESETS.get(name) or _found(module, source)
+    return Backbone(
+        name,
+        module,
+        preset.style,
+        preset.content,
+        source.normalise,
+        arrange=source.arrange,
+        multiple=source.multiple,
+        aliases=preset.aliases,
+        weights=weights,
+        edits=done,
+    )
+
+
+def available() -> list[Entry]:
+    """The networks that can be named: bundled, with a preset, the rest of torchvision, timm."""
+    import torchvision
+
+    trained = bundled.trained_names()
+    listed = [
+        Entry(f"swag/{name}", True, "bundled" if name in trained else "random weights only so far")
+        for name in bundled.names()
+    ]
+    listed += [Entry(name, True, preset.about) for name, preset in PRESETS.items()]
+    found = "layers before each reduction of resolution"
+    for name in torchvision.models.list_models(module=torchvision.models):
+        if f"torchvision/{name}" not in PRESETS:
+            listed.append(Entry(f"torchvision/{name}", False, found))
+    return [*listed, Entry("timm/NAME", False, f"any network of timm; {found}")]
+
+
+def _source(name: str | nn.Module, given: Weights, seed: int) -> Source:
+    """The network with its weights in."""
+    if isinstance(name, str) and name.startswith("swag/"):
+        return _bundled_source(name, given, seed)
+    with seeded(seed):
+        if isinstance(name, nn.Module):
+            source = Source(copy.deepcopy(name), Normalise(), lambda: None)
+        else:
+            source = _named_source(name, blank=given.scheme is None)
+        if given.scheme is not None:
+            SCHEMES[given.scheme](source.module)
+    if given.file is not None:
+        state = weights_of.read(given.file)
+        weights_of.load(source.module, state, origin=str(given.file), ignore=source.ignore)
+    elif given.scheme is None:
+        source.load_pretrained()
+    return source
+
+
+def _bundled_source(name: str, given: Weights, seed: int) -> Source:
+    """A network of the package; only a scheme other than its own is drawn anew."""
+    if given.file is not None:
+        return Source(bundled.from_file(name, given.file), Normalise(), lambda: None)
+    kind: Literal["pretrained", "random"] = "random" if given.scheme else "pretrained"
+    source = Source(bundled.network(name, weights=kind, seed=seed), Normalise(), lambda: None)
+    if given.scheme in ("kaiming", "orthogonal"):
+        with seeded(seed):
+            SCHEMES[given.scheme](source.module)
+    return source
+
+
+def _named_source(name: str, *, blank: bool) -> Source:
+    family, _, architecture = name.partition("/")
+    if family == "torchvision":
+        return torchvision_source(architecture, blank=blank)
+    if family == "timm":
+        return timm_source(architecture)
+    raise BackboneError(
+        f"no network {name!r}; expected {', '.join(f'{f}/NAME' for f in FAMILIES)}, "
+        "as torchvision/resnet50"
+    )
+
+
+def _found(module: nn.Module, source: Source) -> Preset:
+    def prepare(image: torch.Tensor) -> torch.Tensor:
+        normalised: torch.Tensor = source.normalise(image)
+        return normalised
+
+    style = last_before_each_reduction(module, prepare, arrange=source.arrange)
+    return Preset("", style, style[-2:-1] or style)
+
+
+def _with_layers(
+    backbone: Backbone, style: Iterable[str] | None, content: Iterable[str] | None
+) -> Backbone:
+    if style is not None:
+        backbone.style_layers = tuple(style)
+    if content is not None:
+        backbone.content_layers = tuple(content)
+    return backbone

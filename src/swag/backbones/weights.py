@@ -1,0 +1,145 @@
+"""Where weights come from: pretrained, random by a named scheme, or a file.
+
+pretrained                      those published with the network
+random                          random:torchvision, what its constructor draws
+random:kaiming+calibrated       another scheme, batch statistics from given pictures
+FILE                            .safetensors, or .pth/.pt without anything but tensors
+"""
+
+import difflib
+import hashlib
+import pickle
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from swag.backbones.initialisation import SCHEMES
+from swag.errors import WeightsError
+
+State = dict[str, Tensor]
+
+_CALIBRATED = "+calibrated"
+_WRAPPERS = ("state_dict", "model", "model_state_dict")
+_PREFIXES = ("module.", "_orig_mod.")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A parsed `weights=`: one of pretrained, a random scheme, and a file.
+
+    Args:
+        scheme: name of a random scheme, or None.
+        calibrated: batch statistics from pictures, for a random scheme.
+        file: path of a file, or None.
+    """
+
+    scheme: str | None = None
+    calibrated: bool = False
+    file: Path | None = None
+
+
+def parse(text: str | Path) -> Weights:
+    """Read `pretrained`, `random`, `random:SCHEME[+calibrated]` or the path of a file.
+
+    Raises:
+        WeightsError: an unknown scheme, or a file that is not there.
+    """
+    if text == "pretrained":
+        return Weights()
+    head, _, scheme = str(text).removesuffix(_CALIBRATED).partition(":")
+    if isinstance(text, str) and head == "random":
+        scheme = scheme or "torchvision"
+        if scheme not in SCHEMES:
+            nearest = difflib.get_close_matches(scheme, SCHEMES, 1) or sorted(SCHEMES)
+            raise WeightsError(f"no random scheme {scheme!r}; expected {', '.join(nearest)}")
+        return Weights(scheme=scheme, calibrated=text.endswith(_CALIBRATED))
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise WeightsError(
+            f"no file of weights {str(text)!r}; expected pretrained, random, "
+            f"random:SCHEME ({', '.join(SCHEMES)}) or the path of a .safetensors or .pth file"
+        )
+    return Weights(file=path)
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read(path: Path) -> State:
+    """Tensors by name, from a .safetensors file or one of torch.save; nothing in it is run.
+
+    Unwraps checkpoints that keep the network under "state_dict" or "model", and drops the
+    prefix that wrappers of a module leave.
+
+    Raises:
+        WeightsError: a file that is damaged or holds other things than tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError, LookupError) as error:
+        raise WeightsError(f"{path} is damaged or is no file of weights") from error
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{path} is damaged or holds other things than tensors, which are not loaded; "
+            "save the state dict of the network alone, best as .safetensors"
+        ) from error
+    return _without_prefix(_unwrapped(content, path))
+
+
+def load(
+    module: nn.Module, state: Mapping[str, Tensor], *, origin: str, ignore: Iterable[str] = ()
+) -> None:
+    """Copy tensors into a network, which must all be there and fit.
+
+    Args:
+        origin: named in errors, as a file.
+        ignore: prefixes of names that may be there without need, as a classifier's.
+
+    Raises:
+        WeightsError: names the origin, counts what does not fit and gives the first of each.
+    """
+    own = module.state_dict()
+    # Counters of batches, which old files lack, matter to training alone.
+    needed = [name for name in own if not name.endswith("num_batches_tracked")]
+    faults = {
+        "missing": [name for name in needed if name not in state],
+        "unexpected": [n for n in state if n not in own and not n.startswith(tuple(ignore))],
+        "of another shape": [
+            name for name in needed if name in state and state[name].shape != own[name].shape
+        ],
+    }
+    found = [f"{len(names)} {kind} (first {names[0]})" for kind, names in faults.items() if names]
+    if found:
+        raise WeightsError(
+            f"{origin} does not fit {type(module).__name__}: of {len(needed)} tensors "
+            f"{', '.join(found)}; give the weights of this very network"
+        )
+    module.load_state_dict({name: state[name] for name in own if name in state}, strict=False)
+
+
+def _unwrapped(content: object, path: Path) -> State:
+    while isinstance(content, dict):
+        if content and all(isinstance(value, Tensor) for value in content.values()):
+            return {str(name): value for name, value in content.items()}
+        content = next((content[key] for key in _WRAPPERS if key in content), None)
+    raise WeightsError(
+        f"{path} holds no tensors by name, neither at its top nor under "
+        f"{', '.join(_WRAPPERS)}; save the state dict of the network"
+    )
+
+
+def _without_prefix(state: State) -> State:
+    for prefix in _PREFIXES:
+        if all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return state
