@@ -1,8 +1,5 @@
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +9,8 @@ import torch
 from typer.testing import CliRunner, Result
 
 from swag.cli import app, running
-from swag.cli.bars import work, work_done
 from swag.config import settings
 from swag.image import read, read_metadata, write
-from swag.schedule import plan
 from swag.stylize import Update
 
 TINY = ["--backbone", "swag/resnet", "--weights", "random", "--size", "48", "--steps", "4"]
@@ -272,13 +267,6 @@ def test_overwrite_replaces_a_picture(calls: list[dict[str, Any]], tmp_path: Pat
     assert read(out).size == (8, 6)
 
 
-@pytest.mark.parametrize("words", [["stylise"], ["stylize", "a.jpg"], ["texture", "a", "--size=x"]])
-def test_words_the_command_line_does_not_know_are_status_2(words: list[str]) -> None:
-    result = swag(*words)
-    assert result.exit_code == 2
-    assert result.stdout == ""
-
-
 def test_ctrl_c_keeps_the_latest_picture(failing: Callable[..., None], tmp_path: Path) -> None:
     out = tmp_path / "out.png"
     failing(lambda: signal.raise_signal(signal.SIGINT))
@@ -320,40 +308,3 @@ def test_a_defect_of_ours_is_not_dressed_up(failing: Callable[..., None], tmp_pa
     failing(raising(RuntimeError("shapes differ")))
     result = swag("texture", "b.jpg", "-o", tmp_path / "x.png")
     assert isinstance(result.exception, RuntimeError)
-
-
-def test_work_grows_with_the_pixels_and_ends_at_the_whole() -> None:
-    scales = plan(256, 60, 3)
-    assert work_done(scales, 0, 1) == 64**2
-    assert work_done(scales, 1, scales[0].steps + 1) == scales[0].steps * 64**2 + 128**2
-    assert work_done(scales, 2, 60) == work(scales)
-
-
-def test_python_m_swag_is_the_same_program(tmp_path: Path) -> None:
-    words = ["stylize", "gone.jpg", "gone.jpg", "-o", str(tmp_path / "out.png")]
-    done = subprocess.run(
-        [sys.executable, "-m", "swag", *words],
-        capture_output=True, text=True, env={**os.environ, "COLUMNS": "80"}, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (1, "")
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("swag: ")
-    assert "gone.jpg" in line
-
-
-def test_the_command_line_itself_imports_nothing_heavy() -> None:
-    code = "import sys, swag; before = set(sys.modules); import swag.cli; new = set(sys.modules)"
-    show = (
-        "print(*{'torch', 'rich', 'rich.progress', 'matplotlib', 'swag.stylize'} & (new - before))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code} - before; {show}"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout.strip() == ""
-
-
-def test_the_version_is_that_of_the_package() -> None:
-    from swag import __version__
-
-    assert swag("--version").stdout == f"swag {__version__}\n"

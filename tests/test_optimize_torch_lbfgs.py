@@ -51,7 +51,7 @@ def test_every_evaluated_picture_is_that_of_torch(rate, history):
     assert len(seen) == 40
     for a, b in zip(seen, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-8)
-    assert (seen[-1] - picture(1)).abs().max() < 1e-2 < (seen[0] - picture(1)).abs().max()
+    assert sum(rough(seen[-1]).values()) < 0.05 * sum(rough(seen[0]).values())
 
 
 def test_pictures_in_single_precision_are_those_of_torch():

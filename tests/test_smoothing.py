@@ -18,7 +18,7 @@ SOFTMAXES = {
     "channel-softmax": (smoothing.channel_softmax, (1,)),
     "spatial-softmax": (smoothing.spatial_softmax, (2, 3)),
 }
-EVERY = [f"{name}" for name in KINDS if name not in ("log", "tanh")] + [
+EVERY = [name for name in KINDS if name not in ("log", "tanh")] + [
     "softmax:temperature=0.5",
     "channel-softmax:temperature=3",
     "spatial-softmax:temperature=2",
@@ -96,7 +96,6 @@ def test_a_softmax_of_constants_is_one_over_their_number(name):
 def test_an_entrywise_smoothing_equals_its_formula(function, by_hand, rng):
     features = torch.randn(2, 3, 4, 5, generator=rng, dtype=torch.float64)
     features = features.sign() * (features.abs() + 0.1)
-    expected = torch.tensor([by_hand(v) for v in features.flatten().tolist()]).double()
     expected = torch.tensor([by_hand(v) for v in features.flatten().tolist()], dtype=torch.float64)
     torch.testing.assert_close(function(features).flatten(), expected, rtol=1e-6, atol=0)
 
@@ -173,8 +172,8 @@ def test_large_activations_at_temperature_one_give_finite_values_and_gradients(n
     assert features.grad.isfinite().all()
 
 
-def test_the_mean_one_form_keeps_what_float16_gram_matrices_would_lose(rng):
-    features = torch.randn(1, 64, 64, 64, generator=rng)
+def test_the_mean_one_form_keeps_what_a_sum_of_one_would_lose_in_half_precision(rng):
+    features = 2 * torch.randn(1, 64, 64, 64, generator=rng)
     mean_one, summing_to_one = Smoothing("softmax")(features), smoothing.softmax(features)
     assert (mean_one.half() != 0).all()
     assert (summing_to_one.half() == 0).float().mean() > 0.01
@@ -215,11 +214,10 @@ def test_softmaxes_do_not_notice_a_constant_that_is_added(features, shift, tempe
 
 
 @settings(max_examples=60, deadline=None)
-@given(maps, st.sampled_from([spec for spec in EVERY if spec != "channel-softmax"]))
+@given(maps, st.sampled_from(EVERY))
 def test_no_smoothing_changes_the_order_of_what_it_compares(features, spec):
     smoothed = parse(spec)(features)
     if spec.startswith("channel"):
-        before, after = features.mT.flatten(2), smoothed.mT.flatten(2)
         before, after = features.flatten(2).mT, smoothed.flatten(2).mT
     elif spec.startswith("spatial"):
         before, after = features.flatten(2), smoothed.flatten(2)

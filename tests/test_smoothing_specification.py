@@ -41,19 +41,18 @@ layer_names = st.text(
 
 
 @st.composite
-def choices(draw):
+def arguments_of_choices(draw):
     kind = KINDS[draw(st.sampled_from(list(KINDS)))]
     value = None
     if kind.parameter is not None:
         value = draw(numbers if kind.parameter.fit is None else st.one_of(numbers, st.just("auto")))
-    return Smoothing(
-        kind.name, value, draw(st.none() | st.lists(layer_names, min_size=1).map(tuple))
-    )
+    return (kind.name, value, draw(st.none() | st.lists(layer_names, min_size=1).map(tuple)))
 
 
 @settings(max_examples=200, deadline=None)
-@given(choices())
-def test_what_is_written_reads_back_as_itself(choice):
+@given(arguments_of_choices())
+def test_what_is_written_reads_back_as_itself(arguments):
+    choice = Smoothing(*arguments)
     assert parse(str(choice)) == choice
 
 

@@ -145,7 +145,9 @@ def load(path: Path) -> dict[str, Any]:
         values = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
-        raise SettingsError(f"{path}: cannot be read as settings (TOML or JSON): {reason}") from error
+        raise SettingsError(
+            f"{path}: cannot be read as settings (TOML or JSON): {reason}"
+        ) from error
     if not isinstance(values, dict):
         raise SettingsError(f"{path}: holds {type(values).__name__}, not settings by name")
     return values

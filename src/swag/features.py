@@ -22,7 +22,8 @@ Arrange = Callable[[Tensor, tuple[int, int]], Tensor]
 REFUSALS = (RuntimeError, AssertionError, ValueError)
 """What a network raises on a picture whose size it cannot take."""
 
-TRIAL_SIDES = (96, 224, 256, 299, 384, 512)
+TRIAL_SIZES = ((96, 96), (224, 224), (256, 256), (299, 299), (384, 384), (512, 512))
+"""Rows and columns of the pictures that an unknown network is tried on."""
 
 
 class FeatureExtractor(nn.Module):
@@ -138,27 +139,27 @@ def trial_picture(
     model: nn.Module,
     preprocess: Preprocess | None = None,
     *,
-    sides: Iterable[int] = TRIAL_SIDES,
+    sizes: Iterable[tuple[int, int]] = TRIAL_SIZES,
 ) -> Tensor:
-    """The first black square picture that the network accepts, of its precision, on its device.
+    """The first black picture that the network accepts, of its precision, on its device.
 
     Raises:
         BackboneError: it accepts none of the usual sizes.
     """
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
     refusal: Exception | None = None
-    for side in sides:
-        picture = torch.zeros(1, 3, side, side, dtype=like.dtype, device=like.device)
+    for size in sizes:
+        picture = torch.zeros(1, 3, *size, dtype=like.dtype, device=like.device)
         try:
             with torch.no_grad():
                 model(picture if preprocess is None else preprocess(picture))
             return picture
         except REFUSALS as error:
             refusal = error
-    first_line = str(refusal).partition("\n")[0]
     raise BackboneError(
-        f"{type(model).__name__} takes no picture of 3 channels with sides of "
-        f"{', '.join(map(str, sides))} pixels: {first_line}"
+        f"{type(model).__name__} takes no picture of 3 channels and "
+        f"{', '.join(f'{columns} x {rows}' for rows, columns in sizes)} pixels: "
+        f"{str(refusal).partition(chr(10))[0]}"
     )
 
 

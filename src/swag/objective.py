@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from swag.losses import PENALTIES, Description, Loss
-from swag.shapes import FeatureMap, FeatureMaps, Image
+from swag.shapes import FeatureMap, FeatureMaps, Image, OwnImage
 from swag.smoothing import Smoothing
 
 Extract = Callable[[Tensor, Sequence[str]], FeatureMaps]
@@ -38,11 +38,11 @@ class Term:
     name: str
     loss: Loss
     layers: Mapping[str, float]
-    target: Image
+    target: OwnImage
     smoothing: Smoothing
     weight: float = 1.0
     normalisation: Normalisation = "span"
-    other: Image | None = None
+    other: OwnImage | None = None
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class Objective:
         extract: Extract,
         terms: Iterable[Term],
         *,
-        start: Image,
-        style: Image,
+        start: OwnImage,
+        style: OwnImage,
         penalties: Mapping[str, float] | None = None,
     ) -> "Objective":
         """Describe the targets of all terms.
@@ -124,7 +124,7 @@ def wide(value: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _parts(term: Term, extract: Extract, start: Image, style: Image) -> list[Part]:
+def _parts(term: Term, extract: Extract, start: OwnImage, style: OwnImage) -> list[Part]:
     layers = tuple(term.layers)
     at_target, at_style, at_start = (extract(x, layers) for x in (term.target, style, start))
     at_other = at_start if term.other is None else extract(term.other, layers)

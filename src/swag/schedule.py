@@ -33,7 +33,9 @@ def plan(size: int, steps: int, scales: int, *, decay: float = 0.75) -> tuple[Sc
     while len(sizes) < scales and sizes[0] // 2 >= SMALLEST:
         sizes.insert(0, sizes[0] // 2)
     if steps < len(sizes):
-        raise SettingsError(f"{steps} steps are too few for {len(sizes)} scales; give one or more each")
+        raise SettingsError(
+            f"{steps} steps are too few for {len(sizes)} scales; give one or more each"
+        )
     shares = [decay**i for i in range(len(sizes))]
     counts = [max(1, int(steps * share / sum(shares))) for share in shares]
     counts[0] += steps - sum(counts)

@@ -24,3 +24,6 @@ Scalar = Float[Tensor, ""]
 
 FeatureMaps = dict[str, Tensor]
 """Activations by layer, each a FeatureMap, in the order in which the layers were asked for."""
+
+OwnImage = Float[Tensor, "_b 3 _h _w"]
+"""Pictures beside others of other sizes: the same as Image, its sides bound to nothing."""

@@ -95,7 +95,7 @@ def _relative_to_largest(sizes: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
     return torch.where(largest == 0, 1.0, sizes / largest)
 
 
-def _rows(values: Float[Tensor, "b n *rest"]) -> Float[Tensor, "b n"]:
+def _rows(values: Float[Tensor, "b n *rest"]) -> Float[Tensor, "b entries"]:
     """The entries of each picture in float64, on a device that has it."""
     device = "cpu" if values.device.type == "mps" else values.device
     rows = values.detach().to(device, torch.float64).flatten(1)

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -90,7 +90,9 @@ def finish(updates: Iterator[Update]) -> Result:
     trace = []
     last = None
     for last in updates:
-        trace.append({"step": last.index, "size": list(last.size), "seconds": last.seconds, **last.losses})
+        trace.append(
+            {"step": last.index, "size": list(last.size), "seconds": last.seconds, **last.losses}
+        )
     if last is None:
         raise SettingsError("the run made no step; give more steps or another start")
     return Result(last.image, last.losses, last.settings, trace)
@@ -101,27 +103,42 @@ def iterate(
     style: Source | Sequence[Source] | None,
     *,
     task: Task = "stylize",
+    backbone: str | backbones.Backbone | None = None,
     **overrides: Any,
 ) -> Iterator[Update]:
     """Yield an `Update` after each step; everything is checked before the first is asked for.
 
+    `backbone` is a name, or a network from `swag.backbones.create`, which is then used as it is.
+
     Raises:
         SwagError: a setting, a picture, a backbone or its weights.
     """
+    given = backbone if isinstance(backbone, backbones.Backbone) else None
+    if backbone is not None:
+        overrides["backbone"] = backbone if isinstance(backbone, str) else backbone.name
     chosen = settings(**overrides)
     if task != "stylize" and "start" not in overrides:
         chosen = chosen.model_copy(update={"start": "noise"})
     if (task != "texture" and content is None) or (task != "reconstruct" and style is None):
-        raise SettingsError(f"{task} was given no {'style' if style is None else 'content'} picture")
+        raise SettingsError(
+            f"{task} was given no {'style' if style is None else 'content'} picture"
+        )
     size = (chosen.size, chosen.size) if chosen.square else chosen.size
     photo = None if content is None else read(content, size=size)
-    sources = style if isinstance(style, list | tuple) else [] if style is None else [style]
-    paintings = [read(source, size=size) for source in sources]
+    paintings = [read(source, size=size) for source in _listed(style)]
     device = device_of(chosen.device)
-    network = backbones.create(
+    network = given or backbones.create(
         chosen.backbone, weights=chosen.weights, seed=chosen.seed, edits=chosen.edits
-    ).to(device)
+    )
+    network.to(device)
     return _Run(chosen, task, network, photo, paintings, device).updates()
+
+
+def _listed(style: Source | Sequence[Source] | None) -> list[Source]:
+    """One style or several, as a list; bytes and arrays are sequences, too, but one picture."""
+    if isinstance(style, list | tuple):
+        return list(style)
+    return [] if style is None else [cast(Source, style)]
 
 
 def device_of(name: str) -> torch.device:
@@ -189,7 +206,7 @@ class _Run:
         if of is None:
             return State(noise)
         # Noise around the mean colour: the mean is what deep layers see least of.
-        return State((of.batch.mean((2, 3), keepdim=True).to(self.device) + 0.2 * (noise - 0.5)))
+        return State(of.batch.mean((2, 3), keepdim=True).to(self.device) + 0.2 * (noise - 0.5))
 
     def _objective(self, size: tuple[int, int], long_side: int, start: Tensor) -> Objective:
         photo = None if self.photo is None else self._at(self.photo, size)
@@ -197,11 +214,12 @@ class _Run:
         terms = self._style_terms(styles, start if photo is None else photo)
         if photo is not None and self.task != "texture":
             terms.append(self._content_term(photo, resize(styles[0], size) if styles else start))
+        fitted_to = styles[0] if styles else start if photo is None else photo
         return Objective.of(
             self.network.extract,
             [term for term in terms if term.weight > 0],
             start=start,
-            style=start if photo is None and not styles else (styles[0] if styles else photo),
+            style=fitted_to,
             penalties={
                 "total_variation": self.settings.total_variation,
                 "pixel_range": self.settings.pixel_range * (1 if self._relative else 0),
@@ -250,4 +268,3 @@ def _enlarged(state: State, size: tuple[int, int], method: Method) -> State:
         resize(state.image, size).clamp(0, 1),
         memory=method.resized(state.memory, lambda x: resize(x, size), pixels),
     )
-

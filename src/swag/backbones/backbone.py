@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from swag.backbones.reductions import trace
 from swag.errors import BackboneError
-from swag.features import REFUSALS, Arrange, FeatureExtractor
+from swag.features import REFUSALS, Arrange, FeatureExtractor, trial_picture
 from swag.shapes import FeatureMaps, Image
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-_SMALL = 512
-"""Sides from which on a refusal of the network cannot be a matter of size."""
+_LARGE = 512
+"""Side of a square picture that every network takes, unless it takes one size only."""
 
 
 class Normalise(nn.Module):
@@ -91,14 +91,10 @@ class Backbone:
         try:
             maps = extractor(image)
         except REFUSALS as error:
-            shorter = min(image.shape[-2:])
-            smallest = self._smallest_side(extractor) if shorter < _SMALL else 0
-            if shorter >= smallest:
+            refusal = self._refusal(extractor, image, asked)
+            if refusal is None:
                 raise
-            raise BackboneError(
-                f"a picture of {image.shape[-1]} x {image.shape[-2]} pixels is too small for "
-                f"{', '.join(asked)} of {self.name}; both sides must have at least {smallest}"
-            ) from error
+            raise refusal from error
         return {layer: maps[name] for layer, name in names.items()}
 
     def layers(self) -> tuple[str, ...]:
@@ -140,19 +136,46 @@ class Backbone:
             )
         return self._extractors[names]
 
-    def _smallest_side(self, extractor: FeatureExtractor) -> int:
-        """Side of the smallest square picture that goes through, by bisection."""
-        like = next(self.module.parameters())
-        refused, accepted = 0, _SMALL
+    def _refusal(
+        self, extractor: FeatureExtractor, image: Tensor, asked: tuple[str, ...]
+    ) -> BackboneError | None:
+        """What to say about a picture that the network refuses, if that is for its size."""
+        rows, columns = image.shape[-2:]
+        smallest = self._smallest_side(extractor)
+        if smallest is None:
+            side = trial_picture(self.module, self.prepare).shape[-1]
+            return BackboneError(
+                f"{self.name} does not take pictures of {columns} x {rows} pixels, "
+                f"but of {side} x {side}"
+            )
+        if min(rows, columns) >= smallest:
+            return None
+        return BackboneError(
+            f"a picture of {columns} x {rows} pixels is too small for {', '.join(asked)} of "
+            f"{self.name}; both sides must have at least {smallest}"
+        )
+
+    def _smallest_side(self, extractor: FeatureExtractor) -> int | None:
+        """Side of the smallest square picture that goes through; None for fixed sizes."""
+        refused, accepted = 0, _LARGE
+        if not self._accepts(extractor, accepted):
+            return None
         while accepted - refused > 1:
             side = (accepted + refused) // 2
-            try:
-                with torch.no_grad():
-                    extractor(torch.zeros(1, 3, side, side, dtype=like.dtype, device=like.device))
+            if self._accepts(extractor, side):
                 accepted = side
-            except REFUSALS:
+            else:
                 refused = side
         return accepted
+
+    def _accepts(self, extractor: FeatureExtractor, side: int) -> bool:
+        like = next(self.module.parameters())
+        try:
+            with torch.no_grad():
+                extractor(torch.zeros(1, 3, side, side, dtype=like.dtype, device=like.device))
+        except REFUSALS:
+            return False
+        return True
 
 
 def _folded_into(module: nn.Module) -> str:

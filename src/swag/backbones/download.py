@@ -1,12 +1,15 @@
 """Published weights: found on disk, or downloaded, or missed in one line that says what to do."""
 
+import contextlib
 import re
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlparse
+from urllib.request import Request, urlopen
 
 import torch
 
@@ -40,9 +43,39 @@ def fetch(url: str) -> Path:
                 check_sum and check_sum.group(1),
                 progress=sys.stderr.isatty(),
             )
-    except (OSError, RuntimeError) as error:
+    except (OSError, HTTPException, RuntimeError) as error:
         raise missing(path.name, folder, error) from error
     return path
+
+
+def fetch_from_hub(repository: str, file: str) -> Path:
+    """A file of Hugging Face from its cache (`HF_HOME`), downloaded if it is not there.
+
+    Raises:
+        WeightsError: it is not there and cannot be had.
+    """
+    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(repository, file)
+    if isinstance(cached, str):
+        return Path(cached)
+    try:
+        with patience():
+            if not constants.HF_HUB_OFFLINE:
+                _reach(constants.ENDPOINT)
+            return Path(hf_hub_download(repository, file))
+    except Exception as error:
+        known = isinstance(error, (OSError, HTTPException, ValueError))
+        # The errors of httpx, which the hub's client may use, derive from nothing of these.
+        if not known and not type(error).__module__.startswith("httpx"):
+            raise
+        raise missing(f"{repository}/{file}", Path(constants.HF_HUB_CACHE), error) from error
+
+
+def _reach(url: str) -> None:
+    """Fail at once where there is no network; the hub's own client tries for a minute."""
+    with contextlib.suppress(HTTPError):  # an answer all the same
+        urlopen(Request(url, method="HEAD")).close()
 
 
 def missing(file: str, folder: Path, reason: BaseException) -> WeightsError:
@@ -54,7 +87,7 @@ def missing(file: str, folder: Path, reason: BaseException) -> WeightsError:
     )
 
 
-@contextmanager
+@contextlib.contextmanager
 def patience() -> Iterator[None]:
     """Give connections up that stay silent; torch's download would wait for ever."""
     before = socket.getdefaulttimeout()

@@ -39,7 +39,8 @@ def fold(module: nn.Module) -> nn.Module:
     for pair in _pairs(module):
         conv = module.get_submodule(pair.convolution)
         norm = module.get_submodule(pair.normalisation)
-        fused: nn.Module = fuse_conv_bn_eval(conv, norm)
+        assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        fused = fuse_conv_bn_eval(conv, norm)
         fused.requires_grad_(False)
         fused.folded_into = pair.normalisation  # type: ignore[assignment]
         module.set_submodule(pair.convolution, fused)
@@ -47,44 +48,54 @@ def fold(module: nn.Module) -> nn.Module:
     return module
 
 
-def _pairs(module: nn.Module) -> list[Pair]:
-    runs: Counter[str] = Counter()
-    made_by: dict[Node, str] = {}
-    pairs: list[Pair] = []
+class _Recorder:
+    """Notes, in a pass, which normalisation reads what a convolution has made."""
 
-    def after_convolution(name: str) -> Callable[..., None]:
+    def __init__(self) -> None:
+        self.runs: Counter[str] = Counter()
+        self.pairs: list[Pair] = []
+        self._made_by: dict[Node, str] = {}
+
+    def after_convolution(self, name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
-            runs[name] += 1
-            made_by[output.grad_fn] = name
+            self.runs[name] += 1
+            self._made_by[output.grad_fn] = name
 
         return hook
 
-    def before_normalisation(name: str) -> Callable[..., None]:
+    def before_normalisation(self, name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            runs[name] += 1
+            self.runs[name] += 1
             node = inputs[0].grad_fn  # another one if anything wrote into the convolution
-            if node in made_by:
-                pairs.append(Pair(made_by[node], name, node))
+            if node in self._made_by:
+                self.pairs.append(Pair(self._made_by[node], name, node))
 
         return hook
 
-    handles = []
-    for name, child in module.named_modules():
-        if _is_convolution(child):
-            handles.append(child.register_forward_hook(after_convolution(name)))
-        elif _is_normalisation(child):
-            handles.append(child.register_forward_pre_hook(before_normalisation(name)))
+
+def _pairs(module: nn.Module) -> list[Pair]:
+    """The pairs that can be folded, by a trial pass on a small picture."""
+    seen = _Recorder()
+    handles = [
+        child.register_forward_hook(seen.after_convolution(name))
+        for name, child in module.named_modules()
+        if _is_convolution(child)
+    ]
+    handles += [
+        child.register_forward_pre_hook(seen.before_normalisation(name))
+        for name, child in module.named_modules()
+        if _is_normalisation(child)
+    ]
     try:
         with torch.enable_grad():
-            output = module(trial_picture(module).requires_grad_())
+            readers = _readers(module(trial_picture(module).requires_grad_()))
     finally:
         for handle in handles:
             handle.remove()
-    readers = _readers(output)
     return [
         pair
-        for pair in pairs
-        if readers[pair.node] == runs[pair.convolution] == runs[pair.normalisation] == 1
+        for pair in seen.pairs
+        if readers[pair.node] == seen.runs[pair.convolution] == seen.runs[pair.normalisation] == 1
     ]
 
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from swag.errors import BackboneError
 from swag.features import Arrange, Preprocess, observe, trial_picture
 
-_SIDES = (256, 224, 299, 384, 512, 96)
-"""Large enough that the deepest maps of a classifier have more than one position."""
+_SIZES = ((256, 192), (224, 224), (299, 299), (384, 384), (512, 512), (96, 96))
+"""Large, so that the deepest maps have several positions; unlike sides, so that a table of 15 x 15
+weights is not taken for a map."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def trace(
 ) -> list[Layer]:
     """The modules of a network in the order in which they first finish, by one trial pass."""
     model = model.eval()
-    sample = trial_picture(model, preprocess, sides=_SIDES)
+    sample = trial_picture(model, preprocess, sizes=_SIZES)
     ready = sample if preprocess is None else preprocess(sample)
     modules = {name: module for name, module in model.named_modules() if name}
     found: dict[str, Layer] = {}

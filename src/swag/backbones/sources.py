@@ -5,15 +5,15 @@ import importlib.util
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from swag.backbones import weights
 from swag.backbones.backbone import Normalise
-from swag.backbones.download import fetch, missing, patience
+from swag.backbones.download import fetch, fetch_from_hub
 from swag.backbones.tokens import AnySizeTransformer, channels_last_to_maps, tokens_to_maps
 from swag.errors import BackboneError, WeightsError
 from swag.features import Arrange
@@ -21,8 +21,16 @@ from swag.features import Arrange
 _HEADS = ("fc", "classifier", "heads", "head")
 _INCEPTION = {"aux_logits": False, "transform_input": False, "init_weights": True}
 _OPTIONS: dict[str, dict[str, Any]] = {"inception_v3": _INCEPTION, "googlenet": _INCEPTION}
-_ANY_SIZE = ("vision_transformer", "deit", "eva")
-"""Modules of timm whose networks take `dynamic_img_size`."""
+_DYNAMIC = {"dynamic_img_size": True}
+_NOT_STRICT = {"strict_img_size": False}
+_ANY_SIZE: dict[str, dict[str, Any]] = {
+    "vision_transformer": _DYNAMIC,
+    "deit": _DYNAMIC,
+    "eva": _DYNAMIC,
+    "swin_transformer": _NOT_STRICT,
+    "swin_transformer_v2": _NOT_STRICT,
+}
+"""What the networks of a module of timm need to take pictures of any size."""
 
 
 @dataclass
@@ -56,14 +64,11 @@ def torchvision_source(name: str, *, blank: bool) -> Source:
     names = torchvision.models.list_models(module=torchvision.models)
     if name not in names:
         raise unknown("torchvision", name, names)
-    with torch.device("meta" if blank else "cpu"):
-        module: nn.Module = torchvision.models.get_model(
-            name, weights=None, **_OPTIONS.get(name, {})
-        )
+    module = _built(name, blank=blank)
     heads = [head for head in _HEADS if hasattr(module, head)]
     for head in heads:
-        setattr(module, head, nn.Identity())
-    if blank:
+        setattr(module, head, nn.Flatten())
+    if next(module.parameters()).is_meta:
         module = module.to_empty(device="cpu")
     half = (0.5, 0.5, 0.5)
     normalise = Normalise(half, half) if name in _OPTIONS else Normalise()
@@ -101,7 +106,7 @@ def timm_source(name: str) -> Source:
     if not _known_to_timm(name):
         raise unknown("timm", name, [*timm.list_models(), *timm.list_pretrained()])
     family = model_entrypoint(name.partition(".")[0]).__module__.rpartition(".")[2]
-    options = {"dynamic_img_size": True} if family in _ANY_SIZE else {}
+    options = _ANY_SIZE.get(family, {})
     module: Any = timm.create_model(name, pretrained=False, num_classes=0, **options)
     settings = module.pretrained_cfg
     heads = settings.get("classifier") or ()
@@ -119,6 +124,16 @@ def timm_source(name: str) -> Source:
     elif str(getattr(module, "output_fmt", "NCHW")).endswith("NHWC"):
         source.arrange, source.multiple = channels_last_to_maps, 32
     return source
+
+
+def _built(name: str, *, blank: bool) -> nn.Module:
+    import torchvision
+
+    options = _OPTIONS.get(name, {})
+    # RegNets compute with tensors while they are built, which only works on real ones.
+    with torch.device("meta" if blank and not name.startswith("regnet") else "cpu"):
+        module: nn.Module = torchvision.models.get_model(name, weights=None, **options)
+    return module
 
 
 def unknown(family: str, name: str, names: Iterable[str]) -> BackboneError:
@@ -151,26 +166,22 @@ def _known_to_timm(name: str) -> bool:
 
 
 def _load_from_hub(module: Any, name: str) -> None:
-    """Load timm's published weights from the cache of Hugging Face, or download them."""
-    from huggingface_hub import constants
+    """Load timm's published weights, from disk if they are there."""
     from timm.models import load_pretrained
 
-    settings = module.pretrained_cfg
-    file = f"model.safetensors of {settings.get('hf_hub_id') or name}"
+    settings = dict(module.pretrained_cfg)
+    if settings.get("hf_hub_id"):
+        path = fetch_from_hub(
+            settings["hf_hub_id"], settings.get("hf_hub_filename") or "model.safetensors"
+        )
+    elif settings.get("url"):
+        path = fetch(settings["url"])
+    else:
+        raise WeightsError(f"timm has no pretrained weights of {name}; use --weights random")
     try:
-        with patience():
-            load_pretrained(module, num_classes=0)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise missing(file, Path(constants.HF_HUB_CACHE), error) from error
-    except Exception as error:
-        # httpx, which downloads, has errors of its own and is no dependency of ours.
-        if type(error).__module__.partition(".")[0] not in (
-            "httpx",
-            "httpcore",
-            "safetensors_rust",
-        ):
-            raise
-        raise missing(file, Path(constants.HF_HUB_CACHE), error) from error
-
-
-__all__ = ["Source", "WeightsError", "timm_source", "torchvision_source", "unknown"]
+        load_pretrained(module, {**settings, "file": str(path), "source": ""}, num_classes=0)
+    except (RuntimeError, OSError, ValueError, KeyError, SafetensorError) as error:
+        why = str(error).partition("\n")[0]
+        raise WeightsError(
+            f"{path} is damaged or not the weights of timm/{name} ({why})"
+        ) from error

@@ -20,7 +20,7 @@ def tokens_to_maps(patch: int, prefix: int) -> Arrange:
         if output.ndim != 3 or output.shape[1] not in (rows * columns, prefix + rows * columns):
             return output
         maps = output[:, output.shape[1] - rows * columns :]  # b m d
-        return maps.mT.unflatten(-1, (rows, columns))
+        return _as_grid(maps, (rows, columns))
 
     return arrange
 
@@ -45,7 +45,7 @@ def resize_positions(
     side = round((embedding.shape[1] - 1) ** 0.5)
     if grid == (side, side):
         return embedding
-    maps = embedding[:, 1:].mT.unflatten(-1, (side, side))
+    maps = _as_grid(embedding[:, 1:], (side, side))
     resized = F.interpolate(maps, grid, mode="bicubic", antialias=True)
     return torch.cat([embedding[:, :1], resized.flatten(2).mT], dim=1)
 
@@ -72,4 +72,8 @@ class AnySizeTransformer(nn.Module):
         encoder: nn.Module = self.encoder  # type: ignore[assignment]
         tokens = tokens + resize_positions(encoder.pos_embedding, grid)  # type: ignore[arg-type]
         tokens = encoder.ln(encoder.layers(encoder.dropout(tokens)))  # type: ignore[operator]
-        return tokens[:, 1:].mT.unflatten(-1, grid)
+        return _as_grid(tokens[:, 1:], grid)
+
+
+def _as_grid(tokens: Float[Tensor, "b m d"], grid: tuple[int, int]) -> FeatureMap:
+    return tokens.mT.reshape(tokens.shape[0], tokens.shape[2], *grid)

@@ -51,10 +51,11 @@ app.command(rich_help_panel=STUDY)(analyze.analyze)
 app.command(name="train-backbone", rich_help_panel=STUDY)(train_backbone.train_backbone)
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool) -> bool:
     if asked:
         typer.echo(f"swag {__version__}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()

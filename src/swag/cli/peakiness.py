@@ -15,6 +15,7 @@ from swag.image import read
 from swag.losses import get
 from swag.shapes import Image
 from swag.statistics import DISTRIBUTIONS, entropy, maximum
+from swag.stylize import device_of
 
 
 def measured(images: Sequence[Path], overrides: dict[str, Any]) -> list[Row]:
@@ -25,10 +26,10 @@ def measured(images: Sequence[Path], overrides: dict[str, Any]) -> list[Row]:
     """
     chosen = settings(**overrides)
     pictures = [read(image, size=chosen.size).batch for image in images]
-    device = torch.device(backbones.resolve_device(chosen.device))
+    device = device_of(chosen.device)
     # No edits: the network as it is.
     network = backbones.create(chosen.backbone, weights=chosen.weights, seed=chosen.seed)
-    network = network.to(device)
+    network.to(device)
     with torch.no_grad():
         return [
             {"image": str(image), **row}

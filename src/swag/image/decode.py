@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -19,8 +19,8 @@ from PIL.ImageFile import ImageFile
 
 from swag.errors import ImageError
 from swag.image import tiff
-from swag.image.raster import Raster, check_size, one_line
-from swag.image.source import container
+from swag.image.raster import Array, Raster, check_size, one_line
+from swag.image.source import File, container
 
 _PLUGINS: dict[str, type[ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile,
@@ -57,7 +57,7 @@ def guarded(name: str) -> Iterator[None]:
                 logger.disabled = disabled
 
 
-def decode(file: BinaryIO, name: str, max_pixels: int) -> Raster:
+def decode(file: File, name: str, max_pixels: int) -> Raster:
     """Decode the first picture of a file; ImageError if it has none, is damaged or too large."""
     kind = container(file.read(32), name)
     with guarded(name):
@@ -73,7 +73,7 @@ def decode(file: BinaryIO, name: str, max_pixels: int) -> Raster:
         return from_pillow(image)
 
 
-def open_header(file: BinaryIO, kind: str, name: str, max_pixels: int) -> ImageFile:
+def open_header(file: File, kind: str, name: str, max_pixels: int) -> ImageFile:
     """A picture of known format whose header was read and judged, and nothing else."""
     file.seek(0)
     if kind == "WEBP":  # its decoder allocates the whole picture when it opens it
@@ -115,12 +115,12 @@ def _plain_mode(image: Image) -> str:
     return "L" if grey else "RGB"
 
 
-def _grey16(samples: np.ndarray[Any, Any], key: object, said: dict[str, Any]) -> Raster:
+def _grey16(samples: Array, key: object, said: dict[str, Any]) -> Raster:
     alpha = None if key is None else samples != key
     return Raster(samples[..., None], "gray", alpha, **said)
 
 
-def _from_int32(samples: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _from_int32(samples: Array) -> Array:
     if samples.min() < 0 or samples.max() > 65535:
         raise ImageError(
             f"the picture has values from {samples.min()} to {samples.max()}; expected 0 to 65535"
@@ -128,7 +128,7 @@ def _from_int32(samples: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return samples.astype(np.uint16)
 
 
-def _deep_png(image: Image, file: BinaryIO) -> Raster | None:
+def _deep_png(image: Image, file: File) -> Raster | None:
     """Colours of 16 bits, of which Pillow keeps the upper 8; None for a PNG of fewer bits.
 
     Pillow has decoded the file before, and so has checked all of it.

@@ -15,16 +15,15 @@ from pathlib import PurePath
 from typing import Any
 
 import imagecodecs
-import numpy as np
 import tifffile
 from PIL import Image
 
 from swag.errors import ImageError
 from swag.image.colour import srgb_profile
 from swag.image.metadata import as_description, as_exif
+from swag.image.raster import Array
 from swag.image.source import label
 
-Samples = np.ndarray[Any, Any]
 Text = Mapping[str, str]
 
 
@@ -37,10 +36,10 @@ class Format:
     depths: tuple[int, ...]
     longest_side: int
     holds_alpha: bool
-    encode: Callable[[Samples, int, Text], bytes]
+    encode: Callable[[Array, int, Text], bytes]
 
 
-def _png(samples: Samples, quality: int, text: Text) -> bytes:
+def _png(samples: Array, quality: int, text: Text) -> bytes:
     """Lossless, so `quality` says nothing. Profile and texts follow the first 33 bytes."""
     plain = bytes(imagecodecs.png_encode(samples, level=6))
     chunks = _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile()))
@@ -54,27 +53,27 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _jpeg(samples: Samples, quality: int, text: Text) -> bytes:
+def _jpeg(samples: Array, quality: int, text: Text) -> bytes:
     return _pillow("JPEG", samples, text, quality=quality, subsampling="4:4:4")
 
 
-def _webp(samples: Samples, quality: int, text: Text) -> bytes:
+def _webp(samples: Array, quality: int, text: Text) -> bytes:
     """4:2:0, since lossy WebP has nothing else; colours under transparent pixels are kept."""
     return _pillow("WEBP", samples, text, quality=quality, method=4, exact=True)
 
 
-def _avif(samples: Samples, quality: int, text: Text) -> bytes:
+def _avif(samples: Array, quality: int, text: Text) -> bytes:
     return _pillow("AVIF", samples, text, quality=quality, subsampling="4:4:4")
 
 
-def _pillow(kind: str, samples: Samples, text: Text, **options: Any) -> bytes:
+def _pillow(kind: str, samples: Array, text: Text, **options: Any) -> bytes:
     stream = io.BytesIO()
     image = Image.fromarray(samples)
     image.save(stream, kind, icc_profile=srgb_profile(), exif=as_exif(text), **options)
     return stream.getvalue()
 
 
-def _tiff(samples: Samples, quality: int, text: Text) -> bytes:
+def _tiff(samples: Array, quality: int, text: Text) -> bytes:
     """Lossless, so `quality` says nothing."""
     stream = io.BytesIO()
     tifffile.imwrite(

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from swag.errors import ImageError
@@ -13,6 +14,9 @@ from swag.errors import ImageError
 MAX_PIXELS = 178_956_970
 """Pixels that a picture may declare unless the caller says otherwise: a 512 MiB picture of 8 bits
 in 3 channels, where Pillow, too, draws the line."""
+
+Array = NDArray[Any]
+"""Numbers of any type: pictures in files have many."""
 
 Colours = Literal["gray", "rgb", "cmyk", "lab"]
 
@@ -42,9 +46,9 @@ class Raster:
     The rows are the stored ones: `orientation` is the EXIF number that says how they are turned.
     """
 
-    samples: np.ndarray[Any, Any]
+    samples: Array
     colours: Colours
-    alpha: np.ndarray[Any, Any] | None = None
+    alpha: Array | None = None
     profile: bytes | None = None
     orientation: int = 1
 
@@ -60,7 +64,7 @@ def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def unit(samples: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
+def unit(samples: Array, name: str) -> Array:
     """Samples as float32 in [0, 1]: integers are divided by their largest value.
 
     Floats must already lie there, up to 0.001 of rounding, which is clamped: ImageError otherwise.
@@ -70,7 +74,7 @@ def unit(samples: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
     if samples.dtype.kind == "u":
         largest = np.iinfo(samples.dtype).max
         wide = np.float64 if samples.dtype.itemsize > 2 else np.float32
-        scaled: np.ndarray[Any, Any] = np.divide(samples, wide(largest), dtype=wide)
+        scaled: Array = np.divide(samples, wide(largest), dtype=wide)
         return scaled.astype(np.float32, copy=False)
     if samples.dtype.kind != "f":
         raise ImageError(

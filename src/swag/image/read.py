@@ -2,7 +2,6 @@
 
 import io
 import os
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 from swag.errors import ImageError
 from swag.image.colour import to_srgb
 from swag.image.decode import decode, from_pillow, guarded
-from swag.image.raster import MAX_PIXELS, Picture, Raster, check_size, unit
+from swag.image.raster import MAX_PIXELS, Array, Picture, Raster, check_size, unit
 from swag.image.resize import fitted, resize
 from swag.image.source import Readable, buffered, label, open_path
 
@@ -25,7 +24,7 @@ Source = (
     | Readable
     | Image
     | Picture
-    | np.ndarray[Any, Any]
+    | Array
     | Tensor
 )
 
@@ -96,7 +95,7 @@ def _from_pillow(image: Image, max_pixels: int) -> Picture:
     return _finished(raster, name)
 
 
-def _from_array(array: np.ndarray[Any, Any], name: str, max_pixels: int) -> Picture:
+def _from_array(array: Array, name: str, max_pixels: int) -> Picture:
     samples = array[..., None] if array.ndim == 2 else array
     if samples.ndim != 3 or samples.shape[2] not in (1, 2, 3, 4):
         raise ImageError(
@@ -131,11 +130,11 @@ def _finished(raster: Raster, name: str) -> Picture:
     return Picture(colours, _tensor(_upright(alpha, raster.orientation)))
 
 
-def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
+def _tensor(array: Array) -> Tensor:
     return torch.tensor(np.ascontiguousarray(array.transpose(2, 0, 1)), dtype=torch.float32)
 
 
-def _upright(array: np.ndarray[Any, Any], orientation: int) -> np.ndarray[Any, Any]:
+def _upright(array: Array, orientation: int) -> Array:
     """Turn rows and columns as EXIF's orientation asks; numbers it does not know turn nothing."""
     if orientation in (5, 6, 7, 8):
         array = array.swapaxes(0, 1)
@@ -147,6 +146,8 @@ def _upright(array: np.ndarray[Any, Any], orientation: int) -> np.ndarray[Any, A
 
 
 def _resized(picture: Picture, size: int | tuple[int, int], max_pixels: int) -> Picture:
+    if min(size if isinstance(size, tuple) else (size,)) < 1:
+        raise ImageError(f"size {size!r} is out of range; expected 1 pixel or more")
     width, height = picture.size
     target = fitted(height, width, size) if isinstance(size, int) else size
     check_size(f"a picture of size={size!r}", target[1], target[0], max_pixels)

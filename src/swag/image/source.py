@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from swag.errors import ImageError
 from swag.image.raster import one_line
@@ -42,6 +42,10 @@ READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF")
 """Formats that are read. No other decoder is ever started: each is a way in for hostile files."""
 
 
+File = io.BufferedReader | io.BytesIO
+"""A binary file that can be searched."""
+
+
 @runtime_checkable
 class Readable(Protocol):
     """A binary file object: it has `read`."""
@@ -66,7 +70,7 @@ def label(path: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
-def open_path(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def open_path(path: str | os.PathLike[str]) -> Iterator[File]:
     """Open a regular file; a missing one, folder, pipe or device is an ImageError at once."""
     name = label(path)
     try:
@@ -81,11 +85,13 @@ def open_path(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         yield file
 
 
-def buffered(source: Readable, name: str, max_pixels: int) -> BinaryIO:
-    """What a file object still holds, in memory: first its head, so that no stream is read in
-    vain, and never more than a picture of `max_pixels` can need."""
+def buffered(source: Readable, name: str, max_pixels: int) -> File:
+    """What a file object holds, in memory: from its start if it can go back there, first its head,
+    so that no stream is read in vain, and never more than a picture of `max_pixels` can need."""
     limit = _BYTES_PER_PIXEL * max_pixels + _BYTES_BESIDES
     try:
+        if isinstance(source, io.IOBase) and source.seekable():
+            source.seek(0)
         head = source.read(32)
         if not isinstance(head, bytes):
             raise ImageError(f"{name} gives {type(head).__name__}; open it in binary mode ('rb')")

@@ -3,13 +3,14 @@
 Pillow would cut deep colours short, and libtiff behind it writes to standard error by itself.
 """
 
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import tifffile
 
 from swag.errors import ImageError
-from swag.image.raster import Colours, Raster, check_size
+from swag.image.raster import Array, Colours, Raster, check_size
+from swag.image.source import File
 
 _COLOURS: dict[str, tuple[Colours, int]] = {
     "MINISWHITE": ("gray", 1),
@@ -23,10 +24,8 @@ _COLOURS: dict[str, tuple[Colours, int]] = {
 _MAX_SAMPLES = 8  # four inks, and some to spare for alpha and masks, which are left out
 _ORIENTATION = 274
 
-_Array = np.ndarray[Any, Any]
 
-
-def decode(file: BinaryIO, name: str, max_pixels: int) -> Raster:
+def decode(file: File, name: str, max_pixels: int) -> Raster:
     """Decode the first picture of a TIFF.
 
     Integers of b bits count up to 2^b - 1; floats must lie in [0, 1]. Samples beyond the colours
@@ -57,6 +56,10 @@ def _check_header(page: Any, name: str, max_pixels: int) -> None:
             f"{name} is a TIFF of {_kind(page)} with {page.bitspersample} bits a sample, which is "
             f"not read; expected one of {', '.join(_COLOURS)}: save it as RGB"
         )
+    if page.samplesperpixel < _COLOURS[_kind(page)][1]:
+        raise ImageError(
+            f"{name} is damaged: {_kind(page)} with {page.samplesperpixel} samples per pixel"
+        )
 
 
 def _is_known(page: Any) -> bool:
@@ -73,7 +76,7 @@ def _kind(page: Any) -> str:
     return str(getattr(page.photometric, "name", page.photometric))
 
 
-def _check_complete(page: Any, file: BinaryIO, name: str) -> None:
+def _check_complete(page: Any, file: File, name: str) -> None:
     """Refuse a file with missing segments, which tifffile fills with zeros."""
     end = file.seek(0, 2)
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
@@ -81,7 +84,7 @@ def _check_complete(page: Any, file: BinaryIO, name: str) -> None:
         raise ImageError(f"{name} is truncated: its data reaches past its end, or is missing")
 
 
-def _raster(page: Any, samples: _Array) -> Raster:
+def _raster(page: Any, samples: Array) -> Raster:
     kind = _kind(page)
     colours, count = _COLOURS[kind]
     if kind != "PALETTE":
@@ -101,31 +104,31 @@ def _raster(page: Any, samples: _Array) -> Raster:
     return Raster(colour, colours, alpha, page.iccprofile, int(tag.value) if tag else 1)
 
 
-def _largest(samples: _Array) -> Any:
+def _largest(samples: Array) -> Any:
     return 1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max
 
 
-def _full_range(samples: _Array, bits: int) -> _Array:
+def _full_range(samples: Array, bits: int) -> Array:
     """Stretch numbers of so many bits over all of their type; single bits become bytes."""
     if samples.dtype.kind == "b":
         return samples * np.uint8(255)
     if bits == 8 * samples.dtype.itemsize:
         return samples
-    stretched: _Array = np.rint(samples * (_largest(samples) / (2**bits - 1)))
+    stretched: Array = np.rint(samples * (_largest(samples) / (2**bits - 1)))
     return stretched.astype(samples.dtype)
 
 
-def _from_palette(indices: _Array, palette: _Array) -> _Array:
-    """Colours of 16 bits; a palette that stays below 256 was written with 8, against the rules."""
-    scale = np.uint16(257 if palette.max() < 256 else 1)
-    chosen: _Array = palette[:, indices.astype(np.intp)] * scale
-    return np.moveaxis(chosen, 0, -1)
+def _from_palette(indices: Array, palette: Array) -> Array:
+    """Colours of 8 bits: writers disagree about the lower half of a palette's 16, and some, against
+    the rules, use no other."""
+    table = (palette >> (8 if palette.max() > 255 else 0)).astype(np.uint8)
+    return np.moveaxis(table[:, indices.astype(np.intp)], 0, -1)
 
 
-def _unassociated(colour: _Array, alpha: _Array) -> _Array:
+def _unassociated(colour: Array, alpha: Array) -> Array:
     """Colours that were stored multiplied by their alpha, as they were before."""
     largest = _largest(colour)
     share = np.where(alpha > 0, alpha / largest, 1.0)[..., None]
-    alone: _Array = np.clip(colour / share, 0, largest)
+    alone: Array = np.clip(colour / share, 0, largest)
     alone = np.rint(alone) if largest > 1 else alone
     return alone.astype(colour.dtype)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from swag.errors import ImageError
-from swag.image.encode import Format, Samples, format_of
+from swag.image.encode import Format, format_of
 from swag.image.metadata import check_texts
-from swag.image.raster import Picture, one_line
+from swag.image.raster import Array, Picture, one_line
 from swag.image.source import label, reason
 
 Path = str | os.PathLike[str]
@@ -87,7 +87,7 @@ def _check_folder(path: Path) -> None:
         raise ImageError(f"cannot write {label(path)}: there is no folder {folder!r}; create it")
 
 
-def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Samples:
+def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Array:
     """Rows of pixels as unsigned integers, with the alpha where the format holds one."""
     whole = picture if isinstance(picture, Picture) else Picture(_single(picture))
     layers = [whole.pixels.detach().cpu()]
@@ -123,7 +123,7 @@ def _check_values(values: Tensor, form: Format) -> None:
         raise ImageError(f"the picture has {lost} values that are not finite; it is not written")
 
 
-def _encoded(samples: Samples, form: Format, quality: int, texts: Mapping[str, str]) -> bytes:
+def _encoded(samples: Array, form: Format, quality: int, texts: Mapping[str, str]) -> bytes:
     if not 1 <= quality <= 100:
         raise ImageError(f"quality {quality} is out of range; expected 1 to 100")
     try:

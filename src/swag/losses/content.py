@@ -4,6 +4,9 @@ Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networ
 smoothed activations in the place of raw ones are SWAG's (Wang, Li and Vasconcelos, CVPR 2021).
 """
 
+from jaxtyping import Float
+from torch import Tensor
+
 from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
 from swag.shapes import FeatureMap, PerImage
@@ -16,7 +19,7 @@ def describe(features: FeatureMap) -> FeatureMap:
 
 
 @in_full_precision
-def compare(a: FeatureMap, b: FeatureMap) -> PerImage:
+def compare(a: FeatureMap, b: Float[Tensor, "b d rows columns"]) -> PerImage:
     """Sum of squared differences of activations, at least 0.
 
     Raises SettingsError unless both are of one size: content is where things are.

@@ -47,7 +47,7 @@ def evaluate(loss: Loss, image: Image, reference: Tensor | None = None) -> Point
     return Point(
         image=image.detach(),
         value=total.detach() / reference,
-        gradient=gradient,
+        gradient=gradient.contiguous(),  # the network may have laid its channels last
         terms={name: term.detach() for name, term in terms.items()},
         reference=reference,
     )

@@ -106,9 +106,10 @@ def log(features: FeatureMap, threshold: float) -> FeatureMap:
     """
     positive("threshold", threshold)
     features = at_least_float32(features) / threshold
-    # clamp passes the gradient at zero and relu does not: together the slope there is 1 / t,
-    # where sign(F) * log1p(|F|) would have none.
-    return features.clamp(min=0).log1p() - (-features).relu().log1p()
+    # Each sign by itself: sign(F) * log1p(|F|) would have no slope at zero, where it is 1 / t.
+    above = torch.where(features >= 0, features, 0.0)
+    below = torch.where(features < 0, -features, 0.0)
+    return above.log1p() - below.log1p()
 
 
 def tanh(features: FeatureMap, threshold: float) -> FeatureMap:

@@ -55,7 +55,8 @@ def _decoded(source: bytes | Path) -> UInt8[Tensor, "3 _h _w"]:
 
 def _read_packed(path: Path) -> tuple[list[Tensor], Tensor]:
     try:
-        with np.load(path, allow_pickle=False) as packed:
+        # NumPy leaves a file that it opened itself open where it is no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as packed:
             data, offsets, labels = (packed[key] for key in ("data", "offsets", "labels"))
         if len(labels) != len(offsets) - 1:
             raise ValueError(f"{len(labels)} labels for {len(offsets) - 1} pictures")

@@ -1,0 +1,356 @@
+"""Every network with a preset: its layers against an oracle, folding, sizes, and choosing by name."""
+
+import copy
+import importlib.util
+from functools import cache
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchvision.models import list_models, resnet18, vit_b_16
+from torchvision.models.feature_extraction import create_feature_extractor
+
+import swag.backbones.sources
+from swag.backbones import Backbone, Normalise, available, create
+from swag.backbones.edits import fold
+from swag.backbones.presets import PRESETS
+from swag.backbones.reductions import last_before_each_reduction
+from swag.backbones.tokens import resize_positions
+from swag.errors import BackboneError
+
+PLAIN = ("no-fold", "no-channels-last")
+TOKENS = {"torchvision/vit_b_16", "timm/vit_small_patch16_224.dino"}
+CONVOLUTIONAL = sorted(PRESETS.keys() - TOKENS)
+FOLDED = [
+    "torchvision/resnet18",
+    "torchvision/resnet50",
+    "torchvision/inception_v3",
+    "torchvision/googlenet",
+    "torchvision/densenet121",
+    "torchvision/mobilenet_v2",
+    "torchvision/mobilenet_v3_small",
+    "torchvision/mobilenet_v3_large",
+    "torchvision/efficientnet_b0",
+]
+
+
+@cache
+def plain(name):
+    """A network as it is built, once; tests leave it unchanged."""
+    return create(name, weights="random", seed=0, edits=PLAIN)
+
+
+@pytest.fixture
+def rng():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def picture(rng):
+    return torch.rand(1, 3, 96, 80, generator=rng)
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
+def test_layers_equal_those_of_the_network_cut_there(name, picture):
+    backbone = plain(name)
+    found = backbone.extract(picture)
+    ready = backbone.normalise(picture)
+    assert set(found) == {*backbone.style_layers, *backbone.content_layers}
+    for layer in found:
+        # One at a time: nothing runs after the layer, so nothing can overwrite it.
+        expected = create_feature_extractor(backbone.module, [layer])(ready)[layer]
+        torch.testing.assert_close(found[layer], expected)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_layers_of_presets_go_deeper_and_content_is_one_of_them_or_near(name):
+    backbone = plain(name)
+    order = backbone.layers()
+    assert [*backbone.style_layers] == sorted(backbone.style_layers, key=order.index)
+    assert set(backbone.content_layers) <= set(order)
+
+
+def test_the_transformer_of_torchvision_is_the_same_at_its_own_size(rng):
+    torch.manual_seed(0)
+    original = vit_b_16(weights=None).eval()  # the seed is that of `plain`
+    backbone = plain("torchvision/vit_b_16")
+    picture = torch.rand(1, 3, 224, 224, generator=rng)
+    layer = "encoder.layers.encoder_layer_2"
+    seen = []
+    original.get_submodule(layer).register_forward_hook(lambda _m, _x, y: seen.append(y.clone()))
+    with torch.no_grad():
+        original(backbone.normalise(picture))
+        found = backbone.extract(picture, [layer])[layer]
+    expected = seen[0][:, 1:].transpose(1, 2).reshape(1, 768, 14, 14)
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_transformer_of_timm_equals_its_own_intermediate_layers(rng):
+    backbone = plain("timm/vit_small_patch16_224.dino")
+    picture = torch.rand(1, 3, 64, 96, generator=rng)
+    expected = backbone.module.get_intermediate_layers(
+        backbone.normalise(picture), n=[2, 5, 8, 11], reshape=True
+    )
+    for found, wanted in zip(backbone.extract(picture).values(), expected, strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("name", sorted(TOKENS))
+def test_transformers_take_any_size_and_every_pixel_counts(name, rng):
+    picture = torch.rand(1, 3, 50, 70, generator=rng).requires_grad_()
+    features = plain(name).extract(picture)
+    assert {tuple(maps.shape[-2:]) for maps in features.values()} == {(4, 5)}
+    features[plain(name).content_layers[0]].square().sum().backward()
+    assert (picture.grad != 0).all()
+
+
+def test_positions_are_interpolated_as_timm_does(rng):
+    from timm.layers import resample_abs_pos_embed
+
+    positions = torch.rand(1, 1 + 7 * 7, 6, generator=rng)
+    assert resize_positions(positions, (7, 7)) is positions
+    expected = resample_abs_pos_embed(positions, [3, 9], [7, 7], num_prefix_tokens=1)
+    torch.testing.assert_close(resize_positions(positions, (3, 9)), expected)
+
+
+def test_swin_keeps_channels_last_and_is_turned_round(picture):
+    backbone = create("torchvision/swin_t", weights="random", edits=PLAIN)
+    found = backbone.extract(picture, ["features.1"])["features.1"]
+    ready = F.pad(backbone.normalise(picture), (0, 16), mode="replicate")
+    expected = backbone.module.features[1](backbone.module.features[0](ready))
+    torch.testing.assert_close(found, expected.permute(0, 3, 1, 2))
+
+
+def randomise_statistics(module, rng):
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.running_mean.normal_(0, 0.1, generator=rng)
+            norm.running_var.uniform_(0.5, 1.5, generator=rng)
+            norm.weight.data.uniform_(0.5, 1.5, generator=rng)
+            norm.bias.data.normal_(0, 0.1, generator=rng)
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_folding_is_exact(name, rng):
+    module = copy.deepcopy(plain(name).module).double()
+    randomise_statistics(module, rng)
+    folded = fold(copy.deepcopy(module))
+    picture = torch.rand(1, 3, 96, 80, dtype=torch.float64, generator=rng)
+    layers = plain(name).style_layers
+
+    def run(network):
+        x = picture.clone().requires_grad_()
+        normalise = Normalise().double()
+        features = Backbone(name, network, layers, (), normalise).extract(x)
+        scales = [maps.detach().square().mean() + 1e-30 for maps in features.values()]
+        total = sum(m.square().mean() / s for m, s in zip(features.values(), scales, strict=True))
+        return features, torch.autograd.grad(total, x)[0]
+
+    before, gradient = run(module)
+    after, gradient_after = run(folded)
+    for layer, maps in before.items():
+        assert (after[layer] - maps).abs().max() <= 1e-10 * maps.abs().max()
+    assert (gradient_after - gradient).abs().max() <= 1e-10 * gradient.abs().max()
+    left = sum(isinstance(norm, nn.BatchNorm2d) for norm in folded.modules())
+    # In a DenseNet half of the normalisations read a concatenation, not a convolution.
+    assert left == (62 if "densenet" in name else 0)
+
+
+def test_edits_for_speed_change_nothing_else(picture):
+    fast = create("torchvision/resnet18", weights="random", seed=0)
+    assert fast.edits == ("fold", "channels-last")
+    for layer, maps in plain("torchvision/resnet18").extract(picture).items():
+        torch.testing.assert_close(fast.extract(picture)[layer], maps, rtol=1e-3, atol=1e-4)
+
+
+def test_a_folded_convolution_cannot_be_read():
+    backbone = create("torchvision/squeezenet1_1", weights="random")
+    assert "features.0" in backbone.layers()  # no batch norm, nothing folded
+    backbone = create(
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()), style_layers=["2"]
+    )
+    assert backbone.layers() == ("1", "2")
+    with pytest.raises(BackboneError, match="0 of Sequential is folded .* read 1 instead"):
+        backbone.extract(torch.zeros(1, 3, 8, 8), ["0"])
+
+
+def test_names_of_the_literature_are_accepted(picture):
+    backbone = plain("torchvision/vgg19")
+    found = backbone.extract(picture, ["relu4_2", "relu1_1"])
+    assert list(found) == ["relu4_2", "relu1_1"]
+    numbered = backbone.extract(picture, ["features.22", "features.1"])
+    assert torch.equal(found["relu4_2"], numbered["features.22"])
+    # By counting: the tenth convolution and its ReLU, the first and its.
+    modules = list(backbone.module.features)[:23]
+    assert sum(isinstance(m, nn.Conv2d) for m in modules) == 10
+    assert isinstance(modules[-1], nn.ReLU)
+
+
+@pytest.mark.parametrize("name", ["torchvision/vgg16", "torchvision/vgg19"])
+def test_style_layers_of_vgg_are_the_first_relu_of_each_block(name):
+    aliases = {module: alias for alias, module in PRESETS[name].aliases.items()}
+    assert [aliases[layer] for layer in PRESETS[name].style] == [f"relu{i}_1" for i in range(1, 6)]
+    assert [aliases[layer] for layer in PRESETS[name].content] == ["relu4_2"]
+
+
+def test_layers_of_resnet50_are_those_of_the_authors():
+    module = plain("torchvision/resnet50").module
+    # conv1_2, conv2_3, conv3_5, conv4_2 count from zero: the last blocks of 3, 4, 6, 3.
+    blocks = [len(getattr(module, f"layer{i}")) for i in (1, 2, 3, 4)]
+    assert blocks == [3, 4, 6, 3]
+    assert plain("torchvision/resnet50").style_layers[1:] == tuple(
+        f"layer{i}" for i in (1, 2, 3, 4)
+    )
+
+
+def test_inception_takes_pictures_from_minus_one_to_one():
+    backbone = plain("torchvision/inception_v3")
+    white = backbone.normalise(torch.ones(1, 3, 2, 2))
+    assert torch.equal(white, torch.ones(1, 3, 2, 2))
+    assert backbone.module.transform_input is False
+
+
+def test_normalisation_is_that_of_imagenet(picture):
+    expected = (picture[0, 1] - 0.456) / 0.224
+    torch.testing.assert_close(plain("torchvision/resnet18").normalise(picture)[0, 1], expected)
+
+
+def test_pictures_that_are_too_small_name_the_smallest_size():
+    backbone = plain("torchvision/inception_v3")
+    deepest = backbone.style_layers[-1:]
+    with pytest.raises(BackboneError, match=r"of 48 x 200 pixels .* must have at least (\d+)") as e:
+        backbone.extract(torch.zeros(1, 3, 200, 48), deepest)
+    smallest = int(str(e.value).split()[-1])
+    assert backbone.extract(torch.zeros(1, 3, smallest, smallest), deepest)
+    with pytest.raises(BackboneError):
+        backbone.extract(torch.zeros(1, 3, smallest - 1, smallest), deepest)
+
+
+def test_a_network_of_one_size_says_so():
+    network = nn.Sequential(nn.Conv2d(3, 4, 16, 16), nn.Flatten(), nn.Linear(784, 4 * 49))
+    network.append(nn.Unflatten(1, (4, 7, 7)))
+    backbone = create(network, style_layers=["3"])
+    with pytest.raises(BackboneError, match="not take pictures of 300 x 100 .* but of 224 x 224"):
+        backbone.extract(torch.zeros(1, 3, 100, 300))
+
+
+def test_other_faults_of_a_network_are_not_called_a_matter_of_size():
+    backbone = create(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+    with pytest.raises(RuntimeError, match="dtype|type"):
+        backbone.extract(torch.zeros(1, 3, 64, 64, dtype=torch.float64))
+
+
+def test_a_module_of_ones_own_is_copied_and_its_layers_found():
+    torch.manual_seed(0)
+    mine = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3, padding=1)
+    )
+    backbone = create(mine)
+    assert (backbone.style_layers, backbone.content_layers) == (("1", "3"), ("1",))
+    assert mine.training
+    assert backbone.module is not mine
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("resnet50", ("relu", "layer1", "layer2", "layer3", "layer4")),
+        ("alexnet", ("features.1", "features.4", "features.11")),
+        ("squeezenet1_1", ("features.1", "features.4", "features.7", "features")),
+        (
+            "densenet121",
+            ("features.relu0", *(f"features.denseblock{i}" for i in (1, 2, 3)), "features"),
+        ),
+        ("googlenet", ("conv1", "conv3", "inception3b", "inception4e", "inception5b")),
+        (
+            "inception_v3",
+            ("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c"),
+        ),
+        ("mobilenet_v3_small", tuple(f"features.{i}" for i in (0, 1, 3, 8)) + ("features",)),
+    ],
+)
+def test_the_last_layers_before_each_reduction_are_found(name, expected):
+    assert last_before_each_reduction(plain(f"torchvision/{name}").module) == expected
+
+
+@pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "regnet_y_400mf", "mnasnet0_5"])
+def test_networks_without_a_preset_are_read_at_several_resolutions(name, picture):
+    backbone = create(f"torchvision/{name}", weights="random")
+    rows = [maps.shape[-2] for maps in backbone.extract(picture, backbone.style_layers).values()]
+    assert len(rows) >= 4
+    assert rows == sorted(rows, reverse=True)
+
+
+def test_a_network_that_never_reduces_is_read_at_even_distances():
+    layers = [nn.Conv2d(3, 3, 3, padding=1) for _ in range(10)]
+    assert last_before_each_reduction(nn.Sequential(*layers)) == ("1", "3", "5", "7", "9")
+
+
+def test_a_network_without_maps_is_refused():
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))
+    with pytest.raises(BackboneError, match="no layer that returns maps"):
+        last_before_each_reduction(network)
+
+
+def test_a_float64_network_on_another_device_is_moved_as_a_whole():
+    backbone = create("swag/resnet", weights="random").to(dtype=torch.float64)
+    picture = torch.rand(1, 3, 32, 32, dtype=torch.float64)
+    assert backbone.extract(picture)["stage3"].dtype == torch.float64
+    assert backbone.to("meta").normalise.mean.is_meta
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("torchvision/resnt50", "nearest: torchvision/resnet50"),
+        ("timm/resnt50", "nearest: timm/resnet50"),
+        ("timm/vit_small_patch16_224.dinno", r"nearest: timm/vit_small_patch16_224\.dino"),
+        ("resnet50", "expected swag/NAME, torchvision/NAME, timm/NAME"),
+        ("swag/resnett", "did you mean swag/resnet"),
+    ],
+)
+def test_unknown_names_are_refused_with_the_nearest(name, message):
+    with pytest.raises(BackboneError, match=message) as refused:
+        create(name, weights="random")
+    assert len(str(refused.value)) < 250
+
+
+def test_without_timm_the_extra_is_named(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        swag.backbones.sources.importlib.util,
+        "find_spec",
+        lambda name: None if name == "timm" else find(name),
+    )
+    with pytest.raises(BackboneError, match=r"pip install 'swag-style\[timm\]'"):
+        create("timm/resnet18", weights="random")
+
+
+def test_a_network_of_timm_without_a_preset(picture):
+    backbone = create("timm/resnet18", weights="random", edits=PLAIN)
+    assert backbone.style_layers == ("act1", "layer1", "layer2", "layer3", "layer4")
+    folded = create("timm/resnet18", weights="random")
+    found = folded.extract(picture)["layer4"]
+    torch.testing.assert_close(found, backbone.extract(picture)["layer4"], rtol=1e-3, atol=1e-4)
+
+
+def test_all_networks_are_listed_once_and_those_with_presets_first():
+    entries = available()
+    names = [entry.name for entry in entries]
+    assert len(names) == len(set(names))
+    assert [entry.preset for entry in entries] == sorted((e.preset for e in entries), reverse=True)
+    assert set(PRESETS) <= set(names)
+    assert {"swag/resnet", "torchvision/resnet152"} <= set(names)
+    assert all(entry.about and "\n" not in entry.about for entry in entries)
+
+
+def test_presets_are_of_networks_that_exist():
+    classifiers = {f"torchvision/{name}" for name in list_models()}
+    assert {name for name in PRESETS if name.startswith("torchvision/")} <= classifiers
+
+
+def test_weights_are_those_torchvision_draws_from_the_seed():
+    torch.manual_seed(0)
+    expected = resnet18(weights=None).layer4[1].conv2.weight
+    assert torch.equal(plain("torchvision/resnet18").module.layer4[1].conv2.weight, expected)

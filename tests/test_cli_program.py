@@ -1,0 +1,56 @@
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from swag import __version__
+from swag.cli import app
+from swag.cli.bars import work, work_done
+from swag.schedule import plan
+
+
+def test_python_m_swag_is_the_same_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["stylize", "gone.jpg", "gone.jpg", "-o", str(tmp_path / "out.png")]
+    monkeypatch.setattr(sys, "argv", ["swag", *words])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("swag", run_name="__main__")
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (1, "")
+    (line,) = err.splitlines()
+    assert line.startswith("swag: ")
+    assert "gone.jpg" in line
+
+
+def test_the_command_line_itself_imports_nothing_heavy() -> None:
+    code = "import sys, swag; before = set(sys.modules); import swag.cli; new = set(sys.modules)"
+    show = (
+        "print(*{'torch', 'rich', 'rich.progress', 'matplotlib', 'swag.stylize'} & (new - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code} - before; {show}"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == ""
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"swag {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["stylise"], ["stylize", "a.jpg"], ["texture", "a", "--size=x"]])
+def test_words_the_command_line_does_not_know_are_status_2(words: list[str]) -> None:
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+
+
+def test_work_grows_with_the_pixels_and_ends_at_the_whole() -> None:
+    scales = plan(256, 60, 3)
+    assert work_done(scales, 0, 1) == 64**2
+    assert work_done(scales, 1, scales[0].steps + 1) == scales[0].steps * 64**2 + 128**2
+    assert work_done(scales, 2, 60) == work(scales)

@@ -1,0 +1,79 @@
+"""Settings, presets and the schedule."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swag.config import PRESETS, Settings, load, settings
+from swag.errors import SettingsError
+from swag.schedule import plan
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_valid_and_survives_json(preset):
+    chosen = settings(preset)
+    assert chosen.preset == preset
+    assert Settings.model_validate_json(chosen.model_dump_json()) == chosen
+
+
+@pytest.mark.parametrize(
+    ("overrides", "word"),
+    [
+        ({"preset": "nope"}, "default"),
+        ({"stength": 0.5}, "strength"),
+        ({"strength": 1.5}, "strength"),
+        ({"size": 1}, "size"),
+        ({"smoothing": "softmx"}, "softmax"),
+        ({"style_loss": "grm"}, "gram"),
+        ({"total_variation": float("nan")}, "total_variation"),
+        ({"steps": 0}, "steps"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(overrides, word):
+    with pytest.raises(SettingsError, match=word) as caught:
+        settings(**overrides)
+    assert "\n" not in str(caught.value)
+
+
+def test_strength_runs_from_the_content_alone_to_the_style_alone():
+    assert settings(strength=0).weights_of_terms[0] == 0
+    assert settings(strength=1).weights_of_terms[1] == 0
+
+
+def test_released_code_has_the_authors_numbers():
+    chosen = settings("released-code")
+    assert (chosen.steps, chosen.size, chosen.square) == (1000, 512, True)
+    assert chosen.weights_of_terms == (1e17, 1.0)
+    assert chosen.smoothing == "scale:alpha=0.001@layer3,layer4"
+    assert chosen.backbone == "torchvision/resnet50" and chosen.optimizer == "torch-lbfgs"
+
+
+def test_settings_are_read_from_toml_and_json(tmp_path):
+    toml, jason = tmp_path / "a.toml", tmp_path / "a.json"
+    toml.write_text('size = 300\nsmoothing = "softmax"\n')
+    jason.write_text('{"size": 300, "smoothing": "softmax"}')
+    assert load(toml) == load(jason) == {"size": 300, "smoothing": "softmax"}
+
+
+@pytest.mark.parametrize("text", ["size = ", "[1", "\x00"])
+def test_a_file_that_is_not_settings_is_refused(tmp_path, text):
+    file = tmp_path / "a.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match="TOML or JSON"):
+        load(file)
+    with pytest.raises(SettingsError, match="TOML or JSON"):
+        load(tmp_path / "missing.toml")
+
+
+@given(size=st.integers(16, 9000), steps=st.integers(12, 2000), scales=st.integers(1, 12))
+def test_a_plan_doubles_to_the_size_and_spends_every_step(size, steps, scales):
+    made = plan(size, steps, scales)
+    assert made[-1].size == size and sum(scale.steps for scale in made) == steps
+    assert all(scale.steps >= 1 for scale in made)
+    pairs = zip(made, made[1:], strict=False)
+    assert all(a.size == b.size // 2 and a.steps >= b.steps for a, b in pairs)
+
+
+def test_too_few_steps_are_refused():
+    with pytest.raises(SettingsError, match="too few"):
+        plan(512, 2, 3)

@@ -1,0 +1,328 @@
+"""Hostile and broken files: an ImageError of one line, soon, in little memory, and nothing else."""
+
+import contextlib
+import io
+import os
+import resource
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from swag.errors import ImageError
+from swag.image import MAX_PIXELS, read, read_metadata
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (12, 14, 3)).astype(np.uint8)
+OLD_PROFILE = imagecodecs.cms_profile("adobergb")
+
+
+def saved(kind: str, image: np.ndarray | Image.Image = PICTURE, **options) -> bytes:
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def deep_tiff(samples: np.ndarray, **options) -> bytes:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, samples, photometric="rgb", **options)
+    return stream.getvalue()
+
+
+def full(kind: str, **options) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010E] = "words"
+    return saved(kind, exif=exif, icc_profile=OLD_PROFILE, **options)
+
+
+SEEDS = {
+    "png": full("PNG"),
+    "png of 16 bits": bytes(imagecodecs.png_encode(PICTURE.astype(np.uint16) * 257)),
+    "png with palette": saved("PNG", Image.fromarray(PICTURE).quantize(9), transparency=3),
+    "jpeg": full("JPEG"),
+    "progressive jpeg": saved("JPEG", progressive=True),
+    "cmyk jpeg": saved("JPEG", Image.fromarray(PICTURE).convert("CMYK")),
+    "webp": full("WEBP"),
+    "lossless webp": saved("WEBP", lossless=True),
+    "avif": full("AVIF"),
+    "plain tiff": saved("TIFF"),
+    "lzw tiff": saved("TIFF", compression="tiff_lzw"),
+    "jpeg tiff": saved("TIFF", compression="jpeg"),
+    "fax tiff": saved("TIFF", Image.fromarray(PICTURE).convert("1"), compression="group4"),
+    "deep tiff": deep_tiff(
+        PICTURE.astype(np.uint16) * 257, compression="zlib", iccprofile=OLD_PROFILE
+    ),
+    "tiled float tiff": deep_tiff((PICTURE / 255).astype(np.float32), tile=(16, 16)),
+}
+
+
+def outcome(data: bytes) -> str:
+    """What reading does: "read" or "refused"; any other exception or warning escapes."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*its colour profile cannot be used")
+            read(data, max_pixels=1 << 22)
+    except ImageError as error:
+        assert "\n" not in str(error)
+        assert len(str(error)) < 400
+        return "refused"
+    return "read"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_flipped_bytes_are_read_or_refused_in_silence(seed, capfd, caplog):
+    rng = np.random.default_rng(list(SEEDS).index(seed))
+    outcomes = []
+    for _ in range(200):
+        data = bytearray(SEEDS[seed])
+        for place in rng.integers(0, len(data), rng.integers(1, 4)):
+            data[place] = rng.integers(256)
+        outcomes.append(outcome(bytes(data)))
+    assert "refused" in outcomes
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_beginning_of_a_file_is_refused_in_silence(seed, capfd, caplog):
+    data = SEEDS[seed]
+    assert outcome(data) == "read"
+    nearly = min(int(len(data) * 0.95), len(data) - 17)  # the last bytes are sums and marks
+    for length in range(0, nearly, max(1, nearly // 60)):
+        assert outcome(data[:length]) == "refused", length
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_metadata_of_damaged_files_are_read_or_refused(seed, tmp_path: Path):
+    rng = np.random.default_rng(7)
+    path = tmp_path / "damaged"
+    for _ in range(40):
+        data = bytearray(SEEDS[seed])
+        for place in rng.integers(0, len(data), 3):
+            data[place] = rng.integers(256)
+        path.write_bytes(bytes(data))
+        with contextlib.suppress(ImageError):
+            read_metadata(path)
+
+
+# --- bombs -------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def little_memory(extra: int = 256 << 20) -> Iterator[None]:
+    """Let the process grow by no more than `extra` bytes of addresses."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + extra, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def png_header(width: int, height: int) -> bytes:
+    body = b"IHDR" + struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
+    chunks = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+    idat = b"IDAT" + zlib.compress(bytes(1000))
+    chunks += struct.pack(">I", len(idat) - 4) + idat + struct.pack(">I", zlib.crc32(idat))
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def tiff_header(width: int, height: int, bits: int = 8, tile: int = 0) -> bytes:
+    tags = {256: width, 257: height, 258: bits, 259: 8, 262: 1, 277: 1}
+    where = 8 + 2 + 12 * (len(tags) + (4 if tile else 3)) + 4
+    data = zlib.compress(bytes(1000))
+    if tile:
+        tags |= {322: tile, 323: tile, 324: where, 325: len(data)}
+    else:
+        tags |= {273: where, 278: height, 279: len(data)}
+    entries = b"".join(struct.pack("<2H2I", tag, 4, 1, tags[tag]) for tag in sorted(tags))
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
+
+
+def jpeg_header(width: int, height: int) -> bytes:
+    data = bytearray(saved("JPEG"))
+    at = data.index(b"\xff\xc0") + 5
+    data[at : at + 4] = struct.pack(">2H", height, width)
+    return bytes(data)
+
+
+def webp_header(width: int, height: int) -> bytes:
+    data = bytearray(saved("WEBP", exif=b"Exif\0\0words"))
+    assert data[12:16] == b"VP8X"
+    data[24:30] = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    return bytes(data)
+
+
+def avif_header(width: int, height: int) -> bytes:
+    data = bytearray(saved("AVIF"))
+    at = data.index(b"ispe") + 8
+    data[at : at + 8] = struct.pack(">2I", width, height)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (png_header(100_000, 100_000), "100000 x 100000"),
+        (tiff_header(100_000, 100_000), "100000 x 100000"),
+        (tiff_header(100_000, 100_000, bits=16), "100000 x 100000"),
+        (tiff_header(16, 16, tile=96_000), "a tile of .* has 96000 x 96000"),
+        (jpeg_header(65_500, 65_500), "65500 x 65500"),
+        (webp_header(100_000, 40_000), "100000 x 40000"),
+        (avif_header(16_000, 16_000), "16000 x 16000"),
+    ],
+    ids=["png", "tiff", "deep tiff", "tiled tiff", "jpeg", "webp", "avif"],
+)
+def test_a_bomb_is_refused_by_its_header_in_little_memory(data, said):
+    with little_memory(), pytest.raises(ImageError, match=rf"{said} pixels, more than the limit"):
+        read(data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
+def test_the_limit_is_a_number_of_pixels(kind):
+    data = saved(kind)
+    assert read(data, max_pixels=12 * 14).size == (14, 12)
+    with pytest.raises(ImageError, match=r"14 x 12 pixels, more than the limit of 167; .*max_pixe"):
+        read(data, max_pixels=12 * 14 - 1)
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+def test_the_size_of_a_simple_webp_is_known_before_its_decoder_starts(lossless):
+    data = saved("WEBP", lossless=lossless)
+    assert data[12:16] in (b"VP8 ", b"VP8L")
+    with pytest.raises(ImageError, match="14 x 12 pixels"):
+        read(data, max_pixels=100)
+
+
+def test_a_large_picture_within_the_limit_is_no_warning_of_pillow():
+    """Pillow warns above 89 million pixels; here the file is refused for its lack of data only."""
+    assert 10_000 * 10_000 < MAX_PIXELS
+    with pytest.raises(ImageError, match="truncated"):
+        read(tiff_header(10_000, 10_000)[:-20])
+    with pytest.raises(ImageError, match="damaged or truncated"):
+        read(png_header(1_000_000, 100))
+
+
+def test_arrays_and_pillow_pictures_obey_the_limit_too():
+    for source in (PICTURE, Image.fromarray(PICTURE)):
+        with pytest.raises(ImageError, match="14 x 12 pixels, more than the limit of 100"):
+            read(source, max_pixels=100)
+
+
+def test_a_text_bomb_is_refused_in_little_memory():
+    body = b"zTXtwords\0\0" + zlib.compress(bytes(150 << 20), 1)
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    data = saved("PNG")
+    with little_memory(128 << 20), pytest.raises(ImageError, match="too large"):
+        read(data[:33] + chunk + data[33:])
+
+
+# --- what is no file, or no picture -------------------------------------------------------------
+
+
+def test_a_pipe_is_refused_without_waiting(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ImageError, match="is a pipe; expected a file"):
+        read(tmp_path / "pipe.png")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/dev/zero", "is a device"),
+        ("/dev/null", "is a device"),
+        (".", "is a folder"),
+        ("no/such/folder/a.png", "there is no folder 'no/such/folder'"),
+        ("a\0b.png", "null"),
+        ("x" * 300 + ".png", "too long"),
+        ("", "there is no file ''"),
+        ("new\nline.png", r"'new\\nline.png'"),
+    ],
+)
+def test_what_is_no_file_is_refused(path, said, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ImageError, match=said) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_brings_up_names_like_it(tmp_path: Path):
+    (tmp_path / "tubingen.jpg").touch()
+    with pytest.raises(ImageError, match=r"did you mean 'tubingen.jpg'\?"):
+        read(tmp_path / "tubingem.jpg")
+
+
+def test_an_endless_stream_is_left_after_its_first_bytes():
+    with open("/dev/zero", "rb") as file, pytest.raises(ImageError, match="not a picture"):
+        read(file)
+
+
+def test_an_endless_picture_is_left_at_what_its_limit_allows():
+    class Endless(io.RawIOBase):
+        def read(self, size: int = -1, /) -> bytes:
+            return (b"\x89PNG\r\n\x1a\n" + bytes(size))[:size]
+
+    with pytest.raises(ImageError, match="is longer than"):
+        read(Endless(), max_pixels=1)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PSD", "EPS", "PDF", "SVG", "ICO", "BMP", "PPM", "HEIC"])
+def test_other_formats_are_refused_even_under_another_name(kind, tmp_path: Path):
+    made = {
+        "PSD": b"8BPS\0\1" + bytes(40),
+        "SVG": b'<svg onload="alert(1)">' + bytes(20),
+        "HEIC": b"\0\0\0\x18ftypheic" + bytes(40),
+    }
+    data = made.get(kind) or saved(kind)
+    path = tmp_path / "innocent.png"
+    path.write_bytes(data)
+    with pytest.raises(ImageError, match="expected one of PNG, JPEG, WEBP, TIFF, AVIF") as caught:
+        read(path)
+    assert kind == "PPM" or f"is a {kind} file" in str(caught.value)
+
+
+def test_a_picture_without_pixels_is_refused():
+    for data in (png_header(0, 5), tiff_header(0, 5), tiff_header(5, 0)):
+        with pytest.raises(ImageError):
+            read(data)
+
+
+def test_a_file_that_breaks_while_it_is_read_is_refused():
+    class Broken(io.RawIOBase):
+        def read(self, size: int = -1, /) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(ImageError, match="Input/output error"):
+        read(Broken())
+
+
+def test_threads_leave_the_filters_of_warnings_as_they_were():
+    before, failures = list(warnings.filters), []
+
+    def work() -> None:
+        for _ in range(10):
+            for seed in ("png", "lzw tiff", "webp"):
+                try:
+                    assert 14 in read(SEEDS[seed]).size
+                except BaseException as error:
+                    failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert list(warnings.filters) == before

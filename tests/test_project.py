@@ -1,0 +1,128 @@
+"""The habits that a machine can hold: sizes, names, the door, and what files must not say."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+CODE = sorted(
+    path for folder in ("src", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+)
+HEAVY = ("gradio", "matplotlib", "onnx", "ray", "rich", "timm", "typer")
+EXTRAS_TESTED = ("timm", "dev")
+
+# Written so that this file does not find itself.
+FORBIDDEN = re.compile(
+    r"py[p]i\.org|pythonhos[t]ed\.org|npm[j]s\.|conda\.ana[c]onda|pytorch\.org/w[h]l"
+    r"|/(work|ro[o]t|farm)/|/(tm[p])/[a-z]"
+)
+MACHINE_PATHS = [f"/{name}/" for name in ("work", "root")] + ["/".join(("", "tmp", "x"))]
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def run_python(code: str) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = f"import sys, swag; print(*[name for name in {HEAVY} if name in sys.modules])"
+    assert run_python(code).split() == []
+
+
+def test_the_public_names_are_those_that_are_listed():
+    code = """
+import types, swag
+public = {n for n, v in vars(swag).items() if n[0] != "_" and type(v) is not types.ModuleType}
+listed = set(swag.__all__)
+print("unlisted", sorted(public - listed))
+print("missing", sorted(n for n in listed if not hasattr(swag, n)))
+print("order", swag.__all__ == sorted(swag.__all__, key=lambda n: (not n.isupper(), n)))
+"""
+    assert run_python(code).splitlines() == ["unlisted []", "missing []", "order True"]
+
+
+@pytest.mark.parametrize("path", CODE, ids=named)
+def test_no_file_is_long(path: Path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines from `def` to the end, the docstring apart: what a function promises may be long."""
+    total = (function.end_lineno or 0) - function.lineno + 1
+    if ast.get_docstring(function) is None:
+        return total
+    promise = function.body[0]
+    return total - ((promise.end_lineno or 0) - promise.lineno + 1)
+
+
+@pytest.mark.parametrize("path", CODE, ids=named)
+def test_no_function_is_long(path: Path):
+    functions = ast.FunctionDef | ast.AsyncFunctionDef
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    long = [n.name for n in nodes if isinstance(n, functions) and body_lines(n) > 40]
+    assert long == []
+
+
+def test_no_module_is_named_for_nothing():
+    vague = {"utils", "util", "helpers", "helper", "misc", "common"}
+    assert [named(path) for path in CODE if vague & {path.stem, path.parent.name}] == []
+
+
+def kept_files() -> list[Path]:
+    """Files that git keeps or would keep; outside a clone, everything but what is built."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        paths = [ROOT / name for name in done.stdout.split("\0") if name]
+    else:
+        paths = [p for p in ROOT.rglob("*") if not {".venv", "build", "dist"} & set(p.parts)]
+    return [path for path in paths if path.is_file()]
+
+
+def test_no_file_names_a_registry_or_a_path_of_one_machine():
+    found = []
+    for path in kept_files():
+        data = path.read_bytes()
+        if b"\0" in data:
+            continue
+        lines = data.decode("utf-8", errors="replace").splitlines()
+        found += [f"{named(path)}:{i}" for i, line in enumerate(lines, 1) if FORBIDDEN.search(line)]
+    assert found == []
+
+
+@pytest.mark.parametrize("text", MACHINE_PATHS)
+def test_a_path_of_one_machine_would_be_found(text: str):
+    assert FORBIDDEN.search(f"see {text}")
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("==") for line in lines if not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in pairs}
+
+
+def direct_dependencies() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    texts = list(project["dependencies"])
+    for extra in EXTRAS_TESTED:
+        texts += project["optional-dependencies"][extra]
+    requirements = [Requirement(text) for text in texts]
+    return [one for one in requirements if one.name != project["name"]]
+
+
+@pytest.mark.parametrize("requirement", direct_dependencies(), ids=lambda one: one.name)
+def test_a_direct_dependency_is_pinned_within_its_range(requirement: Requirement):
+    pinned = pins().get(canonicalize_name(requirement.name))
+    assert pinned is not None, f"{requirement.name} is not in constraints.txt"
+    assert requirement.specifier.contains(pinned, prereleases=True)

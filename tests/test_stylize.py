@@ -1,0 +1,148 @@
+"""Whole runs on small pictures: every kind of network, smoothing and optimiser."""
+
+import itertools
+import json
+import math
+
+import pytest
+import torch
+
+import swag
+from swag.image import Picture, read, read_metadata
+
+BACKBONES = [
+    "swag/resnet",
+    "torchvision/resnet18",
+    "torchvision/vgg16",
+    "torchvision/mobilenet_v2",
+    "torchvision/squeezenet1_1",
+    "torchvision/convnext_tiny",
+]
+SMOOTHINGS = ["none", "softmax:temperature=auto", "channel-softmax:temperature=auto", "power"]
+
+
+@pytest.fixture(scope="module")
+def photo():
+    y, x = torch.meshgrid(torch.linspace(0, 1, 36), torch.linspace(0, 1, 48), indexing="ij")
+    return torch.stack([x, y, (x - 0.5).abs()])
+
+
+@pytest.fixture(scope="module")
+def painting():
+    rng = torch.Generator().manual_seed(3)
+    coarse = torch.rand(1, 3, 12, 10, generator=rng)
+    return torch.nn.functional.interpolate(coarse, (48, 40), mode="nearest")[0]
+
+
+def run(photo, painting, **overrides):
+    small = {"size": 48, "steps": 4, "scales": 1, "backbone": "swag/resnet", "weights": "random"}
+    return swag.stylize(photo, painting, **{**small, **overrides})
+
+
+@pytest.fixture(scope="module", params=BACKBONES)
+def backbone(request):
+    return swag.backbones.create(request.param, weights="random", edits=("reflect",))
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+def test_the_loss_falls_for_every_network_smoothing_and_optimiser(
+    photo, painting, backbone, smoothing, optimizer
+):
+    result = run(photo, painting, backbone=backbone, smoothing=smoothing, optimizer=optimizer)
+    totals = [line["style"] + line["content"] for line in result.trace]
+    assert all(math.isfinite(total) for total in totals)
+    # The style term begins at its weight: the content picture's error is the unit.
+    style_weight, _ = result.settings.weights_of_terms
+    assert totals[-1] < 0.98 * style_weight
+    assert result.image.pixels.min() >= 0 and result.image.pixels.max() <= 1
+    assert result.image.size == (48, 36)
+
+
+@pytest.mark.parametrize("preset", ["paper", "released-code"])
+def test_the_presets_of_the_paper_run_and_lower_their_loss(photo, painting, preset):
+    result = run(photo, painting, preset=preset, steps=4, size=48)
+    assert result.image.size == (48, 48)
+    assert result.trace[-1]["style"] < result.trace[0]["style"] * 1.5
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(photo, painting):
+    first, second = (run(photo, painting, start="noise", seed=4) for _ in range(2))
+    other = run(photo, painting, start="noise", seed=5)
+    assert torch.equal(first.image.pixels, second.image.pixels)
+    assert not torch.equal(first.image.pixels, other.image.pixels)
+
+
+def test_strength_trades_content_for_style(photo, painting):
+    def kept(strength):
+        result = run(photo, painting, strength=strength, steps=20)
+        style, content = result.settings.weights_of_terms
+        return result.losses["style"] / style, result.losses["content"] / content
+
+    weak, strong = kept(0.1), kept(0.9)
+    assert strong[0] < weak[0] and strong[1] > weak[1]
+
+
+def test_scales_double_and_every_step_is_seen(photo, painting):
+    updates = list(
+        swag.iterate(photo, painting, size=128, scales=2, steps=7, weights="random", seed=1)
+    )
+    assert [update.index for update in updates] == list(range(7))
+    assert {update.size for update in updates} == {(48, 64), (96, 128)}
+    assert updates[-1].image.size == (128, 96)
+
+
+def test_alpha_of_the_content_stays(photo, painting):
+    clear = Picture(photo, torch.full((1, 36, 48), 0.25))
+    result = run(clear, painting)
+    assert result.image.alpha is not None
+    assert torch.allclose(result.image.alpha, torch.tensor(0.25), atol=1e-3)
+
+
+def test_styles_are_blended_by_terms_of_their_own(photo, painting):
+    result = run(photo, [painting, photo.flip(-1)])
+    assert {"style 1", "style 2", "content"} <= set(result.losses)
+
+
+def test_a_texture_has_no_content_and_a_reconstruction_no_style(photo, painting):
+    small = {"size": 48, "steps": 8, "scales": 1, "weights": "random"}
+    texture = swag.texture(painting, **small)
+    assert "content" not in texture.losses and texture.image.size == (40, 48)
+    again = swag.reconstruct(photo, **small, smoothing="softmax:temperature=auto")
+    assert "style" not in again.losses
+    assert again.trace[-1]["content"] < again.trace[0]["content"]
+
+
+@pytest.mark.parametrize("start", ["content", "noise", "style"])
+def test_every_start_works_with_averaged_iterates(photo, painting, start):
+    result = run(photo, painting, start=start, optimizer="adam", average=0.9)
+    assert torch.isfinite(result.image.pixels).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_a_flat_style_gives_a_picture(photo, value):
+    result = run(photo, torch.full((3, 32, 32), value))
+    assert torch.isfinite(result.image.pixels).all()
+
+
+def test_a_saved_result_carries_its_settings(photo, painting, tmp_path):
+    result = run(photo, painting)
+    result.save(tmp_path / "out.png")
+    assert json.loads(read_metadata(tmp_path / "out.png")["swag"]) == result.config
+    assert read(tmp_path / "out.png").size == (48, 36)
+
+
+def test_an_unknown_device_is_one_line(photo, painting):
+    with pytest.raises(swag.SettingsError, match="auto, cpu"):
+        run(photo, painting, device="gpu9")
+
+
+def test_a_missing_picture_is_refused_before_any_work():
+    with pytest.raises(swag.SettingsError, match="no style picture"):
+        swag.iterate(torch.zeros(3, 20, 20), None)
+
+
+def test_closing_the_iterator_is_enough_to_stop(photo, painting):
+    updates = swag.iterate(photo, painting, size=48, weights="random", steps=50)
+    assert len(list(itertools.islice(updates, 3))) == 3
+    updates.close()
