@@ -81,7 +81,7 @@ def palette(codes: str) -> Callable[[Array], Array]:
     return colours
 
 
-def smoothstep(values: Array, low: float, high: float) -> Array:
+def smoothstep(values: Array, low: Array | float, high: Array | float) -> Array:
     """From 0 at `low` to 1 at `high` without a corner."""
     t = np.clip((values - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)

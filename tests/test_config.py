@@ -1,5 +1,7 @@
 """Settings, presets and the schedule."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,7 +72,7 @@ def test_a_plan_doubles_to_the_size_and_spends_every_step(size, steps, scales):
     made = plan(size, steps, scales)
     assert made[-1].size == size and sum(scale.steps for scale in made) == steps
     assert all(scale.steps >= 1 for scale in made)
-    pairs = zip(made, made[1:], strict=False)
+    pairs = list(itertools.pairwise(made))
     assert all(a.size == b.size // 2 and a.steps >= b.steps for a, b in pairs)
 
 

@@ -11,7 +11,7 @@ Image = Float[Tensor, "b 3 h w"]
 """Pictures, sRGB; in [0, 1] outside an optimisation, which may leave the range a little."""
 
 FeatureMap = Float[Tensor, "b d h w"]
-"""Activations of one layer: the poster's F, with its M positions laid out as h rows by w columns."""
+"""Activations of one layer: the poster's F, with its M positions as h rows by w columns."""
 
 GramMatrix = Float[Tensor, "b d d"]
 """Products of the channels of a layer, averaged over positions: F F^T / M."""

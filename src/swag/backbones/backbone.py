@@ -14,8 +14,8 @@ from swag.shapes import FeatureMaps, Image
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-_LARGE = 512
-"""Side of a square picture that every network takes, unless it takes one size only."""
+_SIDES = (64, 128, 256, 512)
+"""A network that takes no square picture of these takes one size only."""
 
 
 class Normalise(nn.Module):
@@ -157,8 +157,9 @@ class Backbone:
 
     def _smallest_side(self, extractor: FeatureExtractor) -> int | None:
         """Side of the smallest square picture that goes through; None for fixed sizes."""
-        refused, accepted = 0, _LARGE
-        if not self._accepts(extractor, accepted):
+        refused = 0
+        accepted = next((side for side in _SIDES if self._accepts(extractor, side)), None)
+        if accepted is None:
             return None
         while accepted - refused > 1:
             side = (accepted + refused) // 2

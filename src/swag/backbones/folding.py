@@ -75,6 +75,7 @@ class _Recorder:
 
 def _pairs(module: nn.Module) -> list[Pair]:
     """The pairs that can be folded, by a trial pass on a small picture."""
+    picture = trial_picture(module).requires_grad_()
     seen = _Recorder()
     handles = [
         child.register_forward_hook(seen.after_convolution(name))
@@ -88,7 +89,7 @@ def _pairs(module: nn.Module) -> list[Pair]:
     ]
     try:
         with torch.enable_grad():
-            readers = _readers(module(trial_picture(module).requires_grad_()))
+            readers = _readers(module(picture))
     finally:
         for handle in handles:
             handle.remove()

@@ -63,7 +63,7 @@ class AnySizeTransformer(nn.Module):
         self.class_token = vit.class_token
         self.encoder = vit.encoder
 
-    def forward(self, image: Float[Tensor, "b 3 h w"]) -> FeatureMap:
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d rows columns"]:
         """Map normalised pictures to the tokens of the last block, normalised, as maps."""
         patches: Tensor = self.conv_proj(image)  # type: ignore[operator]
         grid = (patches.shape[-2], patches.shape[-1])

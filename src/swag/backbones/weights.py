@@ -9,12 +9,12 @@ FILE                            .safetensors, or .pth/.pt without anything but t
 import difflib
 import hashlib
 import pickle
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -85,14 +85,17 @@ def read(path: Path) -> State:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError, LookupError) as error:
-        raise WeightsError(f"{path} is damaged or is no file of weights") from error
+        with warnings.catch_warnings():
+            # An unusual pickle: either it is read all the same, or refused here in our words.
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"{path} is damaged or holds other things than tensors, which are not loaded; "
             "save the state dict of the network alone, best as .safetensors"
         ) from error
+    except Exception as error:  # a damaged file ends in errors of any kind
+        raise WeightsError(f"{path} is damaged or is no file of weights") from error
     return _without_prefix(_unwrapped(content, path))
 
 

@@ -103,11 +103,9 @@ def train(
     first, earlier = _begun(
         model, optimizer, recipe, out, start, batch_of(recipe, sources, 0, steps)
     )
-    workers = 0 if device == "cpu" else os.cpu_count() or 1
     shown, since = 0, time.perf_counter()
-    for done, batch in enumerate(
-        batches(recipe, sources, first, steps, workers=workers), start=first + 1
-    ):
+    coming = batches(recipe, sources, first, steps, workers=_workers(device))
+    for done, batch in enumerate(coming, start=first + 1):
         rate = optimizer.param_groups[0]["lr"] = recipe.rate(done - 1, steps)
         loss = _update(model, optimizer, batch, recipe.label_smoothing)
         shown += len(batch[0])
@@ -115,10 +113,14 @@ def train(
             checkpoint.save(out, model, optimizer, recipe, step=done, earlier=earlier)
         if done % cadence.log == 0 or done == steps:
             speed, since, shown = shown / (time.perf_counter() - since), time.perf_counter(), 0
-            due = validation is not None and (done % cadence.measure == 0 or done == steps)
+            due = done % cadence.measure == 0 or done == steps
             top1 = accuracy(model, validation) if due and validation is not None else None
             size = batch[0].shape[-1]
             yield _logged(out, Progress(done, steps, size, loss.item(), rate, speed, top1))
+
+
+def _workers(device: str) -> int:
+    return 0 if device == "cpu" else os.cpu_count() or 1
 
 
 def _initialised(
