@@ -41,6 +41,12 @@ def plain(name):
     return create(name, weights="random", seed=0, edits=PLAIN)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _give_memory_back():
+    yield
+    plain.cache_clear()
+
+
 @pytest.fixture
 def rng():
     return torch.Generator().manual_seed(0)

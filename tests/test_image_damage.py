@@ -326,3 +326,23 @@ def test_threads_leave_the_filters_of_warnings_as_they_were():
         thread.join()
     assert not failures
     assert list(warnings.filters) == before
+
+
+def test_a_tiff_whose_data_are_missing_is_refused():
+    whole = tiff_header(16, 16)
+    at = whole.index(struct.pack("<2HI", 279, 4, 1)) + 8  # the length of its only strip
+    for length in (0, 1_000_000):
+        data = whole[:at] + struct.pack("<I", length) + whole[at + 4 :]
+        with pytest.raises(ImageError, match="is truncated"):
+            read(data)
+    assert read(whole).size == (16, 16)
+
+
+def test_what_pillow_warns_of_is_not_passed_on():
+    body = b"acTL" + bytes(8)  # an animation of no pictures, around one that is whole
+    chunk = struct.pack(">I", 8) + body + struct.pack(">I", zlib.crc32(body))
+    plain = saved("PNG")
+    data = plain[:33] + chunk + plain[33:]
+    with pytest.warns(UserWarning, match="Invalid APNG"):
+        Image.open(io.BytesIO(data))
+    assert outcome(data) == "read"

@@ -112,6 +112,14 @@ def test_jpeg_drops_alpha_and_leaves_the_colours_as_they_are(picture, tmp_path: 
     assert (tmp_path / "with.jpg").read_bytes() == (tmp_path / "without.jpg").read_bytes()
 
 
+@pytest.mark.parametrize("extension", WITH_ALPHA)
+def test_colours_under_transparent_pixels_are_kept(extension, picture, tmp_path: Path):
+    hidden = replace(picture, alpha=torch.zeros_like(picture.alpha))
+    write(tmp_path / f"a{extension}", hidden)
+    back = read(tmp_path / f"a{extension}")
+    assert (back.pixels - picture.pixels).abs().max() < TOLERANCE[extension] + 1e-6
+
+
 @pytest.mark.parametrize("extension", [".jpg", ".webp", ".avif"])
 def test_quality_costs_bytes(extension, tmp_path: Path):
     noise = torch.rand(3, 48, 48, generator=seeded())
@@ -131,6 +139,7 @@ def test_every_file_names_its_colours_srgb(extension, bits, picture, tmp_path: P
     write(tmp_path / f"a{extension}", picture, bits=bits)
     with Image.open(tmp_path / f"a{extension}") as image:
         assert image.info["icc_profile"] == srgb_profile()
+    assert srgb_profile()[24:36] == bytes(12)  # no date: equal pictures are equal files
 
 
 @pytest.mark.parametrize("extension", ALL)

@@ -47,7 +47,7 @@ class Settings(BaseModel):
     normalisation: Literal["span", "target", "initial", "paper", "released-code"] = "span"
     style_weight: Weight | None = Field(None, description="instead of what strength gives")
     content_weight: Weight | None = Field(None, description="instead of what strength gives")
-    total_variation: Weight = 0.0
+    total_variation: Weight = 1.0
     pixel_range: Weight = 1.0
     device: str = "auto"
 
@@ -91,6 +91,7 @@ _PAPER = {
     "optimizer": "torch-lbfgs",
     "square": True,
     "pixel_range": 0.0,
+    "total_variation": 0.0,
     "content_weight": 1.0,
 }
 
@@ -105,7 +106,7 @@ _PRESETS = (
             # The poster states no weights. A style term of 1e17 is the authors' for mean squares.
             "style_weight": 1e17}),
     Preset("released-code", "the authors' published script to the letter",
-           "peiwang062/swag, resnet_swag.py of April 2021",
+           "the authors' published script, resnet_swag.py of April 2021",
            {**_PAPER, "size": 512, "smoothing": "scale:alpha=0.001@layer3,layer4",
             "normalisation": "released-code", "style_weight": 1e17}),
 )  # fmt: skip
