@@ -120,7 +120,7 @@ def settings(preset: str = "default", **overrides: Any) -> Settings:
     Raises:
         SettingsError: an unknown preset or setting, or a value out of its range.
     """
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise SettingsError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")
     for name in overrides:
         if name not in Settings.model_fields:
