@@ -31,8 +31,8 @@ class Settings(BaseModel):
     edits: tuple[str, ...] = ("reflect",)
     size: int = Field(512, ge=16, le=LARGEST_SIZE, description="long side in pixels")
     square: bool = Field(False, description="squash both pictures to size x size")
-    steps: int = Field(220, ge=1, le=1_000_000, description="steps over all scales")
-    scales: int = Field(3, ge=1, le=12, description="sizes, each twice the one before")
+    steps: int = Field(300, ge=1, le=1_000_000, description="steps over all scales")
+    scales: int = Field(4, ge=1, le=12, description="sizes, each twice the one before")
     optimizer: Literal["lbfgs", "adam", "torch-lbfgs"] = "lbfgs"
     rate: float | None = Field(None, gt=0, le=10, description="of Adam: pixel change a step")
     average: float | None = Field(None, gt=0, lt=1, description="decay of the mean of iterates")
@@ -98,9 +98,9 @@ _PAPER = {
 _PRESETS = (
     Preset("default", "the best we measured, coarse to fine", "docs/log.md", {}),
     Preset("quick", "a look, within half a minute on two cores", "as default, smaller",
-           {"size": 256, "steps": 120}),
+           {"size": 256, "steps": 120, "scales": 3}),
     Preset("quality", "more steps for a larger picture", "as default, longer",
-           {"size": 1024, "steps": 500, "scales": 4}),
+           {"size": 1024, "steps": 600, "scales": 5}),
     Preset("paper", "the poster to the letter", "Wang, Li and Vasconcelos, CVPR 2021",
            {**_PAPER, "size": 512, "smoothing": "softmax", "normalisation": "paper",
             # The poster states no weights. A style term of 1e17 is the authors' for mean squares.
