@@ -154,3 +154,17 @@ def test_closing_the_iterator_is_enough_to_stop(photo, painting):
     updates = swag.iterate(photo, painting, size=48, weights="random", steps=50)
     assert len(list(itertools.islice(updates, 3))) == 3
     updates.close()
+
+
+def test_a_run_can_begin_with_a_picture(photo, painting):
+    begun = run(photo, painting, initial=painting, steps=1)
+    expected = swag.image.resize(painting[None], (36, 48)).clamp(0, 1)
+    # The first step of L-BFGS changes no value by more than 0.05.
+    assert (begun.image.batch - expected).abs().max() < 0.0501
+
+
+def test_random_weights_can_be_calibrated_on_the_pictures(photo, painting):
+    result = run(
+        photo, painting, backbone="torchvision/resnet18", weights="random:kaiming+calibrated"
+    )
+    assert math.isfinite(result.losses["style"])

@@ -104,11 +104,13 @@ def iterate(
     *,
     task: Task = "stylize",
     backbone: str | backbones.Backbone | None = None,
+    initial: Source | None = None,
     **overrides: Any,
 ) -> Iterator[Update]:
     """Yield an `Update` after each step; everything is checked before the first is asked for.
 
     `backbone` is a name, or a network from `swag.backbones.create`, which is then used as it is.
+    `initial` is a picture to begin with, stretched to the size of the result, instead of `start`.
 
     Raises:
         SwagError: a setting, a picture, a backbone or its weights.
@@ -126,12 +128,17 @@ def iterate(
     size = (chosen.size, chosen.size) if chosen.square else chosen.size
     photo = None if content is None else read(content, size=size)
     paintings = [read(source, size=size) for source in _listed(style)]
+    begin = None if initial is None else read(initial)
     device = device_of(chosen.device)
     network = given or backbones.create(
-        chosen.backbone, weights=chosen.weights, seed=chosen.seed, edits=chosen.edits
+        chosen.backbone,
+        weights=chosen.weights,
+        seed=chosen.seed,
+        edits=chosen.edits,
+        calibrate_on=_side_by_side([photo, *paintings]),
     )
     network.to(device)
-    return _Run(chosen, task, network, photo, paintings, device).updates()
+    return _Run(chosen, task, network, photo, paintings, device, begin).updates()
 
 
 def _listed(style: Source | Sequence[Source] | None) -> list[Source]:
@@ -139,6 +146,13 @@ def _listed(style: Source | Sequence[Source] | None) -> list[Source]:
     if isinstance(style, list | tuple):
         return list(style)
     return [] if style is None else [cast(Source, style)]
+
+
+def _side_by_side(pictures: Sequence[Picture | None]) -> Tensor:
+    """Pictures as one batch of the first one's size: what batch norm is calibrated on."""
+    batches = [picture.batch for picture in pictures if picture is not None]
+    size = (batches[0].shape[-2], batches[0].shape[-1])
+    return torch.cat([resize(batch, size) for batch in batches])
 
 
 def device_of(name: str) -> torch.device:
@@ -167,6 +181,7 @@ class _Run:
     photo: Picture | None
     paintings: list[Picture]
     device: torch.device
+    initial: Picture | None = None
 
     def updates(self) -> Iterator[Update]:
         scales = plan(self.settings.size, self.settings.steps, self.settings.scales)
@@ -196,6 +211,8 @@ class _Run:
         return resize(picture.batch, size).clamp(0, 1).to(self.device)
 
     def _start(self, size: tuple[int, int]) -> State:
+        if self.initial is not None:
+            return State(self._at(self.initial, size))
         if self.settings.start == "content" and self.photo is not None:
             return State(self._at(self.photo, size))
         if self.settings.start == "style" and self.paintings:

@@ -1,0 +1,24 @@
+"""One evaluation of the default objective: `make bench`. Quote ratios from one run, not seconds."""
+
+import pytest
+import torch
+
+import swag
+from swag.losses import get
+from swag.objective import Objective, Term
+from swag.optimize.point import evaluate
+from swag.smoothing import parse
+
+
+@pytest.mark.parametrize("smoothing", ["none", "softmax:temperature=auto"])
+@pytest.mark.parametrize("backbone", ["swag/resnet", "swag/vgg"])
+def test_loss_and_gradient_at_256_pixels(benchmark, backbone, smoothing):
+    """Forward, all terms, and backward to the pixels."""
+    network = swag.backbones.create(backbone, edits=("reflect",))
+    random = torch.Generator().manual_seed(0)
+    photo, style = (torch.rand(1, 3, 256, 256, generator=random) for _ in range(2))
+    layers = dict.fromkeys(network.style_layers, 1.0)
+    term = Term("style", get("gram"), layers, style, parse(smoothing), other=photo)
+    objective = Objective.of(network.extract, [term], start=photo, style=style)
+    point = benchmark(evaluate, objective, photo)
+    assert point.finite()
