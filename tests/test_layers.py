@@ -9,7 +9,7 @@ import pytest
 PACKAGE = "swag"
 ROOT = Path(__file__).parents[1] / "src" / PACKAGE
 ROWS = [
-    {"errors", "shapes", "files"},
+    {"errors", "shapes", "files", "precision"},
     {"image", "features", "smoothing", "statistics", "losses"},
     {"backbones", "config", "objective", "optimize", "schedule", "checkpoint", "tiles"},
     {"stylize", "training", "feedforward"},

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from swag.losses import PENALTIES, Description, Loss
+from swag.precision import widened
 from swag.shapes import FeatureMap, FeatureMaps, Image, OwnImage
 from swag.smoothing import Smoothing
 
@@ -59,7 +60,7 @@ class Part:
     def error(self, features: FeatureMaps) -> Tensor:
         """This part of the term for the first picture of the batch, in float64."""
         described = self.loss.describe(self.smoothing(features[self.layer]))
-        return wide(self.loss.compare(described, self.target)[0]) * self.factor
+        return widened(self.loss.compare(described, self.target)[0]) * self.factor
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,8 @@ class Objective:
             terms[part.term] = terms[part.term] + error if part.term in terms else error
         for name, weight in self.penalties.items():
             if weight:
-                terms[name] = wide(PENALTIES[name].measure(image)[0]) * weight
+                terms[name] = widened(PENALTIES[name].measure(image)[0]) * weight
         return terms
-
-
-def wide(value: Tensor) -> Tensor:
-    """In float64, so that constants outside float32 do not underflow; Metal has no float64."""
-    return value if value.device.type == "mps" else value.double()
 
 
 @torch.no_grad()

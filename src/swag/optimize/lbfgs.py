@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from swag.optimize.point import Evaluate, Memory, NotFinite, Point, Stalled, widened
+from swag.optimize.point import Evaluate, Memory, NotFinite, Point, Stalled
+from swag.precision import widened
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from swag.optimize.point import (
     Point,
     Stalled,
     evaluate,
-    widened,
 )
+from swag.precision import widened
 from swag.shapes import Image
 
 RETURNS = 3

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from swag.precision import widened
 from swag.shapes import Image
 
 Loss = Callable[[Tensor], dict[str, Tensor]]
@@ -51,11 +52,6 @@ def evaluate(loss: Loss, image: Image, reference: Tensor | None = None) -> Point
         terms={name: term.detach() for name, term in terms.items()},
         reference=reference,
     )
-
-
-def widened(term: Tensor) -> Tensor:
-    """In float64, so that constants far outside float32 do not underflow; Metal has none."""
-    return term if term.device.type == "mps" else term.double()
 
 
 Evaluate = Callable[[Tensor], Point]
