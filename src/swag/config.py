@@ -41,9 +41,18 @@ class Settings(BaseModel):
     strength: Share = Field(0.5, description="0 the content alone, 1 the style alone")
     style_loss: str = "gram"
     style_layers: dict[str, Weight] | None = None
+    style_weights: tuple[Weight, ...] | None = Field(None, description="of several styles")
+    style_scale: float = Field(1.0, ge=0.1, le=4, description="size of the style picture")
+    style_rotations: bool = Field(False, description="the style's quarter turns count as it does")
+    palette: Weight = Field(0.0, description="of the style's colours by themselves")
+    content_loss: str = "content"
     content_layers: dict[str, Weight] | None = None
+    laplacian: Weight = Field(0.0, description="of the photo's edges by themselves")
     smoothing: str = "none"
     smooth_content: bool = True
+    matched: Literal["none", "loss", "gradient"] = Field(
+        "none", description="what of each layer smoothing may not change"
+    )
     normalisation: Literal["span", "target", "initial", "paper", "released-code"] = "span"
     style_weight: Weight | None = Field(None, description="instead of what strength gives")
     content_weight: Weight | None = Field(None, description="instead of what strength gives")
@@ -58,8 +67,25 @@ class Settings(BaseModel):
 
     @field_validator("style_loss")
     @classmethod
-    def _known_loss(cls, name: str) -> str:
-        return get_loss(name).name
+    def _known_style_loss(cls, spec: str) -> str:
+        return _loss(spec, "style")
+
+    @field_validator("content_loss")
+    @classmethod
+    def _known_content_loss(cls, spec: str) -> str:
+        return _loss(spec, "content")
+
+    def style_shares(self, styles: int) -> list[float]:
+        """The share of each of several styles in their weight; they sum to one.
+
+        SettingsError where there is not one weight for each style, or all are zero.
+        """
+        weights = self.style_weights or (1.0,) * styles
+        if len(weights) != styles or (styles and sum(weights) <= 0):
+            raise SettingsError(
+                f"style_weights = {weights} for {styles} styles; expected one for each, not all 0"
+            )
+        return [weight / sum(weights) for weight in weights]
 
     @property
     def weights_of_terms(self) -> tuple[float, float]:
@@ -67,6 +93,13 @@ class Settings(BaseModel):
         style = BALANCE * self.strength if self.style_weight is None else self.style_weight
         content = 1 - self.strength if self.content_weight is None else self.content_weight
         return style, content
+
+
+def _loss(spec: str, role: str) -> str:
+    loss = get_loss(spec)
+    if loss.role != role:
+        raise SettingsError(f"{loss.name} is a loss of {loss.role}, not of {role}")
+    return str(loss)
 
 
 BALANCE = 10.0

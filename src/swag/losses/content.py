@@ -9,13 +9,17 @@ from torch import Tensor
 
 from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
-from swag.shapes import FeatureMap, PerImage
+from swag.shapes import FeatureMap, PerImage, Where
 
 
 @in_full_precision
-def describe(features: FeatureMap) -> FeatureMap:
-    """The activations as they are."""
-    return features
+def describe(features: FeatureMap, where: Where | None = None) -> FeatureMap:
+    """The activations as they are.
+
+    With `where` each is multiplied by the root of its weight, so that its squared difference
+    counts by the weight: unlike a style's, the weights of a content are no shares of a sum.
+    """
+    return features if where is None else features * where.sqrt()
 
 
 @in_full_precision

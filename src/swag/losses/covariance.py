@@ -8,13 +8,17 @@ feature transforms", NIPS 2017, whose whitening and colouring match it.
 
 from swag.losses import gram
 from swag.losses.precision import in_full_precision
-from swag.shapes import FeatureMap, GramMatrix, PerImage
+from swag.losses.weighting import weighted_mean
+from swag.shapes import FeatureMap, GramMatrix, PerImage, Where
 
 
 @in_full_precision
-def describe(features: FeatureMap) -> GramMatrix:
-    """Products of the channels about their means, averaged over positions (divided by M)."""
-    return gram.describe(features - features.mean((2, 3), keepdim=True))
+def describe(features: FeatureMap, where: Where | None = None) -> GramMatrix:
+    """Products of the channels about their means, averaged over positions (divided by M).
+
+    With `where` both the mean and the average are weighted.
+    """
+    return gram.describe(features - weighted_mean(features, where), where)
 
 
 @in_full_precision

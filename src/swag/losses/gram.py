@@ -4,18 +4,20 @@ Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networ
 """
 
 from swag.losses.precision import in_full_precision
-from swag.shapes import FeatureMap, GramMatrix, PerImage
+from swag.losses.weighting import scaled_positions
+from swag.shapes import FeatureMap, GramMatrix, PerImage, Where
 
 
 @in_full_precision
-def describe(features: FeatureMap) -> GramMatrix:
+def describe(features: FeatureMap, where: Where | None = None) -> GramMatrix:
     """Products of the channels, averaged over positions: F F^T / M.
+
+    With `where` the average is weighted: the guided Gram matrix of Gatys et al., CVPR 2017.
 
     Departure: the poster sums over positions and divides in the loss. Divided here, the matrices
     of pictures of different sizes can be compared.
     """
-    positions = features.flatten(2)  # b d m
-    scaled = positions / positions.shape[2] ** 0.5
+    scaled = scaled_positions(features, where)  # b d m
     gram: GramMatrix = scaled @ scaled.mT
     return gram
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
-from swag.shapes import FeatureMap, PerImage
+from swag.losses.weighting import weighted_mean
+from swag.shapes import FeatureMap, PerImage, Where
 
 Moments = tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]
 """Mean and standard deviation of each channel."""
@@ -21,13 +22,20 @@ SMALLEST_DEVIATION = 1e-5
 
 
 @in_full_precision
-def describe(features: FeatureMap) -> Moments:
+def describe(features: FeatureMap, where: Where | None = None) -> Moments:
     """Mean and standard deviation of each channel over positions (divided by M, not M - 1).
+
+    With `where` both are weighted.
 
     Departure: the deviation is sqrt(variance + e^2) - e with e = 1e-5, at most 1e-5 too small, so
     that a constant channel has deviation 0 and a finite gradient.
     """
-    variance, mean = torch.var_mean(features, (2, 3), correction=0)
+    if where is None:
+        variance, mean = torch.var_mean(features, (2, 3), correction=0)
+    else:
+        centre = weighted_mean(features, where)
+        mean = centre.flatten(1)
+        variance = weighted_mean((features - centre).square(), where).flatten(1)
     deviation = (variance + SMALLEST_DEVIATION**2).sqrt() - SMALLEST_DEVIATION
     return mean, deviation
 

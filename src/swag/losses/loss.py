@@ -1,0 +1,169 @@
+"""What a loss is: two functions, what is known about them, and the options they take."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from functools import partial
+from types import ModuleType
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from swag.errors import SettingsError
+from swag.losses.precision import in_full_precision
+from swag.shapes import PerImage
+
+Description = Tensor | tuple[Tensor, ...]
+"""What a loss keeps of a target; its first dimensions count pictures."""
+
+Option = str | int | float | bool
+
+EMPTY = 1e-20
+"""Mean square of a description below which nothing can be measured relative to it."""
+
+
+@in_full_precision
+def sum_of_squares(description: Description) -> PerImage:
+    """The size of a target, so that an error of 1 is that of an empty picture: above 0.
+
+    A target whose mean square is below 1e-20 counts as of size one in every entry: its error
+    is then absolute, rather than relative to rounding.
+    """
+    parts = description if isinstance(description, tuple) else (description,)
+    entries = torch.cat([part.detach().flatten(1) for part in parts], dim=1)
+    size = entries.square().sum(1)
+    return torch.where(size < EMPTY * entries.shape[1], float(entries.shape[1]), size)
+
+
+def mean_of(descriptions: Sequence[Description]) -> Description:
+    """Several targets as one: the mean of their descriptions, entry by entry."""
+    if isinstance(descriptions[0], Tensor):
+        return torch.stack(list(descriptions)).mean(0)  # type: ignore[arg-type]
+    return tuple(torch.stack(entries).mean(0) for entries in zip(*descriptions, strict=True))
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss between two layers, and by what it is multiplied to be that of the paper or script."""
+
+    name: str
+    role: Literal["style", "content"]
+    """Style ignores where things are, so both pictures may have any size; content does not."""
+    describe: Callable[..., Any]
+    """(features, where) -> Description: what to keep of a layer, or of all layers of a joint loss.
+
+    `where` (b, 1, h, w), at least 0, says how much each position counts; None: all alike.
+    """
+    compare: Callable[[Any, Any], PerImage]
+    """How far two descriptions differ: 0 for a description and itself."""
+    summary: str
+    reference: str
+    magnitude: Callable[[Any], PerImage] = sum_of_squares
+    """The size of a target, by which `compare` is divided for a relative error: above 0."""
+    merge: Callable[[Sequence[Any]], Any] = mean_of
+    """The descriptions of several targets as that of one."""
+    joint: bool = False
+    """Whether all layers are described together: a tuple of maps, from shallow to deep."""
+    of_pixels: bool = False
+    """Whether the maps are the pictures themselves rather than layers of a network."""
+    factors: tuple[Callable[[int, int, float], float], Callable[[int, int], float]] | None = None
+    options: Mapping[str, Option] = field(default_factory=dict)
+    """The options that are not the default ones."""
+
+    def __str__(self) -> str:
+        chosen = ",".join(f"{key}={_written(value)}" for key, value in self.options.items())
+        return f"{self.name}:{chosen}" if chosen else self.name
+
+    def poster_factor(self, d: int, m: int, unit: float) -> float:
+        """(d, m, unit) -> the poster's term on sigma(F) = unit * smoothed, over `compare`.
+
+        SettingsError for a loss that takes the place of no term of the poster.
+        """
+        return self._known_factors()[0](d, m, unit)
+
+    def released_factor(self, d: int, m: int) -> float:
+        """(d, m) -> the term of the authors' script over `compare`; SettingsError as above."""
+        return self._known_factors()[1](d, m)
+
+    def _known_factors(
+        self,
+    ) -> tuple[Callable[[int, int, float], float], Callable[[int, int], float]]:
+        if self.factors is None:
+            raise SettingsError(
+                f"neither the paper nor the released script has a loss like {self.name}; choose "
+                "gram, covariance or content, or the normalisation span, target or initial."
+            )
+        return self.factors
+
+    def with_options(self, chosen: Mapping[str, str]) -> "Loss":
+        """The same loss with options as written by users. SettingsError names those there are."""
+        known = options_of(self.describe) | options_of(self.compare)
+        values = {key: _read(self.name, key, text, known) for key, text in chosen.items()}
+        return replace(
+            self,
+            describe=_bound(self.describe, values),
+            compare=_bound(self.compare, values),
+            magnitude=_bound(self.magnitude, values),
+            options={key: value for key, value in values.items() if value != known[key]},
+        )
+
+
+def loss_of(
+    module: ModuleType, role: Literal["style", "content"], summary: str, reference: str, **rest: Any
+) -> Loss:
+    """The loss of a module with `describe` and `compare` and, where it has them, the others."""
+    factors = None
+    if hasattr(module, "poster_factor"):
+        factors = (module.poster_factor, module.released_factor)
+    return Loss(
+        name=module.__name__.rpartition(".")[2].replace("_", "-"),
+        role=role,
+        describe=module.describe,
+        compare=module.compare,
+        summary=summary,
+        reference=reference,
+        magnitude=getattr(module, "magnitude", sum_of_squares),
+        merge=getattr(module, "merge", mean_of),
+        factors=factors,
+        **rest,
+    )
+
+
+def options_of(function: Callable[..., Any]) -> dict[str, Option]:
+    """The options of a function and their defaults: its keyword-only arguments."""
+    return {
+        name: argument.default
+        for name, argument in inspect.signature(function).parameters.items()
+        if argument.kind is argument.KEYWORD_ONLY
+    }
+
+
+def _bound(function: Callable[..., Any], values: Mapping[str, Option]) -> Callable[..., Any]:
+    own = {key: value for key, value in values.items() if key in options_of(function)}
+    return partial(function, **own) if own else function
+
+
+def _read(loss: str, key: str, text: str, known: Mapping[str, Option]) -> Option:
+    if key not in known:
+        near = get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        there = ", ".join(f"{name}={_written(value)}" for name, value in known.items())
+        raise SettingsError(
+            f"{loss} has no option {key!r}; {hint}{f'it has {there}' if there else 'it has none'}."
+        )
+    default = known[key]
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "false": False}[text.lower()]
+        return type(default)(text)
+    except (ValueError, KeyError):
+        kind = "true or false" if isinstance(default, bool) else f"a {type(default).__name__}"
+        raise SettingsError(
+            f"{loss}:{key}={text}: expected {kind}, as in {loss}:{key}={_written(default)}."
+        ) from None
+
+
+def _written(value: Option) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

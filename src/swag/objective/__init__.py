@@ -1,0 +1,15 @@
+"""Where the nouns meet: the weighted sum of compare(describe(smooth(features)), target).
+
+    style = Term("style", get("gram"), {"layer1": 1, "layer2": 1}, painting, parse("softmax"))
+    objective = Objective.of(extract, [style, content], start=photo, style=painting)
+    objective(picture)                                 {"style": ..., "content": ...}
+
+Targets are described once, when the objective is made; then every picture costs one pass of the
+network, however many terms there are. The picture itself is the layer `pixels`.
+"""
+
+from swag.objective.objective import Objective
+from swag.objective.term import Matched, Normalisation, Term
+from swag.objective.view import PIXELS, Extract, Part, View
+
+__all__ = ["PIXELS", "Extract", "Matched", "Normalisation", "Objective", "Part", "Term", "View"]

@@ -1,0 +1,50 @@
+"""What is asked for: a loss on some layers, its target, and how much it counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from swag.losses import Loss
+from swag.shapes import OwnImage, OwnWhere
+from swag.smoothing import Smoothing
+
+Normalisation = Literal["span", "target", "initial", "paper", "released-code"]
+"""What the error of a layer is measured in; see `Objective.of`."""
+
+Matched = Literal["none", "loss", "gradient"]
+"""What of a layer smoothing may not change; see `Term`."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """What of `layers` is to be like that of `target`, and how much each layer counts.
+
+    Several targets count as one. `other` is the picture whose error is one under the normalisation
+    `span`. `where` and `target_where` (1, 1, h, w) say how much each pixel of the picture and of
+    each target counts. `matched` is the control for what smoothing does by scale alone: each
+    layer's factor is set so that its error at `other`, or the norm of that error's gradient with
+    respect to the pixels, is what it would be without smoothing.
+    """
+
+    name: str
+    loss: Loss
+    layers: Mapping[str, float]
+    target: OwnImage | tuple[OwnImage, ...]
+    smoothing: Smoothing
+    weight: float = 1.0
+    normalisation: Normalisation = "span"
+    other: OwnImage | None = None
+    where: OwnWhere | None = None
+    target_where: OwnWhere | tuple[OwnWhere, ...] | None = None
+    matched: Matched = "none"
+
+    @property
+    def targets(self) -> tuple[tuple[Tensor, Tensor | None], ...]:
+        """Each target and how much its pixels count."""
+        pictures = self.target if isinstance(self.target, tuple) else (self.target,)
+        if self.target_where is None:
+            return tuple((picture, None) for picture in pictures)
+        where = self.target_where if isinstance(self.target_where, tuple) else (self.target_where,)
+        return tuple(zip(pictures, where, strict=True))

@@ -1,0 +1,68 @@
+"""How layers are seen by a loss, and what is compared at each step."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from swag.losses import Description, Loss
+from swag.precision import widened
+from swag.shapes import FeatureMaps, OwnWhere
+from swag.smoothing import Smoothing
+
+Extract = Callable[[Tensor, Sequence[str]], FeatureMaps]
+
+PIXELS = "pixels"
+"""The layer that is the picture itself."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How the maps of one layer, or all of a joint loss, are seen: smoothed, in their units."""
+
+    loss: Loss
+    layers: tuple[str, ...]
+    smoothings: tuple[Smoothing, ...]
+    units: tuple[float, ...] = ()
+
+    def describe(self, features: FeatureMaps, where: OwnWhere | None) -> Description:
+        """The description of these layers; `where` is of any size."""
+        maps = tuple(
+            smooth(features[layer])
+            for layer, smooth in zip(self.layers, self.smoothings, strict=True)
+        )
+        if where is not None:
+            rows, columns = maps[0].shape[-2:]
+            where = adaptive_avg_pool2d(where, (rows, columns))
+        if self.loss.joint:
+            maps = tuple(m / unit for m, unit in zip(maps, self.units, strict=True))
+        description: Description = self.loss.describe(maps if self.loss.joint else maps[0], where)
+        return description
+
+
+@dataclass(frozen=True)
+class Part:
+    """One layer of one term, ready to be compared; `factor` holds all of its constants."""
+
+    term: str
+    view: View
+    where: OwnWhere | None
+    target: Description
+    factor: float
+
+    def error(self, features: FeatureMaps) -> Tensor:
+        """This part of the term for the first picture of the batch, in float64."""
+        described = self.view.describe(features, self.where)
+        return widened(self.view.loss.compare(described, self.target)[0]) * self.factor
+
+
+def with_pixels(extract: Extract) -> Extract:
+    """The same, with the picture itself as the layer `pixels`; read alone, it costs no pass."""
+
+    def read(image: Tensor, layers: Sequence[str]) -> FeatureMaps:
+        deep = [layer for layer in layers if layer != PIXELS]
+        features = extract(image, deep) if deep else {}
+        return {**features, PIXELS: image} if PIXELS in layers else features
+
+    return read

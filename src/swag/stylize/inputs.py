@@ -1,0 +1,137 @@
+"""The pictures of a run, read once at the size of its result."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from swag.config import Settings
+from swag.errors import SettingsError
+from swag.image import Picture, Source, read, resize
+from swag.stylize.update import Task
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The pictures of a run; masks and maps are grey or coloured pictures of any size.
+
+    `hashes` are SHA-256, by the name of the input: of the file where there is one, else of the
+    pixels as they were read.
+    """
+
+    photo: Picture | None
+    paintings: tuple[Picture, ...]
+    initial: Picture | None
+    content_mask: Picture | None
+    style_masks: tuple[Picture, ...]
+    content_map: Picture | None
+    hashes: dict[str, str]
+
+    @property
+    def canvas(self) -> Picture:
+        """The picture whose shape the result has."""
+        return self.paintings[0] if self.photo is None else self.photo
+
+    @property
+    def side_by_side(self) -> Tensor:
+        """All pictures as one batch of the first one's size: what batch norm is calibrated on."""
+        batches = [self.canvas.batch]
+        batches += [p.batch for p in (self.photo, *self.paintings) if p and p is not self.canvas]
+        rows, columns = batches[0].shape[-2:]
+        return torch.cat([resize(batch, (rows, columns)) for batch in batches])
+
+
+def read_inputs(
+    settings: Settings,
+    task: Task,
+    content: Source | None,
+    style: Source | Sequence[Source] | None,
+    *,
+    initial: Source | None = None,
+    content_mask: Source | None = None,
+    style_mask: Source | Sequence[Source] | None = None,
+    content_map: Source | None = None,
+) -> Inputs:
+    """Read the pictures of a run.
+
+    Raises:
+        SettingsError: a picture that the task needs is missing, or masks without their match.
+        ImageError: a picture cannot be read.
+    """
+    if (task != "texture" and content is None) or (task != "reconstruct" and style is None):
+        raise SettingsError(
+            f"{task} was given no {'style' if style is None else 'content'} picture"
+        )
+    styles, style_masks = listed(style), listed(style_mask)
+    _check_masks(len(styles), len(style_masks), content_mask is not None)
+    size = (settings.size, settings.size) if settings.square else settings.size
+    enlarged = round(settings.size * settings.style_scale)
+    style_size = (enlarged, enlarged) if settings.square else enlarged
+    photo = None if content is None else read(content, size=size)
+    paintings = tuple(read(source, size=style_size) for source in styles)
+    others = {"initial": initial, "content_mask": content_mask, "content_map": content_map}
+    pictures = {name: None if x is None else read(x) for name, x in others.items()}
+    masks = tuple(read(source) for source in style_masks)
+    return Inputs(
+        photo, paintings, pictures["initial"], pictures["content_mask"], masks,
+        pictures["content_map"],
+        _hashes({
+            "content": (content, photo),
+            **_numbered("style", styles, paintings),
+            **{name: (source, pictures[name]) for name, source in others.items()},
+            **_numbered("style_mask", style_masks, masks),
+        }),
+    )  # fmt: skip
+
+
+def listed(sources: Source | Sequence[Source] | None) -> list[Source]:
+    """One picture or several, as a list; bytes and arrays are sequences, too, but one picture."""
+    if isinstance(sources, list | tuple):
+        return list(sources)
+    return [] if sources is None else [cast(Source, sources)]
+
+
+def _check_masks(styles: int, style_masks: int, content_mask: bool) -> None:
+    if style_masks and not content_mask:
+        raise SettingsError(
+            "a style mask was given without a content mask; give both, region for region"
+        )
+    if style_masks and style_masks != styles:
+        raise SettingsError(
+            f"{styles} styles and {style_masks} style masks were given; expected one mask for each"
+        )
+    if content_mask and not style_masks and styles > 2:
+        raise SettingsError(
+            f"{styles} styles share a content mask; expected a style mask for each, or at most "
+            "two styles: the first where the mask is white, the second where it is black"
+        )
+
+
+def _numbered(
+    name: str, sources: Sequence[Source], pictures: Sequence[Picture]
+) -> dict[str, tuple[Source, Picture]]:
+    pairs = zip(sources, pictures, strict=True)
+    return {f"{name} {i}" if i > 1 else name: pair for i, pair in enumerate(pairs, start=1)}
+
+
+def _hashes(inputs: dict[str, tuple[Source | None, Picture | None]]) -> dict[str, str]:
+    return {
+        name: _hash(source, picture)
+        for name, (source, picture) in inputs.items()
+        if source is not None and picture is not None
+    }
+
+
+def _hash(source: Source, picture: Picture) -> str:
+    if isinstance(source, str | Path):
+        with open(source, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if isinstance(source, bytes | bytearray | memoryview):
+        return hashlib.sha256(source).hexdigest()
+    digest = hashlib.sha256(repr(tuple(picture.pixels.shape)).encode())
+    digest.update(picture.pixels.contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,92 @@
+"""The tasks: what is asked for in one call."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from swag import backbones
+from swag.config import Settings, settings
+from swag.errors import SettingsError
+from swag.image import Source
+from swag.stylize.device import device_of
+from swag.stylize.inputs import Inputs, read_inputs
+from swag.stylize.run import Run
+from swag.stylize.update import Result, Task, Update
+
+
+def stylize(content: Source, style: Source | Sequence[Source], **overrides: Any) -> Result:
+    """A picture with the content of one and the style of others; settings as `swag.config`'s.
+
+    Masks and the like as for `iterate`.
+    """
+    return finish(iterate(content, style, **overrides))
+
+
+def texture(style: Source | Sequence[Source], **overrides: Any) -> Result:
+    """A texture from noise: the style alone (Gatys et al., NIPS 2015)."""
+    return finish(iterate(None, style, task="texture", **overrides))
+
+
+def reconstruct(content: Source, **overrides: Any) -> Result:
+    """A content from noise: what of a photo the layers keep (Mahendran and Vedaldi 2015)."""
+    return finish(iterate(content, None, task="reconstruct", **overrides))
+
+
+def finish(updates: Iterator[Update]) -> Result:
+    """Run to the end and keep the last picture and a line of numbers for each step."""
+    trace = []
+    last = None
+    for last in updates:
+        trace.append(
+            {"step": last.index, "size": list(last.size), "seconds": last.seconds, **last.losses}
+        )
+    if last is None:
+        raise SettingsError("the run made no step; give more steps or another start")
+    return Result(last.image, last.losses, last.settings, trace)
+
+
+def iterate(
+    content: Source | None,
+    style: Source | Sequence[Source] | None,
+    *,
+    task: Task = "stylize",
+    backbone: str | backbones.Backbone | None = None,
+    initial: Source | None = None,
+    content_mask: Source | None = None,
+    style_mask: Source | Sequence[Source] | None = None,
+    content_map: Source | None = None,
+    **overrides: Any,
+) -> Iterator[Update]:
+    """Yield an `Update` after each step; everything is checked before the first is asked for.
+
+    `backbone` is a name, or a network from `swag.backbones.create`, which is then used as it is.
+    `initial` is a picture to begin with, stretched to the size of the result, instead of `start`.
+    `content_mask` and `style_mask` pair regions by colour or shades of grey (`swag.regions`);
+    where `content_map` is bright, the content counts, where it is black, it does not.
+
+    Raises:
+        SwagError: a setting, a picture, a backbone or its weights.
+    """
+    given = backbone if isinstance(backbone, backbones.Backbone) else None
+    if backbone is not None:
+        overrides["backbone"] = backbone if isinstance(backbone, str) else backbone.name
+    chosen = settings(**overrides)
+    if task != "stylize" and "start" not in overrides:
+        chosen = chosen.model_copy(update={"start": "noise"})
+    inputs = read_inputs(
+        chosen, task, content, style,
+        initial=initial, content_mask=content_mask, style_mask=style_mask, content_map=content_map,
+    )  # fmt: skip
+    device = device_of(chosen.device)
+    network = _network(chosen, inputs) if given is None else given
+    network.to(device)
+    return Run(chosen, task, network, inputs, device).updates()
+
+
+def _network(chosen: Settings, inputs: Inputs) -> backbones.Backbone:
+    return backbones.create(
+        chosen.backbone,
+        weights=chosen.weights,
+        seed=chosen.seed,
+        edits=chosen.edits,
+        calibrate_on=inputs.side_by_side,
+    )

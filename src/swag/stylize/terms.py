@@ -1,0 +1,107 @@
+"""From settings and pictures to the terms of the loss, at one size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from swag.backbones import Backbone
+from swag.config import Settings
+from swag.losses import Loss
+from swag.losses import get as get_loss
+from swag.objective import PIXELS, Normalisation, Term
+from swag.smoothing import parse as parse_smoothing
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where in the picture a style goes, and where in the style it is taken from.
+
+    `style` counts the style pictures from 0; the maps (1, 1, h, w) are of any size, None: all of
+    it; `share` is the region's share of the style's weight.
+    """
+
+    name: str
+    style: int
+    share: float
+    where: Tensor | None = None
+    style_where: Tensor | None = None
+
+
+def style_terms(
+    settings: Settings,
+    network: Backbone,
+    styles: Sequence[Tensor],
+    regions: Sequence[Region],
+    other: Tensor,
+) -> list[Term]:
+    """One term for each region of each style, and for its palette where one is asked for."""
+    weight, _ = settings.weights_of_terms
+    losses = [(get_loss(settings.style_loss), weight, "style")]
+    if settings.palette:
+        losses.append((get_loss("palette"), settings.palette, "palette"))
+    return [
+        Term(
+            role if len(regions) == 1 else f"{role} {region.name}",
+            loss,
+            _layers(loss, settings.style_layers, network.style_layers),
+            _turned(styles[region.style], settings.style_rotations),
+            parse_smoothing(settings.smoothing),
+            loss_weight * region.share,
+            settings.normalisation,
+            other,
+            region.where,
+            None
+            if region.style_where is None
+            else _turned(region.style_where, settings.style_rotations),
+            settings.matched,
+        )
+        for loss, loss_weight, role in losses
+        for region in regions
+    ]
+
+
+def content_terms(
+    settings: Settings, network: Backbone, photo: Tensor, other: Tensor, where: Tensor | None
+) -> list[Term]:
+    """The content, and the photo's Laplacian where it is asked for."""
+    _, weight = settings.weights_of_terms
+    losses = [(get_loss(settings.content_loss), weight, "content")]
+    if settings.laplacian:
+        losses.append((get_loss("laplacian"), settings.laplacian, "laplacian"))
+    smoothing = settings.smoothing if settings.smooth_content else "none"
+    # A photo's error against itself is no unit, so `initial` is the span for the content.
+    normalisation: Normalisation = settings.normalisation
+    normalisation = "span" if normalisation == "initial" else normalisation
+    return [
+        Term(
+            name,
+            loss,
+            _layers(loss, settings.content_layers, network.content_layers),
+            photo,
+            parse_smoothing(smoothing),
+            loss_weight,
+            normalisation,
+            other,
+            where,
+            where,
+            settings.matched,
+        )
+        for loss, loss_weight, name in losses
+    ]
+
+
+def _layers(loss: Loss, chosen: dict[str, float] | None, usual: Sequence[str]) -> dict[str, float]:
+    if loss.of_pixels:
+        return {PIXELS: 1.0}
+    return chosen or dict.fromkeys(usual, 1.0)
+
+
+def _turned(picture: Tensor, rotations: bool) -> Tensor | tuple[Tensor, ...]:
+    """The picture, or itself and its turns by 90, 180 and 270 degrees."""
+    if not rotations:
+        return picture
+    turns = (torch.rot90(picture, k, (2, 3)).contiguous() for k in range(4))
+    return cast(tuple[Tensor, ...], tuple(turns))
