@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from swag.cli import app, running
 from swag.config import settings
 from swag.image import read, read_metadata, write
+from swag.optimize import State
 from swag.stylize import Update
 
 TINY = ["--backbone", "swag/resnet", "--weights", "random", "--size", "48", "--steps", "4"]
@@ -42,8 +43,9 @@ def update(index: int, steps: int, overrides: dict[str, Any]) -> Update:
     pixels = torch.full((1, 3, 6, 8), index / steps)
     losses = {"style": 1.0 / (index + 1), "content": 0.5}
     return Update(
-        index, steps, 0, 1, (6, 8), pixels, None, losses, 0.25 * index, settings(**overrides)
-    )
+        index, steps, 0, 1, (6, 8), pixels, None, losses, 0.25 * index, settings(**overrides),
+        State(pixels),
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -53,6 +55,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def iterate(content: Any, style: Any, *, task: str, **overrides: Any) -> Iterator[Update]:
         made.append({"content": content, "style": style, "task": task, **overrides})
+        for picture in ("content_mask", "style_mask", "content_map", "initial"):
+            overrides.pop(picture, None)
         return (update(index, 3, overrides) for index in range(3))
 
     monkeypatch.setattr(running, "iterate", iterate)
@@ -308,3 +312,47 @@ def test_a_defect_of_ours_is_not_dressed_up(failing: Callable[..., None], tmp_pa
     failing(raising(RuntimeError("shapes differ")))
     result = swag("texture", "b.jpg", "-o", tmp_path / "x.png")
     assert isinstance(result.exception, RuntimeError)
+
+
+def test_any_setting_can_be_given_as_name_and_value(pictures, calls, tmp_path):
+    single = ["--set", "scales=2", "--set", "colours=match", "--set", 'style_layers={"stem" = 2}']
+    assert swag("stylize", *pictures, "--quiet", "-o", tmp_path / "out.png", *single).exit_code == 0
+    assert calls[0]["scales"] == 2 and calls[0]["colours"] == "match"
+    assert calls[0]["style_layers"] == {"stem": 2}
+
+
+def test_an_option_wins_over_a_single_value(pictures, calls, tmp_path):
+    swag(
+        "stylize",
+        *pictures,
+        "--quiet",
+        "-o",
+        tmp_path / "o.png",
+        "--set",
+        "size=64",
+        "--size",
+        "96",
+    )
+    assert calls[0]["size"] == 96
+
+
+@pytest.mark.parametrize("pair", ["scales", "=3", "scales 3"])
+def test_a_single_value_without_its_name_is_told(pictures, calls, pair):
+    assert "expected NAME=VALUE" in the_only_line(swag("stylize", *pictures, "--set", pair))
+
+
+def test_controls_reach_the_run(pictures, calls, tmp_path):
+    photo, painting = pictures
+    result = swag(
+        "stylize", photo, painting, painting, "-q", "-o", tmp_path / "out.png", "--blend", "2, 1",
+        "--style-scale", "0.5", "--style-rotations", "--colours", "content", "--method", "gatys",
+        "--style-loss", "covariance", "--content-mask", photo, "--style-mask", painting,
+        "--style-mask", painting, "--content-map", photo, "--initial", painting,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    (call,) = calls
+    assert call["style_weights"] == ["2", "1"] and call["style_scale"] == 0.5
+    assert call["style_rotations"] is True and call["colours"] == "content"
+    assert call["method"] == "gatys" and call["style_loss"] == "covariance"
+    assert call["content_mask"] == photo and call["style_mask"] == [painting, painting]
+    assert call["content_map"] == photo and call["initial"] == painting

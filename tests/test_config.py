@@ -29,12 +29,41 @@ def test_every_preset_is_valid_and_survives_json(preset):
         ({"style_loss": "grm"}, "gram"),
         ({"total_variation": float("nan")}, "total_variation"),
         ({"steps": 0}, "steps"),
+        ({"method": "gaty"}, "gatys, swag"),
+        ({"style_loss": "content"}, "content is a loss of content, not of style"),
+        ({"content_loss": "gram"}, "gram is a loss of style, not of content"),
+        ({"colours": "red"}, "colours"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(overrides, word):
     with pytest.raises(SettingsError, match=word) as caught:
         settings(**overrides)
     assert "\n" not in str(caught.value)
+
+
+def test_a_named_method_wins_over_the_preset_and_a_value_over_both():
+    assert settings("paper").smoothing == settings("paper", smoothing="softmax").smoothing
+    assert settings("paper", method="swag").smoothing == "softmax:temperature=auto"
+    assert settings("paper", method="swag", smoothing="none").smoothing == "none"
+    assert settings(method="swag").method == "swag"
+
+
+def test_the_settings_of_a_method_can_be_given_again():
+    chosen = settings("quick", method="swag", smoothing="tanh")
+    assert settings(**chosen.model_dump()) == chosen
+
+
+@pytest.mark.parametrize(
+    ("weights", "shares"), [(None, [0.5, 0.5]), ((3, 1), [0.75, 0.25]), ((0, 2), [0, 1])]
+)
+def test_several_styles_share_the_weight(weights, shares):
+    assert settings(style_weights=weights).style_shares(2) == shares
+
+
+@pytest.mark.parametrize("weights", [(1,), (0, 0), (1, 1, 1)])
+def test_weights_that_do_not_fit_the_styles_are_told(weights):
+    with pytest.raises(SettingsError, match="for 2 styles; expected one for each, not all 0"):
+        settings(style_weights=weights).style_shares(2)
 
 
 def test_strength_runs_from_the_content_alone_to_the_style_alone():

@@ -46,6 +46,7 @@ app.command(rich_help_panel=LISTS)(listings.backbones)
 app.command(rich_help_panel=LISTS)(listings.losses)
 app.command(rich_help_panel=LISTS)(listings.smoothings)
 app.command(rich_help_panel=LISTS)(listings.presets)
+app.command(rich_help_panel=LISTS)(listings.methods)
 STUDY = "Study"
 app.command(rich_help_panel=STUDY)(analyze.analyze)
 app.command(name="train-backbone", rich_help_panel=STUDY)(train_backbone.train_backbone)

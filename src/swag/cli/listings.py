@@ -1,7 +1,13 @@
 """swag backbones, losses, smoothings, presets: what there is, one line each."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from swag.cli import options
 from swag.cli.table import show
+
+if TYPE_CHECKING:
+    from swag.config import Preset
 
 
 def backbones(json: options.Json = False) -> None:
@@ -51,13 +57,24 @@ def presets(json: options.Json = False) -> None:
     """List settings that belong together, and where they come from; --json has the settings."""
     from swag.config import PRESETS
 
+    _show_bundles(PRESETS.values(), as_json=json)
+
+
+def methods(json: options.Json = False) -> None:
+    """List ways to compare styles, tuned as a whole; --json has the settings."""
+    from swag.config import METHODS
+
+    _show_bundles(METHODS.values(), as_json=json)
+
+
+def _show_bundles(bundles: "Iterable[Preset]", *, as_json: bool) -> None:
     rows = [
         {
-            "name": preset.name,
-            "what": preset.summary,
-            "reference": preset.reference,
-            **({"settings": dict(preset.values)} if json else {}),
+            "name": bundle.name,
+            "what": bundle.summary,
+            "reference": bundle.reference,
+            **({"settings": dict(bundle.values)} if as_json else {}),
         }
-        for preset in PRESETS.values()
+        for bundle in bundles
     ]
-    show(rows, as_json=json)
+    show(rows, as_json=as_json)

@@ -3,11 +3,14 @@
 An option that is not given is None: a config file decides then, and after it the preset.
 """
 
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from swag.errors import SettingsError
 
 Content = Annotated[
     Path,
@@ -73,6 +76,13 @@ Preset = Annotated[
         help="Settings that belong together; see `swag presets`.",
     ),
 ]  # fmt: skip
+Method = Annotated[
+    str | None,
+    typer.Option(
+        "--method", "-m", metavar="NAME", show_default=False,
+        help="How styles are compared, as a whole; see `swag methods`.",
+    ),
+]  # fmt: skip
 Config = Annotated[
     Path | None,
     typer.Option(
@@ -95,16 +105,41 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and no progress bar.")]
 
 
-def overrides(config: Path | None, **options: Any) -> dict[str, Any]:
-    """Settings of the config file, and over them the options that were given.
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", show_default=False,
+        help="Any other setting, its value as in TOML; may be given several times.",
+    ),
+]  # fmt: skip
+
+
+def overrides(
+    config: Path | None, single: Sequence[str] | None = None, /, **options: Any
+) -> dict[str, Any]:
+    """Settings of the config file, over them those of `--set`, and over both the options given.
 
     Raises:
-        SettingsError: the file cannot be read.
+        SettingsError: the file cannot be read, or not NAME=VALUE.
     """
     from swag.config import load
 
     given = {name: value for name, value in options.items() if value is not None}
-    return {**({} if config is None else load(config)), **given}
+    return {**({} if config is None else load(config)), **_single(single or ()), **given}
+
+
+def _single(pairs: Sequence[str]) -> dict[str, Any]:
+    """NAME=VALUE, where what is no value of TOML is taken as text."""
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = (part.strip() for part in pair.partition("="))
+        if not equals or not name:
+            raise SettingsError(f"--set {pair}: expected NAME=VALUE, as in --set scales=3")
+        try:
+            values[name] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[name] = text
+    return values
 
 
 def named_for(inputs: Sequence[Path], suffix: str = "") -> Path:

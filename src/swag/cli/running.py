@@ -1,7 +1,7 @@
 """One run: everything checked first, a bar while it goes, the picture and a trace at its end."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +33,11 @@ def perform(
     style: Sequence[Path] | None,
     overrides: dict[str, Any],
     output: Output,
+    pictures: Mapping[str, Any] | None = None,
 ) -> None:
     """Check everything, run, and write the picture; an interrupted run keeps its latest one.
+
+    `pictures` are those beside content and style, by the names `iterate` has for them.
 
     Raises:
         SwagError: a setting, a picture, a backbone, or a place that cannot be written.
@@ -49,8 +52,9 @@ def perform(
         shown = not (output.quiet or output.as_json)
         # What `iterate` refuses comes before the bar, so that it is one line.
         with _memory(chosen.size):
+            given = {name: file for name, file in (pictures or {}).items() if file is not None}
             updates = iterate(
-                content, None if style is None else list(style), task=task, **overrides
+                content, None if style is None else list(style), task=task, **given, **overrides
             )
             with run_bar(chosen, shown=shown) as show:
                 for last in updates:

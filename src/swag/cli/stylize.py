@@ -1,6 +1,6 @@
 """swag stylize CONTENT STYLE..."""
 
-from swag.cli import options
+from swag.cli import controls, options
 
 
 def stylize(  # noqa: PLR0913 - the arguments of a command are its options
@@ -13,13 +13,25 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
     size: options.Size = None,
     steps: options.Steps = None,
     strength: options.Strength = None,
+    method: options.Method = None,
     preset: options.Preset = None,
     config: options.Config = None,
+    single: options.Set = None,
     seed: options.Seed = None,
     device: options.Device = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
+    style_loss: controls.StyleLoss = None,
+    content_loss: controls.ContentLoss = None,
+    blend: controls.Blend = None,
+    style_scale: controls.StyleScale = None,
+    style_rotations: controls.Rotations = False,
+    colours: controls.Colours = None,
+    content_mask: controls.ContentMask = None,
+    style_mask: controls.StyleMask = None,
+    content_map: controls.ContentMap = None,
+    initial: controls.Initial = None,
 ) -> None:
     """Give a photo the style of a picture.
 
@@ -28,16 +40,16 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
     from swag.cli.running import Output, perform
 
     chosen = options.overrides(
-        config,
-        preset=preset,
-        backbone=backbone,
-        weights=weights,
-        smoothing=smoothing,
-        size=size,
-        steps=steps,
-        strength=strength,
-        seed=seed,
-        device=device,
-    )
+        config, single, preset=preset, method=method, backbone=backbone, weights=weights,
+        smoothing=smoothing, size=size, steps=steps, strength=strength, seed=seed, device=device,
+        style_loss=style_loss, content_loss=content_loss, style_weights=controls.weights(blend),
+        style_scale=style_scale, style_rotations=style_rotations or None, colours=colours,
+    )  # fmt: skip
+    pictures = {
+        "content_mask": content_mask,
+        "style_mask": style_mask or None,
+        "content_map": content_map,
+        "initial": initial,
+    }
     path = output or options.named_for([content, *style])
-    perform("stylize", content, style, chosen, Output(path, overwrite, quiet, json))
+    perform("stylize", content, style, chosen, Output(path, overwrite, quiet, json), pictures)

@@ -11,8 +11,10 @@ def texture(  # noqa: PLR0913 - the arguments of a command are its options
     smoothing: options.Smoothing = None,
     size: options.Size = None,
     steps: options.Steps = None,
+    method: options.Method = None,
     preset: options.Preset = None,
     config: options.Config = None,
+    single: options.Set = None,
     seed: options.Seed = None,
     device: options.Device = None,
     overwrite: options.Overwrite = False,
@@ -24,7 +26,9 @@ def texture(  # noqa: PLR0913 - the arguments of a command are its options
 
     chosen = options.overrides(
         config,
+        single,
         preset=preset,
+        method=method,
         backbone=backbone,
         weights=weights,
         smoothing=smoothing,

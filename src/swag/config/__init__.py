@@ -1,0 +1,23 @@
+"""Every setting of a run; presets and methods; one source for library and command line.
+
+settings()                                         the default
+settings("quick", method="strotss", size=512)      a preset, a method, a value
+settings(**load(Path("mine.toml")))
+"""
+
+from swag.config.choose import settings
+from swag.config.load import load
+from swag.config.presets import METHODS, PRESETS, Preset
+from swag.config.settings import BALANCE, LARGEST_SIZE, Colours, Settings
+
+__all__ = [
+    "BALANCE",
+    "LARGEST_SIZE",
+    "METHODS",
+    "PRESETS",
+    "Colours",
+    "Preset",
+    "Settings",
+    "load",
+    "settings",
+]

@@ -1,0 +1,71 @@
+"""Settings that belong together: presets say how much work is done, methods what is minimised."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings that belong together, and where they come from."""
+
+    name: str
+    summary: str
+    reference: str
+    values: Mapping[str, Any]
+
+
+_PAPER = {
+    "backbone": "torchvision/resnet50",
+    "edits": (),
+    "scales": 1,
+    "steps": 1000,
+    "optimizer": "torch-lbfgs",
+    "square": True,
+    "pixel_range": 0.0,
+    "total_variation": 0.0,
+    "content_weight": 1.0,
+}
+
+_PRESETS = (
+    Preset("default", "the best we measured, coarse to fine", "docs/log.md", {}),
+    Preset("quick", "a look, within half a minute on two cores", "as default, smaller",
+           {"size": 256, "steps": 120, "scales": 3}),
+    Preset("quality", "more steps for a larger picture", "as default, longer",
+           {"size": 1024, "steps": 600, "scales": 5}),
+    Preset("paper", "the poster to the letter", "Wang, Li and Vasconcelos, CVPR 2021",
+           {**_PAPER, "size": 512, "smoothing": "softmax", "normalisation": "paper",
+            # The poster states no weights. A style term of 1e17 is the authors' for mean squares.
+            "style_weight": 1e17}),
+    Preset("released-code", "the authors' published script to the letter",
+           "the authors' published script, resnet_swag.py of April 2021",
+           {**_PAPER, "size": 512, "smoothing": "scale:alpha=0.001@layer3,layer4",
+            "normalisation": "released-code", "style_weight": 1e17}),
+)  # fmt: skip
+
+PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in _PRESETS})
+"""Bundles of settings by name, in the order in which they are listed."""
+
+# What the optimiser moves and how, as the authors of the methods on positions do it.
+_PYRAMID = {"parametrisation": "laplacian", "optimizer": "adam", "rate": 0.01}
+
+_METHODS = (
+    Preset("gatys", "Gram matrices of activations as they are", "Gatys et al., CVPR 2016", {}),
+    Preset("swag", "Gram matrices of smoothed activations", "Wang et al., CVPR 2021",
+           {"smoothing": "softmax:temperature=auto"}),
+    Preset("w2", "mean and covariance as a Gaussian to be moved", "Katherine Crowson, 2021",
+           {"style_loss": "bures"}),
+    Preset("sliced", "the distribution along random directions", "Heitz et al., CVPR 2021",
+           {"style_loss": "sliced"}),
+    Preset("strotss", "relaxed optimal transport of hypercolumns, self-similarity as content",
+           "Kolkin et al., CVPR 2019",
+           {"style_loss": "remd", "content_loss": "self-similarity", "palette": 1.0, **_PYRAMID}),
+    Preset("nnst", "every place like its nearest neighbour in the style", "Kolkin et al., 2022",
+           {"style_loss": "neighbours", "style_rotations": True, **_PYRAMID}),
+    Preset("mrf", "every patch like its nearest one in the style", "Li and Wand, CVPR 2016",
+           {"style_loss": "mrf"}),
+)  # fmt: skip
+
+METHODS: Mapping[str, Preset] = MappingProxyType({method.name: method for method in _METHODS})
+"""Ways to compare a style, tuned as a whole, by name."""
