@@ -63,6 +63,16 @@ def test_the_gram_matrix_of_ones_is_ones():
     torch.testing.assert_close(gram.describe(torch.ones(2, 3, 4, 5)), torch.ones(2, 3, 3))
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_gradient_of_a_gram_matrix_lies_as_the_map_does(layout):
+    rng = torch.Generator().manual_seed(0)
+    features = torch.randn(2, 3, 4, 5, generator=rng, dtype=torch.float64)
+    features = features.contiguous(memory_format=layout).requires_grad_()
+    (gradient,) = torch.autograd.grad(gram.describe(features)[:, 0, 1].sum(), features)
+    assert gradient.is_contiguous(memory_format=layout)
+    assert torch.autograd.gradcheck(gram.describe, (features,))
+
+
 def test_the_covariance_equals_its_definition(pair):
     expected = np.cov(flat(pair[0]), bias=True)
     np.testing.assert_allclose(covariance.describe(pair[0])[0].numpy(), expected, rtol=1e-12)

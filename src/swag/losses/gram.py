@@ -3,6 +3,12 @@
 Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", CVPR 2016.
 """
 
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
 from swag.losses.precision import in_full_precision
 from swag.losses.weighting import scaled_positions
 from swag.shapes import FeatureMap, GramMatrix, PerImage, Where
@@ -17,9 +23,47 @@ def describe(features: FeatureMap, where: Where | None = None) -> GramMatrix:
     Departure: the poster sums over positions and divides in the loss. Divided here, the matrices
     of pictures of different sizes can be compared.
     """
+    if where is None:
+        gram: GramMatrix = _Products.apply(features)
+        return gram
     scaled = scaled_positions(features, where)  # b d m
-    gram: GramMatrix = scaled @ scaled.mT
-    return gram
+    weighted: GramMatrix = scaled @ scaled.mT
+    return weighted
+
+
+class _Products(torch.autograd.Function):
+    """F F^T / M with one product back, in the memory layout that the network gave the map.
+
+    Autograd would make two products, and lay the gradient out with channels first, which a
+    network with channels last pays for at every layer below.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        ctx.save_for_backward(features)
+        positions = _rows(features)  # b m d
+        return positions.mT @ positions / positions.shape[1]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (features,) = ctx.saved_tensors
+        b, d, h, w = features.shape
+        pull = (gradient + gradient.mT) / (h * w)
+        if _channels_last(features):
+            return (_rows(features) @ pull).view(b, h, w, d).permute(0, 3, 1, 2)
+        return (pull @ features.flatten(2)).view(b, d, h, w)
+
+
+def _rows(features: Tensor) -> Tensor:
+    """Positions by channels, (b, m, d), as a view of the map."""
+    last = _channels_last(features)
+    rows: Tensor = features.permute(0, 2, 3, 1).flatten(1, 2) if last else features.flatten(2).mT
+    return rows
+
+
+def _channels_last(features: Tensor) -> bool:
+    return features.is_contiguous(memory_format=torch.channels_last)
 
 
 @in_full_precision
