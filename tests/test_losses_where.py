@@ -60,7 +60,9 @@ def test_only_the_shares_of_the_weights_count(loss, features, rng):
     )
 
 
-def test_a_position_of_weight_two_counts_twice(loss, features):
+@pytest.mark.parametrize("name", sorted(set(STYLE) - {"mrf"}))
+def test_a_position_of_weight_two_counts_twice(name, features):
+    loss = losses.get(name)
     where = torch.ones(1, 1, 4, 6, dtype=torch.float64)
     where[..., 0] = 2
     doubled = torch.cat([features[..., :1], features], dim=3)

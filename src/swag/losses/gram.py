@@ -50,9 +50,12 @@ class _Products(torch.autograd.Function):
         (features,) = ctx.saved_tensors
         b, d, h, w = features.shape
         pull = (gradient + gradient.mT) / (h * w)
-        if _channels_last(features):
-            return (_rows(features) @ pull).view(b, h, w, d).permute(0, 3, 1, 2)
-        return (pull @ features.flatten(2)).view(b, d, h, w)
+        pulled: Tensor = (
+            (_rows(features) @ pull).view(b, h, w, d).permute(0, 3, 1, 2)
+            if _channels_last(features)
+            else (pull @ features.flatten(2)).view(b, d, h, w)
+        )
+        return pulled
 
 
 def _rows(features: Tensor) -> Tensor:

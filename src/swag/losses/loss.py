@@ -159,7 +159,8 @@ def _read(loss: str, key: str, text: str, known: Mapping[str, Option]) -> Option
             return {"true": True, "false": False}[text.lower()]
         return type(default)(text)
     except (ValueError, KeyError):
-        kind = "true or false" if isinstance(default, bool) else f"a {type(default).__name__}"
+        kinds = {bool: "true or false", int: "a whole number", float: "a number"}
+        kind = kinds.get(type(default), "a word")
         raise SettingsError(
             f"{loss}:{key}={text}: expected {kind}, as in {loss}:{key}={_written(default)}."
         ) from None

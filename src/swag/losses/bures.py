@@ -1,0 +1,104 @@
+"""Bures: how far the positions of one picture must move to be spread like another's.
+
+The squared Wasserstein-2 distance of two normal distributions of positions (Dowson and Landau,
+1982; Olkin and Pukelsheim, 1982):
+
+    |mu_a - mu_b|^2 + tr(A + B - 2 (B^1/2 A B^1/2)^1/2).
+
+The second part is the squared Bures distance of the covariances. Unlike the covariance loss,
+which is of the fourth degree in the activations, it is of the second: strong channels count by
+their variance, not by its square.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from swag.losses import gram
+from swag.losses.loss import EMPTY
+from swag.losses.precision import in_full_precision
+from swag.losses.weighting import weighted_mean
+from swag.precision import widened
+from swag.shapes import FeatureMap, GramMatrix, PerImage, Where
+
+Normal = tuple[Float[Tensor, "b d"], GramMatrix]
+"""Mean and covariance of the positions, over the channels."""
+
+RIDGE = 1e-6
+"""Added to both covariances, as a share of the mean of their traces."""
+
+ROUNDING = 1e-12
+"""Share of the traces below which a distance counts as 0."""
+
+SMALLEST_RIDGE = 1e-18
+"""Added besides, where both pictures are flat; its square is still a float32."""
+
+
+@in_full_precision
+def describe(features: FeatureMap, where: Where | None = None) -> Normal:
+    """Mean and covariance of the positions (divided by M); with `where` both are weighted."""
+    mean = weighted_mean(features, where)
+    return mean.flatten(1), gram.describe(features - mean, where)
+
+
+@in_full_precision
+def compare(a: Normal, b: Normal) -> PerImage:
+    """Squared Wasserstein-2 distance of two normal distributions, at least 0.
+
+    Departure: e = 1e-6 of the mean of the two traces is added to both covariances' diagonals, so
+    that the gradient is bounded where a covariance has no inverse: flat pictures, or fewer
+    positions than channels. Equal pictures still differ by nothing, and the root of the distance
+    is changed by at most 2 sqrt(d e) for d channels.
+    """
+    apart = (a[0] - b[0]).square().sum(1)
+    return apart + _bures(_symmetric(a[1]), _symmetric(b[1])).to(apart.dtype)
+
+
+@in_full_precision
+def magnitude(description: Normal) -> PerImage:
+    """The error of an empty picture: but for the departure of `compare`, |mu|^2 + tr(B).
+
+    A picture whose activations have a mean square below 1e-20 counts as of size one in each.
+    """
+    mean, covariance = description
+    size = compare((torch.zeros_like(mean), torch.zeros_like(covariance)), description).detach()
+    channels = float(mean.shape[1])
+    return torch.where(size < EMPTY * channels, channels, size)
+
+
+def merge(descriptions: Sequence[Normal]) -> Normal:
+    """Mean and covariance of the positions of several pictures together, each counting alike."""
+    means = torch.stack([mean for mean, _ in descriptions])
+    mean = means.mean(0)
+    apart = means - mean
+    within = torch.stack([covariance for _, covariance in descriptions])
+    return mean, (within + apart[..., :, None] * apart[..., None, :]).mean(0)
+
+
+def _bures(a: GramMatrix, b: GramMatrix) -> PerImage:
+    """tr(A + B - 2 (B^1/2 A B^1/2)^1/2), by the eigenvalues of L^T A L, where L L^T = B.
+
+    They are those of B^1/2 A B^1/2, and only eigenvalues are asked for: their gradient has none
+    of the 1 / (l_i - l_j) of eigenvectors. What is not finite shows in the traces.
+    """
+    d = a.shape[1]
+    traces = _trace(a) + _trace(b)
+    ridge = RIDGE / 2 * traces + SMALLEST_RIDGE
+    on_diagonal = ridge[:, None, None] * torch.eye(d).to(a)
+    lower, _ = torch.linalg.cholesky_ex(b + on_diagonal)
+    product = lower.mT @ (a + on_diagonal) @ lower
+    squares: Tensor = torch.linalg.eigvalsh(product.nan_to_num(0, 0, 0))
+    squares = squares.clamp(min=SMALLEST_RIDGE**2)
+    apart = traces + 2 * d * ridge - 2 * squares.sqrt().sum(1)
+    return torch.where(apart < ROUNDING * traces, 0.0, apart)
+
+
+def _symmetric(matrices: GramMatrix) -> GramMatrix:
+    """Without the rounding by which products differ above and below the diagonal; in float64."""
+    return (widened(matrices) + widened(matrices.mT)) / 2
+
+
+def _trace(matrices: GramMatrix) -> PerImage:
+    return torch.einsum("bii->b", matrices)

@@ -1,0 +1,50 @@
+"""Cross-layer Gram matrices: which channels of adjacent layers are active together.
+
+Novak and Nikulin, "Improving the neural algorithm of artistic style", 2016. They tie fine
+patterns to the coarse ones that they stand in.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from swag.errors import SettingsError
+from swag.losses.hypercolumns import Layers, OwnWhere, resized
+from swag.losses.precision import in_full_precision
+from swag.losses.weighting import scaled_positions
+from swag.shapes import PerImage
+
+
+@in_full_precision
+def describe(layers: Layers, where: OwnWhere | None = None) -> tuple[Tensor, ...]:
+    """For each layer and the next deeper one, products of channels averaged over positions.
+
+    A tuple of matrices of a shallow layer's channels by a deep one's. With `where` the averages
+    are weighted.
+
+    Departure: the shallow map is averaged over the cells of the deep one, where the paper enlarges
+    the deep one. Where a deep value is enlarged to a cell of equal values both give the same
+    matrix, since the mean of the products is the product with the mean; averaging does it with
+    the fewest products. The paper's shift of activations is not applied.
+
+    Raises SettingsError for a single layer.
+    """
+    if len(layers) < 2:
+        raise SettingsError("cross-layer ties adjacent layers, but 1 was given; give 2 or more.")
+    return tuple(_between(shallow, deep, where) for shallow, deep in pairwise(layers))
+
+
+@in_full_precision
+def compare(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> PerImage:
+    """Sum of squared differences over all matrices, at least 0."""
+    errors = [(one - other).square().sum((1, 2)) for one, other in zip(a, b, strict=True)]
+    return torch.stack(errors).sum(0)
+
+
+def _between(shallow: Tensor, deep: Tensor, where: Tensor | None) -> Tensor:
+    rows, columns = deep.shape[2:]
+    if where is not None:
+        where = resized(where.to(deep), (rows, columns))
+    fine = scaled_positions(resized(shallow, (rows, columns)), where)
+    return fine @ scaled_positions(deep, where).mT  # b d_shallow d_deep

@@ -1,0 +1,54 @@
+"""Histograms: the distribution of each channel by itself.
+
+Risser, Wilmot and Barnes, "Stable and controllable neural texture synthesis and style transfer
+using histogram losses", 2017 (arXiv 1701.08893).
+
+The paper remaps the activations O of a channel so that their histogram is that of the target S,
+R = S^-1(rank of O), and takes |O - R|^2, with R held constant. Matching keeps the order: the
+i-th smallest activation becomes the i-th smallest of the target. For pictures of one size
+
+    |O - R|^2 = sum over i of (i-th smallest of O - i-th smallest of S)^2,
+
+the squared difference of the quantile functions, which needs no remapping. Nor is anything held
+constant in vain: while the order of O stays, R does not change with O, so the gradients are equal.
+It is the sliced Wasserstein loss along the axes: one direction for each channel.
+"""
+
+from swag.losses.precision import in_full_precision
+from swag.losses.quantiles import (
+    Quantiles,
+    mean_magnitude,
+    pooled,
+    quantiles,
+    squared_distances,
+)
+from swag.losses.weighting import shares
+from swag.shapes import FeatureMap, PerImage, Where
+
+merge = pooled
+"""Several pictures as one that has the positions of all."""
+
+
+@in_full_precision
+def describe(features: FeatureMap, where: Where | None = None) -> Quantiles:
+    """The quantile function of each channel; `where` weighs positions.
+
+    Departure: the paper has histograms of 256 bins; the sorted activations have no bins.
+    """
+    return quantiles(features.flatten(2), None if where is None else shares(where))
+
+
+@in_full_precision
+def compare(a: Quantiles, b: Quantiles) -> PerImage:
+    """Mean squared distance of positions to those with the histograms of the target, at least 0.
+
+    Summed over channels. Departure: the paper sums over positions; a mean lets pictures of
+    different sizes be compared, which is exact here.
+    """
+    return squared_distances(a, b).sum(1)
+
+
+@in_full_precision
+def magnitude(description: Quantiles) -> PerImage:
+    """The error of an empty picture: the sum of the mean squares of the channels."""
+    return mean_magnitude(description) * description[0].shape[1]

@@ -1,0 +1,97 @@
+"""Markov random field: every small patch of a layer like the one of the style nearest to it.
+
+Li and Wand, "Combining Markov random fields and convolutional neural networks for image
+synthesis", CVPR 2016.
+"""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import pad, unfold
+
+from swag.errors import SettingsError
+from swag.losses.hypercolumns import directions, grid, resized, together
+from swag.losses.loss import EMPTY
+from swag.losses.neighbours import matched, nearest
+from swag.losses.precision import in_full_precision
+from swag.losses.weighting import shares
+from swag.shapes import FeatureMap, PerImage, Where
+
+Patches = tuple[Float[Tensor, "b n k"], Float[Tensor, "b n"]]
+"""Patches as vectors, and the share of each, which sum to 1."""
+
+OtherPatches = tuple[Float[Tensor, "b m k"], Float[Tensor, "b m"]]
+"""The same of pictures with another number of patches."""
+
+PATCHES = 2048
+"""Patches of a layer at most, of the picture as of the style."""
+
+
+@in_full_precision
+def describe(
+    features: FeatureMap, where: Where | None = None, *, size: int = 3, patches: int = PATCHES
+) -> Patches:
+    """Patches of `size` x `size` positions as vectors, and the share of each.
+
+    A patch counts by the least of its positions, so that those across the edge of a region are
+    left out; where no patch lies within it, by their mean. A map smaller than a patch is
+    continued by its edge.
+
+    Departure: at most `patches`. Of a larger map every second patch is taken in both directions,
+    which still holds each position; where that is too many, the map is first averaged down. The
+    paper takes all, of two deep layers, and of the style also turned and in other sizes.
+
+    Raises SettingsError if `size` or `patches` is less than 1.
+    """
+    if min(size, patches) < 1:
+        raise SettingsError(f"size={size}, patches={patches}: expected 1 or more of both.")
+    overlapping = min(size, 2)
+    target = grid(features.shape[2], features.shape[3], overlapping**2 * patches)
+    vectors = _patches(resized(features, target), size, patches)
+    if where is None:
+        b, n, _ = vectors.shape
+        return vectors, vectors.new_full((b, n), 1 / n)
+    weights = _patches(resized(where.to(features), target), size, patches)
+    least = weights.amin(2)
+    inside = (least > 0).any(1, keepdim=True)
+    counted = least.where(inside, weights.mean(2))[:, None, None]  # b 1 1 n
+    return vectors, shares(counted).flatten(1).expand(vectors.shape[0], -1)
+
+
+@in_full_precision
+def compare(a: Patches, b: OtherPatches) -> PerImage:
+    """Mean squared difference between each patch of `a` and the nearest of `b`, at least 0.
+
+    Nearest by normalised cross-correlation, the cosine of two patches, anew at each step; which
+    it is carries no gradient. Not the same in both directions.
+
+    Departure: a mean over patches and their entries in the place of the sum.
+    """
+    index = nearest(directions(a[0].detach()), directions(b[0]), b[1])
+    return ((a[0] - matched(b[0], index)).square().mean(2) * a[1]).sum(1)
+
+
+@in_full_precision
+def magnitude(description: Patches) -> PerImage:
+    """The mean square of the patches, or 1 if that is below 1e-20: about the error of nothing."""
+    vectors, weights = description
+    size = (vectors.square().mean(2) * weights).sum(1).detach()
+    return size.where(size > EMPTY, size.new_ones(()))
+
+
+def merge(descriptions: Sequence[Patches]) -> tuple[Tensor, ...]:
+    """Several styles as one: the nearest patch of any of them."""
+    return together(descriptions)
+
+
+def _patches(maps: Tensor, size: int, at_most: int) -> Tensor:
+    """Patches of every row and column, or every second, ..., so that there are few enough."""
+    missing = [max(0, size - side) for side in maps.shape[2:]]
+    edges = [(m // 2, m - m // 2) for m in reversed(missing)]
+    maps = pad(maps, [width for edge in edges for width in edge], mode="replicate")
+    rows, columns = (side - size + 1 for side in maps.shape[2:])
+    step = 1
+    while -(-rows // step) * -(-columns // step) > at_most:
+        step += 1
+    return unfold(maps, size, stride=step).mT  # b n (d size size)

@@ -1,0 +1,113 @@
+"""Nearest neighbours: every position like the one of the style that it already resembles most.
+
+Kolkin, Kucera, Paris, Sykora, Shechtman and Shakhnarovich, "Neural neighbor style transfer",
+2022 (NNST). It copies small pieces of the style as they are, and where they stand is left to the
+content of the picture.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from swag.losses.hypercolumns import (
+    POSITIONS,
+    Columns,
+    Layers,
+    OtherColumns,
+    OwnWhere,
+    centred,
+    columns_of,
+    cosine_distances,
+    directions,
+    hypercolumns,
+    together,
+)
+from swag.losses.precision import in_full_precision
+from swag.shapes import PerImage
+
+Distances = Callable[[Tensor, Tensor], Tensor]
+
+ENTRIES = 2**22
+"""Distances held at a time while matches are looked for: 16 MiB in float32."""
+
+
+@in_full_precision
+def describe(
+    layers: Layers,
+    where: OwnWhere | None = None,
+    *,
+    split: bool = False,
+    positions: int = POSITIONS,
+) -> tuple[Tensor, ...]:
+    """Directions of the hypercolumns about their mean, and the share of each position.
+
+    With `split`, those of each layer by itself, on its own grid (the paper's feature splitting):
+    closer to the style in detail, less bound together across scales. Layers then count alike,
+    whatever their weights, since a cosine knows no scale. `positions` bounds the grid.
+
+    Departures: see `hypercolumns` on the grid, where the paper has a quarter of the picture's
+    rows and columns, and for `split` a random lattice; the style is not turned by right angles.
+    """
+    groups = [(layer,) for layer in layers] if split else [layers]
+    parts = [columns_of(hypercolumns(group, positions), where) for group in groups]
+    return tuple(entry for part in parts for entry in (directions(centred(part)), part[1]))
+
+
+@in_full_precision
+def compare(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> PerImage:
+    """Mean cosine distance of each position of `a` from the nearest of `b`: 0 to 2.
+
+    Not the same in both directions: `b` may hold what `a` has nowhere.
+
+    Departures: matches are made anew at each step, from the picture and not from the content;
+    joint hypercolumns too are compared about their means, as the paper does for matching and for
+    split ones, so that what is compared is what is matched and the loss has no jumps. It says
+    nothing of the mean itself: `moments` or `palette` do.
+    """
+    pairs = zip(a[0::2], a[1::2], b[0::2], b[1::2], strict=True)
+    errors = [to_nearest((u, w), (v, x), cosine_distances) for u, w, v, x in pairs]
+    return torch.stack(errors).mean(0)
+
+
+@in_full_precision
+def magnitude(description: tuple[Tensor, ...]) -> PerImage:
+    """Always 1: cosines are relative already."""
+    return description[1].new_ones(description[1].shape[0])
+
+
+def merge(descriptions: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """Several styles as one: the nearest position of any of them."""
+    return together(descriptions)
+
+
+def to_nearest(a: Columns, b: OtherColumns, distances: Distances) -> PerImage:
+    """Weighted mean of the distances of the vectors of `a` from the nearest of `b`.
+
+    `distances` grow with the Euclidean one. Which is nearest carries no gradient.
+    """
+    matches = matched(b[0], nearest(a[0], b[0], b[1]))
+    return (distances(a[0], matches) * a[1]).sum(1)
+
+
+@torch.no_grad()
+def nearest(
+    a: Float[Tensor, "b n d"], b: Float[Tensor, "b m d"], weights: Float[Tensor, "b m"]
+) -> Int[Tensor, "b n"]:
+    """For each vector of `a` the index of that of `b` at the least Euclidean distance.
+
+    Vectors of weight 0 are left out. Of at most 2^22 distances at a time, whatever the sizes.
+    """
+    centre = b.mean(1, keepdim=True)  # |a|^2 - 2 ab + |b|^2 loses fewest digits about the mean
+    a, b = a - centre, b - centre
+    half = (b.square().sum(2) / 2).masked_fill(weights <= 0, torch.inf)[:, None]  # b 1 m
+    rows = max(1, ENTRIES // half.numel())
+    parts = torch.split(a, rows, 1)
+    return torch.cat([torch.baddbmm(half, part, b.mT, alpha=-1).argmin(2) for part in parts], 1)
+
+
+def matched(vectors: Float[Tensor, "b m d"], index: Int[Tensor, "b n"]) -> Float[Tensor, "b n d"]:
+    """The vectors at these indices, picture by picture."""
+    pictures = torch.arange(vectors.shape[0], device=vectors.device)[:, None]
+    return vectors[pictures, index]

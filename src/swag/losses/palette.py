@@ -1,0 +1,85 @@
+"""Palette: the colours of the picture are those of the style, wherever they are.
+
+The palette term of Kolkin, Salavon and Shakhnarovich, "Style transfer by relaxed optimal transport
+and self-similarity", CVPR 2019 (STROTSS): the relaxed earth mover's distance between colours. Its
+"layer" is the picture itself.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from swag.losses.hypercolumns import (
+    Columns,
+    OtherColumns,
+    OwnWhere,
+    columns_of,
+    hypercolumns,
+    together,
+)
+from swag.losses.precision import in_full_precision
+from swag.losses.remd import relaxed
+from swag.shapes import Image, PerImage
+
+COLOURS = 4096
+"""Colours of a picture at most: up to 64 x 64 pixels every one, beyond that averages of cells."""
+
+ROUNDING = 1e-3
+"""Distance of colours below which the cost is quadratic: a quarter of one of 255 steps."""
+
+BLACK = 1e-6
+"""Mean length of colours below which a target counts as of size 1."""
+
+RED, GREEN, BLUE = 0.299, 0.587, 0.114
+"""Shares of the primaries in luma (ITU-R BT.601)."""
+
+
+@in_full_precision
+def describe(image: Image, where: OwnWhere | None = None, *, positions: int = COLOURS) -> Columns:
+    """Colours in YUV and the share of each; at most `positions`, averaged over cells of a grid.
+
+    Departures: YUV of BT.601. The paper asks for a decorrelated space with the mean colour as
+    one axis; its script takes a rotation of RGB, which changes no Euclidean distance. Averages
+    in the place of a sample, as for `hypercolumns`.
+    """
+    colours, weights = columns_of(hypercolumns((image,), positions), where)
+    return yuv(colours), weights
+
+
+@in_full_precision
+def compare(a: Columns, b: OtherColumns) -> PerImage:
+    """The larger of the mean distances of the colours of one from the nearest of the other.
+
+    At least 0, in units of luma. Departure: the distance is sqrt(|x - y|^2 + e^2) - e with
+    e = 1e-3, so that its slope is defined for equal colours.
+    """
+    return relaxed(a, b, distances)
+
+
+@in_full_precision
+def magnitude(description: Columns) -> PerImage:
+    """The error of a black picture: the mean length of the colours; 1 if the target is black."""
+    colours, weights = description
+    length = (distances(colours, torch.zeros_like(colours)) * weights).sum(1).detach()
+    return length.where(length > BLACK, torch.ones_like(length))
+
+
+def merge(descriptions: Sequence[Columns]) -> tuple[Tensor, ...]:
+    """Several styles as one: the colours of all, each style with the same share."""
+    return together(descriptions)
+
+
+def distances(a: Float[Tensor, "b n 3"], b: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n"]:
+    """Euclidean distances, position by position; smooth where they vanish."""
+    return ((a - b).square().sum(2) + ROUNDING**2).sqrt() - ROUNDING
+
+
+def yuv(rgb: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n 3"]:
+    """Luma Y in [0, 1] and colour differences U in [-0.436, 0.436], V in [-0.615, 0.615]."""
+    red, green, blue = rgb.unbind(2)
+    luma = RED * red + GREEN * green + BLUE * blue
+    u = 0.436 / (1 - BLUE) * (blue - luma)
+    v = 0.615 / (1 - RED) * (red - luma)
+    return torch.stack([luma, u, v], dim=2)

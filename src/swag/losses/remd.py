@@ -1,0 +1,95 @@
+"""Relaxed earth mover's distance: each picture's hypercolumns as near as may be to the other's.
+
+Kolkin, Salavon and Shakhnarovich, "Style transfer by relaxed optimal transport and
+self-similarity", CVPR 2019 (STROTSS).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from swag.errors import SettingsError
+from swag.losses.hypercolumns import (
+    POSITIONS,
+    Columns,
+    Layers,
+    OtherColumns,
+    OwnWhere,
+    centred,
+    columns_of,
+    cosine_distances,
+    directions,
+    hypercolumns,
+    together,
+)
+from swag.losses.neighbours import Distances, to_nearest
+from swag.losses.precision import in_full_precision
+from swag.shapes import PerImage
+
+
+@in_full_precision
+def describe(
+    layers: Layers, where: OwnWhere | None = None, *, positions: int = POSITIONS
+) -> Columns:
+    """The hypercolumns and the share of each position; `positions` bounds the grid.
+
+    Departure: see `hypercolumns` on the grid in the place of a random sample. The paper's
+    hypercolumns begin with the colours; here they are of the layers alone, beside `palette`.
+    """
+    return columns_of(hypercolumns(layers, positions), where)
+
+
+@in_full_precision
+def compare(a: Columns, b: OtherColumns, *, moments: float = 1.0) -> PerImage:
+    """The paper's l_r + `moments` * l_m, at least 0.
+
+    l_r is the larger of the mean cosine distance of each position of `a` from the nearest of `b`
+    and that of each of `b` from the nearest of `a`: 0 to 2. l_m holds the length of hypercolumns,
+    of which the cosine knows nothing: mean |mu_a - mu_b| + mean |Sigma_a - Sigma_b| over entries
+    of the means and covariances (divided by n).
+
+    Raises SettingsError for a weight below 0.
+    """
+    if moments < 0:
+        raise SettingsError(f"moments={moments}: expected a weight of 0 or more; 1 is the paper's.")
+    error = relaxed((directions(a[0]), a[1]), (directions(b[0]), b[1]), cosine_distances)
+    return error + moments * moment_distance(a, b) if moments else error
+
+
+@in_full_precision
+def magnitude(description: Columns) -> PerImage:
+    """Always 1: cosines are relative already, and layers come in units of their own size."""
+    return description[1].new_ones(description[1].shape[0])
+
+
+def merge(descriptions: Sequence[Columns]) -> tuple[Tensor, ...]:
+    """Several styles as one: the positions of all, each style with the same share."""
+    return together(descriptions)
+
+
+def relaxed(a: Columns, b: OtherColumns, distances: Distances) -> PerImage:
+    """The larger of the two relaxations of the earth mover's distance.
+
+    In each the mass of one side may go wherever is nearest on the other.
+    """
+    return torch.maximum(to_nearest(a, b, distances), to_nearest(b, a, distances))
+
+
+def moment_distance(a: Columns, b: OtherColumns) -> PerImage:
+    """The paper's l_m: mean absolute differences of means and of covariances."""
+    means = (mean(a) - mean(b)).abs().mean(1)
+    return means + (covariance(a) - covariance(b)).abs().mean((1, 2))
+
+
+def mean(columns: Columns) -> Float[Tensor, "b d"]:
+    """Weighted mean of the vectors."""
+    return (columns[0] * columns[1][..., None]).sum(1)
+
+
+def covariance(columns: Columns) -> Float[Tensor, "b d d"]:
+    """Weighted covariance of the entries of the vectors."""
+    scaled = centred(columns) * columns[1].sqrt()[..., None]
+    product: Tensor = scaled.mT @ scaled
+    return product

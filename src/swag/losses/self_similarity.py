@@ -1,0 +1,75 @@
+"""Self-similarity: positions are as like each other as they are in the content picture.
+
+The content loss of Kolkin, Salavon and Shakhnarovich, "Style transfer by relaxed optimal transport
+and self-similarity", CVPR 2019 (STROTSS). It holds the arrangement of a picture and leaves its
+colours and textures free.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from swag.errors import SettingsError
+from swag.losses.hypercolumns import Layers, OwnWhere, columns_of, directions, grid, hypercolumns
+from swag.losses.precision import in_full_precision
+from swag.shapes import PerImage
+
+Similarities = Float[Tensor, "b rows columns n"]
+"""For each position of a grid its distances from all n = rows * columns, in reading order."""
+
+OwnSimilarities = Float[Tensor, "b _rows _columns _n"]
+
+POSITIONS = 1024
+"""Positions of the grid at most, as many as the paper samples: a matrix of 2^20 distances."""
+
+ALIKE = 1e-6
+"""Added to the mean distance by which distances are divided: where all positions are alike."""
+
+
+@in_full_precision
+def describe(
+    layers: Layers, where: OwnWhere | None = None, *, positions: int = POSITIONS
+) -> Similarities:
+    """Cosine distances between all hypercolumns, as shares of the sum from each position.
+
+    The description sums to 1. With `where` each position counts by its weight, both as one of
+    which there is a distance and as one from which; a constant factor changes nothing.
+
+    Departure: see `hypercolumns` on the grid. A picture without any difference has distances 0,
+    which a mean distance larger by 1e-6 takes care of.
+    """
+    size = grid(layers[0].shape[2], layers[0].shape[3], positions)
+    vectors, weights = columns_of(hypercolumns(layers, positions), where)
+    distances = _distances(directions(vectors)) * weights[:, None, :]  # b from to
+    whole = distances.sum(2, keepdim=True) + ALIKE
+    similar = weights[..., None] * distances / whole
+    return similar.reshape(similar.shape[0], *size, similar.shape[2])
+
+
+@in_full_precision
+def compare(a: Similarities, b: OwnSimilarities) -> PerImage:
+    """Sum of absolute differences: the mean over positions of how far their shares differ, 0 to 2.
+
+    Departure: n times the paper's, which is divided by n^2 and so falls as positions grow.
+
+    Raises SettingsError unless both grids are of one size: content is where things are.
+    """
+    if a.shape != b.shape:
+        raise SettingsError(
+            f"self-similarity compares place by place, but the grids have "
+            f"{a.shape[1]} x {a.shape[2]} and {b.shape[1]} x {b.shape[2]} positions; "
+            "give pictures of one size."
+        )
+    return (a - b).abs().sum((1, 2, 3))
+
+
+@in_full_precision
+def magnitude(description: Similarities) -> PerImage:
+    """Always 1, the sum of the description."""
+    return description.new_ones(description.shape[0])
+
+
+def _distances(units: Float[Tensor, "b n d"]) -> Float[Tensor, "b n n"]:
+    """|u - v|^2 / 2: one minus the cosine, and 0 between vectors of zeros."""
+    squares = units.square().sum(2) / 2
+    return squares[:, :, None] + squares[:, None, :] - torch.bmm(units, units.mT)

@@ -1,0 +1,84 @@
+"""Sliced Wasserstein: the distribution of positions, seen along many directions.
+
+Heitz, Vanhoey, Chambon and Belcour, "A sliced Wasserstein loss for neural texture synthesis",
+CVPR 2021; the distance is that of Rabin, Peyre, Delon and Bernot, "Wasserstein barycenter and its
+application to texture mixing", SSVM 2011. Unlike Gram matrices it is 0 only for equal shadows: all
+moments along the directions count, not the second alone.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from swag.errors import SettingsError
+from swag.losses.precision import in_full_precision
+from swag.losses.quantiles import (
+    Quantiles,
+    mean_magnitude,
+    pooled,
+    quantiles,
+    squared_distances,
+)
+from swag.losses.weighting import shares
+from swag.shapes import FeatureMap, PerImage, Where
+
+Directions = Float[Tensor, "k d"]
+"""Vectors of length 1, one in each row."""
+
+merge = pooled
+"""Several pictures as one that has the positions of all."""
+
+
+def random_directions(d: int, count: int, seed: int = 0) -> Directions:
+    """`count` directions, alike over the sphere in d dimensions, float64 on the CPU.
+
+    The same for the same numbers, on every device. Raises SettingsError unless d and count are at
+    least 1.
+    """
+    if d < 1 or count < 1:
+        raise SettingsError(
+            f"{count} directions in {d} dimensions: both must be at least 1; "
+            "give directions=0 for as many as channels."
+        )
+    source = torch.Generator().manual_seed(seed % 2**63)
+    vectors = torch.randn(count, d, generator=source, dtype=torch.float64)
+    return torch.nn.functional.normalize(vectors, dim=1)
+
+
+@in_full_precision
+def describe_along(
+    features: FeatureMap, directions: Directions, where: Where | None = None
+) -> Quantiles:
+    """Quantile functions of the positions seen along each direction; `where` weighs positions."""
+    seen = directions.to(features) @ features.flatten(2)  # b k m
+    return quantiles(seen, None if where is None else shares(where))
+
+
+@in_full_precision
+def describe(
+    features: FeatureMap, where: Where | None = None, *, directions: int = 0, seed: int = 0
+) -> Quantiles:
+    """The same along random directions: as many as channels, like the paper's, unless told.
+
+    Departure: the paper draws new directions at each step. Here they are those of `seed`, alike
+    for target and picture, so that the loss is one function, as L-BFGS needs.
+    Raises SettingsError for a negative number of directions.
+    """
+    d = features.shape[1]
+    return describe_along(features, random_directions(d, directions or d, seed), where)
+
+
+@in_full_precision
+def compare(a: Quantiles, b: Quantiles) -> PerImage:
+    """Squared Wasserstein-2 distance along a direction, averaged over directions: at least 0.
+
+    Pictures of different sizes are compared exactly. Departure: the paper repeats the positions of
+    the smaller one, which is the same where its size divides the other's.
+    """
+    return squared_distances(a, b).mean(1)
+
+
+@in_full_precision
+def magnitude(description: Quantiles) -> PerImage:
+    """The error of an empty picture: the mean square along a direction."""
+    return mean_magnitude(description)
