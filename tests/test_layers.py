@@ -10,7 +10,8 @@ PACKAGE = "swag"
 ROOT = Path(__file__).parents[1] / "src" / PACKAGE
 ROWS = [
     {"errors", "shapes", "files", "precision"},
-    {"image", "features", "smoothing", "statistics", "losses"},
+    {"image", "features", "smoothing", "statistics", "losses"}
+    | {"parametrisation", "jitter", "colours", "regions"},
     {"backbones", "config", "objective", "optimize", "schedule", "checkpoint", "tiles"},
     {"stylize", "training", "feedforward"},
     {"experiments", "distributed"},

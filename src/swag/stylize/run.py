@@ -2,20 +2,28 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from swag import parametrisation
 from swag.backbones import Backbone
 from swag.config import Settings
 from swag.image import Picture, fitted, resize
+from swag.jitter import Jittered
 from swag.objective import Objective
-from swag.optimize import Adam, Lbfgs, Method, State, TorchLbfgs, optimize
+from swag.optimize import Adam, Lbfgs, Loss, Method, State, TorchLbfgs, optimize
+from swag.parametrisation import Parametrisation
 from swag.schedule import plan
 from swag.stylize.inputs import Inputs
-from swag.stylize.terms import Region, content_terms, style_terms
+from swag.stylize.recolour import Finish
+from swag.stylize.terms import Place, content_terms, places_of, style_terms
 from swag.stylize.update import Task, Update
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
 
 
 @dataclass(frozen=True)
@@ -27,54 +35,77 @@ class Run:
     network: Backbone
     inputs: Inputs
     device: torch.device
+    finish: Finish | None = None
 
     def updates(self) -> Iterator[Update]:
         """Yield an update after each step of each scale."""
         scales = plan(self.settings.size, self.settings.steps, self.settings.scales)
         method, state, done, began = self._method(), None, 0, time.perf_counter()
+        size: Size = (0, 0)
         for number, scale in enumerate(scales):
-            size = self._size(self.inputs.canvas, scale.size)
-            state = self._start(size) if state is None else _enlarged(state, size, method)
-            objective = self._objective(size, scale.size, state.image)
-            state = replace(state, step=0)
+            before, size = size, self._size(self.inputs.canvas, scale.size)
+            if state is None:
+                state = State(self.form.encode(self._start(size)))
+            else:
+                state = self._enlarged(state, before, size, method)
+            loss = self._loss(size, scale.size, self.form.decode(state.image, size))
             alpha = None if self.inputs.photo is None else self.inputs.photo.alpha
             for step in optimize(
-                state, objective, method, steps=scale.steps, average=self.settings.average
+                state, loss, method, steps=scale.steps, average=self.settings.average
             ):
                 state = step.state
                 yield Update(
-                    done + step.index, self.settings.steps, number, len(scales), size, step.image,
+                    done + step.index, self.settings.steps, number, len(scales), size,
+                    self.form.decode(step.image, size),
                     alpha if number + 1 == len(scales) else None,
-                    step.losses, time.perf_counter() - began, self.settings, state,
+                    step.losses, time.perf_counter() - began, self.settings, state, self.finish,
                 )  # fmt: skip
             done += scale.steps
 
-    def _size(self, picture: Picture, long_side: int) -> tuple[int, int]:
+    def check(self) -> None:
+        """Raise the SettingsError of masks, weights or a form that do not fit, before a step."""
+        _ = self.form, self._places if self.inputs.paintings else None
+
+    @cached_property
+    def form(self) -> Parametrisation:
+        """What the optimiser moves."""
+        return parametrisation.get(self.settings.parametrisation)
+
+    def _loss(self, size: Size, long_side: int, start: Tensor) -> Loss:
+        """The loss of what the optimiser moves."""
+        objective: Loss = self._objective(size, long_side, start)
+        if self.settings.jitter or self.settings.jitter_scale:
+            objective = Jittered(
+                objective, self.settings.seed, self.settings.jitter, self.settings.jitter_scale
+            )
+        return lambda latents: objective(self.form.decode(latents, size))
+
+    def _size(self, picture: Picture, long_side: int) -> Size:
         width, height = picture.size
         return fitted(height, width, long_side)
 
-    def _at(self, picture: Picture, size: tuple[int, int]) -> Tensor:
+    def _at(self, picture: Picture, size: Size) -> Tensor:
         return resize(picture.batch, size).clamp(0, 1).to(self.device)
 
-    def _start(self, size: tuple[int, int]) -> State:
+    def _start(self, size: Size) -> Tensor:
         initial, paintings = self.inputs.initial, self.inputs.paintings
         if initial is not None:
-            return State(self._at(initial, size))
+            return self._at(initial, size)
         if self.settings.start == "content" and self.inputs.photo is not None:
-            return State(self._at(self.inputs.photo, size))
+            return self._at(self.inputs.photo, size)
         if self.settings.start == "style" and paintings:
-            return State(self._at(paintings[0], size))
+            return self._at(paintings[0], size)
         random = torch.Generator().manual_seed(self.settings.seed)
         noise = torch.rand(1, 3, *size, generator=random).to(self.device)
         # Noise around the mean colour: the mean is what deep layers see least of.
         of = paintings[0] if paintings else self.inputs.canvas
-        return State(of.batch.mean((2, 3), keepdim=True).to(self.device) + 0.2 * (noise - 0.5))
+        return of.batch.mean((2, 3), keepdim=True).to(self.device) + 0.2 * (noise - 0.5)
 
-    def _objective(self, size: tuple[int, int], long_side: int, start: Tensor) -> Objective:
+    def _objective(self, size: Size, long_side: int, start: Tensor) -> Objective:
         photo = None if self.inputs.photo is None else self._at(self.inputs.photo, size)
         styles = self._styles(long_side)
         other = start if photo is None else photo
-        terms = style_terms(self.settings, self.network, styles, self._regions(), other)
+        terms = style_terms(self.settings, self.network, styles, self._places, other)
         if photo is not None and self.task != "texture":
             against = resize(styles[0], size) if styles else start
             where = self._map(self.inputs.content_map)
@@ -94,10 +125,15 @@ class Run:
         side = max(1, round(long_side * self.settings.style_scale))
         return [self._at(p, self._size(p, side)) for p in self.inputs.paintings]
 
-    def _regions(self) -> list[Region]:
-        """Where each style goes: all over the picture, unless masks say otherwise."""
-        shares = self.settings.style_shares(len(self.inputs.paintings))
-        return [Region(str(i + 1), i, share) for i, share in enumerate(shares)]
+    @cached_property
+    def _places(self) -> list[Place]:
+        mask = self.inputs.content_mask
+        return places_of(
+            self.settings,
+            len(self.inputs.paintings),
+            None if mask is None else mask.batch.to(self.device),
+            [mask.batch.to(self.device) for mask in self.inputs.style_masks],
+        )
 
     def _map(self, picture: Picture | None) -> Tensor | None:
         """How bright a picture is, as a map of weights."""
@@ -114,12 +150,15 @@ class Run:
             return Adam() if self.settings.rate is None else Adam(rate=self.settings.rate)
         return TorchLbfgs() if self.settings.optimizer == "torch-lbfgs" else Lbfgs()
 
+    def _enlarged(self, state: State, before: Size, size: Size, method: Method) -> State:
+        """The state at the next scale: the latest picture, and what the method can still use."""
+        latents = self.form.resized(state.image, before, size, _resized_within_range)
+        if self.form.name != "pixels":
+            return State(latents)
+        pixels = size[0] * size[1] / (before[0] * before[1])
+        memory = method.resized(state.memory, lambda x: resize(x, size), pixels)
+        return State(latents, memory=memory)
 
-def _enlarged(state: State, size: tuple[int, int], method: Method) -> State:
-    """The state at the next scale: the latest picture, and what the method can still use."""
-    before = state.image.shape[-2] * state.image.shape[-1]
-    pixels = size[0] * size[1] / before
-    return State(
-        resize(state.image, size).clamp(0, 1),
-        memory=method.resized(state.memory, lambda x: resize(x, size), pixels),
-    )
+
+def _resized_within_range(picture: Tensor, size: Size) -> Tensor:
+    return resize(picture, size).clamp(0, 1)

@@ -9,6 +9,7 @@ from swag.errors import SettingsError
 from swag.image import Source
 from swag.stylize.device import device_of
 from swag.stylize.inputs import Inputs, read_inputs
+from swag.stylize.recolour import recoloured
 from swag.stylize.run import Run
 from swag.stylize.update import Result, Task, Update
 
@@ -76,10 +77,22 @@ def iterate(
         chosen, task, content, style,
         initial=initial, content_mask=content_mask, style_mask=style_mask, content_map=content_map,
     )  # fmt: skip
+    _check_jitter(chosen)
+    inputs, last = recoloured(chosen, inputs)
     device = device_of(chosen.device)
     network = _network(chosen, inputs) if given is None else given
     network.to(device)
-    return Run(chosen, task, network, inputs, device).updates()
+    run = Run(chosen, task, network, inputs, device, last)
+    run.check()
+    return run.updates()
+
+
+def _check_jitter(chosen: Settings) -> None:
+    if (chosen.jitter or chosen.jitter_scale) and chosen.optimizer != "adam":
+        raise SettingsError(
+            f"jitter makes the loss random, which {chosen.optimizer} cannot follow; "
+            "use optimizer = adam, or no jitter"
+        )
 
 
 def _network(chosen: Settings, inputs: Inputs) -> backbones.Backbone:

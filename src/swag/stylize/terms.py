@@ -12,15 +12,16 @@ from swag.config import Settings
 from swag.losses import Loss
 from swag.losses import get as get_loss
 from swag.objective import PIXELS, Normalisation, Term
+from swag.regions import regions
 from swag.smoothing import parse as parse_smoothing
 
 
 @dataclass(frozen=True)
-class Region:
-    """Where in the picture a style goes, and where in the style it is taken from.
+class Place:
+    """Where in the picture a style goes, where in it it is taken from, and how much it counts.
 
     `style` counts the style pictures from 0; the maps (1, 1, h, w) are of any size, None: all of
-    it; `share` is the region's share of the style's weight.
+    it; `share` is the share of the style's weight.
     """
 
     name: str
@@ -30,36 +31,56 @@ class Region:
     style_where: Tensor | None = None
 
 
+def places_of(
+    settings: Settings, styles: int, content_mask: Tensor | None, style_masks: Sequence[Tensor]
+) -> list[Place]:
+    """Every style all over the picture, or where its mask says.
+
+    The shares of regions are those of their area, times those of their styles: a pixel counts
+    alike wherever it is.
+    """
+    shares = settings.style_shares(styles)
+    if content_mask is None:
+        return [Place(str(i + 1), i, share) for i, share in enumerate(shares)]
+    found = regions(content_mask, *(style_masks or (None,) * styles))
+    sizes = [float(region.where.mean()) * shares[region.style] for region in found]
+    return [
+        Place(region.name, region.style, size / sum(sizes), region.where, region.style_where)
+        for region, size in zip(found, sizes, strict=True)
+        if size > 0
+    ]
+
+
 def style_terms(
     settings: Settings,
     network: Backbone,
     styles: Sequence[Tensor],
-    regions: Sequence[Region],
+    places: Sequence[Place],
     other: Tensor,
 ) -> list[Term]:
-    """One term for each region of each style, and for its palette where one is asked for."""
+    """One term for each place of each style, and for its palette where one is asked for."""
     weight, _ = settings.weights_of_terms
     losses = [(get_loss(settings.style_loss), weight, "style")]
     if settings.palette:
         losses.append((get_loss("palette"), settings.palette, "palette"))
     return [
         Term(
-            role if len(regions) == 1 else f"{role} {region.name}",
+            role if len(places) == 1 else f"{role} {place.name}",
             loss,
             _layers(loss, settings.style_layers, network.style_layers),
-            _turned(styles[region.style], settings.style_rotations),
+            _turned(styles[place.style], settings.style_rotations),
             parse_smoothing(settings.smoothing),
-            loss_weight * region.share,
+            loss_weight * place.share,
             settings.normalisation,
             other,
-            region.where,
+            place.where,
             None
-            if region.style_where is None
-            else _turned(region.style_where, settings.style_rotations),
+            if place.style_where is None
+            else _turned(place.style_where, settings.style_rotations),
             settings.matched,
         )
         for loss, loss_weight, role in losses
-        for region in regions
+        for place in places
     ]
 
 

@@ -1,0 +1,27 @@
+"""Colours: whose colours a picture has, apart from what it shows.
+
+    with_colours_of(result, content)          the result's light and shade in the content's colours
+    match(style, content)                     the style in the content's colours, before a run
+    luminance(picture), match_luminance(...)  light and shade alone
+
+Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic style transfer",
+2016; Gatys et al., "Controlling perceptual factors in neural style transfer", CVPR 2017. Pictures
+are sRGB in [0, 1]; values outside are clamped first. Nothing here is made for gradients.
+"""
+
+from swag.colours.grey import luminance, match_luminance
+from swag.colours.keep import with_colours_of
+from swag.colours.spaces import from_linear, from_oklab, to_linear, to_oklab
+from swag.colours.transfer import METHODS, match
+
+__all__ = [
+    "METHODS",
+    "from_linear",
+    "from_oklab",
+    "luminance",
+    "match",
+    "match_luminance",
+    "to_linear",
+    "to_oklab",
+    "with_colours_of",
+]

@@ -1,0 +1,99 @@
+"""The light and shade of one picture in the colours of another, pixel by pixel.
+
+Gatys et al., "Preserving color in neural artistic style transfer", 2016: "luminance-only
+transfer". They join luminance and colour in YIQ; the two ways here do it in OKLab, where
+lightness and colour are apart to the eye, and in linear light.
+"""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from swag.colours.spaces import (
+    Colours,
+    from_linear,
+    from_oklab,
+    luminance_of,
+    to_linear,
+    to_oklab,
+)
+from swag.errors import SettingsError
+from swag.shapes import Image, OwnImage
+
+HALVINGS = 12
+"""How often the largest chroma a screen can show is bracketed: to 1 part in 4096."""
+
+ROUNDING = 1e-6
+"""How far from [0, 1] linear light may be and still count as shown."""
+
+DARK = 0.005
+"""Luminance added before a ratio of luminances is taken: the hue of black is noise."""
+
+
+def with_colours_of(result: Image, content: OwnImage, space: str = "oklab") -> Image:
+    """The lightness of one picture with the colours of another of the same size.
+
+    `oklab` keeps OKLab's lightness of the first and a and b of the second: a colour is as vivid
+    as it was. `linear` keeps the luminance of the first and the ratio of red, green and blue light
+    of the second, as if its things were lit anew: what gets darker gets duller. Where no screen
+    shows the colour, its vividness is reduced until one does, so that lightness is never lost;
+    clipping each channel instead would change it. Grey contents give grey pictures.
+    Raises SettingsError where the sizes differ, and for an unknown space.
+    """
+    if result.shape != content.shape:
+        raise SettingsError(
+            f"colours of a picture of {_size(content)} pixels were asked for one of "
+            f"{_size(result)}; give both the same size."
+        )
+    if space not in SPACES:
+        near = get_close_matches(space, SPACES, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise SettingsError(
+            f"colours cannot be kept in {space!r}; {hint}there are {', '.join(SPACES)}."
+        )
+    light, colours = to_linear(result.clamp(0, 1)), to_linear(content.clamp(0, 1))
+    return from_linear(SPACES[space](light, colours).clamp(0, 1))
+
+
+def in_oklab(light: Colours, colours: Colours) -> Colours:
+    """OKLab's lightness of one and a and b of the other, both times the largest share shown."""
+    lightness, chroma = to_oklab(light)[:, :1], to_oklab(colours)[:, 1:]
+
+    def mixed(share: Tensor) -> Colours:
+        return from_oklab(torch.cat([lightness, chroma * share], dim=1))
+
+    grey, full = torch.zeros_like(lightness), torch.ones_like(lightness)
+    low, high = torch.where(_shown(mixed(full)), full, grey), full
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        shown = _shown(mixed(middle))
+        low, high = torch.where(shown, middle, low), torch.where(shown, high, middle)
+    return mixed(low)
+
+
+def in_linear_light(light: Colours, colours: Colours) -> Colours:
+    """The second times the ratio of luminances, mixed with grey of its luminance until shown."""
+    wanted, own = luminance_of(light), luminance_of(colours)
+    chroma = (colours - own) * (wanted + DARK) / (own + DARK)
+    smallest = torch.finfo(light.dtype).tiny
+    above = (1 - wanted) / chroma.amax(1, keepdim=True).clamp(min=smallest)
+    below = wanted / (-chroma).amax(1, keepdim=True).clamp(min=smallest)
+    return wanted + chroma * above.minimum(below).clamp(0, 1)
+
+
+SPACES: Mapping[str, Callable[[Colours, Colours], Colours]] = MappingProxyType(
+    {"oklab": in_oklab, "linear": in_linear_light}
+)
+"""Ways to join light and shade with colours, by name; both take and give linear light."""
+
+
+def _shown(light: Colours) -> Tensor:
+    inside = (light >= -ROUNDING) & (light <= 1 + ROUNDING)
+    return inside.all(dim=1, keepdim=True)
+
+
+def _size(image: OwnImage) -> str:
+    return f"{image.shape[-1]} x {image.shape[-2]}"

@@ -1,0 +1,104 @@
+"""A picture in the colours of another, whatever either shows.
+
+Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic style transfer",
+2016: "color transfer", with three ways to match. All work on stored sRGB values, as theirs do.
+"""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from numpy.typing import NDArray
+from torch import Tensor
+
+from swag.errors import SettingsError
+from swag.shapes import OwnImage
+
+SMALLEST_DEVIATION = 1 / 255
+"""A direction in which colours deviate less is stretched no more than if they deviated so much."""
+
+Pixels = Float64[Tensor, "3 _n"]
+Values = NDArray[np.float64]
+Covariance = Float64[Tensor, "3 3"]
+
+
+def match(source: OwnImage, target: OwnImage, method: str = "symmetric") -> OwnImage:
+    """The source in colours distributed as those of the target, clamped to [0, 1].
+
+    `symmetric` and `cholesky` map colours linearly and match mean and covariance exactly, up to
+    the clamping; `histogram` maps red, green and blue by themselves and matches their histograms.
+    Pictures of a batch are matched one to one. A flat picture has one colour: the target's mean.
+    Raises SettingsError for an unknown method.
+    """
+    if method not in METHODS:
+        near = get_close_matches(method, METHODS, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise SettingsError(
+            f"no way to match colours is called {method!r}; {hint}there are {', '.join(METHODS)}."
+        )
+    pairs = zip(_pixels(source), _pixels(target), strict=True)
+    matched = torch.stack([METHODS[method](own, other) for own, other in pairs])
+    return matched.reshape(source.shape).clamp(0, 1).to(source)
+
+
+def symmetric(source: Pixels, target: Pixels) -> Pixels:
+    """The linear map that matches mean and covariance and moves colours the least.
+
+    A^(-1/2) (A^(1/2) B A^(1/2))^(1/2) A^(-1/2) from covariance A to B: the optimal transport
+    between normal distributions (Pitie and Kokaram, "The linear Monge-Kantorovitch linear colour
+    mapping", 2007). Departure: Gatys et al. take B^(1/2) A^(-1/2) for their symmetric root, which
+    matches as well but turns colours where A and B do not commute.
+    """
+    a, b = _covariance(source), _covariance(target)
+    forth, back = _power(a, 0.5, SMALLEST_DEVIATION), _power(a, -0.5, SMALLEST_DEVIATION)
+    return _moved(source, target, back @ _power(forth @ b @ forth, 0.5) @ back)
+
+
+def cholesky(source: Pixels, target: Pixels) -> Pixels:
+    """The linear map L_B L_A^(-1) between the Cholesky factors of the covariances."""
+    a = torch.linalg.cholesky(_power(_covariance(source), 1, SMALLEST_DEVIATION))
+    b = torch.linalg.cholesky(_power(_covariance(target), 1, 1e-6))
+    return _moved(source, target, torch.linalg.solve_triangular(a, b, upper=False, left=False))
+
+
+def histogram(source: Pixels, target: Pixels) -> Pixels:
+    """Each value of a channel becomes the target's of the same rank, red, green and blue apart."""
+    pairs = zip(source.numpy(), target.numpy(), strict=True)
+    return torch.from_numpy(np.stack([_ranked(own, other) for own, other in pairs]))
+
+
+METHODS: Mapping[str, Callable[[Pixels, Pixels], Pixels]] = MappingProxyType(
+    {"symmetric": symmetric, "cholesky": cholesky, "histogram": histogram}
+)
+"""Ways to match the colours of pixels, by name; what they return may leave [0, 1]."""
+
+
+def _ranked(source: Values, target: Values) -> Values:
+    _, place, counts = np.unique(source, return_inverse=True, return_counts=True)
+    values, target_counts = np.unique(target, return_counts=True)
+    ranks = np.cumsum(counts) / len(source)
+    ranked: Values = np.interp(ranks, np.cumsum(target_counts) / len(target), values)
+    return ranked[place]
+
+
+def _pixels(image: OwnImage) -> Float64[Tensor, "_b 3 _n"]:
+    return image.detach().cpu().double().clamp(0, 1).flatten(2)
+
+
+def _covariance(pixels: Pixels) -> Covariance:
+    return torch.cov(pixels, correction=0)
+
+
+def _moved(source: Pixels, target: Pixels, by: Covariance) -> Pixels:
+    return by @ (source - source.mean(1, keepdim=True)) + target.mean(1, keepdim=True)
+
+
+def _power(covariance: Covariance, exponent: float, smallest: float = 0.0) -> Covariance:
+    """A power of a symmetric matrix whose deviations are raised to the smallest first."""
+    variances, axes = torch.linalg.eigh(covariance)
+    powers: Tensor = variances.clamp(min=smallest**2) ** exponent
+    power: Tensor = (axes * powers) @ axes.T
+    return power

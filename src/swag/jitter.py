@@ -1,0 +1,96 @@
+"""Jitter: the picture is moved and scaled a little at random each time it is looked at.
+
+    loss = Jittered(objective, seed=0, shift=8, scale=0.05)
+    loss(picture)                                     the loss of the moved picture
+    jittered(picture, seed=0, step=7, shift=8)        the picture as its eighth look shows it
+
+Mordvintsev, Pezzotti, Schubert and Olah, "Differentiable image parameterizations", Distill 2018,
+and their program Lucid: a detail that pleases the network in one position only is not found. It
+makes the loss random, so it is for methods without a line search. Targets stay as they are: what
+a content loss asks for is then blurred by the size of the shifts.
+"""
+
+import math
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+from swag.errors import SettingsError
+from swag.shapes import Image
+
+
+def jittered(
+    image: Image, *, seed: int, step: int, shift: int = 0, scale: float = 0.0, rotation: float = 0.0
+) -> Image:
+    """The picture shifted, enlarged or made smaller, and turned about its middle, all at random.
+
+    Shifts are whole pixels, each of -shift ... shift alike, down and across; factors of size are
+    uniform in 1 - scale ... 1 + scale, angles in -rotation ... rotation degrees. What comes in
+    over an edge is the picture mirrored there. All pictures of a batch move alike, and as `seed`
+    and `step` say, whatever came before. The size stays; gradients flow through.
+    Departures from Lucid: the content of the frame is scaled, not the frame, and factors and
+    angles are not from a list. Between pixels the interpolation is bilinear, as Lucid's.
+
+    Raises SettingsError for a range below 0, or a scale of 1 or more.
+    """
+    _check(shift, scale, rotation)
+    if not (shift or scale or rotation):
+        return image
+    draw = random.Random(f"{seed}/{step}")  # a word is hashed: neighbours have nothing in common
+    down, across = draw.randint(-shift, shift), draw.randint(-shift, shift)
+    factor = 1 + draw.uniform(-scale, scale)
+    angle = math.radians(draw.uniform(-rotation, rotation))
+    cos, sin = math.cos(angle) / factor, math.sin(angle) / factor
+    height, width = image.shape[-2:]
+    # Where each pixel comes from; both sides run from -1 to 1.
+    place = image.new_tensor(
+        [
+            [cos, -sin * height / width, 2 * across / width],
+            [sin * width / height, cos, 2 * down / height],
+        ]
+    )
+    grid = affine_grid(place.expand(image.shape[0], 2, 3), list(image.shape), align_corners=False)
+    return grid_sample(image, grid, padding_mode="reflection", align_corners=False)
+
+
+@dataclass
+class Jittered:
+    """A loss that sees the picture jittered, differently each time.
+
+    `count` is how often it has looked: the step of the next draw. To go on with a run that was
+    saved, set it to one less than it was then, since the loop looks at its latest picture again.
+    """
+
+    loss: Callable[[Tensor], Mapping[str, Tensor]]
+    seed: int
+    shift: int = 0
+    scale: float = 0.0
+    rotation: float = 0.0
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self.shift, self.scale, self.rotation)
+
+    def __call__(self, image: Image) -> dict[str, Tensor]:
+        """The terms of the loss at the jittered picture."""
+        moved = jittered(
+            image,
+            seed=self.seed,
+            step=self.count,
+            shift=self.shift,
+            scale=self.scale,
+            rotation=self.rotation,
+        )
+        self.count += 1
+        return dict(self.loss(moved))
+
+
+def _check(shift: int, scale: float, rotation: float) -> None:
+    if not (shift >= 0 and 0 <= scale < 1 and 0 <= rotation < math.inf):
+        raise SettingsError(
+            f"jitter has shift {shift}, scale {scale} and rotation {rotation}; give pixels of at "
+            "least 0, a share from 0 to below 1, and degrees of at least 0."
+        )

@@ -1,0 +1,37 @@
+"""What a parametrisation is: a pair of functions, and what a user should know about it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from swag.shapes import OwnImage
+
+Latents = Float[Tensor, "_b 3 _rows _columns"]
+"""The numbers an optimiser moves; their rows and columns need not be those of the picture."""
+
+Size = tuple[int, int]
+"""Height and width of a picture in pixels."""
+
+
+@dataclass(frozen=True)
+class Parametrisation:
+    """A way to write a picture; `decode(encode(image), size)` is the picture again."""
+
+    name: str
+    encode: Callable[[OwnImage], Latents]
+    """The latents of a picture."""
+    decode: Callable[[Latents, Size], OwnImage]
+    """The picture of this size for which latents stand; gradients flow through it."""
+    summary: str
+    reference: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    def resized(
+        self, latents: Latents, before: Size, after: Size, resize: Callable[[Tensor, Size], Tensor]
+    ) -> Latents:
+        """The latents of the picture at another size, which `resize` makes of the picture."""
+        return self.encode(resize(self.decode(latents, before), after))

@@ -1,0 +1,284 @@
+"""Regions: masks that say which part of a style goes where in the picture.
+
+    for region in regions(content_mask, style_mask):           flat colours, or shades of grey
+        region.name, region.style, region.where, region.style_where
+    regions(content_mask, None)                                 the style where the mask is white
+    regions(content_mask, None, None)                           a second style where it is black
+    regions(content_mask, first_mask, second_mask)              two styles with a mask each
+
+Gatys et al., "Controlling perceptual factors in neural style transfer", CVPR 2017, section 3:
+guidance channels. Masks are read as stored (sRGB) values, of any size: a map has its mask's.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import conv2d, max_pool2d, pad
+
+from swag.errors import SettingsError
+
+Mask = Float[Tensor, "1 3 _h _w"]
+Weights = Float[Tensor, "1 1 _h _w"]
+Shares = Float[Tensor, "k _h _w"]
+Colour = Float[Tensor, "3"]
+Palette = Float[Tensor, "k 3"]
+
+GREY = 0.15
+"""How far channels may differ in a mask of greys; distances of colours are in RGB, of [0, 1]."""
+
+ALIKE = 0.25
+"""Colours nearer than this in two masks are a pair, and in one mask the same."""
+
+EXACT = 0.06
+"""Colours nearer than this differ by JPEG noise only."""
+
+SMALLEST = 0.005
+"""Share of a mask that a colour must hold; a smaller one counts as a mixture of the others."""
+
+PRESENT = 0.001
+"""Mean weight that a white or black region must have to be one."""
+
+STEADY = 0.1
+"""Share of the way from one colour to another that counts as noise at either end."""
+
+STRANGE = 0.1
+"""Share of a mask that may be in colours that are no mixture of two of its flat ones."""
+
+
+class Region(NamedTuple):
+    """Where in the picture a style goes, and where in that style it is taken from.
+
+    Weights are from 0 to 1. `style` counts the styles from 0. `style_where` is one single weight
+    of 1 where all of a style is meant.
+    """
+
+    name: str
+    style: int
+    where: Weights
+    style_where: Weights
+
+
+def regions(content_mask: Mask, *style_masks: Mask | None) -> list[Region]:
+    """The regions of a picture, each with the style that goes there; one mask for each style.
+
+    Masks of greys have a white and a black region, and every grey belongs to both, by its stored
+    value: 128 of 255 to both alike. Masks with other colours have a region for each flat colour
+    that holds at least 0.5 % of the mask; soft edges belong to the two colours they are a mixture
+    of, so no colour of a region should itself be a mixture of two others. Regions of two masks are
+    paired by colour, nearest first, up to a distance of a quarter of the range of a channel.
+    Regions that only a style mask has are not used. Without style masks (None for each), the
+    first style goes where the content mask is white, all of it, and a second where it is black.
+
+    Raises SettingsError: a region of the content has no partner, a mask has no flat colours, or
+    nothing of the picture would take any style.
+    """
+    masks = style_masks or (None,)
+    given = [mask for mask in masks if mask is not None]
+    if not given:
+        return _without_masks(content_mask, len(masks))
+    if len(given) < len(masks):
+        raise SettingsError(
+            f"{len(given)} of {len(masks)} styles have a mask; give one for each, or none."
+        )
+    if all(_is_grey(mask) for mask in (content_mask, *given)):
+        return _paired_greys(content_mask, given)
+    return _paired_colours(content_mask, given)
+
+
+def soften(mask: Float[Tensor, "b c h w"], radius: float) -> Float[Tensor, "b c h w"]:
+    """A map with edges feathered: a Gaussian blur of deviation radius / 2, in pixels of the map.
+
+    Maps that sum to one still do. Raises SettingsError for a radius below 0.
+    """
+    if not 0 <= radius < math.inf:
+        raise SettingsError(f"the radius of soft edges is {radius}; give pixels of at least 0.")
+    if radius == 0:
+        return mask
+    reach = math.ceil(1.5 * radius)
+    offsets = torch.arange(-reach, reach + 1, dtype=mask.dtype, device=mask.device)
+    kernel = torch.exp(-2 * (offsets / radius) ** 2)
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+    rows = mask.flatten(0, 1)[:, None]
+    rows = conv2d(pad(rows, (reach, reach, 0, 0), mode="replicate"), kernel)
+    rows = conv2d(pad(rows, (0, 0, reach, reach), mode="replicate"), kernel.mT)
+    return rows.view_as(mask)
+
+
+def _without_masks(content_mask: Mask, styles: int) -> list[Region]:
+    if not _is_grey(content_mask):
+        raise SettingsError(
+            "the content mask has colours, but no style has a mask to pair them with; give one "
+            "for each style in the same colours, or paint the content mask in black and white."
+        )
+    if styles > 2:
+        raise SettingsError(
+            f"{styles} styles share one mask of black and white, which has two regions; "
+            "give a mask for each style."
+        )
+    maps = _grey_maps(content_mask)
+    everything = content_mask.new_ones(1, 1, 1, 1)
+    names = list(maps)[:styles]
+    found = [
+        Region(name, style, maps[name], everything)
+        for style, name in enumerate(names)
+        if maps[name].mean() >= PRESENT
+    ]
+    if not found:
+        raise SettingsError(
+            "the content mask is black everywhere, so that no part of the picture would take the "
+            "style; paint white where it is to go."
+        )
+    return found
+
+
+def _paired_greys(content_mask: Mask, style_masks: Sequence[Mask]) -> list[Region]:
+    maps = _grey_maps(content_mask)
+    in_styles = [_grey_maps(mask) for mask in style_masks]
+    found = []
+    for name, where in maps.items():
+        if where.mean() < PRESENT:
+            continue
+        partners = [
+            Region(name, style, where, own[name])
+            for style, own in enumerate(in_styles)
+            if own[name].mean() >= PRESENT
+        ]
+        if not partners:
+            raise SettingsError(
+                f"the content mask has a {name} region of {_percent(where.mean())}, and no style "
+                f"mask has any {name}; paint some there, or leave the style mask out."
+            )
+        found += partners
+    return found
+
+
+def _paired_colours(content_mask: Mask, style_masks: Sequence[Mask]) -> list[Region]:
+    colours, maps = _colour_maps(content_mask, "the content mask")
+    in_styles = [_colour_maps(mask, "a style mask") for mask in style_masks]
+    pairs = [_pairs(colours, own) for own, _ in in_styles]
+    found = []
+    for i, colour in enumerate(colours):
+        partners = [
+            Region(_named(colour), style, _map(maps[i]), _map(in_styles[style][1][paired[i]]))
+            for style, paired in enumerate(pairs)
+            if i in paired
+        ]
+        if not partners:
+            there = "; ".join(", ".join(map(_named, own)) for own, _ in in_styles)
+            raise SettingsError(
+                f"{_named(colour)} holds {_percent(maps[i].mean())} of the content mask, and no "
+                f"style mask has a colour like it: there are {there}; paint a partner."
+            )
+        found += partners
+    return found
+
+
+def _pairs(colours: Palette, others: Palette) -> dict[int, int]:
+    """Which colour belongs to which other one, nearest pair first, each at most once."""
+    distances = torch.cdist(colours, others)
+    paired: dict[int, int] = {}
+    for place in distances.flatten().argsort().tolist():
+        i, j = divmod(place, len(others))
+        if distances[i, j] < ALIKE and i not in paired and j not in paired.values():
+            paired[i] = j
+    return paired
+
+
+def _is_grey(mask: Mask) -> bool:
+    """Whether all but a few pixels, such as JPEG's at edges, are without colour."""
+    coloured = (mask.amax(1) - mask.amin(1)) > GREY
+    return bool(coloured.double().mean() < SMALLEST)
+
+
+def _grey_maps(mask: Mask) -> dict[str, Weights]:
+    white = mask.clamp(0, 1).mean(1, keepdim=True)
+    noise = STEADY / 2  # so that black with JPEG noise is black; a gradient is steeper by 1.1
+    white = ((white - noise) / (1 - 2 * noise)).clamp(0, 1)
+    return {"white": white, "black": 1 - white}
+
+
+def _colour_maps(mask: Mask, name: str) -> tuple[Palette, Shares]:
+    """The flat colours of a mask, and how much of each is in every pixel; these sum to one."""
+    mask = mask.clamp(0, 1)
+    palette = _palette(mask, name)
+    pixels = mask[0].flatten(1).T  # n 3
+    first, second, share, distance = _mixtures(pixels, palette)
+    strange = (distance > ALIKE).double().mean()
+    if strange > STRANGE:
+        raise SettingsError(
+            f"{_percent(strange)} of {name} is in colours that are no mixture of two of its flat "
+            f"ones ({', '.join(map(_named, palette))}); paint each region in one flat colour."
+        )
+    share = ((share - STEADY) / (1 - 2 * STEADY)).clamp(0, 1)
+    maps = pixels.new_zeros(len(palette), len(pixels))
+    maps.scatter_add_(0, first[None], 1 - share[None])
+    maps.scatter_add_(0, second[None], share[None])
+    return palette, maps.reshape(len(palette), *mask.shape[2:])
+
+
+def _mixtures(pixels: Tensor, palette: Palette) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The two colours each pixel is nearest to a mixture of, the second's share, the distance."""
+    count = len(pixels)
+    first = torch.zeros(count, dtype=torch.int64, device=pixels.device)
+    second, share = first.clone(), pixels.new_zeros(count)
+    distance = (pixels - palette[0]).norm(dim=1)
+    for i, j in combinations(range(len(palette)), 2):
+        along = palette[j] - palette[i]
+        position = ((pixels - palette[i]) @ along / along.square().sum()).clamp(0, 1)
+        away = (pixels - palette[i] - position[:, None] * along).norm(dim=1)
+        better = away < distance
+        first[better], second[better] = i, j
+        share, distance = torch.where(better, position, share), away.minimum(distance)
+    return first, second, share, distance
+
+
+def _palette(mask: Mask, name: str) -> Palette:
+    """The flat colours of a mask, from the one with the most pixels to that with the fewest."""
+    flat = left = _flat_pixels(mask)
+    found = []
+    fewest = SMALLEST * mask.shape[2] * mask.shape[3]
+    while len(left) >= max(fewest, 1):
+        centre = _densest(left)
+        distance = (flat - centre).norm(dim=1)
+        exact, near = (distance < EXACT).sum(), (distance < ALIKE).sum()
+        # A gradient has many colours near to one of its own, a flat region has that one.
+        if exact >= max(fewest, near / 2):
+            found.append(centre)
+        left = left[(left - centre).norm(dim=1) >= ALIKE]
+    if not found:
+        raise SettingsError(
+            f"{name} has no region of one flat colour; paint each region in one flat colour."
+        )
+    return torch.stack(found)
+
+
+def _flat_pixels(mask: Mask) -> Float[Tensor, "n 3"]:
+    """Pixels that are like their eight neighbours: not those of an edge."""
+    spread = max_pool2d(mask, 3, 1, 1) + max_pool2d(-mask, 3, 1, 1)
+    return mask[0].flatten(1).T[spread[0].amax(0).flatten() < STEADY]
+
+
+def _densest(pixels: Float[Tensor, "n 3"]) -> Colour:
+    """The mean colour of the fullest of 16 x 16 x 16 cells, and then of what is near to it."""
+    cells = (pixels * 15).round() @ pixels.new_tensor([256.0, 16.0, 1.0])
+    _, cell, counts = torch.unique(cells, return_inverse=True, return_counts=True)
+    centre = pixels[cell == counts.argmax()].mean(0)
+    return pixels[(pixels - centre).norm(dim=1) < EXACT].mean(0)
+
+
+def _map(weights: Tensor) -> Weights:
+    return weights[None, None]
+
+
+def _named(colour: Colour) -> str:
+    """A colour as in style sheets, such as #ff0000."""
+    return "#" + "".join(f"{round(255 * value):02x}" for value in colour.tolist())
+
+
+def _percent(share: Tensor) -> str:
+    return f"{100 * share.item():.1f} %"

@@ -1,0 +1,59 @@
+"""Whose colours the result has: what is done to the pictures before a run, and to its result.
+
+Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic style transfer",
+2016: the colours of the style are matched to the photo's before, or the run sees luminance alone
+and the photo's colours come back at its end.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from torch import Tensor
+
+from swag.colours import luminance, match, match_luminance, with_colours_of
+from swag.config import Settings
+from swag.errors import SettingsError
+from swag.image import Picture, resize
+from swag.stylize.inputs import Inputs
+
+MATCHED = {"match": "symmetric", "match-cholesky": "cholesky", "match-histogram": "histogram"}
+KEPT = {"content": "oklab", "content-linear": "linear"}
+
+Finish = Callable[[Tensor], Tensor]
+"""From a picture of the run to the one that is shown."""
+
+
+def recoloured(settings: Settings, inputs: Inputs) -> tuple[Inputs, Finish | None]:
+    """The pictures as the run is to see them, and what makes its result of what it gives.
+
+    SettingsError where the photo's colours are asked for and there is none.
+    """
+    if settings.colours == "style":
+        return inputs, None
+    photo = inputs.photo
+    if photo is None:
+        raise SettingsError(
+            f"colours = {settings.colours}: there is no content picture to take colours from; "
+            "use colours = style"
+        )
+    if settings.colours in MATCHED:
+        method = MATCHED[settings.colours]
+        return _with_paintings(inputs, lambda style: match(style, photo.batch, method)), None
+    space = KEPT[settings.colours]
+    grey = replace(photo, pixels=luminance(photo.batch)[0])
+    seen = _with_paintings(inputs, lambda style: match_luminance(style, photo.batch))
+
+    def finish(result: Tensor) -> Tensor:
+        rows, columns = result.shape[-2:]
+        return with_colours_of(result, resize(photo.batch, (rows, columns)).clamp(0, 1), space)
+
+    return replace(seen, photo=grey), finish
+
+
+def _with_paintings(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:
+    paintings = tuple(_changed(painting, change) for painting in inputs.paintings)
+    return replace(inputs, paintings=paintings)
+
+
+def _changed(picture: Picture, change: Callable[[Tensor], Tensor]) -> Picture:
+    return replace(picture, pixels=change(picture.batch)[0])
