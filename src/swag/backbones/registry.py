@@ -13,6 +13,7 @@ from swag.backbones import bundled
 from swag.backbones import edits as edits_by_name
 from swag.backbones import weights as weights_of
 from swag.backbones.backbone import Backbone, Normalise
+from swag.backbones.greedy import choose
 from swag.backbones.initialisation import SCHEMES, calibrate, seeded
 from swag.backbones.presets import PRESETS, Preset
 from swag.backbones.reductions import last_before_each_reduction
@@ -50,12 +51,13 @@ def create(
         name: `swag/...` (bundled), `torchvision/...`, `timm/...`, or a module of one's own, which
             is copied, keeps its weights under `weights="pretrained"` and takes pictures
             normalised as ImageNet's.
-        weights: `pretrained`, `random`, `random:SCHEME[+calibrated]`, or a file; see `weights`.
+        weights: `pretrained`, `random`, `random:SCHEME[:OPTION][+calibrated]`, or a file; see
+            `weights`.
         seed: of random weights.
         edits: names of changes, in order; see `edits`. Batch normalisation is folded and
             channels are laid out last, which changes nothing but speed and memory, unless
             `no-fold` or `no-channels-last` is among them.
-        calibrate_on: sRGB pictures for `+calibrated`.
+        calibrate_on: sRGB pictures for `+calibrated`; the greedy scheme reconstructs the first.
         style_layers: instead of the preset's; those before each reduction if there is none.
         content_layers: instead of the preset's; the second deepest style layer if there is none.
 
@@ -75,7 +77,10 @@ def create(
         edits=edits,
         weights=f"{weights}, seed {seed}" if given.scheme else str(weights),
     )
-    return _with_layers(backbone, style_layers, content_layers)
+    backbone = _with_layers(backbone, style_layers, content_layers)
+    if given.draws > 1:
+        choose(backbone, draws=given.draws, seed=seed, pictures=calibrate_on)
+    return backbone
 
 
 def assemble(
