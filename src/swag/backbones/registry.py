@@ -28,11 +28,15 @@ BUNDLED = Preset("", bundled.STYLE_LAYERS, bundled.CONTENT_LAYERS)
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the list of networks: its name, whether its layers are chosen, what it is."""
+    """A line of the list of networks: its name, whether its layers are chosen, what it is.
+
+    The weights in the package have a card.
+    """
 
     name: str
     preset: bool
     about: str
+    card: bundled.Card | None = None
 
 
 def create(
@@ -109,7 +113,9 @@ def available() -> list[Entry]:
 
     trained = bundled.trained_names()
     listed = [
-        Entry(f"swag/{name}", True, "bundled" if name in trained else "random weights only so far")
+        _bundled_entry(bundled.card(name))
+        if name in trained
+        else Entry(f"swag/{name}", True, "random weights only so far")
         for name in bundled.names()
     ]
     listed += [Entry(name, True, preset.about) for name, preset in PRESETS.items()]
@@ -118,6 +124,12 @@ def available() -> list[Entry]:
         if f"torchvision/{name}" not in PRESETS:
             listed.append(Entry(f"torchvision/{name}", False, found))
     return [*listed, Entry("timm/NAME", False, f"any network of timm; {found}")]
+
+
+def _bundled_entry(card: bundled.Card) -> Entry:
+    top1 = "" if card.top1 is None else f", top-1 {card.top1:.1%} of Tiny ImageNet"
+    about = f"bundled, {card.bytes / 1e6:.1f} MB{top1}, SHA-256 {card.sha256[:12]}..."
+    return Entry(card.name, True, about, card)
 
 
 def _source(name: str | nn.Module, given: Weights, seed: int) -> Source:
