@@ -89,6 +89,16 @@ def strengths() -> dict[str, Candidate]:
 CANDIDATES = {"networks": networks, "layers": layers, "strengths": strengths}
 
 
+def pairs_of(args: argparse.Namespace) -> list[tuple[Path, Path]]:
+    """Each content with each style, along the diagonals: the first few hold all of both."""
+    count = len(args.styles)
+    return [
+        (content, args.styles[(row + turn) % count])
+        for turn in range(count)
+        for row, content in enumerate(args.contents)
+    ]
+
+
 def picture_of(args: argparse.Namespace, label: str, content: Path, style: Path) -> Path:
     """Where a picture is kept."""
     folder = label.replace("/", "-").replace(":", "-").replace(", ", "_").replace(" ", "-")
@@ -97,7 +107,7 @@ def picture_of(args: argparse.Namespace, label: str, content: Path, style: Path)
 
 def make(args: argparse.Namespace) -> None:
     """Stylise what is missing, one pair after another, so that all candidates have as many."""
-    for content, style in itertools.product(args.contents, args.styles):
+    for content, style in pairs_of(args):
         for label, candidate in CANDIDATES[args.what]().items():
             out = picture_of(args, label, content, style)
             if out.exists():
@@ -147,7 +157,7 @@ def judged(
 def judge(args: argparse.Namespace) -> None:
     """Measure all pairs whose pictures are all there, and write the errors to a file."""
     rows = []
-    for content, style in itertools.product(args.contents, args.styles):
+    for content, style in pairs_of(args):
         files = {n: picture_of(args, n, content, style) for n in CANDIDATES[args.what]()}
         if not all(file.exists() for file in files.values()):
             continue
@@ -203,8 +213,7 @@ def spread(values: Iterable[float], sign: str = "") -> str:
 
 def sheet(args: argparse.Namespace) -> None:
     """Write one row for each chosen pair, one column for each candidate, as they are listed."""
-    pairs = list(itertools.product(args.contents, args.styles))
-    rows = []
+    pairs, rows = pairs_of(args), []
     for content, style in (pairs[i] for i in args.pairs):
         files = [picture_of(args, n, content, style) for n in CANDIDATES[args.what]()]
         pictures = [swag.image.read(path, size=args.size).batch for path in (style, *files)]

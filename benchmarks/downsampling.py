@@ -40,7 +40,7 @@ def twin(name: str, reduction: str) -> Architecture:
 def train_twins(args: argparse.Namespace) -> None:
     """Train all twins, one after another, each from the same seed; those that are there stay."""
     sources, validation = find(args.data)
-    for name, reduction in itertools.product(NETWORKS, REDUCTIONS):
+    for name, reduction in itertools.product(args.networks, REDUCTIONS):
         out = args.out / f"{name}-{reduction}.pt"
         out.parent.mkdir(parents=True, exist_ok=True)
         steps = train(
@@ -100,7 +100,7 @@ def measure(args: argparse.Namespace) -> None:
     ]
     rows = [torch.cat(paintings, dim=3)[0]]
     line("the styles", paintings)
-    for name, reduction, way in itertools.product(NETWORKS, REDUCTIONS, ("trained", "random")):
+    for name, reduction, way in itertools.product(args.networks, REDUCTIONS, ("trained", "random")):
         saved = args.out / f"{name}-{reduction}.pt" if way == "trained" else None
         network = network_of(name, reduction, saved)
         made = [
@@ -131,6 +131,7 @@ def main() -> None:
     parser.add_argument("part", choices=("train", "measure"))
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--styles", type=Path, nargs="+", default=[])
     parser.add_argument("--size", type=int, default=192)

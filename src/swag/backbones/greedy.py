@@ -37,7 +37,11 @@ SIDE = 64
 """Rows and columns of the picture that is reconstructed, in pixels."""
 
 STEPS = 20
-"""Steps of L-BFGS of a reconstruction; measured to rank draws as six times as many do."""
+"""Steps of L-BFGS of a reconstruction.
+
+Where draws differ most (the first two stages of swag/resnet) they rank them as six times as many
+steps do: rank correlations of 0.8 and 0.9 over 8 draws; about 0.4 in the stem and the last stages.
+"""
 
 _NOISE = 0.1
 _EVALUATIONS = 1.25
