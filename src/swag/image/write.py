@@ -1,7 +1,6 @@
 """Write a picture, whole or not at all."""
 
 import os
-import secrets
 import stat
 from collections.abc import Mapping
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from swag.errors import ImageError
+from swag.files import open_temporary, write_whole
 from swag.image.encode import Format, format_of
 from swag.image.metadata import check_texts
 from swag.image.raster import Array, Picture, one_line
@@ -46,7 +46,10 @@ def write(
     form = format_of(path, bits)
     data = _encoded(_samples(picture, form, bits), form, quality, texts)
     try:
-        _replace(path, data, overwrite)
+        # The target once more at the end: encoding takes a while.
+        write_whole(
+            path, lambda file: file.write(data), check=lambda: _check_target(path, overwrite)
+        )
     except (OSError, ValueError) as error:
         raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
 
@@ -61,7 +64,7 @@ def check_writable(path: Path, *, overwrite: bool, bits: int = 8) -> None:
     format_of(path, bits)
     _check_target(path, overwrite)
     try:
-        descriptor, temporary = _temporary(path)
+        descriptor, temporary = open_temporary(path)
         os.close(descriptor)
         os.unlink(temporary)
     except (OSError, ValueError) as error:
@@ -130,37 +133,3 @@ def _encoded(samples: Array, form: Format, quality: int, texts: Mapping[str, str
         return form.encode(samples, quality, texts)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         raise ImageError(f"{form.name} cannot hold this picture: {one_line(error)}") from error
-
-
-def _replace(path: Path, data: bytes, overwrite: bool) -> None:
-    descriptor, temporary = _temporary(path)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _check_target(path, overwrite)  # again: encoding takes a while
-        os.replace(temporary, os.path.realpath(path))
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    _sync_folder(os.path.dirname(temporary))
-
-
-def _temporary(path: Path) -> tuple[int, str]:
-    """A new file in the folder where the path leads, following links, so that links stay."""
-    folder = os.path.dirname(os.path.realpath(path))
-    temporary = os.path.join(folder, f".swag-{secrets.token_hex(6)}.part")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    return os.open(temporary, flags, 0o666), temporary
-
-
-def _sync_folder(folder: str) -> None:
-    """Make the new name outlast a power cut, on systems that can open a folder."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
