@@ -11,7 +11,7 @@ from torch import Tensor
 from swag.errors import ImageError
 from swag.files import open_temporary, write_whole
 from swag.image.encode import Format, format_of
-from swag.image.metadata import check_texts
+from swag.image.metadata import XMP, as_xmp, check_texts
 from swag.image.raster import Array, Picture, one_line
 from swag.image.source import label, reason
 
@@ -25,6 +25,7 @@ def write(
     bits: int = 8,
     quality: int = 95,
     metadata: Mapping[str, str] | None = None,
+    source_type: str | None = None,
     overwrite: bool = True,
 ) -> None:
     """Write a picture in the format that the path's extension names, with an sRGB profile.
@@ -33,7 +34,8 @@ def write(
     values are clamped and rounded to the nearest step. PNG and TIFF are lossless and hold 8 or
     16 `bits`; JPEG and AVIF (4:4:4) and WebP (4:2:0) hold 8, with `quality` from 1 to 100. Alpha
     is kept, except by JPEG, which has none: there it is dropped and the colours stay as they are.
-    `metadata` are names and texts that `read_metadata` gives back from every format.
+    `metadata` are names and texts that `read_metadata` gives back from every format, and
+    `source_type` is IPTC's digital source type, which says how the picture came to be.
 
     The file appears complete or not at all: it is written beside its place, forced to the disk
     and renamed; what stood there stays until then. ImageError, one line: whatever
@@ -41,6 +43,8 @@ def write(
     than the format holds.
     """
     texts = dict(metadata or {})
+    if source_type is not None:
+        texts[XMP] = as_xmp(source_type)
     check_texts(texts)
     _check_target(path, overwrite)
     form = format_of(path, bits)

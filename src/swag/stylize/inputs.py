@@ -12,7 +12,7 @@ from torch import Tensor
 from swag.config import Settings
 from swag.errors import SettingsError
 from swag.image import Picture, Source, read, resize
-from swag.stylize.update import Task
+from swag.stylize.record import Task
 
 
 @dataclass(frozen=True)
