@@ -7,16 +7,26 @@ Settings and pictures in, a stream of updates out; whoever reads the stream may 
 """
 
 from swag.stylize.device import device_of
+from swag.stylize.keeping import SECONDS, keeping
+from swag.stylize.pause import Paused
+from swag.stylize.pause import load as load_checkpoint
+from swag.stylize.record import Made, is_unfinished
 from swag.stylize.tasks import finish, iterate, reconstruct, stylize, texture
 from swag.stylize.update import Result, Task, Update
 
 __all__ = [
+    "SECONDS",
+    "Made",
+    "Paused",
     "Result",
     "Task",
     "Update",
     "device_of",
     "finish",
+    "is_unfinished",
     "iterate",
+    "keeping",
+    "load_checkpoint",
     "reconstruct",
     "stylize",
     "texture",

@@ -6,6 +6,7 @@ path is among them.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from swag.backbones import Backbone, fingerprint
 from swag.config import Settings
 from swag.errors import SettingsError, SwagError
+from swag.image import read_metadata
 
 Task = Literal["stylize", "texture", "reconstruct"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -116,6 +118,14 @@ def from_texts(found: Mapping[str, str], name: str) -> tuple[Settings, Made]:
         raise SettingsError(
             f"{name} says how it was made in words that this version does not know: {reason}"
         ) from error
+
+
+def is_unfinished(path: str | os.PathLike[str]) -> bool:
+    """Whether this is a picture of ours that was written when its run was interrupted."""
+    try:
+        return not from_texts(read_metadata(path), str(path))[1].finished
+    except SwagError:
+        return False
 
 
 def _canonical(values: Mapping[str, Any]) -> str:

@@ -58,7 +58,7 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
     content_mask: Source | None = None,
     style_mask: Source | Sequence[Source] | None = None,
     content_map: Source | None = None,
-    resume: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | pause.Paused | None = None,
     **overrides: Any,
 ) -> Iterator[Update]:
     """Yield an `Update` after each step; everything is checked before the first is asked for.
@@ -77,7 +77,7 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
     given = backbone if isinstance(backbone, backbones.Backbone) else None
     if backbone is not None:
         overrides["backbone"] = backbone if isinstance(backbone, str) else backbone.name
-    paused = None if resume is None else pause.load(resume)
+    paused = pause.load(resume) if isinstance(resume, str | os.PathLike) else resume
     if paused is not None:
         overrides = paused.settings_with(overrides)
     chosen = settings(**overrides)
