@@ -68,7 +68,8 @@ def perform(
 ) -> None:
     """Check everything, run, and write the picture; an interrupted run keeps its best one.
 
-    `pictures` are those beside content and style, by the names `iterate` has for them.
+    `pictures` are those beside content and style, by the names `iterate` has for them; `like`
+    among them is a picture that is to be made again.
 
     Raises:
         SwagError: a setting, a picture, a backbone, or a place that cannot be written.
@@ -78,8 +79,8 @@ def perform(
     words = _words(task, content, style, given)
     if output.resume is not None:
         given["resume"] = load_checkpoint(output.resume)
-        overrides = given["resume"].settings_with(overrides)
-    chosen = settings(**overrides)
+    earlier = given.get("resume") or given.get("like")
+    chosen = settings(**(overrides if earlier is None else earlier.settings_with(overrides)))
     output.check()
     steps: list[dict[str, Any]] = []
     last: Update | None = None
@@ -176,6 +177,8 @@ def _words(
     """The command that names these pictures again; settings are in the checkpoint."""
     words = ["swag", task, *(str(path) for path in (content, *(style or ())) if path is not None)]
     for name, files in pictures.items():
+        if name == "like":
+            continue  # its settings are in the checkpoint, too
         for file in files if isinstance(files, list) else [files]:
             words += [f"--{name.replace('_', '-')}", str(file)]
     return shlex.join(words)

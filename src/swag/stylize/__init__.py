@@ -10,7 +10,7 @@ from swag.stylize.device import device_of
 from swag.stylize.keeping import SECONDS, keeping
 from swag.stylize.pause import Paused
 from swag.stylize.pause import load as load_checkpoint
-from swag.stylize.record import Made, is_unfinished
+from swag.stylize.record import Made, Recorded, is_unfinished, recorded
 from swag.stylize.tasks import finish, iterate, reconstruct, stylize, texture
 from swag.stylize.update import Result, Task, Update
 
@@ -18,6 +18,7 @@ __all__ = [
     "SECONDS",
     "Made",
     "Paused",
+    "Recorded",
     "Result",
     "Task",
     "Update",
@@ -28,6 +29,7 @@ __all__ = [
     "keeping",
     "load_checkpoint",
     "reconstruct",
+    "recorded",
     "stylize",
     "texture",
 ]

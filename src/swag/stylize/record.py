@@ -85,6 +85,83 @@ class Made(BaseModel):
         )
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """What a picture says of how it was made; `name` is the picture's."""
+
+    name: str
+    settings: Settings
+    made: Made
+
+    def settings_with(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of the picture, some of them changed.
+
+        SettingsError where its weights came from a file that has to be given.
+        """
+        values = {**self.settings.model_dump(mode="json"), **overrides}
+        named = values["weights"] == "pretrained" or values["weights"].startswith("random")
+        if not named and "weights" not in overrides:
+            raise SettingsError(
+                f"{self.name} was made with weights from a file {values['weights']!r}; give it "
+                "with --weights"
+            )
+        return values
+
+    def check_same(self, task: Task, settings: Settings, inputs: Mapping[str, str]) -> None:
+        """Refuse another task, or pictures that are not those of the picture: SettingsError."""
+        if task != self.made.task:
+            raise SettingsError(f"{self.name} was made by `{self.made.task}`, not by `{task}`")
+        names = self.made.inputs.keys() | inputs.keys()
+        missing = sorted(names - inputs.keys())
+        added = sorted(names - self.made.inputs.keys())
+        changed = sorted(n for n in names.difference(missing, added)
+                         if inputs[n] != self.made.inputs[n])  # fmt: skip
+        said = [
+            f"{word} {', '.join(found)}"
+            for word, found in (("without", missing), ("with another", changed), ("with", added))
+            if found
+        ]
+        if said:
+            raise SettingsError(
+                f"the picture would not be that of {self.name}, but one {' and '.join(said)}; give "
+                "the files that it was made from (their SHA-256 is in it)"
+            )
+
+    def check_network(self, identity: Identity) -> None:
+        """Refuse other weights than those of the picture: SettingsError."""
+        if identity.weights != self.made.weights:
+            raise SettingsError(
+                f"the picture would not be that of {self.name}: the weights of "
+                f"{self.settings.backbone} are others (their SHA-256 differs)"
+            )
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why the picture may differ all the same."""
+        here = versions()
+        others = [f"{k} {v}" for k, v in self.made.versions.items() if here.get(k) != v]
+        doubts = [f"it was made with {' and '.join(others)}"] if others else []
+        return doubts + [f"its run fell back: {text}" for text in self.made.fallbacks]
+
+
+def recorded(path: str | os.PathLike[str]) -> Recorded:
+    """What a picture says of how it was made.
+
+    Raises:
+        ImageError: it cannot be read.
+        SettingsError: it says nothing, or what is not known, or is the picture of a run that was
+            interrupted.
+    """
+    name = str(path)
+    settings, made = from_texts(read_metadata(path), name)
+    if not made.finished:
+        raise SettingsError(
+            f"{name} was written when its run was interrupted, at step {made.step} of "
+            f"{settings.steps}; go on from its checkpoint, or run anew"
+        )
+    return Recorded(name, settings, made)
+
+
 def versions() -> dict[str, str]:
     """The versions on which the bits of a picture depend."""
     from swag import __version__

@@ -119,7 +119,6 @@ class Run:
 
     def check_paused(self, paused: Paused) -> None:
         """Raise the CheckpointError of a checkpoint that is not one of this run."""
-        paused.check_network(self.identity)
         scale = min(paused.standing.scale, len(self.scales) - 1)
         size = self._size(self.inputs.canvas, self.scales[scale].size)
         latents = self.form.encode(torch.zeros(1, 3, *size))

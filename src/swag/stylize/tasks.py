@@ -8,11 +8,11 @@ from swag import backbones
 from swag.config import Settings, settings
 from swag.errors import SettingsError
 from swag.image import Source
-from swag.stylize import pause
 from swag.stylize.device import device_of
 from swag.stylize.inputs import Inputs, read_inputs
+from swag.stylize.pause import Paused, load
 from swag.stylize.recolour import recoloured
-from swag.stylize.record import Task
+from swag.stylize.record import Recorded, Task, recorded
 from swag.stylize.run import Run
 from swag.stylize.update import Result, Update
 
@@ -58,7 +58,8 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
     content_mask: Source | None = None,
     style_mask: Source | Sequence[Source] | None = None,
     content_map: Source | None = None,
-    resume: str | os.PathLike[str] | pause.Paused | None = None,
+    resume: str | os.PathLike[str] | Paused | None = None,
+    like: str | os.PathLike[str] | Recorded | None = None,
     **overrides: Any,
 ) -> Iterator[Update]:
     """Yield an `Update` after each step; everything is checked before the first is asked for.
@@ -68,7 +69,8 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
     `content_mask` and `style_mask` pair regions by colour or shades of grey (`swag.regions`);
     where `content_map` is bright, the content counts, where it is black, it does not.
     `resume` is a checkpoint (`Update.save_checkpoint`): the run goes on with its settings, from
-    the update that was kept, which comes first; the pictures must be the same.
+    the update that was kept, which comes first; the pictures must be the same. `like` is a
+    picture that a run has made: its settings are taken, and its inputs and weights asked for.
 
     Raises:
         SwagError: a setting, a picture, a backbone or its weights; a checkpoint that is damaged or
@@ -77,9 +79,11 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
     given = backbone if isinstance(backbone, backbones.Backbone) else None
     if backbone is not None:
         overrides["backbone"] = backbone if isinstance(backbone, str) else backbone.name
-    paused = pause.load(resume) if isinstance(resume, str | os.PathLike) else resume
-    if paused is not None:
-        overrides = paused.settings_with(overrides)
+    paused = load(resume) if isinstance(resume, str | os.PathLike) else resume
+    made = recorded(like) if isinstance(like, str | os.PathLike) else like
+    earlier = paused or made
+    if earlier is not None:
+        overrides = earlier.settings_with(overrides)
     chosen = settings(**overrides)
     if task != "stylize" and "start" not in overrides:
         chosen = chosen.model_copy(update={"start": "noise"})
@@ -88,8 +92,8 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
         initial=initial, content_mask=content_mask, style_mask=style_mask, content_map=content_map,
     )  # fmt: skip
     _check_jitter(chosen)
-    if paused is not None:
-        paused.check_same(task, chosen, inputs.hashes)
+    if earlier is not None:
+        earlier.check_same(task, chosen, inputs.hashes)
     inputs, last = recoloured(chosen, inputs)
     device = device_of(chosen.device)
     network = _network(chosen, inputs) if given is None else given
@@ -97,6 +101,8 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
     network.to(device)
     run = Run(chosen, task, network, inputs, device, last)
     run.check()
+    if earlier is not None:
+        earlier.check_network(run.identity)
     if paused is not None:
         run.check_paused(paused)
     return run.updates(paused)
