@@ -19,6 +19,9 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
     single: options.Set = None,
     seed: options.Seed = None,
     device: options.Device = None,
+    resume: options.Resume = None,
+    checkpoint_every: options.Every = options.SECONDS,
+    no_metadata: options.NoMetadata = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -36,7 +39,7 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
 ) -> None:
     """Give a photo the style of a picture.
 
-    Interrupted with Ctrl-C, it keeps the picture it has.
+    Interrupted with Ctrl-C, it keeps the best picture it has, and goes on with --resume.
     """
     from swag.cli.running import Output, perform
 
@@ -53,5 +56,6 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
         "content_map": content_map,
         "initial": initial,
     }
-    path = output or options.named_for([content, *style])
-    perform("stylize", content, style, chosen, Output(path, overwrite, quiet, json), pictures)
+    path = options.output_of(output, resume, [content, *style])
+    out = Output(path, overwrite, quiet, json, resume, checkpoint_every, not no_metadata)
+    perform("stylize", content, style, chosen, out, pictures)
