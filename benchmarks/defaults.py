@@ -1,6 +1,7 @@
 """Choose the defaults: variants of one setting, judged by networks that were not optimised.
 
     python benchmarks/defaults.py --contents DIR --styles DIR [--pairs 3] [--size 192]
+        [--variants "bures, 2 : 1" "gram, 4 : 1" ...]
 
 Each content is paired with each style. A judge is another network of the family; its errors are
 shares of the span between the two pictures (0 the style, 1 the photo), of Gram matrices, of
@@ -28,6 +29,10 @@ VARIANTS: dict[str, dict[str, object]] = {
     "covariance, tv 1": {"style_loss": "covariance", "total_variation": 1.0},
     "gram, root": {"smoothing": "power:exponent=0.5"},
     "gram, softmax auto": {"smoothing": "softmax:temperature=auto"},
+} | {
+    f"{loss}, {ratio:g} : 1": {"style_loss": loss, "style_weight": ratio, "content_weight": 1.0}
+    for loss in ("gram", "covariance", "bures", "sliced")
+    for ratio in (1.0, 2.0, 4.0, 10.0)
 }
 JUDGES = ("swag/vgg", "swag/noresnet")
 FORMS = ("gram", "covariance", "moments")
@@ -61,6 +66,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--size", type=int, default=192)
     parser.add_argument("--steps", type=int, default=90)
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     args = parser.parse_args()
     # Spread over the folder, so that neighbours in the alphabet do not decide.
     contents, styles = (
@@ -68,8 +74,8 @@ def main() -> None:
         for files in (sorted(folder.iterdir()) for folder in (args.contents, args.styles))
     )
     network = swag.backbones.create("swag/resnet", edits=("reflect",))
-    for name, variant in VARIANTS.items():
-        rows = []
+    for name in args.variants:
+        variant, rows = VARIANTS[name], []
         for content, style in itertools.product(contents, styles):
             result = swag.stylize(
                 content, style, backbone=network, size=args.size, steps=args.steps, **variant
