@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from swag import __version__
-from swag.cli import analyze, listings, reconstruct, rerun, stylize, texture, train_backbone
+from swag.cli import analyze, batch, listings, reconstruct, rerun, stylize, texture, train_backbone
 from swag.errors import SwagError
 
 
@@ -41,6 +41,7 @@ PICTURES = "Make a picture"
 app.command(rich_help_panel=PICTURES)(stylize.stylize)
 app.command(rich_help_panel=PICTURES)(texture.texture)
 app.command(rich_help_panel=PICTURES)(reconstruct.reconstruct)
+app.command(rich_help_panel=PICTURES)(batch.batch)
 app.command(rich_help_panel=PICTURES)(rerun.rerun)
 LISTS = "What there is"
 app.command(rich_help_panel=LISTS)(listings.backbones)
