@@ -1,5 +1,6 @@
 """Passes over a picture in tiles, which become smaller where memory runs out."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -108,7 +109,9 @@ class Sweep:
                     raise
             # Outside of the handler, which would keep the tensors of the failed pass alive.
             self.side //= 2
-            self.fallbacks.append(f"memory ran out: tiles of {self.side} pixels")
+            words = f"memory ran out: in tiles of {self.side} pixels"
+            self.fallbacks.append(words)
+            logging.getLogger("swag").warning(words)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
