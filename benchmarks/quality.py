@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 import swag
-from swag.config import settings
+from swag.backbones import Backbone
+from swag.config import Settings, settings
 from swag.losses import get
 from swag.objective import Objective, Term
 from swag.smoothing import parse
@@ -60,6 +61,25 @@ def judge(name: str, photo: Tensor, style: Tensor) -> Objective:
     return Objective.of(network.extract, terms, start=photo, style=style)
 
 
+def objective_of(chosen: Settings, network: Backbone, photo: Tensor, style: Tensor) -> Objective:
+    """The loss of a run at full size."""
+    terms = style_terms(chosen, network, [style], places_of(chosen, 1, None, []), photo)
+    terms += content_terms(chosen, network, photo, style, None)
+    return Objective.of(network.extract, terms, start=photo, style=style)
+
+
+@torch.no_grad()
+def judged(
+    reference: Objective, judges: list[Objective], image: Tensor
+) -> tuple[float, float, float]:
+    """The reference's loss, and the mean errors of style and content under the judges."""
+    errors = [one(image) for one in judges]
+    style, content = (
+        statistics.mean(float(each[key]) for each in errors) for key in ("style", "content")
+    )
+    return float(sum(reference(image).values())), style, content
+
+
 def main() -> None:
     """Print a line whenever a run is looked at."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -75,12 +95,9 @@ def main() -> None:
     same = {"preset": "released-code", "backbone": network, "size": args.size,
             "smoothing": SMOOTHING}  # fmt: skip
     chosen = settings(**{**same, "backbone": "swag/resnet"})
-    terms = style_terms(chosen, network, [style], places_of(chosen, 1, None, []), photo)
-    terms += content_terms(chosen, network, photo, style, None)
-    reference = Objective.of(network.extract, terms, start=photo, style=style)
-    with torch.no_grad():
-        first = float(sum(reference(photo).values()))
+    reference = objective_of(chosen, network, photo, style)
     judges = [judge(name, photo, style) for name in JUDGES]
+    first, *_ = judged(reference, judges, photo)
     ours = {**same, "optimizer": "lbfgs"}
     default = {"backbone": network, "size": args.size, "square": True}
     runs = [
@@ -95,19 +112,10 @@ def main() -> None:
         if name in ("coarse to fine", "default"):
             seen = iter([*seen][-1:])
         for spent, steps, small in seen:
-            image = swag.image.resize(small, square)
-            with torch.no_grad():
-                loss = float(sum(reference(image).values())) / first
-                judged = [one(image) for one in judges]
-            style_error, content_error = (
-                statistics.mean(float(errors[key]) for errors in judged)
-                for key in ("style", "content")
-            )
-            print(
-                f"| {name} | {steps} | {spent:.1f} | {loss:.2e} | {style_error:.3f} "
-                f"| {content_error:.3f} |",
-                flush=True,
-            )
+            errors = judged(reference, judges, swag.image.resize(small, square))
+            loss, style_error, content_error = errors
+            cells = f"{spent:.1f} | {loss / first:.2e} | {style_error:.3f} | {content_error:.3f}"
+            print(f"| {name} | {steps} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":
