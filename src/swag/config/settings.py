@@ -65,6 +65,9 @@ class Settings(BaseModel):
     content_weight: Weight | None = Field(None, description="instead of what strength gives")
     total_variation: Weight = 1.0
     pixel_range: Weight = 1.0
+    tile: Literal["auto"] | Annotated[int, Field(ge=0, le=LARGEST_SIZE)] = Field(
+        "auto", description="side of tiles in pixels; 0: all at once; auto: where it must be"
+    )
     device: str = "auto"
 
     @field_validator("smoothing")
