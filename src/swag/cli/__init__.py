@@ -11,7 +11,15 @@ import typer
 from typer.core import TyperGroup
 
 from swag import __version__
-from swag.cli import analyze, listings, reconstruct, stylize, texture, train_backbone
+from swag.cli import (
+    analyze,
+    experiment,
+    listings,
+    reconstruct,
+    stylize,
+    texture,
+    train_backbone,
+)
 from swag.errors import SwagError
 
 
@@ -49,6 +57,7 @@ app.command(rich_help_panel=LISTS)(listings.presets)
 app.command(rich_help_panel=LISTS)(listings.methods)
 STUDY = "Study"
 app.command(rich_help_panel=STUDY)(analyze.analyze)
+app.command(rich_help_panel=STUDY)(experiment.experiment)
 app.command(name="train-backbone", rich_help_panel=STUDY)(train_backbone.train_backbone)
 
 
