@@ -89,7 +89,7 @@ def test_a_plain_block_has_no_branch_and_a_torchvision_one_has_its_last_norm(sty
     edits = ("no-fold",)
     residual = backbones.create("torchvision/resnet18", weights="random", edits=edits)
     rows = measures.suppression(residual, style)
-    assert [row["block"] for row in rows][0] == "layer1.0"
+    assert next(row["block"] for row in rows) == "layer1.0"
     assert all(0 <= row["lowered"] <= 1 for row in rows)
 
 

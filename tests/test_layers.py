@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[1] / "src" / PACKAGE
 ROWS = [
     {"errors", "shapes", "files", "precision"},
     {"image", "features", "smoothing", "statistics", "losses"}
-    | {"parametrisation", "jitter", "colours", "regions"},
-    {"backbones", "config", "objective", "optimize", "schedule", "checkpoint", "tiles"},
+    | {"parametrisation", "jitter", "colours", "regions", "tiles"},
+    {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},
     {"stylize", "training", "feedforward"},
     {"experiments", "distributed"},
     {"cli", "web"},

@@ -13,6 +13,7 @@ from swag import backbones, image, losses, smoothing, statistics
 from swag.config import PRESETS, Settings, settings
 from swag.errors import (
     BackboneError,
+    CheckpointError,
     ImageError,
     OptimizationError,
     SettingsError,
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "PRESETS",
     "BackboneError",
+    "CheckpointError",
     "ImageError",
     "OptimizationError",
     "Result",

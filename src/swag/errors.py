@@ -5,6 +5,7 @@
     ├── BackboneError       an unknown network or layer, or a layer that cannot be read
     │   └── WeightsError    weights that are missing, damaged, or of another network
     ├── SettingsError       a setting that is out of range, misspelt, or at odds with another
+    ├── CheckpointError     a checkpoint that is damaged, or of another run
     └── OptimizationError   an optimisation that left the finite numbers and could not return
 
 A message is one line: what was given, what was expected, what to do. The command line prints
@@ -30,6 +31,10 @@ class WeightsError(BackboneError):
 
 class SettingsError(SwagError):
     """A setting that is out of range, misspelt, or at odds with another."""
+
+
+class CheckpointError(SwagError):
+    """A checkpoint that is damaged, or of another run."""
 
 
 class OptimizationError(SwagError):

@@ -1,32 +1,80 @@
 """Files that are whole or absent."""
 
+import contextlib
+import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO
 
+Path = str | os.PathLike[str]
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+
+def write_whole(
+    path: Path, write: Callable[[IO[bytes]], object], *, check: Callable[[], object] | None = None
+) -> None:
     """Let `write` fill a file that appears at `path` only when it is complete and on the disk.
 
     The bytes go to a temporary file in the same folder, are synced, and take the name in one
-    step; on any failure the temporary file is removed and an older file at `path` stays.
+    step, after `check` has had a last look; on any failure the temporary file is removed and an
+    older file at `path` stays. A link at `path` stays, and the file it leads to is replaced.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, temporary = open_temporary(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
+        if check is not None:
+            check()
+        os.replace(temporary, os.path.realpath(path))
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
+    _sync_folder(os.path.dirname(temporary))
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def open_temporary(path: Path) -> tuple[int, str]:
+    """A new file in the folder where the path leads, open for writing, and its name.
+
+    Those for the same path that a killed process left behind are removed.
+    """
+    folder, name = os.path.split(os.path.realpath(path))
+    key = f".swag-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}-"
+    _sweep(folder, key)
+    temporary = os.path.join(folder, f"{key}{os.getpid()}-{secrets.token_hex(4)}.part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return os.open(temporary, flags, 0o666), temporary
+
+
+def _sweep(folder: str, key: str) -> None:
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if name.startswith(key) and name.endswith(".part") and _is_orphan(name[len(key) :]):
+                os.unlink(os.path.join(folder, name))
+
+
+def _is_orphan(name: str) -> bool:
+    """Whether the process whose number begins the name has ended; where that cannot be, no."""
+    number = name.partition("-")[0]
+    if os.name != "posix" or not number.isdecimal():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the new name outlast a power cut, on systems that can open a folder."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -7,6 +7,7 @@ create(my_module, style_layers=["0", "2"], content_layers=["2"])
 
 from swag.backbones.backbone import Backbone, Normalise
 from swag.backbones.edits import EDITS
+from swag.backbones.fingerprint import check_finite, fingerprint
 from swag.backbones.initialisation import calibrate
 from swag.backbones.registry import Entry, assemble, available, create
 from swag.backbones.sources import Source
@@ -21,6 +22,8 @@ __all__ = [
     "assemble",
     "available",
     "calibrate",
+    "check_finite",
     "create",
+    "fingerprint",
     "sha256",
 ]

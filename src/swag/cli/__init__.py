@@ -16,6 +16,7 @@ from swag.cli import (
     experiment,
     listings,
     reconstruct,
+    rerun,
     stylize,
     texture,
     train_backbone,
@@ -49,6 +50,7 @@ PICTURES = "Make a picture"
 app.command(rich_help_panel=PICTURES)(stylize.stylize)
 app.command(rich_help_panel=PICTURES)(texture.texture)
 app.command(rich_help_panel=PICTURES)(reconstruct.reconstruct)
+app.command(rich_help_panel=PICTURES)(rerun.rerun)
 LISTS = "What there is"
 app.command(rich_help_panel=LISTS)(listings.backbones)
 app.command(rich_help_panel=LISTS)(listings.losses)

@@ -43,7 +43,7 @@ Weights = Annotated[
     str | None,
     typer.Option(
         "--weights", metavar="WEIGHTS", show_default=False,
-        help="pretrained, random, or a .safetensors or .pth file.",
+        help="pretrained, random, random:greedy, or a .safetensors or .pth file.",
     ),
 ]  # fmt: skip
 Smoothing = Annotated[
@@ -105,6 +105,27 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and no progress bar.")]
 
 
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume", metavar="FILE", show_default=False,
+        help="Go on from the checkpoint of a run that was interrupted, with its settings.",
+    ),
+]  # fmt: skip
+Every = Annotated[
+    float,
+    typer.Option(
+        "--checkpoint-every", metavar="SECONDS", min=0,
+        help="How often OUT.ckpt is written, at the least every 50 steps; 0: after each step.",
+    ),
+]  # fmt: skip
+NoMetadata = Annotated[
+    bool,
+    typer.Option("--no-metadata", help="Keep settings, hashes and losses out of the picture."),
+]
+SECONDS = 30.0
+"""The default of `--checkpoint-every`; `swag.stylize` has the same."""
+
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -140,6 +161,15 @@ def _single(pairs: Sequence[str]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             values[name] = text
     return values
+
+
+def output_of(
+    given: Path | None, resume: Path | None, inputs: Sequence[Path], suffix: str = ""
+) -> Path:
+    """The path given, or that of a checkpoint's picture, or one named for the inputs."""
+    if given is None and resume is not None and resume.suffix == ".ckpt":
+        return resume.with_suffix("")
+    return given or named_for(inputs, suffix)
 
 
 def named_for(inputs: Sequence[Path], suffix: str = "") -> Path:

@@ -1,6 +1,7 @@
 """One run: everything checked first, a bar while it goes, the picture and a trace at its end."""
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,21 +11,51 @@ from typing import Any
 import typer
 
 from swag.cli.bars import run_bar
-from swag.cli.interruption import interrupted
+from swag.cli.interruption import interrupted, stop_asked
 from swag.config import settings
-from swag.errors import SettingsError
+from swag.errors import CheckpointError, SettingsError
 from swag.image import check_writable
-from swag.stylize import Result, Task, Update, iterate
+from swag.stylize import (
+    SECONDS,
+    Task,
+    Update,
+    is_unfinished,
+    iterate,
+    keeping,
+    load_checkpoint,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Output:
-    """Where a run's picture goes, and what is printed."""
+    """Where a run's picture goes, and what is printed; `resume` is a checkpoint to go on from."""
 
     path: Path
     overwrite: bool
     quiet: bool
     as_json: bool
+    resume: Path | None = None
+    every: float = SECONDS
+    metadata: bool = True
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the run's own checkpoint is kept."""
+        return self.path.with_name(self.path.name + ".ckpt")
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a picture that is there may be replaced: one that is yet to be finished may."""
+        return self.overwrite or (self.resume is not None and is_unfinished(self.path))
+
+    def check(self) -> None:
+        """Refuse, before any work, a place that cannot be written, or another run's checkpoint."""
+        check_writable(self.path, overwrite=self.replaces)
+        if self.resume is None and self.checkpoint.exists() and not self.overwrite:
+            raise SettingsError(
+                f"{self.checkpoint} is there, of a run that was interrupted; go on with --resume "
+                f"{self.checkpoint}, or say --overwrite to begin anew"
+            )
 
 
 def perform(
@@ -35,16 +66,22 @@ def perform(
     output: Output,
     pictures: Mapping[str, Any] | None = None,
 ) -> None:
-    """Check everything, run, and write the picture; an interrupted run keeps its latest one.
+    """Check everything, run, and write the picture; an interrupted run keeps its best one.
 
-    `pictures` are those beside content and style, by the names `iterate` has for them.
+    `pictures` are those beside content and style, by the names `iterate` has for them; `like`
+    among them is a picture that is to be made again.
 
     Raises:
         SwagError: a setting, a picture, a backbone, or a place that cannot be written.
         typer.Exit: with status 130 after an interruption.
     """
-    chosen = settings(**overrides)
-    check_writable(output.path, overwrite=output.overwrite)
+    given = {name: file for name, file in (pictures or {}).items() if file is not None}
+    words = _words(task, content, style, given)
+    if output.resume is not None:
+        given["resume"] = load_checkpoint(output.resume)
+    earlier = given.get("resume") or given.get("like")
+    chosen = settings(**(overrides if earlier is None else earlier.settings_with(overrides)))
+    output.check()
     steps: list[dict[str, Any]] = []
     last: Update | None = None
     finished = False
@@ -52,21 +89,27 @@ def perform(
         shown = not (output.quiet or output.as_json)
         # What `iterate` refuses comes before the bar, so that it is one line.
         with _memory(chosen.size):
-            given = {name: file for name, file in (pictures or {}).items() if file is not None}
             updates = iterate(
                 content, None if style is None else list(style), task=task, **given, **overrides
             )
-            with run_bar(chosen, shown=shown) as show:
-                for last in updates:
+            kept = keeping(updates, output.checkpoint, every=output.every, failed=_warn)
+            with (
+                run_bar(chosen, shown=shown) as show,
+                stop_asked(lambda: bool(steps)) as stopping,
+            ):
+                for last in kept:
                     steps.append(_line(last))
                     show(last)
-        finished = True
+                    if stopping() and not last.last:
+                        _keep(last, output)
+                        break
+                finished = last is not None and (last.last or not stopping())
     except KeyboardInterrupt:
         if last is None:
             raise interrupted(" before the first step; nothing was written") from None
     if last is None:
         raise SettingsError("the run made no step; give more steps or another start")
-    _finish(last, steps, output, finished=finished)
+    _finish(last, steps, output, words, finished=finished)
 
 
 def _line(update: Update) -> dict[str, Any]:
@@ -80,27 +123,65 @@ def _line(update: Update) -> dict[str, Any]:
     }
 
 
-def _finish(last: Update, steps: list[dict[str, Any]], output: Output, *, finished: bool) -> None:
+def _keep(last: Update, output: Output) -> None:
+    """The checkpoint of a run that is stopped between two steps."""
+    try:
+        last.save_checkpoint(output.checkpoint)
+    except CheckpointError as error:
+        _warn(error)
+
+
+def _warn(error: CheckpointError) -> None:
+    typer.echo(f"swag: warning: {error}; the run goes on", err=True)
+
+
+def _finish(
+    last: Update, steps: list[dict[str, Any]], output: Output, words: str, *, finished: bool
+) -> None:
     """Write the picture, and say where it is."""
-    result = Result(last.image, last.losses, last.settings, steps)
-    result.save(output.path, overwrite=output.overwrite)
+    result = last.result(steps, finished=finished)
+    result.save(output.path, overwrite=output.replaces, metadata=output.metadata)
+    if finished:
+        output.checkpoint.unlink(missing_ok=True)
     if output.as_json:
         trace = {
             "output": str(output.path),
             "finished": finished,
             "seconds": steps[-1]["seconds"],
             "settings": result.config,
+            "fallbacks": list(result.fallbacks),
             "steps": steps,
         }
         typer.echo(json.dumps(trace, indent=1))
     elif finished and not output.quiet:
         typer.echo(str(output.path))
     if not finished:
-        height, width = last.size
-        raise interrupted(
-            f" at step {last.index + 1} of {last.steps}; the picture so far, {width} x {height} "
-            f"pixels, is {output.path}"
-        )
+        raise interrupted(_how_to_go_on(last, output, words))
+
+
+def _how_to_go_on(last: Update, output: Output, words: str) -> str:
+    height, width = last.size
+    said = (
+        f" at step {last.index + 1} of {last.steps}; the picture so far, {width} x {height} "
+        f"pixels, is {output.path}"
+    )
+    if not output.checkpoint.exists():
+        return said
+    more = "" if output.metadata else " --no-metadata --overwrite"
+    return f"{said}; go on with: {words} --resume {shlex.quote(str(output.checkpoint))}{more}"
+
+
+def _words(
+    task: Task, content: Path | None, style: Sequence[Path] | None, pictures: Mapping[str, Any]
+) -> str:
+    """The command that names these pictures again; settings are in the checkpoint."""
+    words = ["swag", task, *(str(path) for path in (content, *(style or ())) if path is not None)]
+    for name, files in pictures.items():
+        if name == "like":
+            continue  # its settings are in the checkpoint, too
+        for file in files if isinstance(files, list) else [files]:
+            words += [f"--{name.replace('_', '-')}", str(file)]
+    return shlex.join(words)
 
 
 @contextmanager

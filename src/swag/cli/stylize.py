@@ -19,6 +19,9 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
     single: options.Set = None,
     seed: options.Seed = None,
     device: options.Device = None,
+    resume: options.Resume = None,
+    checkpoint_every: options.Every = options.SECONDS,
+    no_metadata: options.NoMetadata = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -30,12 +33,13 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
     colours: controls.Colours = None,
     content_mask: controls.ContentMask = None,
     style_mask: controls.StyleMask = None,
+    feather: controls.Feather = None,
     content_map: controls.ContentMap = None,
     initial: controls.Initial = None,
 ) -> None:
     """Give a photo the style of a picture.
 
-    Interrupted with Ctrl-C, it keeps the picture it has.
+    Interrupted with Ctrl-C, it keeps the best picture it has, and goes on with --resume.
     """
     from swag.cli.running import Output, perform
 
@@ -44,6 +48,7 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
         smoothing=smoothing, size=size, steps=steps, strength=strength, seed=seed, device=device,
         style_loss=style_loss, content_loss=content_loss, style_weights=controls.weights(blend),
         style_scale=style_scale, style_rotations=style_rotations or None, colours=colours,
+        feather=feather,
     )  # fmt: skip
     pictures = {
         "content_mask": content_mask,
@@ -51,5 +56,6 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
         "content_map": content_map,
         "initial": initial,
     }
-    path = output or options.named_for([content, *style])
-    perform("stylize", content, style, chosen, Output(path, overwrite, quiet, json), pictures)
+    path = options.output_of(output, resume, [content, *style])
+    out = Output(path, overwrite, quiet, json, resume, checkpoint_every, not no_metadata)
+    perform("stylize", content, style, chosen, out, pictures)

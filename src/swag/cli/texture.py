@@ -17,6 +17,9 @@ def texture(  # noqa: PLR0913 - the arguments of a command are its options
     single: options.Set = None,
     seed: options.Seed = None,
     device: options.Device = None,
+    resume: options.Resume = None,
+    checkpoint_every: options.Every = options.SECONDS,
+    no_metadata: options.NoMetadata = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -37,5 +40,6 @@ def texture(  # noqa: PLR0913 - the arguments of a command are its options
         seed=seed,
         device=device,
     )
-    path = output or options.named_for(style, "-texture")
-    perform("texture", None, style, chosen, Output(path, overwrite, quiet, json))
+    path = options.output_of(output, resume, style, "-texture")
+    out = Output(path, overwrite, quiet, json, resume, checkpoint_every, not no_metadata)
+    perform("texture", None, style, chosen, out)

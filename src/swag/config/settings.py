@@ -47,6 +47,7 @@ class Settings(BaseModel):
     style_scale: float = Field(1.0, ge=0.1, le=4, description="size of the style picture")
     colours: Colours = Field("style", description="whose colours the result has")
     style_rotations: bool = Field(False, description="the style's quarter turns count as it does")
+    feather: float = Field(0.0, ge=0, le=1024, description="soft edges of masks, in pixels")
     palette: Weight = Field(0.0, description="of the style's colours by themselves")
     content_loss: str = "content"
     content_layers: dict[str, Weight] | None = None

@@ -1,7 +1,7 @@
 """From samples to the bytes of a file, for each format that is written.
 
-Every file carries an sRGB profile and nothing of the picture it was made from: no EXIF, no
-position, no time.
+Every file carries an sRGB profile, the texts it is given, and nothing of the picture it was made
+from: no EXIF, no position, no time.
 """
 
 import difflib
@@ -20,11 +20,13 @@ from PIL import Image
 
 from swag.errors import ImageError
 from swag.image.colour import srgb_profile
-from swag.image.metadata import as_description, as_exif
+from swag.image.metadata import XMP, as_description, as_exif, xmp_of
 from swag.image.raster import Array
 from swag.image.source import label
 
 Text = Mapping[str, str]
+
+_XMP_TAG = 700
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def _avif(samples: Array, quality: int, text: Text) -> bytes:
 def _pillow(kind: str, samples: Array, text: Text, **options: Any) -> bytes:
     stream = io.BytesIO()
     image = Image.fromarray(samples)
+    if xmp := xmp_of(text):
+        options["xmp"] = xmp
     image.save(stream, kind, icc_profile=srgb_profile(), exif=as_exif(text), **options)
     return stream.getvalue()
 
@@ -84,7 +88,8 @@ def _tiff(samples: Array, quality: int, text: Text) -> bytes:
         compression="adobe_deflate",
         predictor=True,
         iccprofile=srgb_profile(),
-        description=as_description(text) if text else None,
+        description=as_description(text) if text.keys() - {XMP} else None,
+        extratags=[(_XMP_TAG, "B", len(xmp), xmp, True)] if (xmp := xmp_of(text)) else None,
         metadata=None,
         software=False,
     )

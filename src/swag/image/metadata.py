@@ -1,7 +1,9 @@
 """Words inside a picture's file: settings that made it, so that it can be made again.
 
 PNG holds each word in a text chunk of its own. The other formats hold all of them as one JSON
-object in the image description, the one text field that JPEG, WebP, AVIF and TIFF share.
+object in the image description, the one text field that JPEG, WebP, AVIF and TIFF share. What
+other programs are to find, the kind of the picture's source, stands in XMP, where each format has
+it.
 """
 
 import json
@@ -18,6 +20,18 @@ from swag.image.raster import MAX_PIXELS
 from swag.image.source import container, label, open_path
 
 _DESCRIPTION = 0x010E
+XMP = "XML:com.adobe.xmp"
+"""The name under which PNG holds XMP, and `read_metadata` gives it."""
+
+_XMP = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" '
+    'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+    'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/{}"/>'
+    '</rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
+)
 MAX_TEXT_BYTES = 60_000
 """Text that every format holds: EXIF in JPEG has 65,533 bytes, its own structure included."""
 
@@ -53,14 +67,29 @@ def check_texts(texts: Mapping[str, str]) -> None:
         raise ImageError(f"metadata takes {length} bytes; expected at most {MAX_TEXT_BYTES}")
 
 
+def as_xmp(source_type: str) -> str:
+    """An XMP packet that says nothing but IPTC's digital source type; ImageError if it is none."""
+    if not (source_type.isascii() and source_type.isalpha()):
+        raise ImageError(
+            f"{source_type!r} is no digital source type of IPTC; expected one word, as "
+            "trainedAlgorithmicMedia"
+        )
+    return _XMP.format(source_type)
+
+
+def xmp_of(texts: Mapping[str, str]) -> bytes:
+    """The XMP among the texts, as bytes; empty if there is none."""
+    return texts.get(XMP, "").encode()
+
+
 def as_description(texts: Mapping[str, str]) -> str:
     """Texts as a JSON object in ASCII, which is all that the description field may hold."""
-    return json.dumps(dict(texts))
+    return json.dumps({name: text for name, text in texts.items() if name != XMP})
 
 
 def as_exif(texts: Mapping[str, str]) -> bytes:
     """An EXIF block with the texts in it and nothing else; empty without texts."""
-    if not texts:
+    if not texts.keys() - {XMP}:
         return b""
     exif = Exif()
     exif[_DESCRIPTION] = as_description(texts)
@@ -69,15 +98,21 @@ def as_exif(texts: Mapping[str, str]) -> bytes:
 
 def _texts(image: ImageFile) -> dict[str, str]:
     if not isinstance(image, PngImageFile):
-        return _from_description(image.getexif().get(_DESCRIPTION))
+        texts = _from_description(image.getexif().get(_DESCRIPTION))
+        xmp = image.info.get("xmp")
+        if isinstance(xmp, bytes) and 0 < len(xmp) <= MAX_TEXT_BYTES:
+            texts[XMP] = xmp.decode(errors="replace")
+        return texts
     assert image.png is not None  # until its pixels are decoded
     return {key: str(text) for key, text in image.png.im_text.items()}
 
 
 def _from_description(value: object) -> dict[str, str]:
     """The texts in a description; none where a camera wrote it, and not `write`."""
+    if not isinstance(value, str) or len(value) > MAX_TEXT_BYTES:
+        return {}
     try:
-        texts = json.loads(value) if isinstance(value, str) else None
+        texts = json.loads(value)
     except ValueError:
         return {}
     if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):

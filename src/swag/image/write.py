@@ -1,7 +1,6 @@
 """Write a picture, whole or not at all."""
 
 import os
-import secrets
 import stat
 from collections.abc import Mapping
 
@@ -10,8 +9,9 @@ import torch
 from torch import Tensor
 
 from swag.errors import ImageError
+from swag.files import open_temporary, write_whole
 from swag.image.encode import Format, format_of
-from swag.image.metadata import check_texts
+from swag.image.metadata import XMP, as_xmp, check_texts
 from swag.image.raster import Array, Picture, one_line
 from swag.image.source import label, reason
 
@@ -25,6 +25,7 @@ def write(
     bits: int = 8,
     quality: int = 95,
     metadata: Mapping[str, str] | None = None,
+    source_type: str | None = None,
     overwrite: bool = True,
 ) -> None:
     """Write a picture in the format that the path's extension names, with an sRGB profile.
@@ -33,7 +34,8 @@ def write(
     values are clamped and rounded to the nearest step. PNG and TIFF are lossless and hold 8 or
     16 `bits`; JPEG and AVIF (4:4:4) and WebP (4:2:0) hold 8, with `quality` from 1 to 100. Alpha
     is kept, except by JPEG, which has none: there it is dropped and the colours stay as they are.
-    `metadata` are names and texts that `read_metadata` gives back from every format.
+    `metadata` are names and texts that `read_metadata` gives back from every format, and
+    `source_type` is IPTC's digital source type, which says how the picture came to be.
 
     The file appears complete or not at all: it is written beside its place, forced to the disk
     and renamed; what stood there stays until then. ImageError, one line: whatever
@@ -41,12 +43,17 @@ def write(
     than the format holds.
     """
     texts = dict(metadata or {})
+    if source_type is not None:
+        texts[XMP] = as_xmp(source_type)
     check_texts(texts)
     _check_target(path, overwrite)
     form = format_of(path, bits)
     data = _encoded(_samples(picture, form, bits), form, quality, texts)
     try:
-        _replace(path, data, overwrite)
+        # The target once more at the end: encoding takes a while.
+        write_whole(
+            path, lambda file: file.write(data), check=lambda: _check_target(path, overwrite)
+        )
     except (OSError, ValueError) as error:
         raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
 
@@ -61,7 +68,7 @@ def check_writable(path: Path, *, overwrite: bool, bits: int = 8) -> None:
     format_of(path, bits)
     _check_target(path, overwrite)
     try:
-        descriptor, temporary = _temporary(path)
+        descriptor, temporary = open_temporary(path)
         os.close(descriptor)
         os.unlink(temporary)
     except (OSError, ValueError) as error:
@@ -130,37 +137,3 @@ def _encoded(samples: Array, form: Format, quality: int, texts: Mapping[str, str
         return form.encode(samples, quality, texts)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         raise ImageError(f"{form.name} cannot hold this picture: {one_line(error)}") from error
-
-
-def _replace(path: Path, data: bytes, overwrite: bool) -> None:
-    descriptor, temporary = _temporary(path)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _check_target(path, overwrite)  # again: encoding takes a while
-        os.replace(temporary, os.path.realpath(path))
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    _sync_folder(os.path.dirname(temporary))
-
-
-def _temporary(path: Path) -> tuple[int, str]:
-    """A new file in the folder where the path leads, following links, so that links stay."""
-    folder = os.path.dirname(os.path.realpath(path))
-    temporary = os.path.join(folder, f".swag-{secrets.token_hex(6)}.part")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    return os.open(temporary, flags, 0o666), temporary
-
-
-def _sync_folder(folder: str) -> None:
-    """Make the new name outlast a power cut, on systems that can open a folder."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

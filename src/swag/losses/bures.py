@@ -16,9 +16,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from swag.losses import gram
+from swag.losses import covariance, gram
 from swag.losses.loss import EMPTY
 from swag.losses.precision import in_full_precision
+from swag.losses.sums import Centre, Means, Sums
 from swag.losses.weighting import weighted_mean
 from swag.precision import widened
 from swag.shapes import FeatureMap, GramMatrix, PerImage, Where
@@ -75,6 +76,14 @@ def merge(descriptions: Sequence[Normal]) -> Normal:
     apart = means - mean
     within = torch.stack([covariance for _, covariance in descriptions])
     return mean, (within + apart[..., :, None] * apart[..., None, :]).mean(0)
+
+
+def finish(means: Means, centre: Centre) -> Normal:
+    """The description from the means about a centre; see `swag.losses.sums`."""
+    return centre + means[0], covariance.products_about_mean(means)
+
+
+SUMS = Sums(covariance.add, finish, degrees=(1, 2), centred=True)
 
 
 def _bures(a: GramMatrix, b: GramMatrix) -> PerImage:

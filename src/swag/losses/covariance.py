@@ -8,6 +8,7 @@ feature transforms", NIPS 2017, whose whitening and colouring match it.
 
 from swag.losses import gram
 from swag.losses.precision import in_full_precision
+from swag.losses.sums import Centre, Means, Sums, added
 from swag.losses.weighting import weighted_mean
 from swag.shapes import FeatureMap, GramMatrix, PerImage, Where
 
@@ -25,6 +26,26 @@ def describe(features: FeatureMap, where: Where | None = None) -> GramMatrix:
 def compare(a: GramMatrix, b: GramMatrix) -> PerImage:
     """Sum of squared differences of two covariance matrices, at least 0."""
     return gram.compare(a, b)
+
+
+@in_full_precision
+def add(features: FeatureMap, shares: float | Where, centre: Centre | None) -> Means:
+    """The share of a part of a map in the means about a centre and in the products about it."""
+    if centre is not None:
+        features = features - centre[:, :, None, None]
+    return added(features, shares), *gram.add(features, shares, None)
+
+
+def products_about_mean(means: Means) -> GramMatrix:
+    """The products about the mean from those about any centre."""
+    away, products = means
+    about: GramMatrix = products - away[:, :, None] * away[:, None, :]
+    return about
+
+
+SUMS = Sums(
+    add, finish=lambda means, centre: products_about_mean(means), degrees=(1, 2), centred=True
+)
 
 
 def poster_factor(d: int, m: int, unit: float) -> float:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from swag.losses.precision import in_full_precision
+from swag.losses.sums import Centre, Means, Sums
 from swag.losses.weighting import scaled_positions
 from swag.shapes import FeatureMap, GramMatrix, PerImage, Where
 
@@ -73,6 +74,18 @@ def _channels_last(features: Tensor) -> bool:
 def compare(a: GramMatrix, b: GramMatrix) -> PerImage:
     """Sum of squared differences of two Gram matrices, at least 0."""
     return (a - b).square().sum((1, 2))
+
+
+@in_full_precision
+def add(features: FeatureMap, shares: float | Where, centre: Centre | None) -> Means:
+    """The share of a part of a map in the products of its channels; see `swag.losses.sums`."""
+    positions = features.shape[2] * features.shape[3]
+    if isinstance(shares, float):
+        return (describe(features) * (positions * shares),)
+    return (describe(features * shares.sqrt()) * positions,)
+
+
+SUMS = Sums(add, finish=lambda means, centre: means[0], degrees=(2,), centred=False)
 
 
 def poster_factor(d: int, m: int, unit: float) -> float:

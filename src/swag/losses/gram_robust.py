@@ -62,6 +62,9 @@ def magnitude(description: GramMatrix, *, penalty: str = "huber", corner: float 
     return compare(torch.zeros_like(target), target, penalty=penalty, corner=corner)
 
 
+SUMS = gram.SUMS
+
+
 def _l1(difference: GramMatrix, corner: Corner) -> GramMatrix:
     return difference.abs()
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
+from swag.losses.sums import Sums
 from swag.shapes import PerImage
 
 Description = Tensor | tuple[Tensor, ...]
@@ -68,6 +69,8 @@ class Loss:
     """Whether all layers are described together: a tuple of maps, from shallow to deep."""
     of_pixels: bool = False
     """Whether the maps are the pictures themselves rather than layers of a network."""
+    sums: Sums | None = None
+    """How to describe a map piece by piece; None where a description needs all of it at once."""
     factors: tuple[Callable[[int, int, float], float], Callable[[int, int], float]] | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
     """The options that are not the default ones."""
@@ -126,6 +129,7 @@ def loss_of(
         reference=reference,
         magnitude=getattr(module, "magnitude", sum_of_squares),
         merge=getattr(module, "merge", mean_of),
+        sums=getattr(module, "SUMS", None),
         factors=factors,
         **rest,
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
+from swag.losses.sums import Centre, Means, Sums, added
 from swag.losses.weighting import weighted_mean
 from swag.shapes import FeatureMap, PerImage, Where
 
@@ -36,14 +37,34 @@ def describe(features: FeatureMap, where: Where | None = None) -> Moments:
         centre = weighted_mean(features, where)
         mean = centre.flatten(1)
         variance = weighted_mean((features - centre).square(), where).flatten(1)
-    deviation = (variance + SMALLEST_DEVIATION**2).sqrt() - SMALLEST_DEVIATION
-    return mean, deviation
+    return mean, _deviation(variance)
 
 
 @in_full_precision
 def compare(a: Moments, b: Moments) -> PerImage:
     """Sum of squared differences of means and of standard deviations, at least 0."""
     return (a[0] - b[0]).square().sum(1) + (a[1] - b[1]).square().sum(1)
+
+
+@in_full_precision
+def add(features: FeatureMap, shares: float | Where, centre: Centre | None) -> Means:
+    """The share of a part of a map in the means about a centre, and in those of squares."""
+    if centre is not None:
+        features = features - centre[:, :, None, None]
+    return added(features, shares), added(features.square(), shares)
+
+
+def finish(means: Means, centre: Centre) -> Moments:
+    """The description from the means about a centre; see `swag.losses.sums`."""
+    away, squares = means
+    return centre + away, _deviation((squares - away.square()).clamp(min=0))
+
+
+SUMS = Sums(add, finish, degrees=(1, 2), centred=True)
+
+
+def _deviation(variance: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+    return (variance + SMALLEST_DEVIATION**2).sqrt() - SMALLEST_DEVIATION
 
 
 def poster_factor(d: int, m: int, unit: float) -> float:

@@ -4,32 +4,44 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from swag.losses.pixel_range import pixel_range
-from swag.losses.total_variation import total_variation
+from swag.losses.pixel_range import distances
+from swag.losses.total_variation import differences
 from swag.shapes import Image, PerImage
 
 
 @dataclass(frozen=True)
 class Penalty:
-    """A term on the pixels; `measure` gives one number for each picture."""
+    """A term on the pixels: the mean of what each of them costs.
+
+    The cost of a pixel depends on those down to `below` rows below it, and on none above it, so
+    that it can be taken strip by strip.
+    """
 
     name: str
-    measure: Callable[[Image], PerImage]
+    cost: Callable[[Image], Image]
+    below: int
     summary: str
     reference: str
+
+    def measure(self, image: Image) -> PerImage:
+        """One number for each picture."""
+        mean: PerImage = self.cost(image).mean((1, 2, 3))
+        return mean
 
 
 PENALTIES: Mapping[str, Penalty] = MappingProxyType(
     {
         "total_variation": Penalty(
             "total_variation",
-            total_variation,
+            differences,
+            1,
             "how much neighbouring pixels differ",
             "Rudin, Osher and Fatemi, 1992",
         ),
         "pixel_range": Penalty(
             "pixel_range",
-            pixel_range,
+            distances,
+            0,
             "how far pixels have left [0, 1]",
             "Mahendran and Vedaldi, IJCV 2016",
         ),

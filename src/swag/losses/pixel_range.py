@@ -10,6 +10,11 @@ from swag.shapes import Image, PerImage
 
 
 @in_full_precision
+def distances(image: Image) -> Image:
+    """Squared distance of each pixel value from [0, 1]."""
+    return (image - image.clamp(0, 1)).square()
+
+
 def pixel_range(image: Image) -> PerImage:
     """Mean squared distance of the pixel values from [0, 1]; 0 for a picture within."""
-    return (image - image.clamp(0, 1)).square().mean((1, 2, 3))
+    return distances(image).mean((1, 2, 3))

@@ -16,8 +16,8 @@ CORNER = 0.01
 
 
 @in_full_precision
-def total_variation(image: Image) -> PerImage:
-    """Mean length of the difference to the right and lower neighbour, over pixels and channels.
+def differences(image: Image) -> Image:
+    """Length of the difference to the right and lower neighbour of each pixel, by channel.
 
     At least 0, and 0 for a constant picture. Departure: the length is sqrt(x^2 + y^2 + c^2) - c
     with c = 0.01, so that its slope is defined where there is no difference; the colours are
@@ -25,5 +25,9 @@ def total_variation(image: Image) -> PerImage:
     """
     right = pad(image.diff(dim=3), (0, 1, 0, 0))
     below = pad(image.diff(dim=2), (0, 0, 0, 1))
-    length = (right.square() + below.square() + CORNER**2).sqrt() - CORNER
-    return length.mean((1, 2, 3))
+    return (right.square() + below.square() + CORNER**2).sqrt() - CORNER
+
+
+def total_variation(image: Image) -> PerImage:
+    """The mean of `differences` over pixels and channels."""
+    return differences(image).mean((1, 2, 3))

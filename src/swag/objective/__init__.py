@@ -6,10 +6,23 @@
 
 Targets are described once, when the objective is made; then every picture costs one pass of the
 network, however many terms there are. The picture itself is the layer `pixels`.
+`TiledObjective` is the same for pictures whose activations do not fit into memory.
 """
 
 from swag.objective.objective import Objective
 from swag.objective.term import Matched, Normalisation, Term
-from swag.objective.view import PIXELS, Extract, Part, View
+from swag.objective.tiled import TiledObjective
+from swag.objective.view import PIXELS, Extract, Part, View, with_pixels
 
-__all__ = ["PIXELS", "Extract", "Matched", "Normalisation", "Objective", "Part", "Term", "View"]
+__all__ = [
+    "PIXELS",
+    "Extract",
+    "Matched",
+    "Normalisation",
+    "Objective",
+    "Part",
+    "Term",
+    "TiledObjective",
+    "View",
+    "with_pixels",
+]

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from swag.losses import PENALTIES
-from swag.objective.targets import Reader, parts_of
+from swag.objective.reading import Reader
+from swag.objective.targets import parts_of
 from swag.objective.term import Term
 from swag.objective.view import Extract, Part, with_pixels
 from swag.precision import widened

@@ -1,15 +1,14 @@
 """Targets are described once: from terms to the parts that are compared at each step."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from math import sqrt
 
 import torch
-from torch import Tensor
 
+from swag.objective.reading import Reading
 from swag.objective.term import Term
-from swag.objective.view import PIXELS, Extract, Part, View
-from swag.shapes import FeatureMap, FeatureMaps, OwnImage
+from swag.objective.view import PIXELS, Part, View
+from swag.shapes import OwnImage
 from swag.smoothing import Smoothing
 
 SMALLEST_SPAN = 1e-6
@@ -18,70 +17,78 @@ SMALLEST_SPAN = 1e-6
 NO_SMOOTHING = Smoothing("none")
 
 
-class Reader:
-    """The activations of pictures at all layers of an objective; each picture is read once."""
-
-    def __init__(self, extract: Extract, layers: Iterable[str]) -> None:
-        self.extract = extract
-        self.layers = tuple(dict.fromkeys(layers))
-        self._kept: list[tuple[Tensor, FeatureMaps]] = []
-
-    def __call__(self, image: OwnImage) -> FeatureMaps:
-        """The activations of a picture by layer."""
-        for picture, features in self._kept:
-            if picture is image:
-                return features
-        with torch.no_grad():
-            self._kept.append((image, self.extract(image, self.layers)))
-        return self._kept[-1][1]
-
-
-def parts_of(term: Term, read: Reader, start: OwnImage, style: OwnImage) -> list[Part]:
+def parts_of(term: Term, read: Reading, start: OwnImage, style: OwnImage) -> list[Part]:
     """The parts of a term: one for each layer, or a single one for a joint loss.
 
     `auto` parameters are fitted to `style`; `start` is the first picture of the run.
     """
-    fitted = {layer: _fitted(term, layer, read(style)[layer]) for layer in term.layers}
-    groups = [tuple(term.layers)] if term.loss.joint else [(layer,) for layer in term.layers]
-    total = sum(term.layers.values())
-    parts = []
-    for layers in groups:
-        view = View(term.loss, layers, tuple(fitted[layer] for layer in layers))
-        view = replace(view, units=_units(term, view, read)) if term.loss.joint else view
-        share = sum(term.layers[layer] for layer in layers)
-        if term.normalisation not in ("paper", "released-code"):
-            share /= total
-        part = _part(term, view, read, start, term.weight * share)
-        if term.matched != "none":
-            plain = replace(view, smoothings=(NO_SMOOTHING,) * len(layers))
-            twin = _part(term, plain, read, start, term.weight * share)
-            part = replace(part, factor=part.factor * _ratio(term, part, twin, read, start))
-        parts.append(part)
-    return parts
+    views = _views(term, read, style)
+    parts = _parts(term, views, read, start)
+    if term.matched == "none":
+        return parts
+    plain = [replace(view, smoothings=(NO_SMOOTHING,) * len(view.layers)) for view in views]
+    image = start if term.other is None else term.other
+    measure = _gradient_norms if term.matched == "gradient" else _errors
+    smoothed = measure(parts, read, image)
+    unsmoothed = measure(_parts(term, plain, read, start), read, image)
+    return [
+        replace(part, factor=part.factor * (without / size if size > 0 else 1.0))
+        for part, size, without in zip(parts, smoothed, unsmoothed, strict=True)
+    ]
 
 
-def _fitted(term: Term, layer: str, features_of_style: FeatureMap) -> Smoothing:
+def _views(term: Term, read: Reading, style: OwnImage) -> list[View]:
+    fitted = {layer: _fitted(term, layer, read, style) for layer in term.layers}
+    if not term.loss.joint:
+        return [View(term.loss, (layer,), (fitted[layer],)) for layer in term.layers]
+    view = View(term.loss, tuple(term.layers), tuple(fitted.values()))
+    return [replace(view, units=_units(term, view, read))]
+
+
+def _fitted(term: Term, layer: str, read: Reading, style: OwnImage) -> Smoothing:
     if layer == PIXELS:
         return NO_SMOOTHING
-    return term.smoothing.at(layer).fitted(features_of_style)
+    smoothing = term.smoothing.at(layer)
+    if smoothing.parameter != "auto":
+        return smoothing
+    return smoothing.fitted(read.sample(style, layer))
 
 
 @torch.no_grad()
-def _part(term: Term, view: View, read: Reader, start: OwnImage, share: float) -> Part:
-    described = [view.describe(read(image), where) for image, where in term.targets]
-    target = term.loss.merge(described) if len(described) > 1 else described[0]
-    part = Part(term.name, view, term.where, target, 1.0)
-    return replace(part, factor=share * _unit_error(term, part, read, start))
+def _parts(term: Term, views: list[View], read: Reading, start: OwnImage) -> list[Part]:
+    described = [read.descriptions(views, image, where) for image, where in term.targets]
+    targets = [
+        term.loss.merge(list(same)) if len(same) > 1 else same[0]
+        for same in zip(*described, strict=True)
+    ]
+    parts = [
+        Part(term.name, view, term.where, target, 1.0)
+        for view, target in zip(views, targets, strict=True)
+    ]
+    units = _unit_errors(term, parts, read, start)
+    return [
+        replace(part, factor=term.weight * _share(term, part.view) * unit)
+        for part, unit in zip(parts, units, strict=True)
+    ]
 
 
-def _units(term: Term, view: View, read: Reader) -> tuple[float, ...]:
+def _share(term: Term, view: View) -> float:
+    """How much the layers of a view count among those of the term."""
+    share = sum(term.layers[layer] for layer in view.layers)
+    absolute = term.normalisation in ("paper", "released-code")
+    return share if absolute else share / sum(term.layers.values())
+
+
+def _units(term: Term, view: View, read: Reading) -> tuple[float, ...]:
     """What the maps of a joint loss are divided by, so that layers count by their weights.
 
     The root mean square of the targets' maps, over the root of the weight.
     """
     units = []
     for layer, smooth in zip(view.layers, view.smoothings, strict=True):
-        squares = [float(smooth(read(image)[layer]).square().mean()) for image, _ in term.targets]
+        squares = [
+            float(smooth(read.whole(image, layer)).square().mean()) for image, _ in term.targets
+        ]
         size = sqrt(sum(squares) / len(squares)) or 1.0
         units.append(size / sqrt(max(term.layers[layer], 1e-12)))
     return tuple(units)
@@ -92,36 +99,29 @@ def _reference(term: Term, start: OwnImage) -> OwnImage:
     return start if term.normalisation != "span" or term.other is None else term.other
 
 
-def _unit_error(term: Term, part: Part, read: Reader, start: OwnImage) -> float:
-    """By what the comparison of descriptions is multiplied."""
-    reference = read(_reference(term, start))
+def _unit_errors(term: Term, parts: list[Part], read: Reading, start: OwnImage) -> list[float]:
+    """By what the comparisons of descriptions are multiplied."""
+    reference = _reference(term, start)
     if term.normalisation in ("paper", "released-code"):
-        layer, smooth = part.view.layers[0], part.view.smoothings[0]
-        _, d, h, w = reference[layer].shape
-        if term.normalisation == "paper":
-            return term.loss.poster_factor(d, h * w, smooth.unit(reference[layer].shape))
-        return term.loss.released_factor(d, h * w)
-    size = float(term.loss.magnitude(part.target)[0])
+        return [_absolute(term, part.view, read, reference) for part in parts]
+    sizes = [float(term.loss.magnitude(part.target)[0]) for part in parts]
     if term.normalisation == "target":
-        return 1 / size
-    return 1 / max(float(part.error(reference)), SMALLEST_SPAN * size)
+        return [1 / size for size in sizes]
+    errors = read.errors(parts, reference)
+    return [1 / max(error, SMALLEST_SPAN * size) for error, size in zip(errors, sizes, strict=True)]
 
 
-def _ratio(term: Term, part: Part, plain: Part, read: Reader, start: OwnImage) -> float:
-    """By what a smoothed part is multiplied to weigh what it does without smoothing."""
-    image = start if term.other is None else term.other
-    measure = _gradient_norm if term.matched == "gradient" else _error
-    smoothed, unsmoothed = measure(part, read, image), measure(plain, read, image)
-    return unsmoothed / smoothed if smoothed > 0 else 1.0
+def _absolute(term: Term, view: View, read: Reading, reference: OwnImage) -> float:
+    shape = read.shape(reference, view.layers[0])
+    _, d, h, w = shape
+    if term.normalisation == "paper":
+        return term.loss.poster_factor(d, h * w, view.smoothings[0].unit(shape))
+    return term.loss.released_factor(d, h * w)
 
 
-def _error(part: Part, read: Reader, image: OwnImage) -> float:
-    return float(part.error(read(image)))
+def _errors(parts: list[Part], read: Reading, image: OwnImage) -> list[float]:
+    return read.errors(parts, image)
 
 
-@torch.enable_grad()
-def _gradient_norm(part: Part, read: Reader, image: OwnImage) -> float:
-    pixels = image.detach().clone().requires_grad_()
-    error = part.error(read.extract(pixels, part.view.layers))
-    (gradient,) = torch.autograd.grad(error, pixels)
-    return float(gradient.double().norm())
+def _gradient_norms(parts: list[Part], read: Reading, image: OwnImage) -> list[float]:
+    return [float(read.gradient(part, image).double().norm()) for part in parts]

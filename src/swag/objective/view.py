@@ -53,7 +53,10 @@ class Part:
 
     def error(self, features: FeatureMaps) -> Tensor:
         """This part of the term for the first picture of the batch, in float64."""
-        described = self.view.describe(features, self.where)
+        return self.error_of(self.view.describe(features, self.where))
+
+    def error_of(self, described: Description) -> Tensor:
+        """The same of a description."""
         return widened(self.view.loss.compare(described, self.target)[0]) * self.factor
 
 

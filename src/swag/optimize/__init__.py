@@ -12,8 +12,19 @@ measure progress only relative to the first loss: how small a loss is in itself 
 
 from swag.optimize.adam import Adam
 from swag.optimize.lbfgs import Lbfgs
-from swag.optimize.loop import State, Step, optimize
+from swag.optimize.loop import State, Step, optimize, shown
 from swag.optimize.point import Loss, Method, Point
 from swag.optimize.torch_lbfgs import TorchLbfgs
 
-__all__ = ["Adam", "Lbfgs", "Loss", "Method", "Point", "State", "Step", "TorchLbfgs", "optimize"]
+__all__ = [
+    "Adam",
+    "Lbfgs",
+    "Loss",
+    "Method",
+    "Point",
+    "State",
+    "Step",
+    "TorchLbfgs",
+    "optimize",
+    "shown",
+]

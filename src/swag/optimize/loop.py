@@ -98,7 +98,15 @@ def optimize(
             point = _gone_back(state, loss)
         state.image, state.step = point.image, index + 1
         _keep_best(state, point)
-        yield Step(index, _averaged(state, average), _losses(point), state)
+        _take_into_average(state, average)
+        yield Step(index, shown(state, average), _losses(point), state)
+
+
+def shown(state: State, average: float | None) -> Image:
+    """The picture to show or keep: the latest iterate, or the average of the iterates so far."""
+    if average is None or state.average is None:
+        return state.image
+    return state.average / (1 - average**state.averaged)
 
 
 def _keep_best(state: State, point: Point) -> None:
@@ -121,13 +129,11 @@ def _gone_back(state: State, loss: Loss) -> Point:
     return point
 
 
-def _averaged(state: State, decay: float | None) -> Image:
-    if decay is None:
-        return state.image
-    before = torch.zeros_like(state.image) if state.average is None else state.average
-    state.average = before.lerp(state.image, 1 - decay)
-    state.averaged += 1
-    return state.average / (1 - decay**state.averaged)
+def _take_into_average(state: State, decay: float | None) -> None:
+    if decay is not None:
+        before = torch.zeros_like(state.image) if state.average is None else state.average
+        state.average = before.lerp(state.image, 1 - decay)
+        state.averaged += 1
 
 
 def _losses(point: Point) -> dict[str, float]:

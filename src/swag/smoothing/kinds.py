@@ -54,6 +54,8 @@ class Kind:
     """The function, with mean one where it is a softmax."""
     unit: Callable[[torch.Size], float]
     """What the smoothed map is multiplied by to be the formula's."""
+    domain: Domain | None = None
+    """What a softmax is taken over; None for functions of each entry by itself."""
 
 
 def _softmax(name: str, domain: Domain, formula: str, reference: str) -> Kind:
@@ -69,6 +71,7 @@ def _softmax(name: str, domain: Domain, formula: str, reference: str) -> Kind:
         reference=reference,
         smooth=partial(functions.mean_one_softmax, domain=domain),
         unit=partial(functions.unit, domain=domain),
+        domain=domain,
     )
 
 

@@ -7,17 +7,29 @@ Settings and pictures in, a stream of updates out; whoever reads the stream may 
 """
 
 from swag.stylize.device import device_of
+from swag.stylize.keeping import SECONDS, keeping
+from swag.stylize.pause import Paused
+from swag.stylize.pause import load as load_checkpoint
+from swag.stylize.record import Made, Recorded, is_unfinished, recorded
 from swag.stylize.tasks import finish, iterate, reconstruct, stylize, texture
 from swag.stylize.update import Result, Task, Update
 
 __all__ = [
+    "SECONDS",
+    "Made",
+    "Paused",
+    "Recorded",
     "Result",
     "Task",
     "Update",
     "device_of",
     "finish",
+    "is_unfinished",
     "iterate",
+    "keeping",
+    "load_checkpoint",
     "reconstruct",
+    "recorded",
     "stylize",
     "texture",
 ]

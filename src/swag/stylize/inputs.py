@@ -12,7 +12,10 @@ from torch import Tensor
 from swag.config import Settings
 from swag.errors import SettingsError
 from swag.image import Picture, Source, read, resize
-from swag.stylize.update import Task
+from swag.stylize.record import Task
+
+MOST_STYLES = 64
+"""Styles of one picture, whose hashes are to fit into it."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ def listed(sources: Source | Sequence[Source] | None) -> list[Source]:
 
 
 def _check_masks(styles: int, style_masks: int, content_mask: bool) -> None:
+    if styles > MOST_STYLES:
+        raise SettingsError(f"{styles} styles were given; expected at most {MOST_STYLES}")
     if style_masks and not content_mask:
         raise SettingsError(
             "a style mask was given without a content mask; give both, region for region"

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -14,13 +14,15 @@ from swag.config import Settings
 from swag.image import Picture, fitted, resize
 from swag.jitter import Jittered
 from swag.objective import Objective
-from swag.optimize import Adam, Lbfgs, Loss, Method, State, TorchLbfgs, optimize
+from swag.optimize import Adam, Lbfgs, Loss, Method, State, Step, TorchLbfgs, optimize, shown
 from swag.parametrisation import Parametrisation
-from swag.schedule import plan
+from swag.schedule import Scale, plan
 from swag.stylize.inputs import Inputs
+from swag.stylize.pause import Paused
 from swag.stylize.recolour import Finish
+from swag.stylize.record import Identity, Task
 from swag.stylize.terms import Place, content_terms, places_of, style_terms
-from swag.stylize.update import Task, Update
+from swag.stylize.update import Update
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -28,7 +30,10 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Run:
-    """A task, its settings and pictures, and the network that looks at them."""
+    """A task, its settings and pictures, and the network that looks at them.
+
+    `fallbacks` say what the run has had to do otherwise than asked; they stand in its picture.
+    """
 
     settings: Settings
     task: Task
@@ -36,49 +41,102 @@ class Run:
     inputs: Inputs
     device: torch.device
     finish: Finish | None = None
+    fallbacks: list[str] = field(default_factory=list)
 
-    def updates(self) -> Iterator[Update]:
-        """Yield an update after each step of each scale."""
-        scales = plan(self.settings.size, self.settings.steps, self.settings.scales)
-        method, state, done, began = self._method(), None, 0, time.perf_counter()
-        size: Size = (0, 0)
-        for number, scale in enumerate(scales):
-            before, size = size, self._size(self.inputs.canvas, scale.size)
-            if state is None:
+    def updates(self, paused: Paused | None = None) -> Iterator[Update]:
+        """Yield an update after each step of each scale.
+
+        A paused run goes on where it stood; its first update is the one that was kept.
+        """
+        method, state = self._method(), None
+        began = time.perf_counter() - (0 if paused is None else paused.standing.seconds)
+        first = 0 if paused is None else paused.standing.scale
+        for number, scale in list(enumerate(self.scales))[first:]:
+            size = self._size(self.inputs.canvas, scale.size)
+            if paused is not None and number == first:
+                state = paused.to(self.device)
+            elif state is None:
                 state = State(self.form.encode(self._start(size)))
             else:
+                before = self._size(self.inputs.canvas, self.scales[number - 1].size)
                 state = self._enlarged(state, before, size, method)
-            loss = self._loss(size, scale.size, self.form.decode(state.image, size))
-            alpha = None if self.inputs.photo is None else self.inputs.photo.alpha
-            for step in optimize(
-                state, loss, method, steps=scale.steps, average=self.settings.average
-            ):
+            going_on = paused if number == first else None
+            stage = self._stage(number, size, state, going_on)
+            if going_on is not None:
+                yield self._kept(stage, state, going_on)
+            average = self.settings.average
+            for step in optimize(state, stage.loss, method, steps=scale.steps, average=average):
                 state = step.state
-                yield Update(
-                    done + step.index, self.settings.steps, number, len(scales), size,
-                    self.form.decode(step.image, size),
-                    alpha if number + 1 == len(scales) else None,
-                    step.losses, time.perf_counter() - began, self.settings, state, self.finish,
-                )  # fmt: skip
-            done += scale.steps
+                yield self._update(stage, step, time.perf_counter() - began)
+
+    @cached_property
+    def scales(self) -> tuple[Scale, ...]:
+        """Sizes and steps, from coarse to fine."""
+        return plan(self.settings.size, self.settings.steps, self.settings.scales)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What makes this run what it is."""
+        return Identity(self.task, self.settings, self.inputs.hashes, self.network)
+
+    def _stage(self, number: int, size: Size, state: State, paused: Paused | None) -> "Stage":
+        start = None if paused is None else paused.start
+        if start is None:
+            start = self.form.decode(state.image, size)
+        seen = self._seen(size, self.scales[number].size, start.to(self.device))
+        if paused is not None and isinstance(seen, Jittered):
+            # The loop looks at its latest picture again.
+            seen.count = max(0, paused.standing.looks - 1)
+        return Stage(number, size, start if self._start_counts else None, seen, self.form)
+
+    def _update(self, stage: "Stage", step: Step, seconds: float) -> Update:
+        done = sum(scale.steps for scale in self.scales[: stage.number])
+        alpha = None if self.inputs.photo is None else self.inputs.photo.alpha
+        return Update(
+            done + step.index, self.settings.steps, stage.number, len(self.scales), stage.size,
+            stage.decode(step.image), alpha if stage.number + 1 == len(self.scales) else None,
+            step.losses, seconds, self.settings, step.state, self.finish, stage.decode,
+            self.identity, stage.start, stage.looks, tuple(self.fallbacks),
+        )  # fmt: skip
+
+    def _kept(self, stage: "Stage", state: State, paused: Paused) -> Update:
+        """The update after which a run was paused."""
+        image = shown(state, self.settings.average)
+        step = Step(state.step - 1, image, dict(paused.standing.losses), state)
+        return replace(
+            self._update(stage, step, paused.standing.seconds), looks=paused.standing.looks
+        )
+
+    @property
+    def _start_counts(self) -> bool:
+        """Whether the targets of a scale depend on its first picture, beyond its size."""
+        complete = self.inputs.photo is not None and self.inputs.paintings
+        return not complete or self.settings.normalisation == "initial"
 
     def check(self) -> None:
         """Raise the SettingsError of masks, weights or a form that do not fit, before a step."""
-        _ = self.form, self._places if self.inputs.paintings else None
+        _ = self.form, self.scales, self._places if self.inputs.paintings else None
+
+    def check_paused(self, paused: Paused) -> None:
+        """Raise the CheckpointError of a checkpoint that is not one of this run."""
+        scale = min(paused.standing.scale, len(self.scales) - 1)
+        size = self._size(self.inputs.canvas, self.scales[scale].size)
+        latents = self.form.encode(torch.zeros(1, 3, *size))
+        paused.check_shapes(latents, self.scales, self.settings.optimizer)
 
     @cached_property
     def form(self) -> Parametrisation:
         """What the optimiser moves."""
         return parametrisation.get(self.settings.parametrisation)
 
-    def _loss(self, size: Size, long_side: int, start: Tensor) -> Loss:
-        """The loss of what the optimiser moves."""
+    def _seen(self, size: Size, long_side: int, start: Tensor) -> Loss:
+        """The loss of a picture, jittered where that is asked for."""
         objective: Loss = self._objective(size, long_side, start)
         if self.settings.jitter or self.settings.jitter_scale:
-            objective = Jittered(
+            return Jittered(
                 objective, self.settings.seed, self.settings.jitter, self.settings.jitter_scale
             )
-        return lambda latents: objective(self.form.decode(latents, size))
+        return objective
 
     def _size(self, picture: Picture, long_side: int) -> Size:
         width, height = picture.size
@@ -158,6 +216,30 @@ class Run:
         pixels = size[0] * size[1] / (before[0] * before[1])
         memory = method.resized(state.memory, lambda x: resize(x, size), pixels)
         return State(latents, memory=memory)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One scale of a run: what is minimised there; `start` where targets depend on it."""
+
+    number: int
+    size: Size
+    start: Tensor | None
+    seen: Loss
+    form: Parametrisation
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """The picture for which latents stand."""
+        return self.form.decode(latents, self.size)
+
+    def loss(self, latents: Tensor) -> dict[str, Tensor]:
+        """The terms of what the optimiser moves."""
+        return self.seen(self.decode(latents))
+
+    @property
+    def looks(self) -> int:
+        """How often the picture was seen at random."""
+        return self.seen.count if isinstance(self.seen, Jittered) else 0
 
 
 def _resized_within_range(picture: Tensor, size: Size) -> Tensor:

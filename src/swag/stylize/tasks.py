@@ -1,5 +1,6 @@
 """The tasks: what is asked for in one call."""
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,9 +10,11 @@ from swag.errors import SettingsError
 from swag.image import Source
 from swag.stylize.device import device_of
 from swag.stylize.inputs import Inputs, read_inputs
+from swag.stylize.pause import Paused, load
 from swag.stylize.recolour import recoloured
+from swag.stylize.record import Recorded, Task, recorded
 from swag.stylize.run import Run
-from swag.stylize.update import Result, Task, Update
+from swag.stylize.update import Result, Update
 
 
 def stylize(content: Source, style: Source | Sequence[Source], **overrides: Any) -> Result:
@@ -42,10 +45,10 @@ def finish(updates: Iterator[Update]) -> Result:
         )
     if last is None:
         raise SettingsError("the run made no step; give more steps or another start")
-    return Result(last.image, last.losses, last.settings, trace)
+    return last.result(trace)
 
 
-def iterate(
+def iterate(  # noqa: PLR0913 - all that a run can be given
     content: Source | None,
     style: Source | Sequence[Source] | None,
     *,
@@ -55,6 +58,8 @@ def iterate(
     content_mask: Source | None = None,
     style_mask: Source | Sequence[Source] | None = None,
     content_map: Source | None = None,
+    resume: str | os.PathLike[str] | Paused | None = None,
+    like: str | os.PathLike[str] | Recorded | None = None,
     **overrides: Any,
 ) -> Iterator[Update]:
     """Yield an `Update` after each step; everything is checked before the first is asked for.
@@ -63,13 +68,22 @@ def iterate(
     `initial` is a picture to begin with, stretched to the size of the result, instead of `start`.
     `content_mask` and `style_mask` pair regions by colour or shades of grey (`swag.regions`);
     where `content_map` is bright, the content counts, where it is black, it does not.
+    `resume` is a checkpoint (`Update.save_checkpoint`): the run goes on with its settings, from
+    the update that was kept, which comes first; the pictures must be the same. `like` is a
+    picture that a run has made: its settings are taken, and its inputs and weights asked for.
 
     Raises:
-        SwagError: a setting, a picture, a backbone or its weights.
+        SwagError: a setting, a picture, a backbone or its weights; a checkpoint that is damaged or
+            of another run.
     """
     given = backbone if isinstance(backbone, backbones.Backbone) else None
     if backbone is not None:
         overrides["backbone"] = backbone if isinstance(backbone, str) else backbone.name
+    paused = load(resume) if isinstance(resume, str | os.PathLike) else resume
+    made = recorded(like) if isinstance(like, str | os.PathLike) else like
+    earlier = paused or made
+    if earlier is not None:
+        overrides = earlier.settings_with(overrides)
     chosen = settings(**overrides)
     if task != "stylize" and "start" not in overrides:
         chosen = chosen.model_copy(update={"start": "noise"})
@@ -78,13 +92,20 @@ def iterate(
         initial=initial, content_mask=content_mask, style_mask=style_mask, content_map=content_map,
     )  # fmt: skip
     _check_jitter(chosen)
+    if earlier is not None:
+        earlier.check_same(task, chosen, inputs.hashes)
     inputs, last = recoloured(chosen, inputs)
     device = device_of(chosen.device)
     network = _network(chosen, inputs) if given is None else given
+    backbones.check_finite(network)
     network.to(device)
     run = Run(chosen, task, network, inputs, device, last)
     run.check()
-    return run.updates()
+    if earlier is not None:
+        earlier.check_network(run.identity)
+    if paused is not None:
+        run.check_paused(paused)
+    return run.updates(paused)
 
 
 def _check_jitter(chosen: Settings) -> None:

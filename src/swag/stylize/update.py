@@ -1,18 +1,22 @@
 """What a run tells: an update after each step, a result at its end."""
 
-import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
 from swag.config import Settings
 from swag.image import Picture, write
 from swag.optimize import State
+from swag.stylize import pause
+from swag.stylize.record import Identity, Made, Task, texts
 
-Task = Literal["stylize", "texture", "reconstruct"]
+__all__ = ["Result", "Task", "Update"]
+
+GENERATED = "compositeWithTrainedAlgorithmicMedia"
+"""IPTC's digital source type of what a network makes of somebody's pictures."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,9 @@ class Update:
 
     `index` counts from 0 over all scales, of `steps`; `size` is (height, width) in pixels;
     `state` is that of the optimiser at this scale, live: save or copy it before the next step.
+    `decode` makes a picture of what the optimiser moves. `start` is the first picture of this
+    scale, where targets depend on it; `looks` counts the random views of the picture; `fallbacks`
+    say what had to be done otherwise than asked.
     """
 
     index: int
@@ -35,6 +42,11 @@ class Update:
     settings: Settings
     state: State
     finish: Callable[[Tensor], Tensor] | None = None
+    decode: Callable[[Tensor], Tensor] | None = None
+    identity: Identity | None = None
+    start: Tensor | None = None
+    looks: int = 0
+    fallbacks: tuple[str, ...] = ()
 
     @property
     def image(self) -> Picture:
@@ -43,6 +55,40 @@ class Update:
         if self.finish is not None:
             shown = self.finish(shown).clamp(0, 1)
         return Picture(shown[0], self.alpha)
+
+    @property
+    def best(self) -> Picture:
+        """The picture to keep if the run ends here: of this scale, the one with the lowest loss.
+
+        It is `image` where iterates are averaged, or seen at random.
+        """
+        best = self.state.best
+        if best is None or self.decode is None or self.settings.average or self.looks:
+            return self.image
+        return replace(self, pixels=self.decode(best)).image
+
+    @property
+    def last(self) -> bool:
+        """Whether no step of the settings' is left."""
+        return self.index + 1 >= self.steps
+
+    def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
+        """Write all that is needed to go on from here, with `resume=path`, whole or not at all.
+
+        CheckpointError where it cannot be written.
+        """
+        pause.save(path, self)
+
+    def result(self, trace: list[dict[str, Any]], *, finished: bool = True) -> "Result":
+        """This picture as the result of a run, or the best one where the run did not finish."""
+        made = None
+        if self.identity is not None:
+            made = Made.of(
+                self.identity, step=self.index + 1, finished=finished, losses=self.losses,
+                fallbacks=self.fallbacks,
+            )  # fmt: skip
+        image = self.image if finished else self.best
+        return Result(image, self.losses, self.settings, trace, made, self.fallbacks)
 
 
 @dataclass(frozen=True)
@@ -53,13 +99,26 @@ class Result:
     losses: dict[str, float]
     settings: Settings
     trace: list[dict[str, Any]]
+    made: Made | None = None
+    fallbacks: tuple[str, ...] = ()
 
     @property
     def config(self) -> dict[str, Any]:
         """The settings as plain values."""
         return self.settings.model_dump(mode="json")
 
-    def save(self, path: str | os.PathLike[str], *, bits: int = 8, overwrite: bool = False) -> None:
-        """Write the picture with its settings in it. ImageError: see `swag.image.write`."""
-        metadata = {"swag": json.dumps(self.config, sort_keys=True)}
-        write(path, self.image, bits=bits, metadata=metadata, overwrite=overwrite)
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        bits: int = 8,
+        overwrite: bool = False,
+        metadata: bool = True,
+    ) -> None:
+        """Write the picture, with how it was made in it where `metadata`.
+
+        ImageError: see `swag.image.write`.
+        """
+        told = texts(self.settings, self.made, self.image.size) if metadata else None
+        source = GENERATED if metadata else None
+        write(path, self.image, bits=bits, metadata=told, source_type=source, overwrite=overwrite)

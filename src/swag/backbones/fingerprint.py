@@ -1,0 +1,37 @@
+"""Which network it is: one number for all of its weights."""
+
+import hashlib
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from swag.backbones.backbone import Backbone
+from swag.errors import WeightsError
+
+
+def fingerprint(network: Backbone) -> str:
+    """SHA-256 of a network's tensors, their names, types and shapes, and the layers read by it."""
+    layers = (network.style_layers, network.content_layers)
+    digest = hashlib.sha256(repr(layers).encode())
+    for tensors in (network.module.state_dict(), dict(network.normalise.named_buffers())):
+        _take(digest, tensors)
+    return digest.hexdigest()
+
+
+def check_finite(network: Backbone) -> None:
+    """Refuse weights that are not numbers: WeightsError."""
+    for name, tensor in network.module.state_dict().items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            lost = int((~tensor.isfinite()).sum())
+            raise WeightsError(
+                f"the weights of {network.name} ({network.weights}) have {lost} values in {name} "
+                "that are not finite; use a file that is whole"
+            )
+
+
+def _take(digest: "hashlib._Hash", tensors: Mapping[str, Tensor]) -> None:
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)

@@ -1,0 +1,147 @@
+"""Checkpoints: tensors and what else is known about a run, in one file that is whole or absent.
+
+    save("out.png.ckpt", {"image": latents}, {"step": 12})
+    tensors, values = load("out.png.ckpt")
+
+The file is of the format safetensors, with the values as JSON in its header, and a SHA-256 over
+all of it. Nothing in it is ever run.
+"""
+
+import hashlib
+import json
+import os
+import stat
+import struct
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
+from typing import IO, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from swag.errors import CheckpointError
+from swag.files import write_whole
+
+Path = str | os.PathLike[str]
+
+LARGEST_HEADER = 1 << 20
+"""Bytes of names, shapes and values: no run has more than some 100 kB."""
+
+_DIGEST = "sha256"
+_UNKNOWN = "0" * 64
+_TYPES = {
+    torch.float64: "F64",
+    torch.int64: "I64",
+    torch.float32: "F32",
+    torch.int32: "I32",
+    torch.bfloat16: "BF16",
+    torch.float16: "F16",
+    torch.uint8: "U8",
+}
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all; a tensor that has two names is written once.
+
+    CheckpointError, one line, where it cannot be written; an older file then stays.
+    """
+    unique, same = _without_twins(tensors)
+    # Wide numbers first, so that each lies at a multiple of its size.
+    unique = dict(sorted(unique.items(), key=lambda item: -item[1].element_size()))
+    texts = {"values": json.dumps(values, allow_nan=False), "same": json.dumps(same)}
+    blank = _header(unique, {**texts, _DIGEST: _UNKNOWN})
+    if len(blank) > LARGEST_HEADER:
+        raise CheckpointError(f"cannot write {path}: what is known takes {len(blank)} bytes")
+    digest = hashlib.sha256(blank)
+    for tensor in unique.values():
+        digest.update(_bytes(tensor))
+    header = _header(unique, {**texts, _DIGEST: digest.hexdigest()})
+    try:
+        write_whole(path, lambda file: _write(file, header, unique.values()))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"cannot write the checkpoint {path}: {reason}") from error
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and values of a checkpoint; CheckpointError if it is damaged or is none."""
+    try:
+        with open(path, "rb", opener=_open_regular) as file:
+            texts = _verified(file)
+        same, values = json.loads(texts["same"]), json.loads(texts["values"])
+        tensors = load_file(path)
+        tensors |= {name: tensors[twin] for name, twin in same.items()}
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no checkpoint {path}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is not a checkpoint, or is damaged") from error
+    except (RecursionError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is not a checkpoint, or is damaged") from error
+    return tensors, values
+
+
+def _without_twins(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors that differ, and the other names of those that have several."""
+    first: dict[int, str] = {}
+    unique, same = {}, {}
+    for name, tensor in tensors.items():
+        if id(tensor) in first:
+            same[name] = first[id(tensor)]
+        else:
+            first[id(tensor)] = name
+            unique[name] = tensor
+    return unique, same
+
+
+def _header(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> bytes:
+    """The length of the header and the header, as safetensors lays them down."""
+    lengths = [tensor.numel() * tensor.element_size() for tensor in tensors.values()]
+    ends = list(accumulate(lengths))
+    entries: dict[str, Any] = {"__metadata__": dict(texts)}
+    for (name, tensor), end, length in zip(tensors.items(), ends, lengths, strict=True):
+        entries[name] = {
+            "dtype": _TYPES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [end - length, end],
+        }
+    text = json.dumps(entries).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text
+
+
+def _write(file: IO[bytes], header: bytes, tensors: Iterable[Tensor]) -> None:
+    file.write(header)
+    for tensor in tensors:
+        file.write(_bytes(tensor))
+
+
+def _bytes(tensor: Tensor) -> Any:
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().data
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open a file, but no pipe, device or folder, and without waiting for any."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise ValueError("not a file")
+
+
+def _verified(file: IO[bytes]) -> dict[str, Any]:
+    """The texts in a checkpoint's header. ValueError where its digest is not that of its bytes."""
+    (length,) = struct.unpack("<Q", (file.read(8) + bytes(8))[:8])
+    if length > LARGEST_HEADER:
+        raise ValueError("too long a header")
+    header = file.read(length)
+    texts: dict[str, Any] = json.loads(header)["__metadata__"]
+    digest = hashlib.sha256(struct.pack("<Q", length))
+    digest.update(header.replace(texts[_DIGEST].encode(), _UNKNOWN.encode(), 1))
+    while part := file.read(1 << 20):
+        digest.update(part)
+    if digest.hexdigest() != texts[_DIGEST]:
+        raise ValueError("damaged")
+    return texts

@@ -1,0 +1,45 @@
+"""Descriptions that are made of means over positions: they can be taken piece by piece.
+
+A part of a map adds its share to each mean, and the description is a function of the means. So
+neither it nor its gradient needs the whole map at once, whatever `finish` does with the means.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from swag.shapes import FeatureMap, Where
+
+Means = tuple[Tensor, ...]
+"""Each (b, d) or (b, d, d)."""
+
+Centre = Float[Tensor, "b d"]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """How a description is made of means over positions of channels and of their products.
+
+    Any `centre` gives the same description; one near the mean of each channel keeps differences
+    of large numbers out of float32.
+    """
+
+    add: Callable[[FeatureMap, float | Where, Centre | None], Means]
+    """(part, shares, centre) -> the part's share in each mean. `shares`, one for all positions or
+    one for each, add up to one over all parts."""
+    finish: Callable[[Means, Centre], Any]
+    """(means, centre) -> the description."""
+    degrees: tuple[int, ...]
+    """By which power of a factor each mean grows where the map and the centre are multiplied."""
+    centred: bool
+    """Whether a centre is of use."""
+
+
+def added(features: FeatureMap, shares: float | Where) -> Float[Tensor, "b d"]:
+    """The sum over positions, each counting by its share."""
+    if isinstance(shares, float):
+        return features.sum((2, 3)) * shares
+    return (features * shares).sum((2, 3))

@@ -1,0 +1,90 @@
+"""What has to be known of pictures before the first step: all of each at once, or in tiles."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from swag.losses import Description
+from swag.objective.view import Extract, Part, View
+from swag.shapes import FeatureMap, FeatureMaps, OwnImage, OwnWhere
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """Knows the maps of pictures, and what losses make of them."""
+
+    def sample(self, image: OwnImage, layer: str) -> FeatureMap:
+        """A map to fit a smoothing to."""
+        ...
+
+    def whole(self, image: OwnImage, layer: str) -> FeatureMap:
+        """The map of a layer."""
+        ...
+
+    def shape(self, image: OwnImage, layer: str) -> torch.Size:
+        """The shape of the map of a layer."""
+        ...
+
+    def descriptions(
+        self, views: Sequence[View], image: OwnImage, where: OwnWhere | None
+    ) -> list[Description]:
+        """What views see of a picture."""
+        ...
+
+    def errors(self, parts: Sequence[Part], image: OwnImage) -> list[float]:
+        """The errors of a picture."""
+        ...
+
+    def gradient(self, part: Part, image: OwnImage) -> Tensor:
+        """The gradient of a part's error with respect to the pixels."""
+        ...
+
+
+class Reader:
+    """Reads each picture once, and keeps the maps of all layers of an objective."""
+
+    def __init__(self, extract: Extract, layers: Iterable[str]) -> None:
+        self.extract = extract
+        self.layers = tuple(dict.fromkeys(layers))
+        self._kept: list[tuple[Tensor, FeatureMaps]] = []
+
+    def maps(self, image: OwnImage) -> FeatureMaps:
+        """The activations of a picture by layer."""
+        for picture, features in self._kept:
+            if picture is image:
+                return features
+        with torch.no_grad():
+            self._kept.append((image, self.extract(image, self.layers)))
+        return self._kept[-1][1]
+
+    def sample(self, image: OwnImage, layer: str) -> FeatureMap:
+        """See `Reading`: all of it."""
+        return self.maps(image)[layer]
+
+    def whole(self, image: OwnImage, layer: str) -> FeatureMap:
+        """See `Reading`."""
+        return self.maps(image)[layer]
+
+    def shape(self, image: OwnImage, layer: str) -> torch.Size:
+        """See `Reading`."""
+        return self.maps(image)[layer].shape
+
+    def descriptions(
+        self, views: Sequence[View], image: OwnImage, where: OwnWhere | None
+    ) -> list[Description]:
+        """See `Reading`."""
+        return [view.describe(self.maps(image), where) for view in views]
+
+    def errors(self, parts: Sequence[Part], image: OwnImage) -> list[float]:
+        """See `Reading`."""
+        return [float(part.error(self.maps(image))) for part in parts]
+
+    @torch.enable_grad()
+    def gradient(self, part: Part, image: OwnImage) -> Tensor:
+        """See `Reading`."""
+        pixels = image.detach().clone().requires_grad_()
+        error = part.error(self.extract(pixels, part.view.layers))
+        (gradient,) = torch.autograd.grad(error, pixels)
+        return gradient

@@ -1,0 +1,124 @@
+"""Passes over a picture in tiles, which become smaller where memory runs out."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from swag.losses import Description
+from swag.losses.sums import Means
+from swag.losses.weighting import shares
+from swag.objective.tally import Tally
+from swag.objective.view import View
+from swag.objective.whole import Whole
+from swag.shapes import FeatureMaps, OwnImage, OwnWhere
+from swag.tiles import Reach, Tile, grid, is_out_of_memory
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Gathered(Protocol):
+    """What is kept of the tiles of a picture for one view."""
+
+    view: View
+    pulls: Means
+
+    def add(self, maps: FeatureMaps, tile: Tile) -> None:
+        """Take what is needed of a tile."""
+        ...
+
+    def leaves(self) -> Means:
+        """What is kept, as leaves of a graph."""
+        ...
+
+    def description(self, leaves: Means) -> Description:
+        """The description that it amounts to."""
+        ...
+
+    def pull(self, maps: FeatureMaps, tile: Tile) -> Tensor:
+        """A number whose gradient is that of the loss, given `pulls`."""
+        ...
+
+
+class Sweep:
+    """Reads pictures in tiles of `side` pixels, without their halo.
+
+    `fallbacks` say when tiles had to be made smaller.
+    """
+
+    def __init__(self, reach: Reach, side: int) -> None:
+        self.reach = reach
+        self.side = side
+        self.fallbacks: list[str] = []
+
+    def gather(
+        self, image: OwnImage, views: Sequence[tuple[View, OwnWhere | None]]
+    ) -> list[Gathered]:
+        """What all views need of a picture, by one pass."""
+        shapes = self.reach.sizes(image)
+
+        def once() -> list[Gathered]:
+            kept = [_empty(view, where, shapes) for view, where in views]
+            for tile, maps in self.tiles(image):
+                for one in kept:
+                    one.add(maps, tile)
+            return kept
+
+        with torch.no_grad():
+            return self._within_memory(once)
+
+    def gradient(self, image: OwnImage, kept: Iterable[Gathered]) -> Tensor:
+        """The gradient with respect to the picture of a loss whose `pulls` are known."""
+
+        def once() -> Tensor:
+            gradient = torch.zeros_like(image)
+            for tile, crop, maps in self._graphs(image):
+                pull = torch.stack([one.pull(maps, tile) for one in kept]).sum()
+                (part,) = torch.autograd.grad(pull, crop)
+                gradient[tile.crop] += part
+            return gradient
+
+        kept = list(kept)
+        with torch.enable_grad():
+            return self._within_memory(once)
+
+    def tiles(self, image: OwnImage) -> Iterator[tuple[Tile, FeatureMaps]]:
+        """The tiles of a picture, each with its own positions of all layers."""
+        for tile, _, maps in self._graphs(image):
+            yield tile, maps
+
+    def _graphs(self, image: Tensor) -> Iterator[tuple[Tile, Tensor, FeatureMaps]]:
+        layers = list(self.reach.layers)
+        for tile in grid(self.reach, (image.shape[-2], image.shape[-1]), self.side):
+            crop = image[tile.crop].detach().requires_grad_(torch.is_grad_enabled())
+            maps = self.reach.extract(crop, layers)
+            yield tile, crop, {layer: maps[layer][tile.inner(layer)] for layer in layers}
+
+    def _within_memory(self, act: Callable[[], T]) -> T:
+        """What `act` gives; where memory runs out, it is tried again with tiles half as wide."""
+        while True:
+            try:
+                return act()
+            except Exception as error:
+                smallest = max(self.reach.step(axis) for axis in (0, 1))
+                if not is_out_of_memory(error) or self.side // 2 < smallest:
+                    raise
+            # Outside of the handler, which would keep the tensors of the failed pass alive.
+            self.side //= 2
+            self.fallbacks.append(f"memory ran out: tiles of {self.side} pixels")
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+
+def _empty(view: View, where: Tensor | None, shapes: dict[str, torch.Size]) -> Gathered:
+    layer = view.layers[0]
+    if view.loss.sums is None or view.loss.joint:
+        return Whole(view, shapes, where)
+    if where is None:
+        return Tally(view, shapes[layer])
+    rows, columns = shapes[layer][2:]
+    pooled = adaptive_avg_pool2d(where, (rows, columns))
+    return Tally(view, shapes[layer], shares(pooled).view(1, 1, rows, columns))

@@ -1,0 +1,138 @@
+"""Running means of one layer over the tiles of a picture, from which a description is made.
+
+A softmax over the layer, or over positions, is exp((F - m) / T) / z, whose largest entry m and
+mean z are known only after the last tile. So the means are those of the exponentials, taken with
+the largest entry so far and multiplied by a power of exp((m_old - m_new) / T) whenever a tile
+raises it ("online softmax"); dividing by powers of z at the end makes them those of the softmax.
+z is one more mean, and the gradient through it one more number: no further pass is needed.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from swag.losses import Description
+from swag.losses.sums import Means, Sums
+from swag.objective.view import View
+from swag.precision import widened
+from swag.shapes import FeatureMap, FeatureMaps, OwnWhere
+from swag.smoothing.functions import at_least_float32
+from swag.tiles import Place, Tile
+
+
+@dataclass
+class Tally:
+    """The means of a view of one layer whose loss has `sums`.
+
+    `shape` is that of the whole map; `shares` (1, 1, h, w) say how much each of its positions
+    counts and sum to one; None: all alike. `pulls` are the gradient of a loss with respect to
+    the means, set once that is known.
+    """
+
+    view: View
+    shape: torch.Size
+    shares: OwnWhere | None = None
+    pulls: Means = ()
+    _means: Means = ()
+    _shift: Tensor | None = field(default=None, repr=False)
+    _centre: Tensor | None = field(default=None, repr=False)
+
+    @torch.no_grad()
+    def add(self, maps: FeatureMaps, tile: Tile) -> None:
+        """Count the positions of a tile."""
+        features, own = self._at(maps, tile)
+        if features.numel() == 0:  # a network without padding has nothing at its last pixels
+            return
+        if self._over_positions:
+            self._raise_shift(features)
+        mapped = self._mapped(features)
+        if self._centre is None:
+            # That of the first tile serves all: a centre has only to be near.
+            centre = mapped.mean((2, 3))
+            self._centre = centre if self._sums.centred else torch.zeros_like(centre)
+        parts = tuple(map(widened, self._parts(mapped, own)))
+        before = self._means or tuple(map(torch.zeros_like, parts))
+        self._means = tuple(old + new for old, new in zip(before, parts, strict=True))
+
+    def leaves(self) -> Means:
+        """The means as leaves of a graph, for `description`."""
+        return tuple(mean.detach().requires_grad_() for mean in self._means)
+
+    def description(self, means: Means) -> Description:
+        """The description that means amount to."""
+        assert self._centre is not None
+        centre = widened(self._centre)
+        if self._over_positions:
+            *means_of_exponentials, z = means
+            if self.view.smoothings[0].kind.domain == "layer":
+                z = z.mean(1, keepdim=True).expand_as(centre)
+            means = self._scaled(tuple(means_of_exponentials), 1 / z)
+            centre = centre / z
+        description: Description = self._sums.finish(means, centre)
+        return description
+
+    def pull(self, maps: FeatureMaps, tile: Tile) -> Tensor:
+        """A number whose gradient is that of the loss with respect to the maps of a tile."""
+        features, own = self._at(maps, tile)
+        if features.numel() == 0:
+            return features.sum()
+        parts = self._parts(self._mapped(features), own)
+        products = [(p.to(q) * q).sum() for p, q in zip(self.pulls, parts, strict=True)]
+        return torch.stack(products).sum()
+
+    @property
+    def _sums(self) -> Sums:
+        assert self.view.loss.sums is not None
+        return self.view.loss.sums
+
+    @property
+    def _over_positions(self) -> bool:
+        """Whether the smoothing is a softmax that takes all positions together."""
+        return self.view.smoothings[0].kind.domain in ("layer", "positions")
+
+    @property
+    def _temperature(self) -> float:
+        return float(self.view.smoothings[0].parameter or 1)
+
+    def _at(self, maps: FeatureMaps, tile: Tile) -> tuple[FeatureMap, Place]:
+        (layer,) = self.view.layers
+        return at_least_float32(maps[layer]), tile.own(layer)
+
+    def _mapped(self, features: FeatureMap) -> FeatureMap:
+        """The smoothed map, or the exponentials of a softmax that is not divided yet."""
+        if not self._over_positions:
+            return self.view.smoothings[0](features)
+        assert self._shift is not None
+        return ((features - self._shift[:, :, None, None]) / self._temperature).exp()
+
+    def _parts(self, mapped: FeatureMap, own: Place) -> Means:
+        positions = self.shape[2] * self.shape[3]
+        shares = 1 / positions if self.shares is None else self.shares[own].to(mapped)
+        parts = self._sums.add(mapped, shares, self._centre if self._sums.centred else None)
+        if self._over_positions:
+            parts = (*parts, mapped.sum((2, 3)) / positions)
+        return parts
+
+    def _raise_shift(self, features: FeatureMap) -> None:
+        """Let the largest entry so far be that of this tile, too."""
+        largest = features.amax((2, 3))  # b d
+        if self.view.smoothings[0].kind.domain == "layer":
+            largest = largest.amax(1, keepdim=True).expand_as(largest)
+        if self._shift is not None:
+            raised = torch.maximum(self._shift, largest)
+            ratio = widened((self._shift - raised) / self._temperature).exp()
+            *means, z = self._means
+            self._means = (*self._scaled(tuple(means), ratio), z * ratio)
+            assert self._centre is not None
+            self._centre = self._centre * ratio.to(self._centre)
+            largest = raised
+        self._shift = largest
+
+    def _scaled(self, means: Means, factor: Tensor) -> Means:
+        """The means of a map whose channels were multiplied by `factor` (b, d)."""
+        pair = factor[:, :, None] * factor[:, None, :]
+        return tuple(
+            mean * (pair if mean.ndim == 3 else factor**degree)
+            for mean, degree in zip(means, self._sums.degrees, strict=True)
+        )

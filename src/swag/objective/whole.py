@@ -1,0 +1,54 @@
+"""Whole maps put together from tiles: for losses that need all positions of a layer at once."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from swag.losses import Description
+from swag.losses.sums import Means
+from swag.objective.view import View
+from swag.shapes import FeatureMaps, OwnWhere
+from swag.tiles import Tile
+
+
+@dataclass
+class Whole:
+    """The maps that a view sees, of the sizes `shapes`; the network itself is run in tiles.
+
+    A map is small beside what a network keeps of a picture for its way back. `pulls` are the
+    gradient of a loss with respect to the maps, set once that is known.
+    """
+
+    view: View
+    shapes: dict[str, torch.Size]
+    where: OwnWhere | None = None
+    pulls: Means = ()
+    maps: FeatureMaps | None = None
+
+    @torch.no_grad()
+    def add(self, maps: FeatureMaps, tile: Tile) -> None:
+        """Put the positions of a tile in their place."""
+        if self.maps is None:
+            self.maps = {
+                layer: maps[layer].new_empty(self.shapes[layer]) for layer in self.view.layers
+            }
+        for layer, whole in self.maps.items():
+            whole[tile.own(layer)] = maps[layer]
+
+    def leaves(self) -> Means:
+        """The maps as leaves of a graph, for `description`."""
+        assert self.maps is not None
+        return tuple(whole.detach().requires_grad_() for whole in self.maps.values())
+
+    def description(self, leaves: Means) -> Description:
+        """What the loss keeps of the maps."""
+        return self.view.describe(dict(zip(self.view.layers, leaves, strict=True)), self.where)
+
+    def pull(self, maps: FeatureMaps, tile: Tile) -> Tensor:
+        """A number whose gradient is that of the loss with respect to the maps of a tile."""
+        products = [
+            (maps[layer] * pull[tile.own(layer)]).sum()
+            for layer, pull in zip(self.view.layers, self.pulls, strict=True)
+        ]
+        return torch.stack(products).sum()

@@ -1,0 +1,47 @@
+"""Checkpoints now and then, while a run goes by."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+from swag.errors import CheckpointError
+from swag.stylize.update import Update
+
+SECONDS = 30.0
+STEPS = 50
+SHARE = 0.05
+"""Of the time, at most this much goes into checkpoints, however large the picture."""
+
+
+def keeping(
+    updates: Iterator[Update],
+    path: str | os.PathLike[str],
+    *,
+    every: float = SECONDS,
+    failed: Callable[[CheckpointError], object] | None = None,
+) -> Iterator[Update]:
+    """The same updates, with a checkpoint at `path` before some of them are handed on.
+
+    One is written when `every` seconds or 50 steps have gone by since the last, but seldom enough
+    to take no more than a twentieth of the time; with `every` = 0, after each step. None is
+    written after the last step: the picture is what comes of it.
+
+    Raises:
+        CheckpointError: a checkpoint cannot be written, and there is no `failed` to be told.
+    """
+    since, steps, cost = time.monotonic(), 0, 0.0
+    for update in updates:
+        steps += 1
+        passed = time.monotonic() - since
+        due = passed >= every or steps >= STEPS
+        if due and not update.last and (passed >= cost / SHARE or every == 0):
+            began = time.monotonic()
+            try:
+                update.save_checkpoint(path)
+            except CheckpointError as error:
+                if failed is None:
+                    raise
+                failed(error)
+            since, steps = time.monotonic(), 0
+            cost = since - began
+        yield update

@@ -1,0 +1,199 @@
+"""Runs that were interrupted go on: to a checkpoint and back.
+
+On a processor, with as many threads, the run that goes on gives the same bits as one that never
+stopped. What can be made again from the inputs is not kept: targets, and the network itself.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor
+
+from swag import checkpoint
+from swag.config import Settings
+from swag.errors import CheckpointError, SwagError
+from swag.optimize import Lbfgs, State
+from swag.schedule import Scale
+from swag.stylize.record import Identity, Name, Number, Sha256, Task, versions
+
+if TYPE_CHECKING:
+    from swag.stylize.update import Update
+
+Path = str | os.PathLike[str]
+
+MEMORY = "memory."
+_IMAGES = ("image", "best", "average")
+_NUMBERS = ("step", "best_value", "averaged", "caution", "returns")
+
+
+class Numbers(BaseModel):
+    """The numbers of an optimiser's state."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: int = Field(ge=0, le=1_000_000)
+    best_value: Number
+    averaged: int = Field(ge=0)
+    caution: float = Field(gt=0, le=1)
+    returns: int = Field(ge=0)
+
+
+class Standing(BaseModel):
+    """Whose run it is and where it stands; `looks` counts the random views of the picture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    versions: dict[Name, Name]
+    task: Task
+    settings: Settings
+    inputs: dict[Name, Sha256]
+    weights: Sha256
+    scale: int = Field(ge=0, lt=12)
+    index: int = Field(ge=0)
+    state: Numbers
+    looks: int = Field(ge=0)
+    losses: dict[Name, Number]
+    seconds: float = Field(ge=0, allow_inf_nan=False)
+    fallbacks: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Paused:
+    """A run as a checkpoint holds it; `start` is the first picture of its scale, where needed."""
+
+    path: Path
+    standing: Standing
+    state: State
+    start: Tensor | None
+
+    def settings_with(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """The run's own settings with others given; whether they agree is checked later."""
+        return {**self.standing.settings.model_dump(mode="json"), **overrides}
+
+    def check_same(self, task: Task, settings: Settings, inputs: Mapping[str, str]) -> None:
+        """Refuse to go on with another task, settings, inputs or versions: CheckpointError."""
+        was = self.standing
+        if was.versions != versions():
+            raise CheckpointError(
+                f"{self.path} was made by {_listed(was.versions)}, and these are "
+                f"{_listed(versions())}; go on with the same versions, or begin anew"
+            )
+        if was.task != task:
+            raise CheckpointError(f"{self.path} is of `{was.task}`, not of `{task}`")
+        _check_settings(self.path, was.settings, settings)
+        _check_inputs(self.path, was.inputs, inputs)
+
+    def check_network(self, identity: Identity) -> None:
+        """Refuse to go on with other weights: CheckpointError."""
+        if self.standing.weights != identity.weights:
+            raise CheckpointError(
+                f"{self.path} is of a run with other weights of {identity.settings.backbone} "
+                "(their SHA-256 differs); give the same, or begin anew"
+            )
+
+    def check_shapes(self, latents: Tensor, scales: Sequence[Scale], optimizer: str) -> None:
+        """Refuse a state that is not one of such latents and this optimiser: CheckpointError."""
+        state, was = self.state, self.standing
+        images = [state.image, state.best, state.average]
+        alike = all(x is None or (x.shape, x.dtype) == (latents.shape, latents.dtype)
+                    for x in images)  # fmt: skip
+        there = was.scale < len(scales) and was.state.step <= scales[was.scale].steps
+        if not (there and alike and _is_memory(state.memory, latents, optimizer)):
+            raise CheckpointError(f"{self.path} does not fit its own settings: it is damaged")
+
+    def to(self, device: torch.device) -> State:
+        """The state on a device."""
+        moved = {f.name: getattr(self.state, f.name) for f in fields(State)}
+        moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in moved.items()}
+        # What a method counts stays where it was made: on the processor.
+        memory = {k: v.to(device) if v.ndim else v for k, v in self.state.memory.items()}
+        return State(**{**moved, "memory": memory})
+
+
+def save(path: Path, update: "Update") -> None:
+    """Write what is needed to go on after an update. CheckpointError where that fails."""
+    if update.identity is None:
+        raise CheckpointError("only an update of `iterate` can be kept as a checkpoint")
+    state = update.state
+    tensors = {name: getattr(state, name) for name in (*_IMAGES, "reference")}
+    tensors |= {MEMORY + name: tensor for name, tensor in state.memory.items()}
+    tensors["start"] = update.start
+    identity = update.identity
+    standing = Standing(
+        versions=versions(),
+        task=identity.task,
+        settings=identity.settings,
+        inputs=dict(identity.inputs),
+        weights=identity.weights,
+        scale=update.scale,
+        index=update.index,
+        state=Numbers(**{name: getattr(state, name) for name in _NUMBERS}),
+        looks=update.looks,
+        losses=update.losses,
+        seconds=update.seconds,
+        fallbacks=update.fallbacks,
+    )
+    present = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+    checkpoint.save(path, present, standing.model_dump(mode="json"))
+
+
+def load(path: Path) -> Paused:
+    """Read a checkpoint. CheckpointError if it is damaged or not one of a run."""
+    tensors, values = checkpoint.load(path)
+    try:
+        standing = Standing.model_validate(values)
+    except (ValidationError, SwagError) as error:
+        raise CheckpointError(
+            f"{path} is no checkpoint of a run of this version, or is damaged"
+        ) from error
+    memory = {n.removeprefix(MEMORY): t for n, t in tensors.items() if n.startswith(MEMORY)}
+    images = {name: tensors[name] for name in _IMAGES if name in tensors}
+    finite = all(bool(tensor.isfinite().all()) for tensor in tensors.values())
+    if "image" not in images or not finite or len({x.shape for x in images.values()}) > 1:
+        raise CheckpointError(f"{path} does not hold the numbers of a run: it is damaged")
+    own: dict[str, Any] = {**images, "reference": tensors.get("reference")}
+    state = State(**own, memory=memory, **standing.state.model_dump())
+    return Paused(path, standing, state, tensors.get("start"))
+
+
+def _check_settings(path: Path, was: Settings, now: Settings) -> None:
+    before, after = was.model_dump(mode="json"), now.model_dump(mode="json")
+    changed = [name for name in before if before[name] != after[name]]
+    if changed:
+        shown = ", ".join(f"{name} = {before[name]!r}" for name in changed[:4])
+        raise CheckpointError(
+            f"{path} is of a run with {shown}; leave these settings as they were, or begin anew"
+        )
+
+
+def _check_inputs(path: Path, was: Mapping[str, str], now: Mapping[str, str]) -> None:
+    names = sorted(n for n in was.keys() | now.keys() if was.get(n) != now.get(n))
+    if names:
+        raise CheckpointError(
+            f"{path} is of a run with other pictures: {', '.join(names)} (the SHA-256 differs, or "
+            "there is none); give the same files, or begin anew"
+        )
+
+
+def _is_memory(memory: Mapping[str, Tensor], latents: Tensor, optimizer: str) -> bool:
+    """Whether this is what the optimiser remembers of such latents."""
+    if not memory:
+        return True
+    shapes = {name: tuple(tensor.shape) for name, tensor in memory.items()}
+    flat, own = (latents.numel(),), tuple(latents.shape)
+    if optimizer == "adam":
+        return shapes == {"mean": own, "square": own, "count": ()}
+    if optimizer == "lbfgs":
+        rows = (Lbfgs().history, *flat)
+        return shapes == {"steps": rows, "changes": rows, "pairs": ()}
+    numbers = {"H_diag", "func_evals", "n_iter", "t", "prev_loss"}
+    large = {name for name, shape in shapes.items() if shape == flat}
+    return {"d", "prev_flat_grad"} <= large and numbers <= {n for n, s in shapes.items() if s == ()}
+
+
+def _listed(named: Mapping[str, str]) -> str:
+    return " and ".join(f"{name} {version}" for name, version in named.items())

@@ -1,0 +1,233 @@
+"""What makes a run what it is, and what of it stands in its picture.
+
+A picture carries its settings under `swag`, the rest of what is needed to make it again under
+`swag-run`, both JSON, and a readable line under `parameters`, as other programs write it. No file's
+path is among them.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from swag.backbones import Backbone, fingerprint
+from swag.config import Settings
+from swag.errors import SettingsError, SwagError
+from swag.image import read_metadata
+
+Task = Literal["stylize", "texture", "reconstruct"]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """A run's task, settings and inputs, and the network that looks at them.
+
+    `inputs` are SHA-256 by the name of the input.
+    """
+
+    task: Task
+    settings: Settings
+    inputs: Mapping[str, str]
+    network: Backbone
+
+    @cached_property
+    def weights(self) -> str:
+        """SHA-256 of the network's weights; they are read once, when it is first asked for."""
+        return fingerprint(self.network)
+
+
+class Made(BaseModel):
+    """How a picture was made, beside its settings.
+
+    `step` counts the steps done, of the settings' `steps`; `fallbacks` say what the run had to do
+    otherwise than asked, as for lack of memory.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: Task
+    versions: dict[Name, Name] = Field(max_length=16)
+    inputs: dict[Name, Sha256] = Field(max_length=1024)
+    weights: Sha256
+    step: int = Field(ge=0, le=1_000_000)
+    finished: bool
+    fallbacks: tuple[Name, ...] = Field((), max_length=64)
+    losses: dict[Name, Number] = Field(max_length=1024)
+
+    @classmethod
+    def of(
+        cls,
+        identity: Identity,
+        *,
+        step: int,
+        finished: bool,
+        losses: Mapping[str, float],
+        fallbacks: tuple[str, ...] = (),
+    ) -> "Made":
+        """What is known of a run after so many steps."""
+        return cls(
+            task=identity.task,
+            versions=versions(),
+            inputs=dict(identity.inputs),
+            weights=identity.weights,
+            step=step,
+            finished=finished,
+            fallbacks=fallbacks,
+            losses=dict(losses),
+        )
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a picture says of how it was made; `name` is the picture's."""
+
+    name: str
+    settings: Settings
+    made: Made
+
+    def settings_with(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of the picture, some of them changed.
+
+        SettingsError where its weights came from a file that has to be given.
+        """
+        values = {**self.settings.model_dump(mode="json"), **overrides}
+        named = values["weights"] == "pretrained" or values["weights"].startswith("random")
+        if not named and "weights" not in overrides:
+            raise SettingsError(
+                f"{self.name} was made with weights from a file {values['weights']!r}; give it "
+                "with --weights"
+            )
+        return values
+
+    def check_same(self, task: Task, settings: Settings, inputs: Mapping[str, str]) -> None:
+        """Refuse another task, or pictures that are not those of the picture: SettingsError."""
+        if task != self.made.task:
+            raise SettingsError(f"{self.name} was made by `{self.made.task}`, not by `{task}`")
+        names = self.made.inputs.keys() | inputs.keys()
+        missing = sorted(names - inputs.keys())
+        added = sorted(names - self.made.inputs.keys())
+        changed = sorted(n for n in names.difference(missing, added)
+                         if inputs[n] != self.made.inputs[n])  # fmt: skip
+        said = [
+            f"{word} {', '.join(found)}"
+            for word, found in (("without", missing), ("with another", changed), ("with", added))
+            if found
+        ]
+        if said:
+            raise SettingsError(
+                f"the picture would not be that of {self.name}, but one {' and '.join(said)}; give "
+                "the files that it was made from (their SHA-256 is in it)"
+            )
+
+    def check_network(self, identity: Identity) -> None:
+        """Refuse other weights than those of the picture: SettingsError."""
+        if identity.weights != self.made.weights:
+            raise SettingsError(
+                f"the picture would not be that of {self.name}: the weights of "
+                f"{self.settings.backbone} are others (their SHA-256 differs)"
+            )
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why the picture may differ all the same."""
+        here = versions()
+        others = [f"{k} {v}" for k, v in self.made.versions.items() if here.get(k) != v]
+        doubts = [f"it was made with {' and '.join(others)}"] if others else []
+        return doubts + [f"its run fell back: {text}" for text in self.made.fallbacks]
+
+
+def recorded(path: str | os.PathLike[str]) -> Recorded:
+    """What a picture says of how it was made.
+
+    Raises:
+        ImageError: it cannot be read.
+        SettingsError: it says nothing, or what is not known, or is the picture of a run that was
+            interrupted.
+    """
+    name = str(path)
+    settings, made = from_texts(read_metadata(path), name)
+    if not made.finished:
+        raise SettingsError(
+            f"{name} was written when its run was interrupted, at step {made.step} of "
+            f"{settings.steps}; go on from its checkpoint, or run anew"
+        )
+    return Recorded(name, settings, made)
+
+
+def versions() -> dict[str, str]:
+    """The versions on which the bits of a picture depend."""
+    from swag import __version__
+
+    return {"swag": __version__, "torch": str(torch.__version__)}
+
+
+def texts(settings: Settings, made: Made | None, size: tuple[int, int]) -> dict[str, str]:
+    """What stands in a picture of this width and height, by name."""
+    values = _without_paths(settings)
+    told = {"parameters": _parameters(settings, made, size), "swag": _canonical(values)}
+    return told if made is None else {**told, "swag-run": _canonical(made.model_dump(mode="json"))}
+
+
+def from_texts(found: Mapping[str, str], name: str) -> tuple[Settings, Made]:
+    """The settings and the rest of what `texts` wrote.
+
+    Raises:
+        SettingsError: there is nothing of ours, or it is damaged or of another version.
+    """
+    if not {"swag", "swag-run"} <= found.keys():
+        raise SettingsError(
+            f"{name} does not say how it was made; expected a picture that swag wrote, with its "
+            "metadata"
+        )
+    try:
+        made = Made.model_validate_json(found["swag-run"])
+        return Settings.model_validate_json(found["swag"]), made
+    except (ValidationError, SwagError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise SettingsError(
+            f"{name} says how it was made in words that this version does not know: {reason}"
+        ) from error
+
+
+def is_unfinished(path: str | os.PathLike[str]) -> bool:
+    """Whether this is a picture of ours that was written when its run was interrupted."""
+    try:
+        return not from_texts(read_metadata(path), str(path))[1].finished
+    except SwagError:
+        return False
+
+
+def _canonical(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, allow_nan=False)
+
+
+def _without_paths(settings: Settings) -> dict[str, Any]:
+    """The settings as plain values; of a file of weights, its name alone."""
+    values = settings.model_dump(mode="json")
+    return {**values, "weights": values["weights"].replace("\\", "/").rpartition("/")[2]}
+
+
+def _parameters(settings: Settings, made: Made | None, size: tuple[int, int]) -> str:
+    """One line of names and values, with the names that other programs have for them."""
+    words: dict[str, object] = {
+        "Steps": settings.steps,
+        "Sampler": settings.optimizer,
+        "Seed": settings.seed,
+        "Size": f"{size[0]}x{size[1]}",
+        "Model": settings.backbone,
+        "Model hash": made.weights[:10] if made else None,
+        "Method": settings.method,
+        "Smoothing": settings.smoothing,
+        "Strength": settings.strength,
+        "Version": f"swag {versions()['swag']}",
+    }
+    line = ", ".join(f"{name}: {value}" for name, value in words.items() if value is not None)
+    return f"{made.task if made else 'swag'}\n{line}"

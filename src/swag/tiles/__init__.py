@@ -1,0 +1,30 @@
+"""Tiles: a picture piece by piece, so that its gradient is that of the whole.
+
+    reach = probe(extract, layers, like=picture)       how far layers see, found by trial
+    for tile in grid(reach, (rows, columns), side=1024):
+        maps = extract(picture[tile.crop], layers)
+        maps[layer][tile.inner(layer)]                 positions that belong to this tile alone
+
+Every position of every layer belongs to one tile, whose crop holds all that this position sees.
+So its activation is that of the whole picture, and the gradients of all tiles with respect to
+their crops, added up where the crops overlap, are the gradient of the whole: with a halo as wide
+as a layer sees to one side. Galerne et al., "Scaling painting style transfer", CGF 2024, keep the
+middle of each tile's gradient instead, which takes a halo twice as wide.
+"""
+
+from swag.tiles.grid import Place, Tile, grid
+from swag.tiles.memory import bytes_per_pixel, free_memory, is_out_of_memory, largest_side
+from swag.tiles.reach import Extract, Reach, probe
+
+__all__ = [
+    "Extract",
+    "Place",
+    "Reach",
+    "Tile",
+    "bytes_per_pixel",
+    "free_memory",
+    "grid",
+    "is_out_of_memory",
+    "largest_side",
+    "probe",
+]

@@ -1,0 +1,77 @@
+"""How a picture is cut: tiles that share no position, and crops that overlap."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+from swag.tiles.reach import Reach, Side
+
+Rectangle = tuple[slice, slice]
+"""Rows and columns."""
+
+Place = tuple[slice, slice, slice, slice]
+"""Of a batch: all pictures, all channels, rows, columns."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A tile along one side: pixels of the crop, and positions of each layer."""
+
+    crop: slice
+    own: Mapping[str, slice]
+    """Positions of the whole map that belong to the tile."""
+    inner: Mapping[str, slice]
+    """The same positions in the map of the crop."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A piece of a picture; everything indexes batches (b, c, h, w)."""
+
+    down: Span
+    across: Span
+
+    @property
+    def crop(self) -> Place:
+        """The pixels that its positions see."""
+        return (slice(None), slice(None), self.down.crop, self.across.crop)
+
+    def own(self, layer: str) -> Place:
+        """Its positions in the map of the whole picture."""
+        return (slice(None), slice(None), self.down.own[layer], self.across.own[layer])
+
+    def inner(self, layer: str) -> Place:
+        """The same positions in the map of its crop."""
+        return (slice(None), slice(None), self.down.inner[layer], self.across.inner[layer])
+
+
+def grid(reach: Reach, size: tuple[int, int], side: int) -> Iterator[Tile]:
+    """The tiles of a picture, alike in size, of about `side` pixels without their halo."""
+    spans = [_spans(reach, axis, length, side) for axis, length in enumerate(size)]
+    for down, across in product(*spans):
+        yield Tile(down, across)
+
+
+def _spans(reach: Reach, axis: int, length: int, side: int) -> list[Span]:
+    step, halo = reach.step(axis), reach.halo(axis)
+    sides = {layer: both[axis] for layer, both in reach.layers.items()}
+    count = max(1, round(length / max(side, step)))
+    cuts = [length * i // count // step * step for i in range(count)]
+    cuts = [*dict.fromkeys(cuts), length]
+    return [_span(sides, step, halo, length, pair) for pair in pairwise(cuts)]
+
+
+def _span(
+    sides: Mapping[str, Side], step: int, halo: tuple[int, int], length: int, tile: tuple[int, int]
+) -> Span:
+    begin = max(0, (tile[0] - halo[0]) // step * step)
+    end = -(-(tile[1] + halo[1]) // step) * step
+    last = tile[1] == length
+    own, inner = {}, {}
+    for layer, side in sides.items():
+        # The last tile has what is left over, however the layer rounds.
+        first, stop = tile[0] // side.stride, None if last else tile[1] // side.stride
+        offset = begin // side.stride
+        own[layer] = slice(first, stop)
+        inner[layer] = slice(first - offset, None if stop is None else stop - offset)
+    return Span(slice(begin, length if last else min(end, length)), own, inner)

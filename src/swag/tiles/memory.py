@@ -1,0 +1,109 @@
+"""How much memory a pass takes, how much there is, and what running out of it looks like."""
+
+import os
+from collections.abc import Sequence
+from math import sqrt
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from swag.shapes import OwnImage
+from swag.tiles.reach import Extract, Reach
+
+WORKSPACE = 1.5
+"""Memory of a forward and backward pass over what it keeps: gradients, and room to work."""
+
+TRIED = 128
+"""Side of the picture on which memory is measured, and by how much another one is longer."""
+
+_WORDS = ("out of memory", "allocate memory", "not enough memory", "alloc")
+_CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+
+
+def bytes_per_pixel(extract: Extract, layers: Sequence[str], like: OwnImage) -> float:
+    """Memory of a forward and backward pass for each pixel of the picture.
+
+    What a pass keeps for its way back, each tensor once, times 1.5; measured as the difference
+    of two small pictures. `like` is any picture, for its precision and device.
+    """
+    small, large = (_kept(extract, layers, like, rows) for rows in (TRIED, 2 * TRIED))
+    return WORKSPACE * (large - small) / TRIED**2
+
+
+def _kept(extract: Extract, layers: Sequence[str], like: Tensor, rows: int) -> int:
+    """Bytes of all tensors that a pass keeps, weights among them."""
+    kept: dict[int, Tensor] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor  # alive: no address is used twice
+        return tensor
+
+    picture = like.new_full((1, 3, rows, TRIED), 0.5).requires_grad_()
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
+        maps = extract(picture, layers)
+    for tensor in maps.values():
+        note(tensor)
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+def largest_side(reach: Reach, per_pixel: float, budget: float) -> int:
+    """The side of the largest square tile whose crop fits; at least one step of the network."""
+    crop = sqrt(budget / per_pixel)
+    step = max(reach.step(axis) for axis in (0, 1))
+    side = crop - max(sum(reach.halo(axis)) for axis in (0, 1))
+    return max(step, int(side) // step * step)
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that a run may still take on a device."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return float(free + idle)
+    if device.type == "mps":
+        return float(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    return min(_of_machine(), _of_container(), _of_process())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; torch has no type of error for this on a processor."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in _WORDS)
+
+
+def _of_machine() -> float:
+    """What Linux says is available; elsewhere half of what there is."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        fields = dict(line.split(":") for line in lines)
+        return 1024.0 * int(fields["MemAvailable"].split()[0])
+    except (OSError, KeyError, ValueError):
+        return 0.5 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _of_container() -> float:
+    """What is left of a control group's limit."""
+    for limit, used in _CGROUPS:
+        try:
+            return float(Path(limit).read_text()) - float(Path(used).read_text())
+        except (OSError, ValueError):  # no such group, or "max"
+            continue
+    return float("inf")
+
+
+def _of_process() -> float:
+    """What is left of a limit on the addresses of this process (ulimit -v)."""
+    try:
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        used = pages * os.sysconf("SC_PAGE_SIZE")
+    except (ImportError, OSError, ValueError):
+        return float("inf")
+    return float("inf") if limit == resource.RLIM_INFINITY else float(limit - used)

@@ -1,0 +1,196 @@
+"""The command line and interrupted runs: what is kept, what is said, how it goes on."""
+
+import json
+import os
+import shlex
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from swag.cli import app, options, running
+from swag.image import read, read_metadata, write
+from swag.stylize import SECONDS, Update, iterate, load_checkpoint
+
+TINY = ["--weights", "random", "--size", "48", "--steps", "6", "--checkpoint-every", "0"]
+
+
+def swag(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def the_only_line(result: Result) -> str:
+    assert (result.exit_code, result.stdout) == (1, ""), result.output
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> tuple[Path, Path]:
+    random = torch.Generator().manual_seed(0)
+    paths = (tmp_path / "my photo.png", tmp_path / "painting.jpg")
+    for path, size in zip(paths, ((36, 48), (40, 40)), strict=True):
+        write(path, torch.rand(3, *size, generator=random))
+    return paths
+
+
+@pytest.fixture
+def pressing(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Presses Ctrl-C while the step after this index is under way, so often."""
+
+    def press(after: int, times: int = 1) -> None:
+        def interrupted(*pictures: Any, **settings: Any) -> Iterator[Update]:
+            for update in iterate(*pictures, **settings):
+                yield update
+                if update.index == after:
+                    for _ in range(times):
+                        signal.raise_signal(signal.SIGINT)
+
+        monkeypatch.setattr(running, "iterate", interrupted)
+
+    return press
+
+
+def test_ctrl_c_keeps_picture_and_checkpoint_and_says_how_to_go_on(
+    pictures, pressing, tmp_path, monkeypatch
+):
+    out, whole = tmp_path / "out.png", tmp_path / "whole.png"
+    assert swag("stylize", *pictures, "-o", whole, *TINY).exit_code == 0
+    pressing(2)
+    stopped = swag("stylize", *pictures, "-o", out, *TINY)
+    assert (stopped.exit_code, stopped.stdout) == (130, "")
+    assert "at step 4 of 6" in stopped.stderr  # the step under way was let end
+    assert json.loads(read_metadata(out)["swag-run"])["finished"] is False
+    monkeypatch.setattr(running, "iterate", iterate)
+    command = stopped.stderr.rpartition("go on with: ")[2]
+    resumed = swag(*shlex.split(command)[1:])
+    assert (resumed.exit_code, resumed.stdout) == (0, f"{out}\n"), resumed.output
+    assert out.read_bytes() == whole.read_bytes()
+    assert not (tmp_path / "out.png.ckpt").exists()
+
+
+def test_ctrl_c_pressed_twice_stops_within_the_step_and_keeps_the_last_checkpoint(
+    pictures, pressing, tmp_path
+):
+    out = tmp_path / "out.png"
+    pressing(2, times=2)
+    stopped = swag("stylize", *pictures, "-o", out, *TINY)
+    assert stopped.exit_code == 130
+    assert "at step 3 of 6" in stopped.stderr
+    assert load_checkpoint(tmp_path / "out.png.ckpt").standing.index == 2
+
+
+def test_the_handler_of_ctrl_c_is_put_back(pictures, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    swag("stylize", *pictures, "-o", tmp_path / "out.png", *TINY)
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_checkpoint_that_is_there_is_not_overwritten_by_another_run(pictures, tmp_path):
+    out, checkpoint = tmp_path / "out.png", tmp_path / "out.png.ckpt"
+    checkpoint.write_bytes(b"hours of work")
+    line = the_only_line(swag("stylize", *pictures, "-o", out, *TINY))
+    assert f"go on with --resume {checkpoint}, or say --overwrite" in line
+    assert checkpoint.read_bytes() == b"hours of work"
+    assert swag("stylize", *pictures, "-o", out, *TINY, "--overwrite").exit_code == 0
+
+
+def test_a_finished_picture_is_not_replaced_by_a_resumed_run(pictures, pressing, tmp_path):
+    out = tmp_path / "out.png"
+    pressing(2)
+    swag("stylize", *pictures, "-o", out, *TINY)
+    write(out, torch.zeros(3, 9, 9))
+    line = the_only_line(swag("stylize", *pictures, "--resume", f"{out}.ckpt"))
+    assert "exists" in line
+    assert read(out).size == (9, 9)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--resume", "nowhere.ckpt"], "there is no checkpoint nowhere.ckpt"),
+        (["--resume", "{photo}"], "is not a checkpoint"),
+        (["--resume", "{folder}"], "is not a checkpoint"),
+        (["--resume", "{own}", "--size", "64"], "with size = 48"),
+        (["--resume", "{own}", "--preset", "quick"], "with preset = 'default'"),
+        (["--resume", "{own}", "--content-map", "{photo}"], "other pictures: content_map"),
+    ],
+)
+def test_what_cannot_go_on_says_why(words, said, pictures, pressing, tmp_path):
+    out = tmp_path / "out.png"
+    pressing(2)
+    swag("stylize", *pictures, "-o", out, *TINY)
+    names = {"photo": pictures[0], "folder": tmp_path, "own": f"{out}.ckpt"}
+    line = the_only_line(
+        swag("stylize", *pictures, "-o", out, *(word.format(**names) for word in words))
+    )
+    assert said in line
+    assert (tmp_path / "out.png.ckpt").exists()
+
+
+def test_checkpoints_come_with_time_and_are_gone_at_the_end(pictures, tmp_path, monkeypatch):
+    seen = []
+    save = Update.save_checkpoint
+
+    def spied(self: Update, path: Path) -> None:
+        seen.append(self.index)
+        save(self, path)
+
+    monkeypatch.setattr(Update, "save_checkpoint", spied)
+    words = ("stylize", *pictures, "--overwrite", "-o", tmp_path / "out.png", *TINY)
+    assert swag(*words).exit_code == 0
+    assert seen == [0, 1, 2, 3, 4]  # the picture is what comes of the last step
+    seen.clear()
+    assert swag(*words, "--checkpoint-every", 1000).exit_code == 0
+    assert seen == []
+    assert swag(*words, "--checkpoint-every", 1000, "--steps", 60).exit_code == 0
+    assert seen == [49]
+    assert sorted(p.name for p in tmp_path.glob("*out*")) == ["out.png"]
+
+
+def test_a_run_goes_on_where_its_checkpoints_cannot_be_written(pictures, tmp_path, monkeypatch):
+    out = tmp_path / "out.png"
+    real = os.replace
+
+    def full(source: str, target: str) -> None:
+        if str(target).endswith(".ckpt"):
+            raise OSError(28, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    result = swag("stylize", *pictures, "-o", out, "--json", *TINY)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["finished"] is True
+    assert "warning: cannot write the checkpoint" in result.stderr
+    assert "No space left on device; the run goes on" in result.stderr
+    assert [p.name for p in tmp_path.glob(".*")] == []
+
+
+def test_the_default_of_the_option_is_that_of_the_library():
+    assert options.SECONDS == SECONDS
+
+
+def test_no_metadata_leaves_nothing_in_the_picture(pictures, tmp_path):
+    out = tmp_path / "out.png"
+    assert swag("stylize", *pictures, "-o", out, *TINY, "--no-metadata").exit_code == 0
+    assert read_metadata(out) == {}
+
+
+def test_no_picture_says_where_its_files_were(pictures, tmp_path):
+    weights = tmp_path / "mine.safetensors"
+    from safetensors.torch import save_file
+
+    from swag.backbones import bundled
+
+    save_file(bundled.network("resnet").state_dict(), weights)
+    for extension in ("png", "jpg", "webp", "tiff", "avif"):
+        out = tmp_path / f"out.{extension}"
+        words = ("--weights", weights, "--size", 48, "--steps", 4)
+        assert swag("stylize", *pictures, "-o", out, *words).exit_code == 0
+        assert os.fsencode(tmp_path.name) not in out.read_bytes()
+        assert b"my photo" not in out.read_bytes()
+        assert json.loads(read_metadata(out)["swag"])["weights"] == "mine.safetensors"

@@ -1,0 +1,199 @@
+"""Runs that were interrupted go on, to the bit, or say why they cannot."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import swag
+from swag import checkpoint
+from swag.errors import CheckpointError
+from swag.optimize import Adam, Lbfgs, Point, TorchLbfgs
+from swag.stylize import pause
+
+NETWORK = swag.backbones.create("swag/resnet", weights="random", edits=("reflect",))
+
+SMALL = {"weights": "random", "size": 64, "scales": 2, "steps": 5, "device": "cpu"}
+"""Two scales of 3 and 2 steps."""
+
+RUNS = {
+    "lbfgs": {},
+    "smoothed": {"smoothing": "softmax:temperature=auto", "style_loss": "sliced"},
+    "adam": {"optimizer": "adam"},
+    "averaged": {"optimizer": "adam", "average": 0.9},
+    "jittered": {"optimizer": "adam", "jitter": 3, "jitter_scale": 0.1},
+    "torch-lbfgs": {"optimizer": "torch-lbfgs"},
+    "fourier": {"optimizer": "adam", "parametrisation": "fourier-bounded"},
+    "laplacian": {"parametrisation": "laplacian", "start": "noise"},
+    "initial": {"normalisation": "initial", "start": "noise"},
+    "colours": {"colours": "content"},
+    "matched": {"smoothing": "power", "matched": "gradient"},
+}
+
+
+def noise(*size: int) -> torch.Tensor:
+    return torch.rand(3, *size, generator=torch.Generator().manual_seed(sum(size)))
+
+
+PHOTO, PAINTING = noise(36, 48), noise(40, 44)
+
+
+def begun(path: Path, stop: int, **overrides) -> None:
+    """A run that is killed right after its checkpoint at step `stop`."""
+    for update in swag.iterate(PHOTO, PAINTING, **{**SMALL, **overrides}):
+        if update.index == stop:
+            update.save_checkpoint(path)
+            return
+    raise AssertionError("the run ended before it was to be killed")
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_resumed_run_equals_one_that_never_stopped(name, tmp_path: Path):
+    whole = []
+    for update in swag.iterate(PHOTO, PAINTING, backbone=NETWORK, **SMALL, **RUNS[name]):
+        update.save_checkpoint(tmp_path / f"{update.index}.ckpt")
+        whole.append(update)
+    for stop in (1, 2, 3):  # within the first scale, at its end, within the second
+        rest = list(
+            swag.iterate(PHOTO, PAINTING, resume=tmp_path / f"{stop}.ckpt", backbone=NETWORK)
+        )
+        assert [update.index for update in rest] == list(range(stop, 5))
+        for mine, its in zip(rest, whole[stop:], strict=True):
+            assert torch.equal(mine.image.pixels, its.image.pixels), mine.index
+            assert mine.losses == its.losses
+        assert rest[-1].seconds >= rest[0].seconds > 0
+
+
+@pytest.mark.parametrize("task", ["texture", "reconstruct"])
+def test_other_tasks_go_on_too(task, tmp_path: Path):
+    path = tmp_path / "a.ckpt"
+    pictures = (None, PAINTING) if task == "texture" else (PHOTO, None)
+    whole = None
+    for whole in swag.iterate(*pictures, task=task, **SMALL):
+        if whole.index == 3:
+            whole.save_checkpoint(path)
+    rest = list(swag.iterate(*pictures, task=task, resume=path))
+    assert torch.equal(rest[-1].pixels, whole.pixels)
+    with pytest.raises(CheckpointError, match=f"is of `{task}`"):
+        swag.iterate(PHOTO, PAINTING, resume=path)
+
+
+def test_a_run_stopped_and_resumed_at_every_step_is_the_same(tmp_path: Path):
+    path = tmp_path / "a.ckpt"
+    begun(path, 0)
+    for _ in range(4):
+        updates = swag.iterate(PHOTO, PAINTING, resume=path)
+        next(updates)
+        next(updates).save_checkpoint(path)
+    (last,) = swag.iterate(PHOTO, PAINTING, resume=path)
+    assert torch.equal(last.pixels, list(swag.iterate(PHOTO, PAINTING, **SMALL))[-1].pixels)
+
+
+def test_masks_and_maps_are_part_of_a_run(tmp_path: Path):
+    path, grey = tmp_path / "a.ckpt", PHOTO.mean(0, keepdim=True).round()
+    begun(path, 2, content_mask=grey)
+    with pytest.raises(CheckpointError, match="other pictures: content_mask"):
+        swag.iterate(PHOTO, PAINTING, resume=path)
+    assert len(list(swag.iterate(PHOTO, PAINTING, resume=path, content_mask=grey))) == 3
+
+
+def test_another_picture_is_refused(tmp_path: Path):
+    begun(tmp_path / "a.ckpt", 1)
+    with pytest.raises(CheckpointError, match="other pictures: style "):
+        swag.iterate(PHOTO, PHOTO, resume=tmp_path / "a.ckpt")
+
+
+def test_other_settings_are_refused_and_the_same_are_not(tmp_path: Path):
+    begun(tmp_path / "a.ckpt", 1)
+    with pytest.raises(CheckpointError, match="with size = 64; leave"):
+        swag.iterate(PHOTO, PAINTING, resume=tmp_path / "a.ckpt", size=128)
+    assert swag.iterate(PHOTO, PAINTING, resume=tmp_path / "a.ckpt", size=64)
+
+
+def test_other_weights_are_refused(tmp_path: Path):
+    network = swag.backbones.create("swag/resnet", weights="random")
+    begun(tmp_path / "a.ckpt", 1, backbone=network)
+    next(network.module.parameters()).data[0] += 1e-6
+    with pytest.raises(CheckpointError, match="other weights of swag/resnet"):
+        swag.iterate(PHOTO, PAINTING, resume=tmp_path / "a.ckpt", backbone=network)
+
+
+@pytest.mark.parametrize("what", ["swag", "torch"])
+def test_another_version_is_refused(what, tmp_path: Path, monkeypatch):
+    begun(tmp_path / "a.ckpt", 1)
+    now = {**pause.versions(), what: "99.0"}
+    monkeypatch.setattr(pause, "versions", lambda: now)
+    with pytest.raises(CheckpointError, match=rf"was made by .*{what} 99.0.*; go on with the same"):
+        swag.iterate(PHOTO, PAINTING, resume=tmp_path / "a.ckpt")
+
+
+def changed(path: Path, tensors=None, **values) -> None:
+    """A forged checkpoint: well formed, with a digest of its own."""
+    its, known = checkpoint.load(path)
+    new = {k: v for k, v in {**its, **(tensors or {})}.items() if v is not None}
+    checkpoint.save(path, new, {**known, **values})
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"tensors": {"image": torch.zeros(1, 3, 9, 9)}},
+        {"tensors": {"image": torch.zeros(1, 3, 24, 32, dtype=torch.float64)}},
+        {"tensors": {"image": None, "best": None}},
+        {"tensors": {"best": torch.full((1, 3, 24, 32), float("nan"))}},
+        {"tensors": {"average": torch.zeros(3)}},
+        {"tensors": {"memory.steps": torch.zeros(2, 3)}},
+        {"tensors": {"memory.steps": None}},
+        {"tensors": {"memory.more": torch.zeros(3)}},
+        {"scale": 7},
+        {"scale": -1},
+        {"losses": {"style": "much"}},
+        {"settings": {"size": 10**9}},
+        {"settings": {"smoothing": "sofmax"}},
+        {"state": {}},
+        {"unknown": 1},
+        {"inputs": {"content": "../../etc"}},
+    ],
+)
+def test_a_forged_checkpoint_is_refused(forged, tmp_path: Path):
+    path = tmp_path / "a.ckpt"
+    begun(path, 1)
+    changed(path, **forged)
+    with pytest.raises(CheckpointError) as caught:
+        swag.iterate(PHOTO, PAINTING, resume=path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path):
+    checkpoint.save(tmp_path / "a.ckpt", {"x": torch.zeros(3)}, {"training": True})
+    with pytest.raises(CheckpointError, match="no checkpoint of a run"):
+        swag.iterate(PHOTO, PAINTING, resume=tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize("method", [Adam(), Lbfgs(), TorchLbfgs()])
+def test_what_every_method_remembers_is_known(method):
+    slopes = torch.linspace(0.1, 0.9, 5)
+
+    def square(image):
+        value = slopes.mul(image.square()).sum().double()
+        one = torch.tensor(1.0, dtype=torch.float64)
+        return Point(image, value, slopes * image, {"x": value}, one)
+
+    name = {"Adam": "adam", "Lbfgs": "lbfgs"}.get(type(method).__name__, "torch-lbfgs")
+    point, memory = square(torch.rand(1, 3, 4, 5)), {}
+    for _ in range(3):
+        point, memory = method.step(square, point, memory, 1.0)
+        assert pause._is_memory(memory, point.image, name)
+    assert not pause._is_memory(memory, torch.zeros(1, 3, 9, 9), name)
+
+
+def test_the_best_picture_is_kept_where_the_latest_is_worse():
+    last = list(swag.iterate(PHOTO, PAINTING, **SMALL, optimizer="adam", rate=0.3))[-1]
+    assert not torch.equal(last.state.best, last.state.image)
+    assert torch.equal(last.best.pixels, last.state.best[0].clamp(0, 1))
+    assert torch.equal(last.image.pixels, last.pixels[0].clamp(0, 1))
+
+
+def test_an_average_is_kept_as_it_is():
+    last = list(swag.iterate(PHOTO, PAINTING, **SMALL, optimizer="adam", average=0.9))[-1]
+    assert torch.equal(last.best.pixels, last.image.pixels)
