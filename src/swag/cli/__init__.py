@@ -15,6 +15,7 @@ from swag.cli import (
     analyze,
     batch,
     bench,
+    experiment,
     listings,
     reconstruct,
     rerun,
@@ -62,6 +63,7 @@ app.command(rich_help_panel=LISTS)(listings.methods)
 STUDY = "Study"
 app.command(rich_help_panel=STUDY)(analyze.analyze)
 app.command(rich_help_panel=STUDY)(bench.bench)
+app.command(rich_help_panel=STUDY)(experiment.experiment)
 app.command(name="train-backbone", rich_help_panel=STUDY)(train_backbone.train_backbone)
 
 
