@@ -348,6 +348,7 @@ def test_controls_reach_the_run(pictures, calls, tmp_path):
         "--style-scale", "0.5", "--style-rotations", "--colours", "content", "--method", "gatys",
         "--style-loss", "covariance", "--content-mask", photo, "--style-mask", painting,
         "--style-mask", painting, "--content-map", photo, "--initial", painting,
+        "--feather", "12",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     (call,) = calls
@@ -355,4 +356,4 @@ def test_controls_reach_the_run(pictures, calls, tmp_path):
     assert call["style_rotations"] is True and call["colours"] == "content"
     assert call["method"] == "gatys" and call["style_loss"] == "covariance"
     assert call["content_mask"] == photo and call["style_mask"] == [painting, painting]
-    assert call["content_map"] == photo and call["initial"] == painting
+    assert call["content_map"] == photo and call["initial"] == painting and call["feather"] == 12

@@ -1,10 +1,11 @@
 import json
 from collections.abc import Collection
+from dataclasses import asdict
 
 import pytest
 from typer.testing import CliRunner
 
-from swag.backbones import available
+from swag.backbones import available, bundled
 from swag.cli import app
 from swag.config import PRESETS, settings
 from swag.losses import LOSSES, PENALTIES
@@ -30,6 +31,44 @@ def test_a_list_has_one_line_for_each_name(command: str, names: Collection[str])
 def test_a_list_is_json_on_request(command: str, names: Collection[str]) -> None:
     rows = json.loads(CliRunner().invoke(app, [command, "--json"]).stdout)
     assert [row["name"] for row in rows] == list(names)
+
+
+def test_the_networks_of_the_package_show_size_accuracy_and_hash() -> None:
+    lines = CliRunner().invoke(app, ["backbones"]).stdout.splitlines()
+    for name in bundled.trained_names():
+        card = bundled.card(name)
+        (line,) = (line for line in lines if line.split()[0] == card.name)
+        assert f"{card.bytes / 1e6:.1f} MB" in line and f"{card.top1:.1%}" in line
+        assert card.sha256[:12] in line
+    rows = json.loads(CliRunner().invoke(app, ["backbones", "--json"]).stdout)
+    cards = {row["name"]: row["card"] for row in rows if row["card"]}
+    assert cards["swag/resnet"] == asdict(bundled.card("resnet"))
+    assert set(cards) == {f"swag/{name}" for name in bundled.trained_names()}
+
+
+def test_a_card_is_shown_whole() -> None:
+    card = bundled.card("resnet")
+    text = CliRunner().invoke(app, ["backbones", "swag/resnet"]).stdout
+    lines = [line.split() for line in text.splitlines()]
+    assert ["sha256", card.sha256] in lines
+    assert ["trainings", "1", "recipe", "seed", "0"] in lines
+    assert ["architecture", "widths", "24,", "48,", "96,", "192"] in lines
+    assert card.data[1]["terms"] in text and card.intended_use in text and card.limits[:80] in text
+    (row,) = json.loads(CliRunner().invoke(app, ["backbones", "resnet", "--json"]).stdout)
+    assert row == asdict(card)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("swag/resnte", "did you mean swag/resnet?"),
+        ("torchvision/resnet50", "expected one of swag/resnet"),
+    ],
+)
+def test_a_network_without_a_card_is_refused_in_one_line(name: str, said: str) -> None:
+    done = CliRunner().invoke(app, ["backbones", name])
+    assert done.exit_code == 1 and said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_the_defaults_of_smoothings_are_written_as_users_write_them() -> None:

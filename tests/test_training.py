@@ -287,6 +287,20 @@ def test_the_command_trains_exports_and_goes_on_from_the_export(tiny, tmp_path):
     shipped = folder / card.file
     more = list(train_backbone("resnet", tiny, tmp_path / "b.pt", epochs=6.0, start=shipped))
     assert math.isfinite(more[-1].loss)
+    goes_on = export(tmp_path / "b.pt", "resnet", tmp_path / "again")
+    assert [each["recipe"]["seed"] for each in goes_on.trainings] == [0, 0]
+    assert goes_on.epochs == 12 and goes_on.trainings[0] == card.trainings[0]
+
+
+def test_weights_without_a_card_of_their_own_have_no_known_trainings(tiny, tmp_path):
+    out, folder = tmp_path / "a.pt", tmp_path / "weights"
+    list(train_backbone("resnet", tiny, out, epochs=6.0))
+    shipped = folder / export(out, "resnet", folder).file
+    assert len(bundled.trainings(shipped)) == 1
+    twin = shipped.rename(folder / "other.safetensors")
+    assert bundled.trainings(twin) == []
+    shipped.write_bytes(twin.read_bytes() + b" ")
+    assert bundled.trainings(shipped) == []
 
 
 def test_a_training_started_with_anothers_weights_remembers_it(tiny, tmp_path):

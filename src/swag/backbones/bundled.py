@@ -155,6 +155,15 @@ def read_state(file: Path) -> dict[str, Tensor]:
     return _parsed(_bytes(file), file)
 
 
+def trainings(file: Path) -> list[dict[str, Any]]:
+    """The trainings behind an exported file, if the card in its folder is of this very file."""
+    digest = hashlib.sha256(_bytes(file)).hexdigest()
+    cards = [card for card in _cards(file.parent).values() if card["file"] == file.name]
+    return [
+        training for card in cards if card["sha256"] == digest for training in card["trainings"]
+    ]
+
+
 def _filled(name: str, state: dict[str, Tensor], file: Path) -> ThinNetwork:
     try:
         return from_state(replace(architecture(name), norm=False), state)

@@ -39,7 +39,9 @@ SCHEMES: dict[str, Callable[[nn.Module], None]] = {
     "torchvision": as_constructed,
     "kaiming": kaiming,
     "orthogonal": orthogonal,
+    "greedy": as_constructed,
 }
+"""What to do with a network as it is constructed; `greedy` chooses once its layers are known."""
 
 
 def _initialise(module: nn.Module, draw: Callable[[Tensor], Tensor]) -> None:

@@ -13,6 +13,7 @@ from swag.backbones import bundled
 from swag.backbones import edits as edits_by_name
 from swag.backbones import weights as weights_of
 from swag.backbones.backbone import Backbone, Normalise
+from swag.backbones.greedy import choose
 from swag.backbones.initialisation import SCHEMES, calibrate, seeded
 from swag.backbones.presets import PRESETS, Preset
 from swag.backbones.reductions import last_before_each_reduction
@@ -27,11 +28,15 @@ BUNDLED = Preset("", bundled.STYLE_LAYERS, bundled.CONTENT_LAYERS)
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the list of networks: its name, whether its layers are chosen, what it is."""
+    """A line of the list of networks: its name, whether its layers are chosen, what it is.
+
+    The weights in the package have a card.
+    """
 
     name: str
     preset: bool
     about: str
+    card: bundled.Card | None = None
 
 
 def create(
@@ -50,12 +55,13 @@ def create(
         name: `swag/...` (bundled), `torchvision/...`, `timm/...`, or a module of one's own, which
             is copied, keeps its weights under `weights="pretrained"` and takes pictures
             normalised as ImageNet's.
-        weights: `pretrained`, `random`, `random:SCHEME[+calibrated]`, or a file; see `weights`.
+        weights: `pretrained`, `random`, `random:SCHEME[:OPTION][+calibrated]`, or a file; see
+            `weights`.
         seed: of random weights.
         edits: names of changes, in order; see `edits`. Batch normalisation is folded and
             channels are laid out last, which changes nothing but speed and memory, unless
             `no-fold` or `no-channels-last` is among them.
-        calibrate_on: sRGB pictures for `+calibrated`.
+        calibrate_on: sRGB pictures for `+calibrated`; the greedy scheme reconstructs the first.
         style_layers: instead of the preset's; those before each reduction if there is none.
         content_layers: instead of the preset's; the second deepest style layer if there is none.
 
@@ -75,7 +81,10 @@ def create(
         edits=edits,
         weights=f"{weights}, seed {seed}" if given.scheme else str(weights),
     )
-    return _with_layers(backbone, style_layers, content_layers)
+    backbone = _with_layers(backbone, style_layers, content_layers)
+    if given.draws > 1:
+        choose(backbone, draws=given.draws, seed=seed, pictures=calibrate_on)
+    return backbone
 
 
 def assemble(
@@ -104,7 +113,9 @@ def available() -> list[Entry]:
 
     trained = bundled.trained_names()
     listed = [
-        Entry(f"swag/{name}", True, "bundled" if name in trained else "random weights only so far")
+        _bundled_entry(bundled.card(name))
+        if name in trained
+        else Entry(f"swag/{name}", True, "random weights only so far")
         for name in bundled.names()
     ]
     listed += [Entry(name, True, preset.about) for name, preset in PRESETS.items()]
@@ -113,6 +124,12 @@ def available() -> list[Entry]:
         if f"torchvision/{name}" not in PRESETS:
             listed.append(Entry(f"torchvision/{name}", False, found))
     return [*listed, Entry("timm/NAME", False, f"any network of timm; {found}")]
+
+
+def _bundled_entry(card: bundled.Card) -> Entry:
+    top1 = "" if card.top1 is None else f", top-1 {card.top1:.1%} of Tiny ImageNet"
+    about = f"bundled, {card.bytes / 1e6:.1f} MB{top1}, SHA-256 {card.sha256[:12]}..."
+    return Entry(card.name, True, about, card)
 
 
 def _source(name: str | nn.Module, given: Weights, seed: int) -> Source:

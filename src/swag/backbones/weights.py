@@ -3,6 +3,7 @@
 pretrained                      those published with the network
 random                          random:torchvision, what its constructor draws
 random:kaiming+calibrated       another scheme, batch statistics from given pictures
+random:greedy:draws=16          the best of several draws, layer by layer; see `greedy`
 FILE                            .safetensors, or .pth/.pt without anything but tensors
 """
 
@@ -23,6 +24,11 @@ from swag.errors import WeightsError
 
 State = dict[str, Tensor]
 
+DRAWS = 8
+"""Draws of each group of layers that the greedy scheme chooses among, where none are named."""
+
+MOST_DRAWS = 64
+
 _CALIBRATED = "+calibrated"
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
 _PREFIXES = ("module.", "_orig_mod.")
@@ -36,28 +42,26 @@ class Weights:
         scheme: name of a random scheme, or None.
         calibrated: batch statistics from pictures, for a random scheme.
         file: path of a file, or None.
+        draws: of each group of layers, for the scheme greedy; 1 for all others.
     """
 
     scheme: str | None = None
     calibrated: bool = False
     file: Path | None = None
+    draws: int = 1
 
 
 def parse(text: str | Path) -> Weights:
-    """Read `pretrained`, `random`, `random:SCHEME[+calibrated]` or the path of a file.
+    """Read `pretrained`, `random`, `random:SCHEME[:OPTION][+calibrated]` or the path of a file.
 
     Raises:
-        WeightsError: an unknown scheme, or a file that is not there.
+        WeightsError: an unknown scheme or option, or a file that is not there.
     """
     if text == "pretrained":
         return Weights()
-    head, _, scheme = str(text).removesuffix(_CALIBRATED).partition(":")
+    head, _, rest = str(text).removesuffix(_CALIBRATED).partition(":")
     if isinstance(text, str) and head == "random":
-        scheme = scheme or "torchvision"
-        if scheme not in SCHEMES:
-            nearest = difflib.get_close_matches(scheme, SCHEMES, 1) or sorted(SCHEMES)
-            raise WeightsError(f"no random scheme {scheme!r}; expected {', '.join(nearest)}")
-        return Weights(scheme=scheme, calibrated=text.endswith(_CALIBRATED))
+        return _random(rest, calibrated=text.endswith(_CALIBRATED))
     path = Path(text).expanduser()
     if not path.is_file():
         raise WeightsError(
@@ -65,6 +69,36 @@ def parse(text: str | Path) -> Weights:
             f"random:SCHEME ({', '.join(SCHEMES)}) or the path of a .safetensors or .pth file"
         )
     return Weights(file=path)
+
+
+def _random(text: str, *, calibrated: bool) -> Weights:
+    """A scheme with its option, as in `greedy:draws=16`."""
+    scheme, colon, option = text.partition(":")
+    scheme = scheme or "torchvision"
+    if scheme not in SCHEMES:
+        nearest = difflib.get_close_matches(scheme, SCHEMES, 1) or sorted(SCHEMES)
+        raise WeightsError(f"no random scheme {scheme!r}; expected {', '.join(nearest)}")
+    if scheme == "greedy":
+        return Weights(scheme, draws=_draws(option if colon else f"draws={DRAWS}", calibrated))
+    if colon:
+        raise WeightsError(f"random:{scheme} takes no option, not {option!r}; only greedy does")
+    return Weights(scheme, calibrated)
+
+
+def _draws(option: str, calibrated: bool) -> int:
+    """The number in `draws=16`."""
+    if calibrated:
+        raise WeightsError(
+            "random:greedy chooses with batch statistics as they are constructed and takes no "
+            "+calibrated; use random:greedy, or random:torchvision+calibrated"
+        )
+    name, _, number = option.partition("=")
+    if name != "draws" or not number.isdecimal() or not 1 <= int(number) <= MOST_DRAWS:
+        raise WeightsError(
+            f"random:greedy:{option} is no number of draws; expected draws=N, N a whole number "
+            f"from 1 to {MOST_DRAWS}, as in random:greedy:draws={DRAWS}"
+        )
+    return int(number)
 
 
 def sha256(path: Path) -> str:

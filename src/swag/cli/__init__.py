@@ -11,7 +11,18 @@ import typer
 from typer.core import TyperGroup
 
 from swag import __version__
-from swag.cli import analyze, bench, listings, reconstruct, rerun, stylize, texture, train_backbone
+from swag.cli import (
+    analyze,
+    batch,
+    bench,
+    experiment,
+    listings,
+    reconstruct,
+    rerun,
+    stylize,
+    texture,
+    train_backbone,
+)
 from swag.errors import SwagError
 
 
@@ -41,6 +52,7 @@ PICTURES = "Make a picture"
 app.command(rich_help_panel=PICTURES)(stylize.stylize)
 app.command(rich_help_panel=PICTURES)(texture.texture)
 app.command(rich_help_panel=PICTURES)(reconstruct.reconstruct)
+app.command(rich_help_panel=PICTURES)(batch.batch)
 app.command(rich_help_panel=PICTURES)(rerun.rerun)
 LISTS = "What there is"
 app.command(rich_help_panel=LISTS)(listings.backbones)
@@ -51,6 +63,7 @@ app.command(rich_help_panel=LISTS)(listings.methods)
 STUDY = "Study"
 app.command(rich_help_panel=STUDY)(analyze.analyze)
 app.command(rich_help_panel=STUDY)(bench.bench)
+app.command(rich_help_panel=STUDY)(experiment.experiment)
 app.command(name="train-backbone", rich_help_panel=STUDY)(train_backbone.train_backbone)
 
 

@@ -63,6 +63,13 @@ StyleMask = Annotated[
         help="The regions of the style that go there, in the same colours; one for each style.",
     ),
 ]  # fmt: skip
+Feather = Annotated[
+    float | None,
+    typer.Option(
+        "--feather", metavar="PIXELS", rich_help_panel=PANEL, show_default=False,
+        help="How far the edges of the content mask are blurred.",
+    ),
+]  # fmt: skip
 ContentMap = Annotated[
     Path | None,
     typer.Option(

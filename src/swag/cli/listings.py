@@ -1,7 +1,10 @@
 """swag backbones, losses, smoothings, presets: what there is, one line each."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from swag.cli import options
 from swag.cli.table import show
@@ -9,16 +12,44 @@ from swag.cli.table import show
 if TYPE_CHECKING:
     from swag.config import Preset
 
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NAME", show_default=False, help="A network of the package, for its model card."
+    ),
+]
 
-def backbones(json: options.Json = False) -> None:
-    """List the networks, those first whose layers were chosen with care."""
-    from swag.backbones import available
 
+def backbones(name: Name = None, json: options.Json = False) -> None:
+    """List the networks, those first whose layers were chosen with care; or show one's card."""
+    from swag.backbones import available, bundled
+
+    if name is not None:
+        card = asdict(bundled.card(name))
+        show([card] if json else _lines(card), as_json=json)
+        return
     rows = [
-        {"name": entry.name, "what": entry.about, **({"preset": entry.preset} if json else {})}
+        {
+            "name": entry.name,
+            "what": entry.about,
+            **({"preset": entry.preset, "card": entry.card and asdict(entry.card)} if json else {}),
+        }
         for entry in available()
     ]
     show(rows, as_json=json)
+
+
+def _lines(card: Mapping[str, Any], within: str = "") -> list[dict[str, Any]]:
+    """What a card says, a line for each thing; what is inside others is named after them."""
+    lines = []
+    for key, value in card.items():
+        numbered = isinstance(value, list) and value and isinstance(value[0], dict)
+        inside = {str(i): part for i, part in enumerate(value, 1)} if numbered else value
+        if isinstance(inside, dict):
+            lines += _lines(inside, f"{within}{key} ")
+        else:
+            lines.append({"field": f"{within}{key}", "value": value})
+    return lines
 
 
 def losses(json: options.Json = False) -> None:

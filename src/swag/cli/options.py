@@ -43,7 +43,7 @@ Weights = Annotated[
     str | None,
     typer.Option(
         "--weights", metavar="WEIGHTS", show_default=False,
-        help="pretrained, random, or a .safetensors or .pth file.",
+        help="pretrained, random, random:greedy, or a .safetensors or .pth file.",
     ),
 ]  # fmt: skip
 Smoothing = Annotated[

@@ -34,6 +34,7 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
     colours: controls.Colours = None,
     content_mask: controls.ContentMask = None,
     style_mask: controls.StyleMask = None,
+    feather: controls.Feather = None,
     content_map: controls.ContentMap = None,
     initial: controls.Initial = None,
 ) -> None:
@@ -48,7 +49,7 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
         smoothing=smoothing, size=size, steps=steps, strength=strength, seed=seed, device=device,
         tile=tile, style_loss=style_loss, content_loss=content_loss,
         style_weights=controls.weights(blend), style_scale=style_scale,
-        style_rotations=style_rotations or None, colours=colours,
+        style_rotations=style_rotations or None, colours=colours, feather=feather,
     )  # fmt: skip
     pictures = {
         "content_mask": content_mask,

@@ -38,6 +38,13 @@ Start = Annotated[
         help="A checkpoint or exported weights to begin with; shipped: those in the package.",
     ),
 ]  # fmt: skip
+Fade = Annotated[
+    float,
+    typer.Option(
+        "--fade", metavar="SHARE",
+        help="For a network without shortcuts: have some that fade over this share of the steps.",
+    ),
+]  # fmt: skip
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")]
 
 
@@ -49,6 +56,7 @@ def train_backbone(  # noqa: PLR0913 - the arguments of a command are its option
     recipe: Recipe = "cpu",
     seed: Seed = 0,
     start: Start = None,
+    fade: Fade = 0.0,
     device: Device = "cpu",
     quiet: options.Quiet = False,
 ) -> None:
@@ -61,7 +69,15 @@ def train_backbone(  # noqa: PLR0913 - the arguments of a command are its option
 
     try:
         lines = command.train_backbone(
-            name, data, out, epochs=epochs, recipe=recipe, seed=seed, start=start, device=device
+            name,
+            data,
+            out,
+            epochs=epochs,
+            recipe=recipe,
+            seed=seed,
+            start=start,
+            fade=fade,
+            device=device,
         )
         with training_bar(shown=not quiet) as show:
             for line in lines:

@@ -24,7 +24,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: str = "default"
-    method: str = "gatys"
+    method: str = "w2"
     backbone: str = "swag/resnet"
     weights: str = "pretrained"
     edits: tuple[str, ...] = ("reflect",)
@@ -41,12 +41,16 @@ class Settings(BaseModel):
     start: Literal["content", "noise", "style"] = "content"
     seed: int = Field(0, ge=0, lt=2**63)
     strength: Share = Field(0.5, description="0 the content alone, 1 the style alone")
-    style_loss: str = "gram"
+    balance: float = Field(
+        3.0, gt=0, le=1000, description="style to content at a strength of one half"
+    )
+    style_loss: str = "bures"
     style_layers: dict[str, Weight] | None = None
     style_weights: tuple[Weight, ...] | None = Field(None, description="of several styles")
     style_scale: float = Field(1.0, ge=0.1, le=4, description="size of the style picture")
     colours: Colours = Field("style", description="whose colours the result has")
     style_rotations: bool = Field(False, description="the style's quarter turns count as it does")
+    feather: float = Field(0.0, ge=0, le=1024, description="soft edges of masks, in pixels")
     palette: Weight = Field(0.0, description="of the style's colours by themselves")
     content_loss: str = "content"
     content_layers: dict[str, Weight] | None = None
@@ -95,8 +99,11 @@ class Settings(BaseModel):
 
     @property
     def weights_of_terms(self) -> tuple[float, float]:
-        """(style, content): strength s gives them in the ratio of s times BALANCE to 1 - s."""
-        style = BALANCE * self.strength if self.style_weight is None else self.style_weight
+        """(style, content): strength s gives them in the ratio of s times `balance` to 1 - s.
+
+        Errors are measured as shares of the span between the pictures (see `Objective.of`).
+        """
+        style = self.balance * self.strength if self.style_weight is None else self.style_weight
         content = 1 - self.strength if self.content_weight is None else self.content_weight
         return style, content
 
@@ -106,7 +113,3 @@ def _loss(spec: str, role: str) -> str:
     if loss.role != role:
         raise SettingsError(f"{loss.name} is a loss of {loss.role}, not of {role}")
     return str(loss)
-
-
-BALANCE = 10.0
-"""Style to content at a strength of one half, errors measured as shares of the span."""

@@ -12,7 +12,7 @@ from swag.config import Settings
 from swag.losses import Loss
 from swag.losses import get as get_loss
 from swag.objective import PIXELS, Normalisation, Term
-from swag.regions import regions
+from swag.regions import regions, soften
 from swag.smoothing import parse as parse_smoothing
 
 
@@ -44,10 +44,12 @@ def places_of(
         return [Place(str(i + 1), i, share) for i, share in enumerate(shares)]
     found = regions(content_mask, *(style_masks or (None,) * styles))
     sizes = [float(region.where.mean()) * shares[region.style] for region in found]
+    radius = settings.feather * max(content_mask.shape[2:]) / settings.size
     return [
-        Place(region.name, region.style, size / sum(sizes), region.where, region.style_where)
+        Place(region.name, region.style, size / sum(sizes), where, region.style_where)
         for region, size in zip(found, sizes, strict=True)
         if size > 0
+        for where in [soften(region.where, radius)]
     ]
 
 

@@ -65,8 +65,9 @@ def restore(
 ) -> None:
     """Put a checkpoint back into a training; WeightsError if it is another training's."""
     given = asdict(recipe)
-    if state["recipe"] != given:
-        changed = sorted(k for k, v in given.items() if state["recipe"].get(k) != v)
+    saved = asdict(Recipe()) | state["recipe"]  # by a version with fewer settings, perhaps
+    if saved != given:
+        changed = sorted(k for k, v in given.items() if saved[k] != v)
         raise WeightsError(
             f"{path}: holds a training with another recipe (different: {', '.join(changed)}); "
             "use the same settings to go on, or another file to begin anew"

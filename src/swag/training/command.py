@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from swag.backbones import bundled
 from swag.errors import ImageError, SettingsError
 from swag.training.data import Source, load
+from swag.training.fading import with_shortcuts
 from swag.training.loop import Progress, train
 from swag.training.recipe import RECIPES, Recipe, continued
 
@@ -16,7 +18,7 @@ SHIPPED = "shipped"
 """The value of `start` that stands for the weights in the package."""
 
 
-def train_backbone(
+def train_backbone(  # noqa: PLR0913 - a training is what its command says
     name: str,
     data: Path,
     out: Path,
@@ -25,6 +27,7 @@ def train_backbone(
     recipe: str = "cpu",
     seed: int = 0,
     start: Path | str | None = None,
+    fade: float = 0.0,
     device: str = "cpu",
 ) -> Iterator[Progress]:
     """Train a network of the package, yielding a `Progress` now and then; goes on from `out`.
@@ -33,12 +36,14 @@ def train_backbone(
     measure and any others for detail; or a folder of pictures for each class; or two folders
     `train` and `val` of such folders. `recipe` is "cpu" or "gpu", `epochs` its own by default.
     `start` is a checkpoint, exported weights, or "shipped" for those in the package; the recipe
-    is then a gentler one (`recipe.continued`).
+    is then a gentler one (`recipe.continued`). `fade` is the share of the training over which a
+    network without shortcuts has some that fade (`fading`).
     """
     architecture = bundled.architecture(name)
-    chosen = _recipe(recipe, epochs, seed)
+    chosen = replace(_recipe(recipe, epochs, seed), fade=fade)
+    with_shortcuts(architecture, fade)  # refuses what cannot fade before anything is read
     if start is not None:
-        chosen = continued(chosen)
+        chosen = _gentler(chosen)
     begin = bundled.path(name) if start == SHIPPED else Path(start) if start is not None else None
     _check_device(device)
     sources, validation = find(data)
@@ -80,6 +85,15 @@ def _checked(validation: Source, main: Source, data: Path) -> Source:
             "train on; expected the same classes in both"
         )
     return validation
+
+
+def _gentler(recipe: Recipe) -> Recipe:
+    if recipe.fade:
+        raise SettingsError(
+            f"fade = {recipe.fade} and weights to begin with; expected one of the two: a network "
+            "that is trained already needs no shortcuts"
+        )
+    return continued(recipe)
 
 
 def _recipe(name: str, epochs: float | None, seed: int) -> Recipe:

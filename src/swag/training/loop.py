@@ -22,6 +22,7 @@ from swag.shapes import Image, Scalar
 from swag.training import checkpoint
 from swag.training.batches import Batch, batch_of, batches
 from swag.training.data import Source, as_images, centre
+from swag.training.fading import scale_shortcuts, with_shortcuts
 from swag.training.recipe import Recipe
 from swag.training.start import begin
 
@@ -52,15 +53,24 @@ USUAL = Cadence()
 
 
 class Classifier(nn.Module):
-    """The network, and a linear head for each source."""
+    """The network, and a linear head for each source.
+
+    With `fade` above 0 the network is trained with shortcuts that are multiplied by `gain`.
+    """
 
     mean: Tensor
     std: Tensor
+    gain: Tensor
 
-    def __init__(self, architecture: Architecture, classes: Mapping[str, int]) -> None:
+    def __init__(
+        self, architecture: Architecture, classes: Mapping[str, int], *, fade: float = 0.0
+    ) -> None:
         super().__init__()
-        self.network = ThinNetwork(architecture)
+        self.network = ThinNetwork(with_shortcuts(architecture, fade))
         start_as_shortcuts(self.network)
+        if fade:
+            self.register_buffer("gain", torch.ones(()))
+            scale_shortcuts(self.network, lambda: self.gain)
         width = architecture.widths[-1]
         self.heads = nn.ModuleDict({name: nn.Linear(width, n) for name, n in classes.items()})
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
@@ -97,7 +107,7 @@ def train(
     ending `.jsonl`. WeightsError: `out` or `start` belongs to something else, or is damaged.
     """
     steps = recipe.steps(len(sources["main"]))
-    model = _initialised(architecture, sources, recipe.seed).to(device)
+    model = _initialised(architecture, sources, recipe).to(device)
     model = model.to(memory_format=torch.channels_last)
     optimizer = _optimizer(model, recipe)
     first, earlier = _begun(
@@ -107,6 +117,8 @@ def train(
     coming = batches(recipe, sources, first, steps, workers=_workers(device))
     for done, batch in enumerate(coming, start=first + 1):
         rate = optimizer.param_groups[0]["lr"] = recipe.rate(done - 1, steps)
+        if recipe.fade:
+            model.gain.fill_(recipe.gain(done - 1, steps))
         loss = _update(model, optimizer, batch, recipe.label_smoothing)
         shown += len(batch[0])
         if done % cadence.save == 0 or done == steps:
@@ -124,11 +136,12 @@ def _workers(device: str) -> int:
 
 
 def _initialised(
-    architecture: Architecture, sources: Mapping[str, Source], seed: int
+    architecture: Architecture, sources: Mapping[str, Source], recipe: Recipe
 ) -> Classifier:
+    classes = {name: source.classes for name, source in sources.items()}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Classifier(architecture, {name: source.classes for name, source in sources.items()})
+        torch.manual_seed(recipe.seed)
+        return Classifier(architecture, classes, fade=recipe.fade)
 
 
 def _optimizer(model: Classifier, recipe: Recipe) -> torch.optim.Optimizer:

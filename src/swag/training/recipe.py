@@ -23,6 +23,8 @@ class Recipe:
     2018; Touvron et al. 2019: a network trained on small crops is tested well on larger ones),
     in multiples of 8. After the share `detail_from` of the steps every `detail_every`-th batch
     comes from the detail sources, in crops of `detail_size` pixels at nearly full resolution.
+    Above 0, `fade` is the share of the steps over which shortcuts lose their weight, for networks
+    that are to have none.
     """
 
     epochs: float = 16.0
@@ -39,6 +41,7 @@ class Recipe:
     detail_every: int = 4
     detail_size: int = 112
     detail_batch: int = 32
+    fade: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -46,6 +49,10 @@ class Recipe:
             raise SettingsError(
                 f"epochs={self.epochs}, batch={self.batch}, peak_rate={self.peak_rate}: "
                 "all must be above zero"
+            )
+        if not 0 <= self.fade < 1:
+            raise SettingsError(
+                f"fade={self.fade}: expected a share of the steps, from 0 to below 1"
             )
         if not 8 <= self.smallest <= self.largest:
             raise SettingsError(
@@ -69,6 +76,10 @@ class Recipe:
         """Side of the crops in pixels: the range in equal stretches, one for each multiple of 8."""
         sizes = range(self.smallest, self.largest + 1, 8)
         return sizes[min(int(step / steps * len(sizes)), len(sizes) - 1)]
+
+    def gain(self, step: int, steps: int) -> float:
+        """Weight of the shortcuts that fade: from 1 at the first step to 0, where it stays."""
+        return max(0.0, 1 - step / (self.fade * steps)) if self.fade else 0.0
 
     def phase(self, step: int, steps: int) -> Phase:
         """Which kind of source the step's batch comes from."""

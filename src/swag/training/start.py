@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from swag.backbones.bundled import read_state
+from swag.backbones import bundled
 from swag.backbones.family import ThinNetwork, conv_of
 from swag.errors import WeightsError
 from swag.shapes import Image
 from swag.training import checkpoint
+from swag.training.fading import without_faded
 
 
 @torch.no_grad()
@@ -27,10 +28,10 @@ def begin(
     """
     try:
         if start.suffix == ".safetensors":
-            unfold(network, read_state(start), images)
-            return []
+            unfold(network, bundled.read_state(start), images)
+            return bundled.trainings(start)
         state = checkpoint.load(start)
-        kept, trained = model.state_dict(), state["model"]
+        kept, trained = model.state_dict(), without_faded(state["model"])
         heads = {k for k in kept if k.startswith("heads.")}
         fresh = {k for k in heads if k not in trained or trained[k].shape != kept[k].shape}
         model.load_state_dict(

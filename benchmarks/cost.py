@@ -1,0 +1,100 @@
+"""What an evaluation costs with each bundled network: loss and gradient at the pixels, one core.
+
+    python benchmarks/cost.py [--side 1024] [--rounds 5] [--write docs/backbones.md]
+
+The default loss of a picture of side x side pixels, in seconds of processor time per megapixel: the
+median over the rounds, in each of which every network has its turn. The last column is the
+median of the ratios to the first network's time in the same round; the seconds are this machine's,
+the ratios are what to quote. `--write` puts the table between its marks in a document.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from pathlib import Path
+
+import torch
+
+import swag
+from swag.backbones import bundled
+from swag.losses import get
+from swag.objective import Objective, Term
+from swag.optimize.point import evaluate
+from swag.smoothing import parse
+
+BEGIN = "<!-- cost: python benchmarks/cost.py --write docs/backbones.md -->"
+END = "<!-- /cost -->"
+
+
+def objective_of(name: str, photo: torch.Tensor, style: torch.Tensor) -> Objective:
+    """The terms of the default, with random weights: what they are changes no time."""
+    network = swag.backbones.create(f"swag/{name}", weights="random", edits=("reflect",))
+    none = parse("none")
+    of_style, of_content = (
+        dict.fromkeys(layers, 1.0) for layers in (network.style_layers, network.content_layers)
+    )
+    terms = [
+        Term("style", get("gram"), of_style, style, none, 5.0, other=photo),
+        Term("content", get("content"), of_content, photo, none, 0.5, other=style),
+    ]
+    return Objective.of(network.extract, terms, start=photo, style=style)
+
+
+def seconds(objective: Objective, photo: torch.Tensor) -> float:
+    """Processor time of one evaluation."""
+    began = time.process_time()
+    evaluate(objective, photo)
+    return time.process_time() - began
+
+
+def table(side: int, rounds: int) -> str:
+    """Lines of Markdown."""
+    random = torch.Generator().manual_seed(0)
+    photo, style = torch.rand(2, 1, 3, side, side, generator=random)
+    objectives = {name: objective_of(name, photo, style) for name in bundled.names()}
+    times: dict[str, list[float]] = {name: [] for name in objectives}
+    for turn in range(rounds + 1):
+        for name, objective in objectives.items():
+            spent = seconds(objective, photo)
+            if turn:  # the first fills the memory
+                times[name].append(spent * 1e6 / side**2)
+    first = times[next(iter(times))]
+    lines = ["| network | seconds per megapixel | against the first | lowest and highest ratio |"]
+    lines.append("|---|---:|---:|---|")
+    for name, found in times.items():
+        ratios = [own / other for own, other in zip(found, first, strict=True)]
+        lines.append(
+            f"| `swag/{name}` | {statistics.median(found):.2f} | {statistics.median(ratios):.2f} "
+            f"| {min(ratios):.2f} ... {max(ratios):.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the table, and write it where it is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--side", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--write", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    made = f"{table(args.side, args.rounds)}\n\n{machine(args)}"
+    print(made)
+    if args.write:
+        before, rest = args.write.read_text().split(BEGIN)
+        args.write.write_text(f"{before}{BEGIN}\n{made}\n{END}{rest.split(END)[1]}")
+
+
+def machine(args: argparse.Namespace) -> str:
+    """Where it was measured, in a sentence."""
+    isa = torch.backends.cpu.get_cpu_capability()
+    return (
+        f"A picture of {args.side} x {args.side} pixels, float32, one thread of a machine of "
+        f"{os.cpu_count()} cores ({isa}), torch {torch.__version__.partition('+')[0]}, "
+        f"{args.rounds} rounds."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""Random weights chosen among several draws, layer after layer, by how well they keep a picture.
+
+choose(backbone, draws=8, seed=0, pictures=photo)
+create("torchvision/resnet50", weights="random:greedy:draws=16", calibrate_on=photo)
+
+After He, Wang and Hopcroft, "A powerful generative model using random weights for the deep image
+representation" (NIPS 2016), who build a random VGG from the first layer on: draw several sets of
+filters for a layer, reconstruct a picture from its rectified activations with each, keep the set
+whose reconstruction is best, and go on to the next layer. Departures:
+
+- A step is a group of layers, not one: all filters between one layer that is read (for style or
+  content) and the next. Nothing else is asked of the layers within a group, a block with a
+  shortcut stays whole, and ResNet-50 takes 5 choices instead of 53.
+- A draw shuffles each tensor that the network's constructor drew. For entries drawn independently
+  that is a fresh draw from the constructor's own distribution, whatever that is; biases and
+  normalisations, which start as constants, stay. The first draw is the constructor's, so that
+  one draw is `random`.
+- The reconstructions are small and short (64 x 64 pixels, 20 steps of L-BFGS), begin with noise
+  about the picture's mean colour, the same for all draws, and are compared by their error in
+  pixels. How far that agrees with long reconstructions was measured: docs/backbones.md.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from swag.backbones.backbone import Backbone
+from swag.features import TRIAL_SIZES, trial_picture
+from swag.image import resize
+from swag.shapes import Image
+
+SIDE = 64
+"""Rows and columns of the picture that is reconstructed, in pixels."""
+
+STEPS = 20
+"""Steps of L-BFGS of a reconstruction.
+
+Where draws differ most (the first two stages of swag/resnet) they rank them as six times as many
+steps do: rank correlations of 0.8 and 0.9 over 8 draws; about 0.4 in the stem and the last stages.
+"""
+
+_NOISE = 0.1
+_EVALUATIONS = 1.25
+"""Evaluations that a step may take on average, so that the time of a draw is bounded."""
+
+
+def choose(
+    backbone: Backbone, *, draws: int, seed: int = 0, pictures: Image | None = None
+) -> dict[str, list[float]]:
+    """Fix the random weights of a network, in place, each group by the best of `draws`.
+
+    The groups end at the layers of `style_layers` and `content_layers`; what runs after the
+    deepest of them stays. Pictures and seed determine the result on one machine; rounding on
+    another may choose otherwise between draws that are nearly equal.
+
+    Args:
+        backbone: with the weights that its constructor drew, its edits done.
+        draws: at least 1, which changes nothing.
+        pictures: sRGB in [0, 1]; the first is reconstructed, stretched to a small square. A
+            synthetic one without.
+
+    Returns:
+        The mean squared errors of all draws, by layer from the first to the deepest, pixels in
+        [0, 1]; infinite for a draw that left the finite numbers.
+
+    Raises:
+        BackboneError: a layer that cannot be read.
+    """
+    picture = _small(backbone, pictures, seed)
+    backbone.extract(picture)  # refuses layers that are not there before anything is changed
+    random = torch.Generator().manual_seed(seed)
+    return {
+        layer: _best_of(draws, backbone, layer, parameters, picture, random)
+        for layer, parameters in groups(backbone, picture).items()
+    }
+
+
+def _best_of(
+    draws: int,
+    backbone: Backbone,
+    layer: str,
+    parameters: Sequence[nn.Parameter],
+    picture: Image,
+    random: torch.Generator,
+) -> list[float]:
+    errors: list[float] = []
+    best: list[Tensor] = []
+    for draw in range(draws):
+        if draw:
+            shuffle(parameters, random)
+        error = reconstruction_error(backbone, layer, picture)
+        if not errors or error < min(errors):
+            best = [parameter.detach().clone() for parameter in parameters]
+        errors.append(error)
+    with torch.no_grad():
+        for parameter, value in zip(parameters, best, strict=True):
+            parameter.copy_(value)
+    return errors
+
+
+@torch.no_grad()
+def groups(backbone: Backbone, picture: Image) -> dict[str, list[nn.Parameter]]:
+    """The parameters that come into use before each layer that is read and after the one before.
+
+    In the order in which the layers finish; a layer with no parameters of its own has no group.
+    """
+    read = {backbone.aliases.get(n, n) for n in backbone.style_layers + backbone.content_layers}
+    found: dict[str, list[nn.Parameter]] = {}
+    pending: dict[nn.Parameter, None] = {}
+    grouped: set[nn.Parameter] = set()
+
+    def starts(module: nn.Module, _inputs: object) -> None:
+        own = module.parameters(recurse=False)
+        pending.update(dict.fromkeys(p for p in own if p not in grouped))
+
+    def finishes(name: str) -> None:
+        if pending:
+            found[name] = list(pending)
+            grouped.update(pending)
+            pending.clear()
+
+    module = backbone.module
+    handles = [child.register_forward_pre_hook(starts) for child in module.modules()]
+    handles += [
+        module.get_submodule(name).register_forward_hook(lambda *_, name=name: finishes(name))
+        for name in read
+    ]
+    try:
+        module(backbone.prepare(picture))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+@torch.no_grad()
+def shuffle(parameters: Iterable[nn.Parameter], random: torch.Generator) -> None:
+    """Put the entries of each tensor into a random order, in place."""
+    for parameter in parameters:
+        order = torch.randperm(parameter.numel(), generator=random).to(parameter.device)
+        parameter.copy_(parameter.flatten()[order].view_as(parameter))
+
+
+@torch.enable_grad()
+def reconstruction_error(
+    backbone: Backbone, layer: str, picture: Image, *, steps: int = STEPS, seed: int = 0
+) -> float:
+    """Mean squared error, pixels in [0, 1], of a picture reconstructed from one layer.
+
+    Minimises || F(x) - F(picture) ||^2 / || F(picture) ||^2 over the pixels x, as Mahendran and
+    Vedaldi (CVPR 2015) without their priors, by L-BFGS with a strong Wolfe search. Infinite if
+    the reconstruction is not finite.
+
+    Args:
+        picture: one picture, sRGB in [0, 1].
+        seed: of the noise that the reconstruction begins with.
+    """
+    with torch.no_grad():
+        target = backbone.extract(picture, [layer])[layer]
+        size = target.square().sum().clamp_min(torch.finfo(target.dtype).tiny)
+    if not torch.isfinite(size):
+        return math.inf
+    random = torch.Generator().manual_seed(seed)
+    noise = torch.randn(picture.shape, generator=random).to(picture)
+    x = (picture.mean((2, 3), keepdim=True) + _NOISE * noise).requires_grad_()
+    # Thresholds of torch's L-BFGS are absolute; here the budget alone ends the search.
+    optimizer = torch.optim.LBFGS(
+        [x], max_iter=steps, max_eval=math.ceil(_EVALUATIONS * steps), history_size=steps,
+        tolerance_grad=0, tolerance_change=0, line_search_fn="strong_wolfe",
+    )  # fmt: skip
+
+    def closure() -> Tensor:
+        loss: Tensor = 1e3 * (backbone.extract(x, [layer])[layer] - target).square().sum() / size
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    error = F.mse_loss(x.detach().clamp(0, 1), picture).item()
+    return error if math.isfinite(error) else math.inf
+
+
+def _small(
+    backbone: Backbone, pictures: Image | None, seed: int
+) -> Float[Tensor, "1 3 _rows _columns"]:
+    """The picture to reconstruct, of the smallest size from SIDE on that the network takes."""
+    sizes = ((SIDE, SIDE), *TRIAL_SIZES)
+    trial = trial_picture(backbone.module, backbone.prepare, sizes=sizes)
+    size = (trial.shape[-2], trial.shape[-1])
+    if pictures is None:
+        return falling_spectrum(size, seed).to(trial)
+    picture = pictures[:1].to(trial)
+    return resize(picture, size).clamp(0, 1)
+
+
+def falling_spectrum(size: tuple[int, int], seed: int) -> Image:
+    """A picture of noise whose amplitudes fall as 1 / frequency, as photographs' do (Field 1987).
+
+    The channels share four fifths of their variance, so that colours are muted; each has mean
+    0.5 and standard deviation 0.2 before the values are bounded to [0, 1].
+    """
+    random = torch.Generator().manual_seed(seed)
+    rows, columns = (torch.fft.fftfreq(side) for side in size)
+    frequency = torch.hypot(rows[:, None], columns[None, :])
+    frequency[0, 0] = math.inf  # the mean is set below
+    noise = torch.randn(1, 4, *size, generator=random)
+    white = math.sqrt(0.8) * noise[:, :1] + math.sqrt(0.2) * noise[:, 1:]
+    waves: Tensor = torch.fft.ifft2(torch.fft.fft2(white) / frequency).real
+    return (0.5 + 0.2 * waves / waves.std((2, 3), keepdim=True)).clamp(0, 1)
