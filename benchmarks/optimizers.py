@@ -2,11 +2,12 @@
 
     python benchmarks/optimizers.py --content PHOTO --styles PAINTING... [--size 128]
 
-Every optimiser begins with the same picture (the photo with noise of the seed) and minimises the
-default loss at one size. Losses are shares of the first one. An evaluation is one loss with its
-gradient, wherever it is made, in a line search too; seconds are processor time of the evaluations
-and of the optimiser together. A table for each network: medians over styles and seeds, the range
-in brackets. `won` counts the pairs in which an optimiser has the lowest loss of all.
+Every optimiser begins with the same picture (the photo with noise of the seed) and minimises Gram
+matrices and content, with the default's penalties, at one size. Losses are shares of the first
+one. An evaluation is one loss with its gradient, wherever it is made, in a line search too;
+seconds are processor time of the evaluations and of the optimiser together. A table for each
+network: medians over styles and seeds, the range in brackets. `won` counts the pairs of a style
+and a seed in which an optimiser has the lowest loss of all.
 """
 
 import argparse
@@ -38,7 +39,7 @@ BUDGETS = (25, 50, 100)
 
 
 def objective_of(network: Backbone, photo: Tensor, style: Tensor) -> Objective:
-    """The default loss at one size."""
+    """Gram matrices and content, ten to one, with the default's penalties."""
     none = parse("none")
     shrunk = swag.image.resize(style, (photo.shape[-2], photo.shape[-1]))
     terms = [

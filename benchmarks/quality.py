@@ -7,11 +7,13 @@ loss, its weights. `full size` minimises the same loss with our L-BFGS; both are
 seconds of processor time grow by half. `coarse to fine` does so from small to full size, and
 `default` minimises our own loss: a row is the end of a run of so many steps in all. `loss` is the
 reference's at full size, over that of the photo; `style` and `content` are judged by networks
-that were not optimised, as shares of the span between the two pictures.
+that were not optimised, as shares of the span between the two pictures. A run whose loss leaves
+the finite numbers ends there.
 """
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +24,7 @@ from torch import Tensor
 import swag
 from swag.backbones import Backbone
 from swag.config import Settings, settings
+from swag.errors import OptimizationError
 from swag.losses import get
 from swag.objective import Objective, Term
 from swag.smoothing import parse
@@ -37,7 +40,11 @@ def looks(photo: Tensor, style: Tensor, **chosen: object) -> Iterator[tuple[floa
     updates = swag.iterate(photo[0], style[0], **chosen)
     while True:
         before = time.process_time()
-        update = next(updates, None)
+        try:
+            update = next(updates, None)
+        except OptimizationError as error:
+            print(f"   {error}", file=sys.stderr)
+            return
         spent += time.process_time() - before
         if update is None:
             return

@@ -2,7 +2,7 @@
 
 floor       one bare pass forward and back, and two products for each style layer: the Gram
             matrix, and its difference from the target's times the features
-lbfgs       all of a step: the terms of the default, the penalties, the optimiser
+lbfgs       all of a step: Gram matrices, content, the penalties, the optimiser
 adam        the same with Adam
 published   an evaluation as published scripts make it (that of the authors of SWAG with a
             ResNet, those after Gatys et al. with a VGG): the network as it comes, mean squares
@@ -98,7 +98,7 @@ def _rows(maps: Tensor) -> Tensor:
 
 
 def steps(bench: Bench, network: Backbone, method: Method) -> Iterator[object]:
-    """Steps of the default objective without end."""
+    """Steps of Gram matrices and content, with the default's penalties, without end."""
     photo, style = bench.pictures
     none = parse("none")
     layers = dict.fromkeys(network.style_layers, 1.0)
