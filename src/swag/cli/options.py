@@ -162,7 +162,7 @@ def _single(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, text = (part.strip() for part in pair.partition("="))
         if not equals or not name:
-            raise SettingsError(f"--set {pair}: expected NAME=VALUE, as in --set scales=3")
+            raise SettingsError(f"--set {pair[:100]!r}: expected NAME=VALUE, as in --set scales=3")
         try:
             values[name] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
