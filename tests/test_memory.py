@@ -59,7 +59,7 @@ def test_tiles_are_announced_in_one_sentence_before_the_start(network, caplog):
         tight.check((1000, 2000))
     (words,) = tight.fallbacks
     assert caplog.messages == [words]
-    assert words.startswith("2000 x 1000 pixels need about 1.") and "in tiles of" in words
+    assert words.startswith("2000 x 1000 pixels need about 2.4 GB") and "in tiles of" in words
     ample = memory(network, 100.0)
     ample.check((1000, 2000))
     assert ample.fallbacks == []
