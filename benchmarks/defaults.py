@@ -1,6 +1,7 @@
 """Choose the defaults: variants of one setting, judged by networks that were not optimised.
 
     python benchmarks/defaults.py --contents DIR --styles DIR [--pairs 3] [--size 192]
+        [--variants "bures, 2 : 1" "gram, 4 : 1" ...]
 
 Each content is paired with each style, and judged as the studies judge (`swag.experiments`): by
 other networks of the family, with errors of several forms, since a judge of the loss's own form
@@ -19,13 +20,19 @@ import swag
 from swag.experiments.evaluate import MEASURES, Panel, fair_judges, mean_error
 from swag.experiments.networks import trained
 
+GRAM = {"style_loss": "gram", "balance": 10.0}
+
 VARIANTS: dict[str, dict[str, object]] = {
-    "gram": {},
-    "gram, tv 1": {"total_variation": 1.0},
-    "covariance": {"style_loss": "covariance"},
-    "covariance, tv 1": {"style_loss": "covariance", "total_variation": 1.0},
-    "gram, root": {"smoothing": "power:exponent=0.5"},
-    "gram, softmax auto": {"smoothing": "softmax:temperature=auto"},
+    "gram": GRAM | {"total_variation": 0.0},
+    "gram, tv 1": GRAM,
+    "covariance": GRAM | {"style_loss": "covariance", "total_variation": 0.0},
+    "covariance, tv 1": GRAM | {"style_loss": "covariance"},
+    "gram, root": GRAM | {"smoothing": "power:exponent=0.5"},
+    "gram, softmax auto": GRAM | {"smoothing": "softmax:temperature=auto"},
+} | {
+    f"{loss}, {ratio:g} : 1": {"style_loss": loss, "style_weight": ratio, "content_weight": 1.0}
+    for loss in ("gram", "covariance", "bures", "sliced")
+    for ratio in (1.0, 2.0, 4.0, 10.0)
 }
 OPTIMISED = trained("resnet")
 
@@ -46,6 +53,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--size", type=int, default=192)
     parser.add_argument("--steps", type=int, default=90)
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     args = parser.parse_args()
     # Spread over the folder, so that neighbours in the alphabet do not decide.
     contents, styles = (
@@ -53,8 +61,8 @@ def main() -> None:
         for files in (sorted(folder.iterdir()) for folder in (args.contents, args.styles))
     )
     network = OPTIMISED.create(0)
-    for name, variant in VARIANTS.items():
-        rows = []
+    for name in args.variants:
+        variant, rows = VARIANTS[name], []
         for content, style in itertools.product(contents, styles):
             result = swag.stylize(
                 content, style, backbone=network, size=args.size, steps=args.steps, **variant

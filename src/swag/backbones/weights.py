@@ -62,10 +62,10 @@ def parse(text: str | Path) -> Weights:
     head, _, rest = str(text).removesuffix(_CALIBRATED).partition(":")
     if isinstance(text, str) and head == "random":
         return _random(rest, calibrated=text.endswith(_CALIBRATED))
-    path = Path(text).expanduser()
-    if not path.is_file():
+    path = _file(text)
+    if path is None:
         raise WeightsError(
-            f"no file of weights {str(text)!r}; expected pretrained, random, "
+            f"no file of weights {str(text)[:200]!r}; expected pretrained, random, "
             f"random:SCHEME ({', '.join(SCHEMES)}) or the path of a .safetensors or .pth file"
         )
     return Weights(file=path)
@@ -99,6 +99,15 @@ def _draws(option: str, calibrated: bool) -> int:
             f"from 1 to {MOST_DRAWS}, as in random:greedy:draws={DRAWS}"
         )
     return int(number)
+
+
+def _file(text: str | Path) -> Path | None:
+    """The file of this name, or None if there is none or the name cannot be one."""
+    try:
+        path = Path(text).expanduser()
+        return path if path.is_file() else None
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL, an unknown home
+        return None
 
 
 def sha256(path: Path) -> str:

@@ -13,6 +13,8 @@ from typer.core import TyperGroup
 from swag import __version__
 from swag.cli import (
     analyze,
+    batch,
+    bench,
     experiment,
     listings,
     reconstruct,
@@ -50,6 +52,7 @@ PICTURES = "Make a picture"
 app.command(rich_help_panel=PICTURES)(stylize.stylize)
 app.command(rich_help_panel=PICTURES)(texture.texture)
 app.command(rich_help_panel=PICTURES)(reconstruct.reconstruct)
+app.command(rich_help_panel=PICTURES)(batch.batch)
 app.command(rich_help_panel=PICTURES)(rerun.rerun)
 LISTS = "What there is"
 app.command(rich_help_panel=LISTS)(listings.backbones)
@@ -59,6 +62,7 @@ app.command(rich_help_panel=LISTS)(listings.presets)
 app.command(rich_help_panel=LISTS)(listings.methods)
 STUDY = "Study"
 app.command(rich_help_panel=STUDY)(analyze.analyze)
+app.command(rich_help_panel=STUDY)(bench.bench)
 app.command(rich_help_panel=STUDY)(experiment.experiment)
 app.command(name="train-backbone", rich_help_panel=STUDY)(train_backbone.train_backbone)
 

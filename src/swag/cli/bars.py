@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from swag.batch import Outcome
 from swag.config import Settings
 from swag.losses import PENALTIES
 from swag.schedule import Scale, plan
@@ -50,6 +52,34 @@ def training_bar(*, shown: bool) -> Iterator[Callable[[training.Progress], None]
             )
 
         yield show
+
+
+@dataclass
+class BatchBar:
+    """A bar over the jobs of a batch."""
+
+    progress: Progress
+    task: TaskID
+    failed: int = 0
+
+    def seen(self, update: Update) -> None:
+        """Show where the job under way is."""
+        self.progress.update(
+            self.task, now=f"{max(update.size)} px, step {update.index + 1}/{update.steps}"
+        )
+
+    def done(self, outcome: Outcome) -> None:
+        """Move on by one job."""
+        self.failed += outcome.state == "failed"
+        said = f"{self.failed} failed" if self.failed else outcome.output
+        self.progress.update(self.task, advance=1, now=said)
+
+
+@contextmanager
+def batch_bar(jobs: int, *, shown: bool) -> Iterator[BatchBar]:
+    """A bar of jobs done, failed and under way, and time left."""
+    with _bar(TextColumn("{task.completed}/{task.total} {task.fields[now]}"), shown=shown) as bar:
+        yield BatchBar(bar, bar.add_task("pictures", total=jobs, now=""))
 
 
 def work(scales: Sequence[Scale]) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from swag.config.load import brief
 from swag.config.presets import METHODS, PRESETS, Preset
 from swag.config.settings import Settings
 from swag.errors import SettingsError
@@ -26,16 +27,24 @@ def settings(preset: str = "default", method: str | None = None, **overrides: An
         if name not in Settings.model_fields:
             near = get_close_matches(name, Settings.model_fields, n=1)
             hint = f"did you mean {near[0]}?" if near else "see the settings in the documentation"
-            raise SettingsError(f"there is no setting {name!r}; {hint}")
+            raise SettingsError(f"there is no setting {brief(repr(name))}; {hint}")
     try:
         return Settings(**{**values, **overrides, "preset": preset})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SettingsError(f"{where} = {first['input']!r}: {first['msg']}") from error
+        first = error.errors(include_url=False)[0]
+        where = brief(".".join(map(str, first["loc"])))
+        raise SettingsError(f"{where} = {_shown(first['input'])}: {brief(first['msg'])}") from error
 
 
 def _found(kind: str, name: object, known: Mapping[str, Preset]) -> Preset:
     if not isinstance(name, str) or name not in known:
-        raise SettingsError(f"no {kind} is called {name!r}; there are {', '.join(known)}")
+        raise SettingsError(f"no {kind} is called {_shown(name)}; there are {', '.join(known)}")
     return known[name]
+
+
+def _shown(value: object) -> str:
+    """A value as it is written, on one short line."""
+    try:
+        return brief(repr(value))
+    except (ValueError, RecursionError):  # a number of thousands of digits, or nested as deeply
+        return "a value too long to be shown"

@@ -1,27 +1,58 @@
 """Settings from a file."""
 
 import json
+import stat
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from swag.errors import SettingsError
 
+LARGEST_FILE = 1 << 16
+"""Bytes of a file of settings."""
+
+LONGEST_LINE = 4096
+"""Of TOML, whose reader takes a time that grows with the square of a key's length, or worse."""
+
 
 def load(path: Path) -> dict[str, Any]:
     """Settings from a TOML or JSON file, as `settings` takes them.
 
     Raises:
-        SettingsError: not such a file.
+        SettingsError: not such a file, or one of more than 64 KiB.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        values = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+        text = _text(path)
+        values = json.loads(text) if path.suffix.lower() == ".json" else _toml(text)
     except (OSError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
         raise SettingsError(
-            f"{path}: cannot be read as settings (TOML or JSON): {reason}"
+            f"{path}: cannot be read as settings (TOML or JSON): {brief(error)}"
         ) from error
     if not isinstance(values, dict):
         raise SettingsError(f"{path}: holds {type(values).__name__}, not settings by name")
     return values
+
+
+def brief(value: object) -> str:
+    """A value or an error on one short line, as a message shows it."""
+    try:
+        text = str(value)
+    except ValueError:  # a number of more digits than Python writes down
+        return "a number with thousands of digits"
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return textwrap.shorten(text, 200, placeholder=" ...") or type(value).__name__
+
+
+def _toml(text: str) -> dict[str, Any]:
+    if any(len(line) > LONGEST_LINE for line in text.splitlines()):
+        raise ValueError(f"a line has more than {LONGEST_LINE} characters")
+    return tomllib.loads(text)
+
+
+def _text(path: Path) -> str:
+    """What a file holds. ValueError where it is none, or too long a one."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
+        raise ValueError(f"expected a file of at most {LARGEST_FILE} bytes")
+    return path.read_text(encoding="utf-8")

@@ -10,6 +10,10 @@ from swag.smoothing import parse as parse_smoothing
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Word = Annotated[str, Field(max_length=300)]
+Layers = Annotated[dict[Word, Weight], Field(max_length=128)]
+"""The weight of each layer. Lengths are bounded so that all settings fit into a picture."""
+
 LARGEST_SIZE = 32768
 
 Colours = Literal[
@@ -23,11 +27,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    preset: str = "default"
-    method: str = "gatys"
-    backbone: str = "swag/resnet"
-    weights: str = "pretrained"
-    edits: tuple[str, ...] = ("reflect",)
+    preset: Word = "default"
+    method: Word = "w2"
+    backbone: Word = "swag/resnet"
+    weights: str = Field("pretrained", max_length=4096)
+    edits: tuple[Word, ...] = Field(("reflect",), max_length=32)
     size: int = Field(512, ge=16, le=LARGEST_SIZE, description="long side in pixels")
     square: bool = Field(False, description="squash both pictures to size x size")
     steps: int = Field(300, ge=1, le=1_000_000, description="steps over all scales")
@@ -35,24 +39,29 @@ class Settings(BaseModel):
     optimizer: Literal["lbfgs", "adam", "torch-lbfgs"] = "lbfgs"
     rate: float | None = Field(None, gt=0, le=10, description="of Adam: pixel change a step")
     average: float | None = Field(None, gt=0, lt=1, description="decay of the mean of iterates")
-    parametrisation: str = Field("pixels", description="what the optimiser moves")
+    parametrisation: Word = Field("pixels", description="what the optimiser moves")
     jitter: int = Field(0, ge=0, le=512, description="random shifts in pixels, with adam only")
     jitter_scale: float = Field(0.0, ge=0, le=0.5, description="random scales, 1 plus or minus")
     start: Literal["content", "noise", "style"] = "content"
     seed: int = Field(0, ge=0, lt=2**63)
     strength: Share = Field(0.5, description="0 the content alone, 1 the style alone")
-    style_loss: str = "gram"
-    style_layers: dict[str, Weight] | None = None
-    style_weights: tuple[Weight, ...] | None = Field(None, description="of several styles")
+    balance: float = Field(
+        3.0, gt=0, le=1000, description="style to content at a strength of one half"
+    )
+    style_loss: Word = "bures"
+    style_layers: Layers | None = None
+    style_weights: tuple[Weight, ...] | None = Field(
+        None, max_length=64, description="of several styles"
+    )
     style_scale: float = Field(1.0, ge=0.1, le=4, description="size of the style picture")
     colours: Colours = Field("style", description="whose colours the result has")
     style_rotations: bool = Field(False, description="the style's quarter turns count as it does")
     feather: float = Field(0.0, ge=0, le=1024, description="soft edges of masks, in pixels")
     palette: Weight = Field(0.0, description="of the style's colours by themselves")
-    content_loss: str = "content"
-    content_layers: dict[str, Weight] | None = None
+    content_loss: Word = "content"
+    content_layers: Layers | None = None
     laplacian: Weight = Field(0.0, description="of the photo's edges by themselves")
-    smoothing: str = "none"
+    smoothing: Word = "none"
     smooth_content: bool = True
     matched: Literal["none", "loss", "gradient"] = Field(
         "none", description="what of each layer smoothing may not change"
@@ -62,7 +71,10 @@ class Settings(BaseModel):
     content_weight: Weight | None = Field(None, description="instead of what strength gives")
     total_variation: Weight = 1.0
     pixel_range: Weight = 1.0
-    device: str = "auto"
+    tile: Literal["auto"] | Annotated[int, Field(ge=0, le=LARGEST_SIZE)] = Field(
+        "auto", description="side of tiles in pixels; 0: all at once; auto: where it must be"
+    )
+    device: Word = "auto"
 
     @field_validator("smoothing")
     @classmethod
@@ -93,8 +105,11 @@ class Settings(BaseModel):
 
     @property
     def weights_of_terms(self) -> tuple[float, float]:
-        """(style, content): strength s gives them in the ratio of s times BALANCE to 1 - s."""
-        style = BALANCE * self.strength if self.style_weight is None else self.style_weight
+        """(style, content): strength s gives them in the ratio of s times `balance` to 1 - s.
+
+        Errors are measured as shares of the span between the pictures (see `Objective.of`).
+        """
+        style = self.balance * self.strength if self.style_weight is None else self.style_weight
         content = 1 - self.strength if self.content_weight is None else self.content_weight
         return style, content
 
@@ -104,7 +119,3 @@ def _loss(spec: str, role: str) -> str:
     if loss.role != role:
         raise SettingsError(f"{loss.name} is a loss of {loss.role}, not of {role}")
     return str(loss)
-
-
-BALANCE = 10.0
-"""Style to content at a strength of one half, errors measured as shares of the span."""

@@ -99,7 +99,8 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
     network = _network(chosen, inputs) if given is None else given
     backbones.check_finite(network)
     network.to(device)
-    run = Run(chosen, task, network, inputs, device, last)
+    fallbacks = [] if paused is None else list(paused.standing.fallbacks)
+    run = Run(chosen, task, network, inputs, device, last, fallbacks)
     run.check()
     if earlier is not None:
         earlier.check_network(run.identity)

@@ -1,0 +1,152 @@
+"""What is to be made: a table of jobs, or every content in every style."""
+
+import csv
+import io
+import json
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import Any
+
+from swag.errors import SettingsError
+from swag.image import extensions
+
+LARGEST_TABLE = 16 << 20
+MOST_JOBS = 100_000
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to be made; `output` is its name within the folder of the batch."""
+
+    content: Path
+    styles: tuple[Path, ...]
+    output: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def product(contents: Path, styles: Path) -> list[Job]:
+    """Every picture of one folder in the style of every picture of another.
+
+    Raises:
+        SettingsError: no such folder, no pictures in it, or two that give the same name.
+    """
+    pairs = [(content, style) for content in _pictures(contents) for style in _pictures(styles)]
+    return _distinct(Job(c, (s,), f"{c.stem}-{s.stem}.png") for c, s in pairs)
+
+
+def read_jobs(table: Path) -> list[Job]:
+    """The jobs of a CSV file with a line of names first, or of JSON objects, one a line.
+
+    `content` and `style` are paths, seen from the table's folder; in JSON `style` may be a list.
+    `output` is a name in the folder of the batch, by default CONTENT-STYLE.png. Any other name is
+    a setting; an empty cell is not given.
+
+    Raises:
+        SettingsError: the table cannot be read, or a line of it, which is told by its number.
+    """
+    text = _text(table)
+    rows = _json_rows(text, table) if table.suffix.lower() != ".csv" else _csv_rows(text, table)
+    jobs: list[Job] = []
+    for number, row in rows:
+        if len(jobs) == MOST_JOBS:
+            raise SettingsError(f"{table}: more than {MOST_JOBS} jobs; split the table")
+        try:
+            jobs.append(_job(row, table.parent))
+        except SettingsError as error:
+            raise SettingsError(f"{table}, line {number}: {error}") from error
+    if not jobs:
+        raise SettingsError(f"{table}: holds no jobs; expected lines with content and style")
+    return _distinct(jobs)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    try:
+        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in extensions())
+    except OSError as error:
+        raise SettingsError(f"cannot look into {folder}: {error.strerror}") from error
+    found = [path for path in found if not path.name.startswith(".")]
+    if not found:
+        raise SettingsError(f"{folder} holds no pictures; expected {', '.join(extensions())}")
+    return found
+
+
+def _text(table: Path) -> str:
+    try:
+        status = table.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_TABLE:
+            raise SettingsError(
+                f"{table}: not a file of at most {LARGEST_TABLE} bytes; expected CSV or JSON lines"
+            )
+        return table.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not text in UTF-8"
+        raise SettingsError(f"{table}: cannot be read ({reason})") from error
+
+
+def _csv_rows(text: str, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                raise SettingsError(
+                    f"{table}, line {reader.line_num}: other than {len(reader.fieldnames or ())} "
+                    "cells, which the first line has"
+                )
+            yield reader.line_num, {name: cell for name, cell in row.items() if cell != ""}
+    except csv.Error as error:
+        raise SettingsError(f"{table}, line {reader.line_num}: {error}") from error
+
+
+def _json_rows(text: str, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise SettingsError(f"{table}, line {number}: is no JSON object") from error
+        if not isinstance(row, dict):
+            raise SettingsError(f"{table}, line {number}: is no JSON object")
+        yield number, row
+
+
+def _job(row: Mapping[str, Any], folder: Path) -> Job:
+    values = dict(row)
+    content, style = values.pop("content", None), values.pop("style", None)
+    styles = style if isinstance(style, list) else [style]
+    if not all(isinstance(name, str) and name for name in (content, *styles)):
+        raise SettingsError("has no content or no style; expected the path of a picture for each")
+    stems = [PurePath(name).stem for name in (content, *styles)]
+    output = values.pop("output", None) or "-".join(stems) + ".png"
+    _check_name(output)
+    return Job(folder / content, tuple(folder / name for name in styles), output, values)
+
+
+def _check_name(output: object) -> None:
+    """Refuse a name that could lead out of the folder of the batch."""
+    safe = isinstance(output, str) and 0 < len(output) < 1000 and output.isprintable()
+    if isinstance(output, str) and safe:
+        parts = PureWindowsPath(output).parts  # knows both kinds of slashes, and drives
+        absolute = PureWindowsPath(output).drive or output.startswith(("/", "\\"))
+        safe = not absolute and not any(part == ".." or part.startswith(".") for part in parts)
+    if not safe:
+        raise SettingsError(
+            f"output {str(output)[:100]!r} is not a name within the folder of the batch; expected "
+            "one without .. and without a slash at its start"
+        )
+
+
+def _distinct(jobs: Iterable[Job]) -> list[Job]:
+    """The jobs; SettingsError if two have the same output, whatever the case of its letters."""
+    listed = list(jobs)
+    seen: dict[str, Job] = {}
+    for job in listed:
+        other = seen.setdefault(job.output.casefold(), job)
+        if other is not job:
+            raise SettingsError(
+                f"two jobs have the output {job.output}: {other.content} and {job.content}; name "
+                "the outputs in a table"
+            )
+    return listed

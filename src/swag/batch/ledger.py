@@ -1,0 +1,100 @@
+"""How far a batch has come: a line for each change, which outlasts the process that wrote it."""
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from swag.errors import SettingsError
+
+NAME = "manifest.jsonl"
+
+State = Literal["running", "done", "there", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job; `key` stands for its inputs and settings, `error` says what failed.
+
+    `before` is when the picture that was in its place was last changed, if there was one.
+    """
+
+    output: str
+    state: State
+    key: str = ""
+    error: str = ""
+    seconds: float = 0.0
+    before: int | None = None
+
+
+class Ledger:
+    """The manifest of a folder: the last line about an output counts.
+
+    A line that was cut off by a kill is no line. One batch at a time has a folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+        self.last: dict[str, Outcome] = {}
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> "Ledger":
+        try:
+            self._file = _locked(self.path)
+            self._file.seek(0)
+            whole = self._file.read()
+        except OSError as error:
+            raise SettingsError(f"cannot write {self.path}: {error.strerror}") from error
+        for line in whole.splitlines():
+            with contextlib.suppress(ValueError, TypeError, RecursionError):
+                outcome = _outcome(json.loads(line))
+                self.last[outcome.output] = outcome
+        if whole and not whole.endswith(b"\n"):
+            self._file.write(b"\n")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, outcome: Outcome) -> None:
+        """Add a line and see it onto the disk. SettingsError where that fails."""
+        assert self._file is not None  # within `with`
+        self.last[outcome.output] = outcome
+        try:
+            self._file.write(json.dumps(asdict(outcome)).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise SettingsError(f"cannot write {self.path}: {error.strerror}") from error
+
+
+def _outcome(line: Any) -> Outcome:
+    """The outcome a line holds. TypeError or ValueError where it holds none."""
+    outcome = Outcome(**line)
+    texts = (outcome.output, outcome.state, outcome.key, outcome.error)
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("not an outcome")
+    return outcome
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """The file, held until it is closed. SettingsError if another process holds it."""
+    file = open(path, "a+b", opener=_open_at_once)
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise SettingsError(f"another batch is at work in {path.parent}; wait for it") from error
+    except (ImportError, OSError):  # a system, or a file system, without locks
+        return file
+    return file
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting, should a pipe be in the file's place."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)

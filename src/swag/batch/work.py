@@ -1,0 +1,116 @@
+"""One job of a batch: its network, its checkpoint, its picture."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from swag import backbones
+from swag.batch.jobs import Job
+from swag.batch.ledger import Outcome
+from swag.config import Settings, settings
+from swag.errors import CheckpointError, SwagError
+from swag.image import check_writable
+from swag.stylize import SECONDS, Update, iterate, keeping, load_checkpoint
+
+Seen = Callable[[Update], object]
+Stopping = Callable[[], bool]
+
+
+@dataclass
+class Batch:
+    """Where pictures go and how they are made; keeps the network of the last job at hand.
+
+    `overrides` are settings of all jobs; those of a job win over them.
+    """
+
+    folder: Path
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    overwrite: bool = False
+    every: float = SECONDS
+    metadata: bool = True
+    _networks: dict[str, backbones.Backbone] = field(default_factory=dict, repr=False)
+    _hashes: dict[Path, str] = field(default_factory=dict, repr=False)
+
+    def settings(self, job: Job) -> Settings:
+        """The settings of a job. SettingsError where they are not right."""
+        return settings(**{**self.overrides, **job.settings})
+
+    def key(self, job: Job) -> str:
+        """What stands for a job's files and settings; files that cannot be read stand for none."""
+        files = [self._hash(path) for path in (job.content, *job.styles)]
+        whole = [files, self.settings(job).model_dump(mode="json")]
+        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+    def path(self, job: Job) -> Path:
+        """Where the picture of a job goes."""
+        return self.folder / job.output
+
+    def make(self, job: Job, seen: Seen, stopping: Stopping) -> Outcome:
+        """Make the picture of a job, going on from its checkpoint if there is one.
+
+        Whatever goes wrong is the job's own outcome: the others go on.
+        """
+        began = time.perf_counter()
+        outcome = Outcome(job.output, "done", self.key(job))
+        try:
+            finished = self._made(job, seen, stopping)
+            state, error = ("done" if finished else "interrupted"), ""
+        except SwagError as refused:
+            state, error = "failed", str(refused)
+        except Exception as defect:  # of ours, or of memory: the others are not to suffer for it
+            said = " ".join(str(defect).split())[:300]
+            state, error = "failed", f"{type(defect).__name__}: {said}"
+        passed = round(time.perf_counter() - began, 3)
+        return Outcome(outcome.output, state, outcome.key, error, passed)  # type: ignore[arg-type]
+
+    def _made(self, job: Job, seen: Seen, stopping: Stopping) -> bool:
+        """Make the picture; whether it was finished, which it is not when it is to stop."""
+        path = self.path(job)
+        checkpoint = path.with_name(path.name + ".ckpt")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        check_writable(path, overwrite=True)
+        last = None
+        for last in keeping(self._updates(job, checkpoint), checkpoint, every=self.every):
+            seen(last)
+            if stopping() and not last.last:
+                last.save_checkpoint(checkpoint)
+                return False
+        assert last is not None  # a run makes a step, or says why not
+        last.result([]).save(path, overwrite=True, metadata=self.metadata)
+        checkpoint.unlink(missing_ok=True)
+        return True
+
+    def _updates(self, job: Job, checkpoint: Path) -> Any:
+        chosen = self.settings(job)
+        overrides = {**self.overrides, **job.settings, "backbone": self._network(chosen)}
+        styles = list(job.styles)
+        if checkpoint.exists():
+            try:
+                return iterate(job.content, styles, resume=load_checkpoint(checkpoint), **overrides)
+            except CheckpointError:  # of other settings, or damaged: the job is done anew
+                checkpoint.unlink()
+        return iterate(job.content, styles, **overrides)
+
+    def _network(self, chosen: Settings) -> backbones.Backbone | str:
+        """The network of these settings, made once; its name where it depends on the pictures."""
+        if chosen.weights.endswith("+calibrated"):
+            return chosen.backbone
+        key = repr((chosen.backbone, chosen.weights, chosen.edits, chosen.seed))
+        if key not in self._networks:
+            self._networks = {}  # one at a time: they may be large
+            self._networks[key] = backbones.create(
+                chosen.backbone, weights=chosen.weights, seed=chosen.seed, edits=chosen.edits
+            )
+        return self._networks[key]
+
+    def _hash(self, path: Path) -> str:
+        if path not in self._hashes:
+            try:
+                self._hashes[path] = backbones.sha256(path) if path.is_file() else ""
+            except OSError:
+                self._hashes[path] = ""
+        return self._hashes[path]
