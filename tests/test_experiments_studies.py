@@ -20,7 +20,7 @@ from swag.experiments.study import Study
 
 PLAN = Plan(
     painted_samples("contents"), painted_samples("styles")[:2], size=48, steps=3,
-    strengths=(0.05, 0.95), units=2, few=1, quick=True,
+    strengths=(0.05, 0.95), units=1, few=1, quick=True,
 )  # fmt: skip
 
 
