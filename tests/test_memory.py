@@ -91,6 +91,14 @@ def test_a_run_whose_memory_runs_out_goes_on_in_tiles_and_says_so(network, monke
     torch.testing.assert_close(result.image.pixels, expected.image.pixels, rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize("value", ["huge", -1, "1.5", 10**9, True, None, "²"])
+def test_a_tile_that_is_none_is_one_line(value):
+    with pytest.raises(SettingsError, match=r"^tile = .*give auto, 0 .* up to 32768") as caught:
+        settings(tile=value)
+    assert "\n" not in str(caught.value)
+    assert settings(tile="300").tile == settings(tile=300).tile == 300
+
+
 def test_an_error_that_is_not_of_memory_is_raised(network):
     assert not memory(network, 4.0).gives_way(RuntimeError("size mismatch"), (64, 64))
     assert memory(network, 4.0).gives_way(MemoryError(), (64, 64))
