@@ -92,11 +92,12 @@ CANDIDATES = {"networks": networks, "layers": layers, "strengths": strengths}
 def pairs_of(args: argparse.Namespace) -> list[tuple[Path, Path]]:
     """Each content with each style, along the diagonals: the first few hold all of both."""
     count = len(args.styles)
-    return [
+    pairs = [
         (content, args.styles[(row + turn) % count])
         for turn in range(count)
         for row, content in enumerate(args.contents)
     ]
+    return pairs[: args.count]
 
 
 def picture_of(args: argparse.Namespace, label: str, content: Path, style: Path) -> Path:
@@ -114,8 +115,9 @@ def make(args: argparse.Namespace) -> None:
                 continue
             out.parent.mkdir(parents=True, exist_ok=True)
             result = swag.stylize(
-                content, style, size=args.size, steps=args.steps, scales=args.scales, **candidate
-            )
+                content, style, size=args.size, steps=args.steps, scales=args.scales,
+                style_loss=args.style_loss, balance=args.balance, **candidate,
+            )  # fmt: skip
             swag.image.write(out, result.image.batch)
         print(f"{content.stem}, {style.stem}", flush=True)
 
@@ -239,6 +241,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=160)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--scales", type=int, default=3)
+    parser.add_argument("--style-loss", default=swag.config.settings().style_loss)
+    parser.add_argument("--balance", type=float, default=swag.config.settings().balance)
+    parser.add_argument("--count", type=int, help="of the pairs, along the diagonals")
     parser.add_argument("--png", type=Path, default=Path("backbones.png"))
     parser.add_argument("--pairs", type=int, nargs="+", default=[0])
     args = parser.parse_args()

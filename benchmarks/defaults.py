@@ -1,11 +1,11 @@
 """Choose the defaults: variants of one setting, judged by networks that were not optimised.
 
     python benchmarks/defaults.py --contents DIR --styles DIR [--pairs 3] [--size 192]
+        [--variants "bures, 2 : 1" "gram, 4 : 1" ...]
 
-Each content is paired with each style. A judge is another network of the family; its errors are
-shares of the span between the two pictures (0 the style, 1 the photo), of Gram matrices, of
-covariances and of moments, since a judge of the loss's own form favours it. `noise` is the total
-variation of the result over that of the style. Means over the pairs, spread in brackets.
+Each content is paired with each style, and judged as the studies judge (`swag.experiments`): by
+other networks of the family, with errors of several forms, since a judge of the loss's own form
+favours it. Means over the pairs, spread in brackets.
 """
 
 import argparse
@@ -17,40 +17,32 @@ from pathlib import Path
 import torch
 
 import swag
-from swag.losses import get, total_variation
-from swag.objective import Objective, Term
-from swag.smoothing import parse
+from swag.experiments.evaluate import MEASURES, Panel, fair_judges, mean_error
+from swag.experiments.networks import trained
+
+GRAM = {"style_loss": "gram", "balance": 10.0}
 
 VARIANTS: dict[str, dict[str, object]] = {
-    "gram": {},
-    "gram, tv 1": {"total_variation": 1.0},
-    "covariance": {"style_loss": "covariance"},
-    "covariance, tv 1": {"style_loss": "covariance", "total_variation": 1.0},
-    "gram, root": {"smoothing": "power:exponent=0.5"},
-    "gram, softmax auto": {"smoothing": "softmax:temperature=auto"},
+    "gram": GRAM | {"total_variation": 0.0},
+    "gram, tv 1": GRAM,
+    "covariance": GRAM | {"style_loss": "covariance", "total_variation": 0.0},
+    "covariance, tv 1": GRAM | {"style_loss": "covariance"},
+    "gram, root": GRAM | {"smoothing": "power:exponent=0.5"},
+    "gram, softmax auto": GRAM | {"smoothing": "softmax:temperature=auto"},
+} | {
+    f"{loss}, {ratio:g} : 1": {"style_loss": loss, "style_weight": ratio, "content_weight": 1.0}
+    for loss in ("gram", "covariance", "bures", "sliced")
+    for ratio in (1.0, 2.0, 4.0, 10.0)
 }
-JUDGES = ("swag/vgg", "swag/noresnet")
-FORMS = ("gram", "covariance", "moments")
+OPTIMISED = trained("resnet")
 
 
 def judged(result: torch.Tensor, photo: torch.Tensor, style: torch.Tensor) -> dict[str, float]:
-    """Errors of a result under every judge, averaged over the judges."""
-    errors: dict[str, list[float]] = {}
-    for name in JUDGES:
-        judge = swag.backbones.create(name)
-        style_layers, content_layers = (
-            dict.fromkeys(layers, 1.0) for layers in (judge.style_layers, judge.content_layers)
-        )
-        none = parse("none")
-        terms = [Term(f, get(f), style_layers, style, none, other=photo) for f in FORMS]
-        shrunk = swag.image.resize(style, (photo.shape[-2], photo.shape[-1]))
-        terms.append(Term("content", get("content"), content_layers, photo, none, other=shrunk))
-        with torch.no_grad():
-            values = Objective.of(judge.extract, terms, start=photo, style=style)(result)
-        for key, value in values.items():
-            errors.setdefault(key, []).append(float(value))
-    noise = float(total_variation(result)[0] / total_variation(style)[0])
-    return {key: statistics.mean(values) for key, values in errors.items()} | {"noise": noise}
+    """Errors of a result, averaged over the judges, and its noise."""
+    judges = fair_judges([OPTIMISED])
+    numbers = Panel.of(photo, style)(result)
+    errors = {m: mean_error(numbers["judges"], m, judges) for m in MEASURES}
+    return errors | {"noise": numbers["noise"]}
 
 
 def main() -> None:
@@ -61,15 +53,16 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--size", type=int, default=192)
     parser.add_argument("--steps", type=int, default=90)
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     args = parser.parse_args()
     # Spread over the folder, so that neighbours in the alphabet do not decide.
     contents, styles = (
         files[:: max(1, len(files) // args.pairs)][: args.pairs]
         for files in (sorted(folder.iterdir()) for folder in (args.contents, args.styles))
     )
-    network = swag.backbones.create("swag/resnet", edits=("reflect",))
-    for name, variant in VARIANTS.items():
-        rows = []
+    network = OPTIMISED.create(0)
+    for name in args.variants:
+        variant, rows = VARIANTS[name], []
         for content, style in itertools.product(contents, styles):
             result = swag.stylize(
                 content, style, backbone=network, size=args.size, steps=args.steps, **variant

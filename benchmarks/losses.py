@@ -1,6 +1,7 @@
 """Every loss with every smoothing on every kind of network: does it converge, what does it cost?
 
     python benchmarks/losses.py --content PHOTO --style PAINTING [--size 128] [--steps 20]
+        [--losses NAME ...] [--networks NAME ...]
 
 A line of Markdown for each loss and network, with three entries, one for each smoothing: the loss
 after some steps of L-BFGS at one size as a share of the first. `seconds` are those of the
@@ -20,7 +21,7 @@ import torch
 
 import swag
 from swag.backbones import Backbone
-from swag.losses import LOSSES, Loss
+from swag.losses import LOSSES, Loss, get
 from swag.objective import PIXELS, Objective, Term
 from swag.smoothing import parse
 
@@ -78,13 +79,16 @@ def main() -> None:
     parser.add_argument("--style", type=Path, required=True)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--losses", nargs="+", default=list(LOSSES), choices=list(LOSSES))
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     args = parser.parse_args()
     print(f"| loss | network | {' | '.join(SMOOTHINGS)} | seconds | MiB |")
     print("|---|---|" + "---:|" * (len(SMOOTHINGS) + 2))
     bad = []
-    for name, weights in NETWORKS.items():
+    for name in args.networks:
+        weights = NETWORKS[name]
         network = swag.backbones.create(name, weights=weights, edits=("reflect",))
-        for loss in LOSSES.values():
+        for loss in map(get, args.losses):
             smoothings = SMOOTHINGS[:1] if loss.of_pixels else SMOOTHINGS
             courses = [course(loss, network, smoothing, args) for smoothing in smoothings]
             shares = [share for share, _ in courses]

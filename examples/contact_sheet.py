@@ -25,12 +25,12 @@ CELL = 2.2
 def main() -> None:
     """Make the pictures that are missing, then the sheet."""
     options = _options()
-    contents, styles = _pictures(options.contents), _pictures(options.styles)
+    contents, styles = pictures(options.contents), pictures(options.styles)
     names = ("preset", "size", "backbone", "smoothing")
     chosen = {name: value for name in names if (value := getattr(options, name)) is not None}
-    folder = options.out.with_suffix("") / _label(chosen)
+    folder = options.out.with_suffix("") / label(chosen)
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [[_stylised(content, style, folder, chosen) for style in styles] for content in contents]
+    rows = [[stylised(content, style, folder, chosen) for style in styles] for content in contents]
     _draw(contents, styles, rows, options.out, options.size)
     print(options.out.resolve())
 
@@ -47,7 +47,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _pictures(paths: list[Path]) -> list[Path]:
+def pictures(paths: list[Path]) -> list[Path]:
     """The files given, with a folder standing for the pictures in it."""
     found = []
     for path in paths:
@@ -62,7 +62,7 @@ def _readable(file: Path) -> bool:
     return file.suffix.lower() in swag.image.extensions()
 
 
-def _label(chosen: dict[str, Any]) -> str:
+def label(chosen: dict[str, Any]) -> str:
     """A folder's name for these settings: short, and different for different ones."""
     settings = swag.settings(**chosen).model_dump_json()
     return (
@@ -70,7 +70,7 @@ def _label(chosen: dict[str, Any]) -> str:
     )
 
 
-def _stylised(content: Path, style: Path, folder: Path, chosen: dict[str, Any]) -> Path:
+def stylised(content: Path, style: Path, folder: Path, chosen: dict[str, Any]) -> Path:
     """The picture of this content in this style, made unless it is there."""
     inputs = json.dumps([str(content.resolve()), str(style.resolve())])
     mark = hashlib.sha256(inputs.encode()).hexdigest()[:6]
@@ -88,14 +88,15 @@ def _draw(
     axes = figure.subplots(len(contents) + 1, len(styles) + 1, squeeze=False)
     axes[0, 0].axis("off")
     for place, style in zip(axes[0, 1:], styles, strict=True):
-        _show(place, style, size, style.stem)
+        show(place, style, size, style.stem)
     for line, content, row in zip(axes[1:], contents, rows, strict=True):
         for place, path in zip(line, [content, *row], strict=True):
-            _show(place, path, size, content.stem if path == content else "")
+            show(place, path, size, content.stem if path == content else "")
     figure.savefig(out, dpi=max(120.0, size / CELL))
 
 
-def _show(place: Axes, path: Path, size: int, title: str) -> None:
+def show(place: Axes, path: Path, size: int, title: str) -> None:
+    """A picture with a title above it, without axes."""
     picture = swag.image.read(path, size=size)
     place.imshow(picture.pixels.permute(1, 2, 0).numpy(), interpolation="lanczos")
     place.set_title(title, fontsize=7)

@@ -14,7 +14,7 @@ ROWS = [
     | {"parametrisation", "jitter", "colours", "regions", "tiles"},
     {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},
     {"stylize", "training", "feedforward"},
-    {"experiments", "distributed", "batch"},
+    {"experiments", "distributed", "batch", "bench"},
     {"cli", "web"},
 ]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}

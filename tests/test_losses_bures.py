@@ -201,3 +201,28 @@ def test_several_pictures_count_as_one_with_all_their_positions(pair):
     together = bures.describe(torch.cat([pair[0], pair[1] + 1], dim=3))
     for found, expected in zip(merged, together, strict=True):
         torch.testing.assert_close(found, expected)
+
+
+def test_of_many_channels_as_many_orthogonal_directions_are_seen_as_are_allowed():
+    along = bures.directions(600)
+    torch.testing.assert_close(along @ along.mT, torch.eye(bures.WIDEST, dtype=torch.float64))
+    assert torch.equal(along, bures.directions(600))
+
+
+@pytest.mark.parametrize("d", [bures.WIDEST, bures.WIDEST + 88])
+def test_many_channels_that_vary_alike_differ_as_few_do(d):
+    """Between s^2 I and I along any directions: d (s - 1)^2, but for the ridge."""
+    mean, eye = torch.zeros(1, d, dtype=torch.float64), torch.eye(d, dtype=torch.float64)[None]
+    found = bures.compare((mean, 9 * eye), (mean, eye))
+    torch.testing.assert_close(
+        found, torch.tensor([4.0 * d], dtype=torch.float64), rtol=2e-3, atol=0
+    )
+
+
+def test_a_channel_among_many_has_a_gradient(rng):
+    d = bures.WIDEST + 8
+    maps = torch.rand(1, d, 4, 4, generator=rng).requires_grad_()
+    target = bures.describe(torch.rand(1, d, 4, 4, generator=rng))
+    (gradient,) = torch.autograd.grad(bures.compare(bures.describe(maps), target).sum(), maps)
+    assert torch.isfinite(gradient).all()
+    assert (gradient.abs().amax((0, 2, 3)) > 0).all()

@@ -112,7 +112,7 @@ def test_memory_of_a_pass_is_that_of_what_is_kept():
     extract = extract_of(nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 4, 1))
     # Kept: the picture (3 channels), the first map (8) and the one that is read (4), in float32.
     per_pixel = bytes_per_pixel(extract, ["1"], torch.zeros(1, 3, 8, 8))
-    assert per_pixel == pytest.approx(1.5 * 4 * (3 + 8 + 4), rel=0.05)
+    assert per_pixel == pytest.approx(2.5 * 4 * (3 + 8 + 4), rel=0.05)
 
 
 def test_the_largest_tile_fits_with_its_halo():

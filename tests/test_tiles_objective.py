@@ -206,7 +206,7 @@ def test_tiles_are_halved_where_memory_runs_out_and_the_result_is_the_same():
 
     tiled.sweep.reach = replace(reach, extract=small_pictures_only)
     assert_alike(whole, tiled, picture(5, *size))
-    assert tiled.fallbacks == ["memory ran out: tiles of 64 pixels"]
+    assert tiled.fallbacks == ["memory ran out: in tiles of 64 pixels"]
 
 
 def test_memory_that_runs_out_for_the_smallest_tile_is_an_error():

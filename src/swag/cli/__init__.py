@@ -11,7 +11,18 @@ import typer
 from typer.core import TyperGroup
 
 from swag import __version__
-from swag.cli import analyze, batch, listings, reconstruct, rerun, stylize, texture, train_backbone
+from swag.cli import (
+    analyze,
+    batch,
+    bench,
+    experiment,
+    listings,
+    reconstruct,
+    rerun,
+    stylize,
+    texture,
+    train_backbone,
+)
 from swag.errors import SwagError
 
 
@@ -51,6 +62,8 @@ app.command(rich_help_panel=LISTS)(listings.presets)
 app.command(rich_help_panel=LISTS)(listings.methods)
 STUDY = "Study"
 app.command(rich_help_panel=STUDY)(analyze.analyze)
+app.command(rich_help_panel=STUDY)(bench.bench)
+app.command(rich_help_panel=STUDY)(experiment.experiment)
 app.command(name="train-backbone", rich_help_panel=STUDY)(train_backbone.train_backbone)
 
 

@@ -111,3 +111,15 @@ def _bar(*columns: TextColumn, shown: bool) -> Progress:
         console=console,
         disable=not (shown and console.is_terminal),
     )
+
+
+@contextmanager
+def count_bar(total: int, *, shown: bool) -> Iterator[Callable[[str], None]]:
+    """A bar of items done; gives what to call with the name of each."""
+    with _bar(TextColumn("{task.completed}/{task.total}"), shown=shown) as progress:
+        bar = progress.add_task("preparing", total=total)
+
+        def show(name: str) -> None:
+            progress.update(bar, description=name[:40], advance=1)
+
+        yield show

@@ -100,6 +100,13 @@ Device = Annotated[
         "--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps ...", show_default=False
     ),
 ]
+Tile = Annotated[
+    str | None,
+    typer.Option(
+        "--tile", metavar="PIXELS", show_default=False,
+        help="Side of the tiles a large picture is computed in; 0: at once; auto: if it must be.",
+    ),
+]  # fmt: skip
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and no progress bar.")]

@@ -4,17 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
 from swag import backbones
 from swag.cli.table import Row
 from swag.config import settings
+from swag.experiments.measures import peakiness
 from swag.image import read
-from swag.losses import get
-from swag.shapes import Image
-from swag.statistics import DISTRIBUTIONS, entropy, maximum
 from swag.stylize import device_of
 
 
@@ -30,29 +24,11 @@ def measured(images: Sequence[Path], overrides: dict[str, Any]) -> list[Row]:
     # No edits: the network as it is.
     network = backbones.create(chosen.backbone, weights=chosen.weights, seed=chosen.seed)
     network.to(device)
-    with torch.no_grad():
-        return [
-            {"image": str(image), **row}
-            for image, picture in zip(images, pictures, strict=True)
-            for row in _layers(network, picture.to(device))
-        ]
-
-
-def _layers(network: backbones.Backbone, picture: Image) -> list[Row]:
-    layers = dict.fromkeys((*network.style_layers, *network.content_layers))
-    gram = get("gram").describe
     return [
-        {"layer": layer, **_statistics("F", features), **_statistics("G", gram(features))}
-        for layer, features in network.extract(picture, tuple(layers)).items()
+        {"image": str(image), **row}
+        for image, picture in zip(images, pictures, strict=True)
+        for row in peakiness(network, picture.to(device))
     ]
-
-
-def _statistics(name: str, values: Float[Tensor, "b n *rest"]) -> dict[str, float]:
-    entropies = {
-        f"entropy {name} ({distribution})": entropy(values, distribution).item()
-        for distribution in DISTRIBUTIONS
-    }
-    return {f"max {name}": maximum(values).item(), **entropies}
 
 
 def averaged(rows: Sequence[Row]) -> list[Row]:

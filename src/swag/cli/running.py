@@ -1,6 +1,7 @@
 """One run: everything checked first, a bar while it goes, the picture and a trace at its end."""
 
 import json
+import logging
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,11 @@ class Output:
     resume: Path | None = None
     every: float = SECONDS
     metadata: bool = True
+
+    @property
+    def shown(self) -> bool:
+        """Whether a bar is shown."""
+        return not (self.quiet or self.as_json)
 
     @property
     def checkpoint(self) -> Path:
@@ -82,11 +88,12 @@ def perform(
     earlier = given.get("resume") or given.get("like")
     chosen = settings(**(overrides if earlier is None else earlier.settings_with(overrides)))
     output.check()
+    if output.quiet:
+        logging.getLogger("swag").setLevel(logging.ERROR)
     steps: list[dict[str, Any]] = []
     last: Update | None = None
     finished = False
     try:
-        shown = not (output.quiet or output.as_json)
         # What `iterate` refuses comes before the bar, so that it is one line.
         with _memory(chosen.size):
             updates = iterate(
@@ -94,7 +101,7 @@ def perform(
             )
             kept = keeping(updates, output.checkpoint, every=output.every, failed=_warn)
             with (
-                run_bar(chosen, shown=shown) as show,
+                run_bar(chosen, shown=output.shown) as show,
                 stop_asked(lambda: bool(steps)) as stopping,
             ):
                 for last in kept:

@@ -19,6 +19,7 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
     single: options.Set = None,
     seed: options.Seed = None,
     device: options.Device = None,
+    tile: options.Tile = None,
     resume: options.Resume = None,
     checkpoint_every: options.Every = options.SECONDS,
     no_metadata: options.NoMetadata = False,
@@ -46,9 +47,9 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
     chosen = options.overrides(
         config, single, preset=preset, method=method, backbone=backbone, weights=weights,
         smoothing=smoothing, size=size, steps=steps, strength=strength, seed=seed, device=device,
-        style_loss=style_loss, content_loss=content_loss, style_weights=controls.weights(blend),
-        style_scale=style_scale, style_rotations=style_rotations or None, colours=colours,
-        feather=feather,
+        tile=tile, style_loss=style_loss, content_loss=content_loss,
+        style_weights=controls.weights(blend), style_scale=style_scale,
+        style_rotations=style_rotations or None, colours=colours, feather=feather,
     )  # fmt: skip
     pictures = {
         "content_mask": content_mask,

@@ -17,6 +17,7 @@ def texture(  # noqa: PLR0913 - the arguments of a command are its options
     single: options.Set = None,
     seed: options.Seed = None,
     device: options.Device = None,
+    tile: options.Tile = None,
     resume: options.Resume = None,
     checkpoint_every: options.Every = options.SECONDS,
     no_metadata: options.NoMetadata = False,
@@ -39,6 +40,7 @@ def texture(  # noqa: PLR0913 - the arguments of a command are its options
         steps=steps,
         seed=seed,
         device=device,
+        tile=tile,
     )
     path = options.output_of(output, resume, style, "-texture")
     out = Output(path, overwrite, quiet, json, resume, checkpoint_every, not no_metadata)

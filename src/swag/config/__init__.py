@@ -8,10 +8,9 @@ settings(**load(Path("mine.toml")))
 from swag.config.choose import settings
 from swag.config.load import load
 from swag.config.presets import METHODS, PRESETS, Preset
-from swag.config.settings import BALANCE, LARGEST_SIZE, Colours, Settings
+from swag.config.settings import LARGEST_SIZE, Colours, Settings
 
 __all__ = [
-    "BALANCE",
     "LARGEST_SIZE",
     "METHODS",
     "PRESETS",

@@ -17,6 +17,8 @@ class Preset:
 
 
 _PAPER = {
+    "method": "swag",
+    "style_loss": "gram",
     "backbone": "torchvision/resnet50",
     "edits": (),
     "scales": 1,
@@ -47,24 +49,28 @@ _PRESETS = (
 PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in _PRESETS})
 """Bundles of settings by name, in the order in which they are listed."""
 
-# What the optimiser moves and how, as the authors of the methods on positions do it.
-_PYRAMID = {"parametrisation": "laplacian", "optimizer": "adam", "rate": 0.01}
+# What the optimiser moves and how, as the authors of the methods on positions do it. They match
+# places, and at 64 pixels whole pictures are matched: they begin at twice the size of the others.
+_POSITIONS = {"parametrisation": "laplacian", "optimizer": "adam", "rate": 0.01, "scales": 3}
 
 _METHODS = (
-    Preset("gatys", "Gram matrices of activations as they are", "Gatys et al., CVPR 2016", {}),
+    Preset("w2", "mean and covariance as a Gaussian to be moved; the default",
+           "Olkin and Pukelsheim, 1982; for pictures Katherine Crowson, 2021", {}),
+    Preset("gatys", "Gram matrices of activations as they are", "Gatys et al., CVPR 2016",
+           {"style_loss": "gram", "balance": 5.0}),
     Preset("swag", "Gram matrices of smoothed activations", "Wang et al., CVPR 2021",
-           {"smoothing": "softmax:temperature=auto"}),
-    Preset("w2", "mean and covariance as a Gaussian to be moved", "Katherine Crowson, 2021",
-           {"style_loss": "bures"}),
+           {"style_loss": "gram", "balance": 5.0, "smoothing": "softmax:temperature=auto"}),
     Preset("sliced", "the distribution along random directions", "Heitz et al., CVPR 2021",
-           {"style_loss": "sliced"}),
+           {"style_loss": "sliced", "balance": 5.0}),
     Preset("strotss", "relaxed optimal transport of hypercolumns, self-similarity as content",
            "Kolkin et al., CVPR 2019",
-           {"style_loss": "remd", "content_loss": "self-similarity", "palette": 1.0, **_PYRAMID}),
+           {"style_loss": "remd", "content_loss": "self-similarity", "palette": 0.2,
+            "balance": 1.0, **_POSITIONS}),
     Preset("nnst", "every place like its nearest neighbour in the style", "Kolkin et al., 2022",
-           {"style_loss": "neighbours", "style_rotations": True, **_PYRAMID}),
+           {"style_loss": "neighbours", "style_rotations": True, "palette": 0.2,
+            "balance": 2.0, **_POSITIONS}),
     Preset("mrf", "every patch like its nearest one in the style", "Li and Wand, CVPR 2016",
-           {"style_loss": "mrf"}),
+           {"style_loss": "mrf", "palette": 0.2, "balance": 3.0, "scales": 3}),
 )  # fmt: skip
 
 METHODS: Mapping[str, Preset] = MappingProxyType({method.name: method for method in _METHODS})

@@ -28,7 +28,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: Word = "default"
-    method: Word = "gatys"
+    method: Word = "w2"
     backbone: Word = "swag/resnet"
     weights: str = Field("pretrained", max_length=4096)
     edits: tuple[Word, ...] = Field(("reflect",), max_length=32)
@@ -45,7 +45,10 @@ class Settings(BaseModel):
     start: Literal["content", "noise", "style"] = "content"
     seed: int = Field(0, ge=0, lt=2**63)
     strength: Share = Field(0.5, description="0 the content alone, 1 the style alone")
-    style_loss: Word = "gram"
+    balance: float = Field(
+        3.0, gt=0, le=1000, description="style to content at a strength of one half"
+    )
+    style_loss: Word = "bures"
     style_layers: Layers | None = None
     style_weights: tuple[Weight, ...] | None = Field(
         None, max_length=64, description="of several styles"
@@ -68,6 +71,9 @@ class Settings(BaseModel):
     content_weight: Weight | None = Field(None, description="instead of what strength gives")
     total_variation: Weight = 1.0
     pixel_range: Weight = 1.0
+    tile: Literal["auto"] | Annotated[int, Field(ge=0, le=LARGEST_SIZE)] = Field(
+        "auto", description="side of tiles in pixels; 0: all at once; auto: where it must be"
+    )
     device: Word = "auto"
 
     @field_validator("smoothing")
@@ -99,8 +105,11 @@ class Settings(BaseModel):
 
     @property
     def weights_of_terms(self) -> tuple[float, float]:
-        """(style, content): strength s gives them in the ratio of s times BALANCE to 1 - s."""
-        style = BALANCE * self.strength if self.style_weight is None else self.style_weight
+        """(style, content): strength s gives them in the ratio of s times `balance` to 1 - s.
+
+        Errors are measured as shares of the span between the pictures (see `Objective.of`).
+        """
+        style = self.balance * self.strength if self.style_weight is None else self.style_weight
         content = 1 - self.strength if self.content_weight is None else self.content_weight
         return style, content
 
@@ -110,7 +119,3 @@ def _loss(spec: str, role: str) -> str:
     if loss.role != role:
         raise SettingsError(f"{loss.name} is a loss of {loss.role}, not of {role}")
     return str(loss)
-
-
-BALANCE = 10.0
-"""Style to content at a strength of one half, errors measured as shares of the span."""

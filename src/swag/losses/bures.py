@@ -11,6 +11,7 @@ their variance, not by its square.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -29,6 +30,9 @@ Normal = tuple[Float[Tensor, "b d"], GramMatrix]
 
 RIDGE = 1e-6
 """Added to both covariances, as a share of the mean of their traces."""
+
+WIDEST = 512
+"""Channels of which all directions are seen: as many as VGG has."""
 
 ROUNDING = 1e-12
 """Share of the traces below which a distance counts as 0."""
@@ -52,9 +56,14 @@ def compare(a: Normal, b: Normal) -> PerImage:
     that the gradient is bounded where a covariance has no inverse: flat pictures, or fewer
     positions than channels. Equal pictures still differ by nothing, and the root of the distance
     is changed by at most 2 sqrt(d e) for d channels.
+
+    Departure: eigenvalues take d^3 steps, six seconds for 2048 channels where the network takes a
+    tenth of one. Of more than 512 channels, covariances are seen along 512 orthogonal directions,
+    drawn once and for all, times d / 512, which leaves the traces as they are on average.
     """
     apart = (a[0] - b[0]).square().sum(1)
-    return apart + _bures(_symmetric(a[1]), _symmetric(b[1])).to(apart.dtype)
+    spread = (_symmetric(_seen(covariance)) for covariance in (a[1], b[1]))
+    return apart + _bures(*spread).to(apart.dtype)
 
 
 @in_full_precision
@@ -84,6 +93,24 @@ def finish(means: Means, centre: Centre) -> Normal:
 
 
 SUMS = Sums(covariance.add, finish, degrees=(1, 2), centred=True)
+
+
+def _seen(covariance: GramMatrix) -> Float[Tensor, "b k k"]:
+    """The covariance along fixed directions, with the same trace on average; itself if narrow."""
+    d = covariance.shape[1]
+    if d <= WIDEST:
+        return covariance
+    along = directions(d).to(covariance)
+    return along @ covariance @ along.mT * (d / WIDEST)
+
+
+@cache
+def directions(d: int) -> Float[Tensor, "k d"]:
+    """WIDEST orthogonal directions of length 1 in d dimensions, the same for the same d."""
+    source = torch.Generator().manual_seed(d)
+    columns = torch.randn(d, WIDEST, generator=source, dtype=torch.float64)
+    orthogonal: Tensor = torch.linalg.qr(columns).Q
+    return orthogonal.mT.contiguous()
 
 
 def _bures(a: GramMatrix, b: GramMatrix) -> PerImage:

@@ -1,5 +1,6 @@
 """Passes over a picture in tiles, which become smaller where memory runs out."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -75,9 +76,10 @@ class Sweep:
 
         def once() -> Tensor:
             gradient = torch.zeros_like(image)
-            for tile, crop, maps in self._graphs(image):
-                pull = torch.stack([one.pull(maps, tile) for one in kept]).sum()
-                (part,) = torch.autograd.grad(pull, crop)
+            for tile, crop, maps in self._crops(image):
+                (part,) = torch.autograd.grad(
+                    list(maps.values()), crop, list(_pulled(kept, tile, maps).values())
+                )
                 gradient[tile.crop] += part
             return gradient
 
@@ -87,15 +89,15 @@ class Sweep:
 
     def tiles(self, image: OwnImage) -> Iterator[tuple[Tile, FeatureMaps]]:
         """The tiles of a picture, each with its own positions of all layers."""
-        for tile, _, maps in self._graphs(image):
-            yield tile, maps
+        for tile, _, maps in self._crops(image):
+            yield tile, {layer: whole[tile.inner(layer)] for layer, whole in maps.items()}
 
-    def _graphs(self, image: Tensor) -> Iterator[tuple[Tile, Tensor, FeatureMaps]]:
+    def _crops(self, image: Tensor) -> Iterator[tuple[Tile, Tensor, FeatureMaps]]:
         layers = list(self.reach.layers)
         for tile in grid(self.reach, (image.shape[-2], image.shape[-1]), self.side):
             crop = image[tile.crop].detach().requires_grad_(torch.is_grad_enabled())
             maps = self.reach.extract(crop, layers)
-            yield tile, crop, {layer: maps[layer][tile.inner(layer)] for layer in layers}
+            yield tile, crop, {layer: maps[layer] for layer in layers}
 
     def _within_memory(self, act: Callable[[], T]) -> T:
         """What `act` gives; where memory runs out, it is tried again with tiles half as wide."""
@@ -108,9 +110,29 @@ class Sweep:
                     raise
             # Outside of the handler, which would keep the tensors of the failed pass alive.
             self.side //= 2
-            self.fallbacks.append(f"memory ran out: tiles of {self.side} pixels")
+            words = f"memory ran out: in tiles of {self.side} pixels"
+            self.fallbacks.append(words)
+            logging.getLogger("swag").warning(words)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+
+
+def _pulled(kept: Iterable[Gathered], tile: Tile, maps: FeatureMaps) -> FeatureMaps:
+    """The gradient with respect to the maps of a crop: zero but for the tile's own positions."""
+    inner = {
+        layer: whole[tile.inner(layer)].detach().requires_grad_() for layer, whole in maps.items()
+    }
+    pull = torch.stack([one.pull(inner, tile) for one in kept]).sum()
+    own = torch.autograd.grad(pull, list(inner.values()), allow_unused=True)
+    pulls: FeatureMaps = {}
+    for (layer, whole), gradient in zip(maps.items(), own, strict=True):
+        if gradient is not None and gradient.shape == whole.shape:
+            pulls[layer] = gradient
+            continue
+        pulls[layer] = torch.zeros_like(whole)
+        if gradient is not None:
+            pulls[layer][tile.inner(layer)] = gradient
+    return pulls
 
 
 def _empty(view: View, where: Tensor | None, shapes: dict[str, torch.Size]) -> Gathered:

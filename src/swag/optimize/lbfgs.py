@@ -30,6 +30,7 @@ class Lbfgs:
         decrease: share of the decrease that the slope promises which a step must bring.
         curvature: smallest cosine between a step and its change of gradient that is remembered.
         trials: evaluations in one step before it is given up.
+        remembered: the precision of what is remembered, where not that of the picture.
     """
 
     history: int = 10
@@ -38,6 +39,7 @@ class Lbfgs:
     decrease: float = 1e-4
     curvature: float = 1e-6
     trials: int = 10
+    remembered: torch.dtype | None = None
 
     def step(
         self, evaluate: Evaluate, point: Point, memory: Memory, caution: float
@@ -63,7 +65,7 @@ class Lbfgs:
         return {}
 
     def _empty(self, like: Tensor) -> Memory:
-        rows = like.new_zeros(self.history, like.numel())
+        rows = like.new_zeros(self.history, like.numel(), dtype=self.remembered or like.dtype)
         return {
             "steps": rows,
             "changes": rows.clone(),
@@ -87,18 +89,23 @@ class Lbfgs:
         """The two loops; numbers stay on the device."""
         pairs = int(memory["pairs"])
         newest_first = [(pairs - 1 - i) % self.history for i in range(min(pairs, self.history))]
-        steps, changes = memory["steps"], memory["changes"]
         q = gradient.clone()
         weights: dict[int, Tensor] = {}
         for i in newest_first:
-            weights[i] = (steps[i] @ q) / (steps[i] @ changes[i])
-            q -= weights[i] * changes[i]
+            step, change = self._pair(memory, i, q)
+            weights[i] = (step @ q) / (step @ change)
+            q -= weights[i] * change
         if newest_first:
-            i = newest_first[0]
-            q *= (steps[i] @ changes[i]) / (changes[i] @ changes[i])
+            step, change = self._pair(memory, newest_first[0], q)
+            q *= (step @ change) / (change @ change)
         for i in reversed(newest_first):
-            q += (weights[i] - (changes[i] @ q) / (steps[i] @ changes[i])) * steps[i]
+            step, change = self._pair(memory, i, q)
+            q += (weights[i] - (change @ q) / (step @ change)) * step
         return q
+
+    def _pair(self, memory: Memory, row: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """A step and its change of gradient, in the precision they are computed with."""
+        return memory["steps"][row].to(like.dtype), memory["changes"][row].to(like.dtype)
 
     def _length(self, direction: Tensor, cap: float, *, known: bool) -> float:
         largest = float(direction.abs().max())

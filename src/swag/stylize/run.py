@@ -13,11 +13,11 @@ from swag.backbones import Backbone
 from swag.config import Settings
 from swag.image import Picture, fitted, resize
 from swag.jitter import Jittered
-from swag.objective import Objective
-from swag.optimize import Adam, Lbfgs, Loss, Method, State, Step, TorchLbfgs, optimize, shown
+from swag.optimize import Loss, Method, State, Step, optimize, shown
 from swag.parametrisation import Parametrisation
 from swag.schedule import Scale, plan
 from swag.stylize.inputs import Inputs
+from swag.stylize.memory import Memory
 from swag.stylize.pause import Paused
 from swag.stylize.recolour import Finish
 from swag.stylize.record import Identity, Task
@@ -48,7 +48,7 @@ class Run:
 
         A paused run goes on where it stood; its first update is the one that was kept.
         """
-        method, state = self._method(), None
+        method, state = self.memory.method(self._full_size), None
         began = time.perf_counter() - (0 if paused is None else paused.standing.seconds)
         first = 0 if paused is None else paused.standing.scale
         for number, scale in list(enumerate(self.scales))[first:]:
@@ -61,13 +61,30 @@ class Run:
                 before = self._size(self.inputs.canvas, self.scales[number - 1].size)
                 state = self._enlarged(state, before, size, method)
             going_on = paused if number == first else None
-            stage = self._stage(number, size, state, going_on)
-            if going_on is not None:
-                yield self._kept(stage, state, going_on)
-            average = self.settings.average
-            for step in optimize(state, stage.loss, method, steps=scale.steps, average=average):
-                state = step.state
-                yield self._update(stage, step, time.perf_counter() - began)
+            for update in self._steps(number, size, state, method, began, going_on):
+                state = update.state
+                yield update
+
+    def _steps(
+        self, number: int, size: Size, state: State, method: Method, began: float,
+        paused: Paused | None,
+    ) -> Iterator[Update]:  # fmt: skip
+        """The steps of a scale; where memory runs out they go on, in tiles."""
+        start, looks = (None, 0) if paused is None else (paused.start, paused.standing.looks)
+        steps, average = self.scales[number].steps, self.settings.average
+        while True:
+            try:
+                stage = self._stage(number, size, state, start, looks)
+                if paused is not None:
+                    yield self._kept(stage, state, paused)
+                    paused = None
+                for step in optimize(state, stage.loss, method, steps=steps, average=average):
+                    state, start, looks = step.state, stage.start, stage.looks
+                    yield self._update(stage, step, time.perf_counter() - began)
+                return
+            except Exception as error:
+                if not self.memory.gives_way(error, size):
+                    raise
 
     @cached_property
     def scales(self) -> tuple[Scale, ...]:
@@ -75,18 +92,25 @@ class Run:
         return plan(self.settings.size, self.settings.steps, self.settings.scales)
 
     @cached_property
+    def memory(self) -> Memory:
+        """How pictures are read, so that they fit."""
+        return Memory(self.settings, self.network, self.device, self.fallbacks)
+
+    @cached_property
     def identity(self) -> Identity:
         """What makes this run what it is."""
         return Identity(self.task, self.settings, self.inputs.hashes, self.network)
 
-    def _stage(self, number: int, size: Size, state: State, paused: Paused | None) -> "Stage":
-        start = None if paused is None else paused.start
+    def _stage(
+        self, number: int, size: Size, state: State, start: Tensor | None, looks: int
+    ) -> "Stage":
+        """What is minimised at a scale; `start` and `looks` where it has begun before."""
         if start is None:
             start = self.form.decode(state.image, size)
         seen = self._seen(size, self.scales[number].size, start.to(self.device))
-        if paused is not None and isinstance(seen, Jittered):
+        if isinstance(seen, Jittered):
             # The loop looks at its latest picture again.
-            seen.count = max(0, paused.standing.looks - 1)
+            seen.count = max(0, looks - 1)
         return Stage(number, size, start if self._start_counts else None, seen, self.form)
 
     def _update(self, stage: "Stage", step: Step, seconds: float) -> Update:
@@ -116,6 +140,7 @@ class Run:
     def check(self) -> None:
         """Raise the SettingsError of masks, weights or a form that do not fit, before a step."""
         _ = self.form, self.scales, self._places if self.inputs.paintings else None
+        self.memory.check(self._full_size)
 
     def check_paused(self, paused: Paused) -> None:
         """Raise the CheckpointError of a checkpoint that is not one of this run."""
@@ -138,6 +163,10 @@ class Run:
             )
         return objective
 
+    @property
+    def _full_size(self) -> Size:
+        return self._size(self.inputs.canvas, self.settings.size)
+
     def _size(self, picture: Picture, long_side: int) -> Size:
         width, height = picture.size
         return fitted(height, width, long_side)
@@ -159,7 +188,7 @@ class Run:
         of = paintings[0] if paintings else self.inputs.canvas
         return of.batch.mean((2, 3), keepdim=True).to(self.device) + 0.2 * (noise - 0.5)
 
-    def _objective(self, size: Size, long_side: int, start: Tensor) -> Objective:
+    def _objective(self, size: Size, long_side: int, start: Tensor) -> Loss:
         photo = None if self.inputs.photo is None else self._at(self.inputs.photo, size)
         styles = self._styles(long_side)
         other = start if photo is None else photo
@@ -168,8 +197,7 @@ class Run:
             against = resize(styles[0], size) if styles else start
             where = self._map(self.inputs.content_map)
             terms += content_terms(self.settings, self.network, photo, against, where)
-        return Objective.of(
-            self.network.extract,
+        return self.memory.objective(
             [term for term in terms if term.weight > 0],
             start=start,
             style=styles[0] if styles else other,
@@ -202,11 +230,6 @@ class Run:
     @property
     def _relative(self) -> bool:
         return self.settings.normalisation not in ("paper", "released-code")
-
-    def _method(self) -> Method:
-        if self.settings.optimizer == "adam":
-            return Adam() if self.settings.rate is None else Adam(rate=self.settings.rate)
-        return TorchLbfgs() if self.settings.optimizer == "torch-lbfgs" else Lbfgs()
 
     def _enlarged(self, state: State, before: Size, size: Size, method: Method) -> State:
         """The state at the next scale: the latest picture, and what the method can still use."""

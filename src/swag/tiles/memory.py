@@ -11,8 +11,8 @@ from torch import Tensor
 from swag.shapes import OwnImage
 from swag.tiles.reach import Extract, Reach
 
-WORKSPACE = 1.5
-"""Memory of a forward and backward pass over what it keeps: gradients, and room to work."""
+WORKSPACE = 2.5
+"""Memory of an evaluation over what the pass keeps: gradients, losses, and room to work."""
 
 TRIED = 128
 """Side of the picture on which memory is measured, and by how much another one is longer."""
@@ -25,9 +25,9 @@ _CGROUPS = (
 
 
 def bytes_per_pixel(extract: Extract, layers: Sequence[str], like: OwnImage) -> float:
-    """Memory of a forward and backward pass for each pixel of the picture.
+    """Memory of loss and gradient for each pixel of the picture.
 
-    What a pass keeps for its way back, each tensor once, times 1.5; measured as the difference
+    What a pass keeps for its way back, each tensor once, times 2.5; measured as the difference
     of two small pictures. `like` is any picture, for its precision and device.
     """
     small, large = (_kept(extract, layers, like, rows) for rows in (TRIED, 2 * TRIED))

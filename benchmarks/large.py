@@ -1,0 +1,106 @@
+"""Peak memory and time per megapixel of large pictures, each in a process of its own.
+
+    python benchmarks/large.py --sizes 1024 2048 4096 --steps 2 [--limit 6]
+
+Each run is a whole one: two square pictures are read from files, their targets described, and
+some steps are made at the one size asked for, nothing coarser before. Time is processor time of
+the steps and of the evaluation before the first, over the megapixels and the evaluations; memory is
+the largest resident set of the process, as the system says. `--limit` gives each process so
+many gigabytes of addresses, beyond which allocations fail.
+"""
+
+import argparse
+import itertools
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+CHILD = "--child"
+
+
+def child(content: str, style: str, chosen: dict[str, object], limit: float) -> None:
+    """One run; prints a line of JSON."""
+    if limit:
+        resource.setrlimit(resource.RLIMIT_AS, (int(limit * 1e9),) * 2)
+    import swag
+
+    updates = []
+    marks = []
+    for update in swag.iterate(content, style, scales=1, **chosen):
+        updates[:] = [update]
+        marks.append(time.process_time())
+    last, steps = updates[0], [b - a for a, b in itertools.pairwise(marks)]
+    print(
+        json.dumps(
+            {
+                "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
+                "cpu_per_step": steps,
+                "losses": last.losses,
+                "fallbacks": list(last.fallbacks),
+            }
+        )
+    )
+
+
+def picture(size: int, seed: int, path: Path) -> Path:
+    """Smooth noise of several sizes, so that it is neither flat nor white."""
+    import swag
+
+    random = torch.Generator().manual_seed(seed)
+    whole = torch.zeros(1, 3, size, size)
+    for cells in (4, 32, 256):
+        noise = torch.rand(1, 3, cells, cells, generator=random)
+        whole += swag.image.resize(noise, (size, size)) / 3
+    swag.image.write(path, swag.image.Picture(whole[0].clamp(0, 1)))
+    return path
+
+
+def main() -> None:
+    """Print a line of a table for each size."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 2048, 4096])
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--limit", type=float, default=0.0, help="gigabytes of addresses")
+    parser.add_argument("--backbone", default="swag/resnet")
+    parser.add_argument("--weights", default="pretrained")
+    parser.add_argument("--optimizer", default="lbfgs")
+    parser.add_argument("--tile", default="auto")
+    args = parser.parse_args()
+    print("| pixels | tile | optimiser | peak, GB | CPU s a step | CPU s / MP | MP |")
+    print("|---|---|---|---:|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as folder:
+        for size in args.sizes:
+            content, style = (picture(size, i, Path(folder) / f"{i}.png") for i in (1, 2))
+            chosen = {
+                "size": size, "steps": args.steps, "tile": args.tile, "backbone": args.backbone,
+                "weights": args.weights, "optimizer": args.optimizer,
+            }  # fmt: skip
+            job = json.dumps([str(content), str(style), chosen, args.limit])
+            done = subprocess.run(
+                [sys.executable, __file__, CHILD, job], capture_output=True, text=True
+            )
+            if done.returncode:
+                print(f"| {size} | failed: {done.stderr.strip().splitlines()[-1]} |", flush=True)
+                continue
+            told = json.loads(done.stdout)
+            step = min(told["cpu_per_step"])
+            megapixels = size * size / 1e6
+            print(
+                f"| {size} | {args.tile} | {args.optimizer} | {told['peak_gb']:.2f} | {step:.2f} "
+                f"| {step / megapixels:.2f} | {megapixels:.1f} |",
+                flush=True,
+            )
+            print("  ", *told["fallbacks"], file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == [CHILD]:
+        child(*json.loads(sys.argv[2]))
+    else:
+        main()

@@ -1,0 +1,131 @@
+"""Time to quality: our L-BFGS, at full size and coarse to fine, against the authors' loop.
+
+    python benchmarks/quality.py --content PHOTO --style PAINTING [--size 512] [--evaluations 1000]
+
+`reference` is the preset `released-code` on the bundled network: torch's L-BFGS at full size, its
+loss, its weights. `full size` minimises the same loss with our L-BFGS; both are looked at as their
+seconds of processor time grow by half. `coarse to fine` does so from small to full size, and
+`default` minimises our own loss: a row is the end of a run of so many steps in all. `loss` is the
+reference's at full size, over that of the photo; `style` and `content` are judged by networks
+that were not optimised, as shares of the span between the two pictures. A run whose loss leaves
+the finite numbers ends there.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import swag
+from swag.backbones import Backbone
+from swag.config import Settings, settings
+from swag.errors import OptimizationError
+from swag.losses import get
+from swag.objective import Objective, Term
+from swag.smoothing import parse
+from swag.stylize.terms import content_terms, places_of, style_terms
+
+SMOOTHING = "scale:alpha=0.001@stage3,stage4"
+RUNS = ("reference", "full size", "coarse to fine", "default")
+JUDGES = ("swag/vgg", "swag/noresnet")
+
+
+def looks(photo: Tensor, style: Tensor, **chosen: object) -> Iterator[tuple[float, int, Tensor]]:
+    """(seconds, steps, picture) whenever the seconds have grown by half, and at the end."""
+    spent, due = 0.0, 0.0
+    updates = swag.iterate(photo[0], style[0], **chosen)
+    while True:
+        before = time.process_time()
+        try:
+            update = next(updates, None)
+        except OptimizationError as error:
+            print(f"   {error}", file=sys.stderr)
+            return
+        spent += time.process_time() - before
+        if update is None:
+            return
+        if spent >= due or update.index + 1 == update.steps:
+            due = 1.5 * spent
+            yield spent, update.index + 1, update.image.batch
+
+
+def judge(name: str, photo: Tensor, style: Tensor) -> Objective:
+    """Errors of Gram matrices and of the content under a network that was not optimised."""
+    network = swag.backbones.create(name)
+    none = parse("none")
+    shrunk = swag.image.resize(style, (photo.shape[-2], photo.shape[-1]))
+    layers, kept = (
+        dict.fromkeys(names, 1.0) for names in (network.style_layers, network.content_layers)
+    )
+    terms = [
+        Term("style", get("gram"), layers, style, none, other=photo),
+        Term("content", get("content"), kept, photo, none, other=shrunk),
+    ]
+    return Objective.of(network.extract, terms, start=photo, style=style)
+
+
+def objective_of(chosen: Settings, network: Backbone, photo: Tensor, style: Tensor) -> Objective:
+    """The loss of a run at full size."""
+    terms = style_terms(chosen, network, [style], places_of(chosen, 1, None, []), photo)
+    terms += content_terms(chosen, network, photo, style, None)
+    return Objective.of(network.extract, terms, start=photo, style=style)
+
+
+@torch.no_grad()
+def judged(
+    reference: Objective, judges: list[Objective], image: Tensor
+) -> tuple[float, float, float]:
+    """The reference's loss, and the mean errors of style and content under the judges."""
+    errors = [one(image) for one in judges]
+    style, content = (
+        statistics.mean(float(each[key]) for each in errors) for key in ("style", "content")
+    )
+    return float(sum(reference(image).values())), style, content
+
+
+def main() -> None:
+    """Print a line whenever a run is looked at."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--content", type=Path, required=True)
+    parser.add_argument("--style", type=Path, required=True)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--evaluations", type=int, default=1000)
+    parser.add_argument("--steps", type=int, nargs="+", default=[30, 75, 150, 300])
+    parser.add_argument("--runs", nargs="+", default=RUNS, choices=RUNS)
+    args = parser.parse_args()
+    square = (args.size, args.size)
+    photo, style = (swag.image.read(p, size=square).batch for p in (args.content, args.style))
+    network = swag.backbones.create("swag/resnet")
+    same = {"preset": "released-code", "backbone": network, "size": args.size,
+            "smoothing": SMOOTHING}  # fmt: skip
+    chosen = settings(**{**same, "backbone": "swag/resnet"})
+    reference = objective_of(chosen, network, photo, style)
+    judges = [judge(name, photo, style) for name in JUDGES]
+    first, *_ = judged(reference, judges, photo)
+    ours = {**same, "optimizer": "lbfgs"}
+    default = {"backbone": network, "size": args.size, "square": True}
+    runs = [
+        ("reference", {**same, "steps": args.evaluations}),
+        ("full size", {**ours, "steps": args.evaluations}),
+        *(("coarse to fine", {**ours, "scales": 4, "steps": steps}) for steps in args.steps),
+        *(("default", {**default, "steps": steps}) for steps in args.steps),
+    ]
+    print("| run | steps | CPU s | loss | style | content |\n|---|---:|---:|---:|---:|---:|")
+    for name, run in [run for run in runs if run[0] in args.runs]:
+        seen = looks(photo, style, **run)
+        if name in ("coarse to fine", "default"):
+            seen = iter([*seen][-1:])
+        for spent, steps, small in seen:
+            errors = judged(reference, judges, swag.image.resize(small, square))
+            loss, style_error, content_error = errors
+            cells = f"{spent:.1f} | {loss / first:.2e} | {style_error:.3f} | {content_error:.3f}"
+            print(f"| {name} | {steps} | {cells} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

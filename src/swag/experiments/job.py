@@ -1,0 +1,91 @@
+"""A job of a study: one picture to make or one network to measure, found again by its hash."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from swag.experiments.evaluate import trained_judges
+from swag.experiments.networks import Network
+from swag.experiments.samples import Sample
+from swag.stylize import Task
+
+Kind = Literal["picture", "statistics", "suppression", "outliers", "temperature", "judges"]
+"""`picture` makes and judges one; the others measure activations or judges on a style picture."""
+
+VERSION = 1
+"""Of what a job computes: raised when old results no longer mean the same."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is computed; `variant` is only its name in tables and no part of its hash.
+
+    `settings` are those of `swag.config`, without network, pictures, size and seed. `weighed_by`
+    (normalisation, smoothing) gives every layer the weight that it has in the loss of the paper or
+    of the authors' script under that smoothing, under one common weight of all layers, whatever
+    smooths the activations. `deviations` says that activations come in standard deviations of
+    their layer on the style picture, so that a temperature means the same in all layers.
+    """
+
+    variant: str
+    network: Network
+    content: Sample
+    style: Sample
+    seed: int
+    size: int
+    kind: Kind = "picture"
+    task: Task = "stylize"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    weighed_by: tuple[str, str] | None = None
+    deviations: bool = False
+
+    @property
+    def unit(self) -> tuple[str, str, int]:
+        """What runs are paired by: content, style and seed."""
+        return self.content.name, self.style.name, self.seed
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """All that decides the result, as plain values."""
+        return {
+            "version": VERSION,
+            "kind": self.kind,
+            "task": self.task,
+            "network": self.network.config(),
+            "content": self.content.digest,
+            "style": self.style.digest,
+            "seed": self.seed,
+            "size": self.size,
+            "settings": dict(self.settings),
+            "weighed_by": self.weighed_by,
+            "deviations": self.deviations,
+            "judges": [judge.config()["sha256"] for judge in trained_judges()],
+        }
+
+    @property
+    def key(self) -> str:
+        """The name of its folder: a hash of the config."""
+        text = json.dumps(self.config, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job that is done: its numbers, and the folder with its picture and trace."""
+
+    job: Job
+    metrics: Mapping[str, Any]
+    folder: Path
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without a result, as `metrics["failed"]` says."""
+        return "failed" in self.metrics
+
+    @property
+    def picture(self) -> Path:
+        """The file of its picture."""
+        return self.folder / "picture.png"

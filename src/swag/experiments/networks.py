@@ -1,0 +1,141 @@
+"""The networks of a study: named, trained or random, with any switch of the family or edit."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from swag import backbones
+from swag.backbones import Backbone, Normalise, Source, bundled
+from swag.backbones.family import ThinNetwork
+from swag.backbones.initialisation import seeded
+from swag.errors import WeightsError
+from swag.shapes import FeatureMaps, Image
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network as a study names it: `p-` is trained, `r-` random.
+
+    `switches` change a random network of the family away from `backbone`; `slope` above 0 makes
+    its ReLUs leaky.
+    """
+
+    name: str
+    backbone: str
+    weights: str = "pretrained"
+    switches: tuple[tuple[str, Any], ...] = ()
+    edits: tuple[str, ...] = ("reflect",)
+    slope: float = 0.0
+
+    @property
+    def random(self) -> bool:
+        """Whether its weights are drawn from the seed of the run."""
+        return self.weights.startswith("random")
+
+    @property
+    def large(self) -> bool:
+        """Whether a run on it costs as much as several on the bundled ones."""
+        return not self.backbone.startswith("swag/")
+
+    @property
+    def identity(self) -> str:
+        """The network that a judge must not be: its name and weights, edited or not."""
+        return f"{self.backbone} {self.weights}"
+
+    def config(self) -> dict[str, Any]:
+        """What decides its activations, with the hash of bundled weights; not its name."""
+        plain = asdict(self) | {"switches": dict(self.switches)}
+        plain.pop("name")
+        if self.backbone.startswith("swag/") and not self.random:
+            plain["sha256"] = bundled.card(self.backbone).sha256
+        return plain
+
+    def create(self, seed: int) -> Backbone:
+        """The network; the last few are kept. WeightsError where there are no weights."""
+        return _created(self, seed if self.random else 0)
+
+
+def trained(name: str) -> Network:
+    """A bundled network with its trained weights: p-NAME."""
+    return Network(f"p-{name}", f"swag/{name}")
+
+
+def random(
+    name: str, label: str | None = None, edits: Iterable[str] = (), **switches: Any
+) -> Network:
+    """A network with random weights: r-NAME. Switches are of the bundled family only."""
+    short = name.rpartition("/")[2]
+    return Network(
+        f"r-{label or short}", name, "random", tuple(switches.items()), ("reflect", *edits)
+    )
+
+
+def weights_there(networks: Iterable[Network]) -> list[Network]:
+    """Those whose weights can be had without a download: random ones and what is bundled."""
+    there = bundled.trained_names()
+    return [n for n in networks if n.random or n.backbone.removeprefix("swag/") in there]
+
+
+def pretrained_there(names: Iterable[str]) -> list[Network]:
+    """Networks of torchvision whose published weights are on this machine: p-NAME."""
+    from torchvision.models import get_model_weights
+
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    there = [
+        name for name in names
+        if any((folder / Path(w.url).name).is_file() for w in get_model_weights(name))
+    ]  # fmt: skip
+    return [Network(f"p-{name}", f"torchvision/{name}") for name in there]
+
+
+@lru_cache(maxsize=6)
+def _created(network: Network, seed: int) -> Backbone:
+    if not network.switches:
+        created = backbones.create(
+            network.backbone, weights=network.weights, seed=seed, edits=network.edits
+        )
+    else:
+        created = _switched(network, seed)
+    return created if network.slope == 0 else _leaky(created, network.slope)
+
+
+def _switched(network: Network, seed: int) -> Backbone:
+    if not network.random:
+        raise WeightsError(f"{network.name} has no trained weights: its switches are not bundled")
+    architecture = replace(bundled.architecture(network.backbone), **dict(network.switches))
+    with seeded(seed):
+        module = ThinNetwork(architecture)
+    source = Source(module.eval(), Normalise(), lambda: None)
+    return backbones.assemble(network.backbone, source, edits=network.edits, weights=f"seed {seed}")
+
+
+def _leaky(network: Backbone, slope: float) -> Backbone:
+    """The same network with leaky ReLUs."""
+    for name, module in list(network.module.named_modules()):
+        if isinstance(module, nn.ReLU):
+            network.module.set_submodule(name, nn.LeakyReLU(slope))
+    return network
+
+
+class Rescaled(Backbone):
+    """A network whose activations are divided by a number for each layer.
+
+    In units of a layer's deviation one temperature means the same in all layers.
+    """
+
+    def __init__(self, network: Backbone, units: Mapping[str, float]) -> None:
+        vars(self).update(vars(network))
+        self._units = dict(units)
+
+    def extract(self, image: Image, layers: Iterable[str] | None = None) -> FeatureMaps:
+        """See `Backbone.extract`."""
+        maps = super().extract(image, layers)
+        return {layer: self._in_units(layer, features) for layer, features in maps.items()}
+
+    def _in_units(self, layer: str, features: Tensor) -> Tensor:
+        return features / self._units[layer] if layer in self._units else features

@@ -1,0 +1,179 @@
+"""What fits into memory: decided before the first step, and again where memory runs out."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from swag.backbones import Backbone
+from swag.config import Settings
+from swag.errors import SettingsError
+from swag.objective import Objective, Term, TiledObjective, with_pixels
+from swag.optimize import Adam, Lbfgs, Loss, Method, TorchLbfgs
+from swag.tiles import (
+    Reach,
+    bytes_per_pixel,
+    free_memory,
+    is_out_of_memory,
+    largest_side,
+    probe,
+)
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+USABLE = 0.8
+"""Share of the free memory that a run counts on."""
+
+LARGEST_TILE = 1.0 * 2**30
+"""Bytes that the pass over a tile takes at most on a processor: more is hardly faster."""
+
+COPIES = {"lbfgs": 10, "adam": 12, "torch-lbfgs": 16}
+"""Pictures of float32 that are alive in a step: the photo, the style, iterates, gradients."""
+
+LARGE = 4_000_000
+"""Pixels above which L-BFGS remembers its steps in half the precision."""
+
+
+class Memory:
+    """How a run reads its pictures, so that it fits.
+
+    `fallbacks` is where it is written down when that is otherwise than asked.
+    """
+
+    def __init__(
+        self, settings: Settings, network: Backbone, device: torch.device, fallbacks: list[str]
+    ) -> None:
+        self.settings = settings
+        self.network = network
+        self.device = device
+        self.fallbacks = fallbacks
+        self.budget = USABLE * free_memory(device)
+        self._whole_up_to = float("inf")
+        self._tiled: TiledObjective | None = None
+
+    def check(self, size: Size) -> None:
+        """Say before the first step how a picture of this size is read.
+
+        Raises:
+            SettingsError: it does not fit, not even in tiles.
+        """
+        needed, least = self._whole(size), self._pictures(size)
+        if self.settings.tile == "auto" and needed > self.budget:
+            if least > self.budget:
+                raise SettingsError(self._told(size, least, "even in tiles") + self._advice)
+            told = self._told(size, needed, "at once")
+            self._note(f"{told}: in tiles of {self.side(size)} pixels")
+
+    def objective(
+        self,
+        terms: Sequence[Term],
+        *,
+        start: Tensor,
+        style: Tensor,
+        penalties: Mapping[str, float],
+    ) -> Loss:
+        """The objective, in tiles where the picture is too large for the memory.
+
+        Raises:
+            SettingsError: the network cannot be computed in tiles.
+        """
+        side = self.side((start.shape[-2], start.shape[-1]))
+        rest = {"start": start, "style": style, "penalties": penalties}
+        if side == 0:
+            return Objective.of(self.network.extract, terms, **rest)  # type: ignore[arg-type]
+        layers = list(dict.fromkeys(layer for term in terms for layer in term.layers))
+        reach = probe(with_pixels(self.network.extract), layers, start)
+        self._tiled = TiledObjective.of(reach, side, terms, **rest)  # type: ignore[arg-type]
+        self._tiled.sweep.fallbacks = self.fallbacks
+        return self._tiled
+
+    def side(self, size: Size) -> int:
+        """The side of the tiles that a picture of this size is read in; 0: all at once."""
+        if self.settings.tile != "auto":
+            return self.settings.tile
+        if self._whole(size) <= self.budget and size[0] * size[1] < self._whole_up_to:
+            return 0
+        room = max(0.0, self.budget - self._pictures(size))
+        if self.device.type == "cpu":
+            room = min(room, LARGEST_TILE)
+        side = largest_side(self._reach, self._per_pixel, room)
+        if size[0] * size[1] < self._whole_up_to:
+            return side
+        step = max(self._reach.step(axis) for axis in (0, 1))
+        return max(step, min(side, max(size) // 2 // step * step))
+
+    def gives_way(self, error: Exception, size: Size) -> bool:
+        """Whether an error was for lack of memory and the picture will be read in tiles now."""
+        if self.settings.tile != "auto" or not is_out_of_memory(error) or self.side(size):
+            return False
+        self._whole_up_to = size[0] * size[1]
+        self._note(f"memory ran out at {_shown(size)} pixels: in tiles of {self.side(size)}")
+        return True
+
+    def method(self, size: Size) -> Method:
+        """The optimiser, for a result of this size."""
+        settings = self.settings
+        if settings.optimizer == "adam":
+            return Adam() if settings.rate is None else Adam(rate=settings.rate)
+        if settings.optimizer == "torch-lbfgs":
+            return TorchLbfgs()
+        return Lbfgs(remembered=torch.bfloat16 if size[0] * size[1] > LARGE else None)
+
+    @cached_property
+    def _per_pixel(self) -> float:
+        return bytes_per_pixel(self.network.extract, self._layers, self._picture)
+
+    @cached_property
+    def _reach(self) -> Reach:
+        return probe(self.network.extract, self._layers, self._picture)
+
+    @property
+    def _picture(self) -> Tensor:
+        """Any picture, where this run computes."""
+        return torch.zeros(1, 3, 8, 8, device=self.device)
+
+    @property
+    def _layers(self) -> list[str]:
+        """The layers of the network that a run reads."""
+        style = self.settings.style_layers or dict.fromkeys(self.network.style_layers)
+        content = self.settings.content_layers or dict.fromkeys(self.network.content_layers)
+        return list({**style, **content})
+
+    def _whole(self, size: Size) -> float:
+        """Bytes of a run that reads pictures at once."""
+        return self._pictures(size) + self._per_pixel * size[0] * size[1]
+
+    def _pictures(self, size: Size) -> float:
+        """Bytes of the pictures and of what the optimiser remembers."""
+        picture = 12.0 * size[0] * size[1]
+        method = self.method(size)
+        history = 0.0
+        if isinstance(method, Lbfgs):
+            history = method.history * (2.0 if method.remembered is None else 1.0)
+        elif isinstance(method, TorchLbfgs):
+            history = 2.0 * method.history
+        return picture * (COPIES[self.settings.optimizer] + history)
+
+    def _told(self, size: Size, needed: float, how: str) -> str:
+        return (
+            f"{_shown(size)} pixels need about {needed / 1e9:.1f} GB {how}, and "
+            f"{self.budget / 1e9:.1f} GB can be used"
+        )
+
+    @property
+    def _advice(self) -> str:
+        adam = "" if self.settings.optimizer == "adam" else ", or --set optimizer=adam"
+        return f"; give a smaller --size{adam}"
+
+    def _note(self, words: str) -> None:
+        """Write down what is done otherwise than asked, once; users see it as a warning."""
+        if words not in self.fallbacks:
+            self.fallbacks.append(words)
+            logging.getLogger("swag").warning(words)
+
+
+def _shown(size: Size) -> str:
+    return f"{size[1]} x {size[0]}"

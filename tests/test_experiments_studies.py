@@ -1,0 +1,182 @@
+"""Every study, small: it runs, goes on where it stopped, and reports what was measured."""
+
+import csv
+import html.parser
+import json
+import re
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from swag import distributed
+from swag.errors import SettingsError
+from swag.experiments import Conduct, Plan, Section, named, names, painted_samples
+from swag.experiments.conduct import PAPER
+from swag.experiments.report import Chapter, as_csv, page, write_report
+from swag.experiments.studies import STUDIES
+from swag.experiments.studies import shape as shape_study
+from swag.experiments.study import Study
+
+PLAN = Plan(
+    painted_samples("contents"), painted_samples("styles")[:2], size=48, steps=3,
+    strengths=(0.05, 0.95), units=1, few=1, quick=True,
+)  # fmt: skip
+
+
+class Page(html.parser.HTMLParser):
+    """What a page holds: the text of cells by table, links, and what it would fetch."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.names: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.names += [values["id"]] if "id" in values else []
+        if tag == "table":
+            self.tables[values["id"]] = []
+        elif tag == "tr":
+            list(self.tables.values())[-1].append([])
+        elif tag == "td":
+            list(self.tables.values())[-1][-1].append(values["data-value"])
+        elif tag == "a":
+            self.links.append(values["href"])
+        elif "src" in values:
+            self.fetched.append(values["src"])
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    return Conduct("all", PLAN, tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def report(everything):
+    """The page of all studies, of which the first half was done in another call."""
+    todo = everything.missing()
+    for _ in everything.do(todo[: len(todo) // 2]):
+        pass
+    assert len(everything.missing()) == len(todo) - len(todo) // 2
+    for _ in everything.do(everything.missing(), partial(distributed.map, workers=1)):
+        pass
+    return everything.report()
+
+
+@pytest.mark.slow
+def test_every_study_runs_and_has_nothing_left_to_do(everything, report):
+    assert everything.missing() == []
+    metrics = [json.loads(file.read_text()) for file in everything.runs.glob("*/metrics.json")]
+    assert [m["failed"] for m in metrics if "failed" in m] == []
+    kinds = [json.loads(file.read_text())["kind"] for file in everything.runs.glob("*/config.json")]
+    assert set(kinds) == {
+        "picture", "statistics", "suppression", "outliers", "temperature", "judges",
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_page_opens_from_disk_and_its_links_lead_somewhere(everything, report):
+    text = report.read_text(encoding="utf-8")
+    found = Page(text)
+    assert not re.search(r"https?://", text)
+    assert found.fetched and all(source.startswith("data:image/png") for source in found.fetched)
+    for link in found.links:
+        target = link[1:] in found.names if link[0] == "#" else (report.parent / link).is_file()
+        assert target, link
+    assert {study for study in STUDIES} <= set(found.names)
+
+
+@pytest.mark.slow
+def test_the_numbers_of_the_page_are_those_of_the_csv_files_and_of_the_runs(everything, report):
+    found = Page(report.read_text(encoding="utf-8"))
+    files = sorted((report.parent / "tables").glob("*.csv"))
+    assert len(files) == len(found.tables)
+    for file in files:
+        rows = list(csv.reader(file.open(newline="")))
+        assert [row for row in found.tables[f"table-{file.stem}"] if row] == rows[1:]
+    statistics = found.tables["table-statistics-2"]
+    run = next(
+        json.loads(file.read_text()) for file in everything.runs.glob("*/metrics.json")
+        if json.loads((file.parent / "config.json").read_text())["kind"] == "statistics"
+    )  # fmt: skip
+    assert {row["layer"] for row in run["rows"]} <= {row[1] for row in statistics}
+
+
+@pytest.mark.slow
+def test_shape_and_weights_are_told_apart(report):
+    with (report.parent / "tables" / "beyond-1.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    pairs = {(row["variant"], row["against"]) for row in rows}
+    assert ("p-resnet: one weight, only shape", "p-resnet: one weight, nothing") in pairs
+    assert {row["sure"] for row in rows} <= {"shown", "likely", "not shown"} | {
+        row["sure"] for row in rows if "one pair" in row["sure"]
+    }
+
+
+def test_a_half_done_study_reports_what_is_there(tmp_path):
+    conduct = Conduct("statistics", PLAN, tmp_path)
+    list(conduct.do(conduct.missing()[:1]))
+    text = conduct.report().read_text(encoding="utf-8")
+    assert f"Runs: 1 of {len(conduct.jobs())}" in text
+
+
+def test_a_study_without_runs_still_makes_a_page(tmp_path):
+    for name in STUDIES:
+        assert Conduct(name, PLAN, tmp_path).report().is_file()
+
+
+def test_large_networks_come_last(tmp_path):
+    jobs = Conduct("all", PLAN, tmp_path).jobs()
+    large = [job.network.large for job in jobs]
+    assert large == sorted(large) and any(large)
+    assert len({job.key for job in jobs}) == len(jobs)
+
+
+def test_units_bring_every_pair_before_any_comes_again():
+    plan = Plan(painted_samples("contents"), painted_samples("styles"))
+    pairs = [plan.unit(i)[:2] for i in range(6)]
+    assert len(set(pairs)) == 6
+    assert len({plan.unit(i) for i in range(12)}) == 12
+
+
+def test_the_paper_is_the_seven_studies_of_the_poster():
+    poster = [study.name for study in named(PAPER)]
+    assert "beyond" not in poster and set(poster) < set(names())
+    titles = [study.title[0] for study in named(PAPER) if study.title[0].isdigit()]
+    assert titles == list("1234567")
+
+
+def test_an_unknown_study_names_the_nearest():
+    with pytest.raises(SettingsError, match="did you mean ablation"):
+        named("ablatoin")
+
+
+def test_variants_of_shape_and_weights_differ_only_in_what_their_names_say():
+    jobs = {job.variant: job for job in shape_study.jobs(PLAN)}
+    plain, smooth, weights, shape = (
+        jobs[f"p-resnet: one weight, {what}"]
+        for what in ("nothing", "SWAG", "only weights", "only shape")
+    )
+    assert plain.weighed_by == shape.weighed_by != weights.weighed_by == smooth.weighed_by
+    assert "smoothing" not in plain.settings and "smoothing" not in weights.settings
+    assert shape.settings["smoothing"] == smooth.settings["smoothing"]
+
+
+def test_a_table_is_written_with_all_digits_and_without_markup(tmp_path):
+    study = Study("s", "A <study>", "Why?", lambda plan: [], lambda plan, runs: [])
+    table = [{"name": "<b>", "value": 1 / 3}, {"name": "two, three", "value": None, "more": 1}]
+    chapter = Chapter(study, [Section("T", "e", "f", "c", table, b"png")], 1, 0, 2)
+    text = page("x", [chapter], {"fact": "a < b"})
+    assert "<b>" not in text and "A &lt;study&gt;" in text and "a &lt; b" in text
+    assert repr(1 / 3) in text and ">0.333<" in text
+    rows = list(csv.DictReader(as_csv(table).splitlines()))
+    assert rows[0]["value"] == repr(1 / 3) and rows[1]["name"] == "two, three"
+    written = write_report(tmp_path, "x", [chapter], {})
+    assert written == tmp_path / "x.html"
+    assert {path.name for path in Path(tmp_path).rglob("*") if path.is_file()} == {
+        "x.html", "x.md", "s-1.csv", "s-1.png",
+    }  # fmt: skip

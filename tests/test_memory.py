@@ -1,0 +1,102 @@
+"""Runs fit into memory: what is decided before, and what happens where it runs out."""
+
+import logging
+
+import pytest
+import torch
+
+import swag
+from swag.config import settings
+from swag.errors import SettingsError
+from swag.stylize.memory import Memory
+
+SHORT = {"steps": 10, "scales": 2, "size": 64}
+# Layers that see 10 pixels to each side, so that tiles are smaller than the picture.
+SHORT |= {"style_layers": {"stem": 1.0, "stage1": 1.0}, "content_layers": {"stage1": 1.0}}
+
+
+def photo(seed=1):
+    return torch.rand(3, 64, 48, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def network():
+    return swag.backbones.create("swag/resnet", edits=("reflect",))
+
+
+def memory(network, gigabytes, **overrides):
+    made = Memory(settings(**overrides), network, torch.device("cpu"), [])
+    made.budget = gigabytes * 1e9
+    return made
+
+
+def run(network, **overrides):
+    return swag.stylize(photo(1), photo(2), backbone=network, **{**SHORT, **overrides})
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_a_run_in_tiles_makes_the_same_picture(network, optimizer):
+    whole = run(network, optimizer=optimizer, tile=0)
+    tiled = run(network, optimizer=optimizer, tile=24)
+    torch.testing.assert_close(
+        tiled.image.pixels, whole.image.pixels, rtol=0, atol=2e-3 if optimizer == "adam" else 1e-4
+    )
+    assert tiled.losses == pytest.approx(whole.losses, rel=1e-3)
+
+
+def test_what_fits_is_read_at_once_and_what_does_not_in_tiles(network):
+    size = (1000, 2000)
+    assert memory(network, 4.0).side(size) == 0
+    side = memory(network, 1.5).side(size)
+    assert 0 < side < 1000 and side % 16 == 0
+    assert memory(network, 0.001, tile=0).side(size) == 0
+    assert memory(network, 100.0, tile=300).side(size) == 300
+
+
+def test_tiles_are_announced_in_one_sentence_before_the_start(network, caplog):
+    tight = memory(network, 1.5)
+    with caplog.at_level(logging.WARNING, "swag"):
+        tight.check((1000, 2000))
+    (words,) = tight.fallbacks
+    assert caplog.messages == [words]
+    assert words.startswith("2000 x 1000 pixels need about 2.4 GB") and "in tiles of" in words
+    ample = memory(network, 100.0)
+    ample.check((1000, 2000))
+    assert ample.fallbacks == []
+
+
+def test_what_does_not_fit_even_in_tiles_is_refused_in_one_line(network):
+    with pytest.raises(SettingsError, match=r"8000 x 8000 pixels .* even in tiles.*adam") as caught:
+        memory(network, 1.0).check((8000, 8000))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_whose_memory_runs_out_goes_on_in_tiles_and_says_so(network, monkeypatch):
+    expected = run(network, tile=0)
+    given = network.extract
+    calls = []
+
+    def short_of_memory(image, layers=None):
+        # The full size fits, until it is asked for with a gradient for the third time.
+        if tuple(image.shape[-2:]) == (64, 48) and image.requires_grad:
+            calls.append(1)
+            if len(calls) >= 3:
+                raise torch.OutOfMemoryError("out of memory: tried to allocate 2 GiB")
+        return given(image, layers)
+
+    monkeypatch.setattr(network, "extract", short_of_memory)
+    result = run(network)
+    assert len(calls) == 3
+    assert any("memory ran out at 48 x 64 pixels" in words for words in result.fallbacks)
+    torch.testing.assert_close(result.image.pixels, expected.image.pixels, rtol=0, atol=1e-3)
+
+
+def test_an_error_that_is_not_of_memory_is_raised(network):
+    assert not memory(network, 4.0).gives_way(RuntimeError("size mismatch"), (64, 64))
+    assert memory(network, 4.0).gives_way(MemoryError(), (64, 64))
+    assert not memory(network, 4.0, tile=0).gives_way(MemoryError(), (64, 64))
+
+
+def test_steps_of_large_pictures_are_remembered_in_half_the_precision(network):
+    assert memory(network, 4.0).method((1000, 1000)).remembered is None
+    assert memory(network, 4.0).method((4096, 4096)).remembered is torch.bfloat16

@@ -1,0 +1,51 @@
+"""Peak memory of tiles, in a process of its own."""
+
+import json
+import subprocess
+import sys
+
+PROGRAM = """
+import json, resource
+import torch
+from torch import nn
+from swag.features import FeatureExtractor
+from swag.losses import get
+from swag.objective import Objective, Term, TiledObjective
+from swag.optimize.point import evaluate
+from swag.smoothing import parse
+from swag.tiles import bytes_per_pixel, probe
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+torch.manual_seed(0)
+torch.set_num_threads(1)
+layers = [nn.Conv2d(3, 48, 3, padding=1), nn.Tanh()]
+for _ in range(4):
+    layers += [nn.Conv2d(48, 48, 1), nn.Tanh()]
+extractor = FeatureExtractor(nn.Sequential(*layers), ["9"])
+extract = lambda image, names: extractor(image)
+small, large = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 640, 640)
+term = Term("style", get("gram"), {"9": 1.0}, small, parse("softmax"), other=small)
+reach = probe(extract, ["9"], small)
+evaluate(Objective.of(extract, [term], start=small, style=small), large[..., :128, :128])
+found = {"before": peak()}
+tiled = TiledObjective.of(reach, 128, [term], start=small, style=small)
+evaluate(tiled, large)
+found["tiled"] = peak()
+evaluate(Objective.of(extract, [term], start=small, style=small), large)
+found["whole"] = peak()
+found["estimate"] = bytes_per_pixel(extract, ["9"], small) * large[0, 0].numel()
+print(json.dumps(found))
+"""
+
+
+def test_tiles_take_a_fraction_of_the_memory_and_the_estimate_is_above_it():
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    tiled, whole = (found[name] - found["before"] for name in ("tiled", "whole"))
+    assert tiled < whole / 4
+    # On the safe side: losses and the convolutions of other networks need more room to work.
+    assert 0.8 * whole < found["estimate"] < 2.5 * whole
