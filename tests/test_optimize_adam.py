@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from swag.optimize import Adam, State, optimize
+from swag.optimize.point import evaluate
 
 
 def picture(seed, side=8):
@@ -113,3 +114,18 @@ def test_an_overshooting_enlargement_leaves_no_negative_moment():
 
 def test_an_empty_memory_stays_empty_at_another_size():
     assert Adam().resized({}, enlarged, 4.0) == {}
+
+
+def test_a_step_that_fails_leaves_what_is_remembered_as_it_was():
+    def fails(image):
+        raise torch.OutOfMemoryError
+
+    image = torch.full((1, 3, 2, 2), 0.5)
+    point = evaluate(lambda x: {"loss": x.square().sum()}, image)
+    point, memory = Adam().step(
+        lambda x: evaluate(lambda y: {"loss": y.square().sum()}, x), point, {}, 1.0
+    )
+    kept = {name: tensor.clone() for name, tensor in memory.items()}
+    with pytest.raises(torch.OutOfMemoryError):
+        Adam().step(fails, point, memory, 1.0)
+    assert all(torch.equal(memory[name], kept[name]) for name in kept)

@@ -31,9 +31,12 @@ class Adam:
         """See `Method.step`."""
         memory = memory or self._empty(point.gradient)
         first, second = self.betas
-        memory["mean"].lerp_(point.gradient, 1 - first)
-        memory["square"].lerp_(point.gradient.square(), 1 - second)
-        memory["count"] += 1
+        # New tensors: where the evaluation fails, the step can be tried again from the old ones.
+        memory = {
+            "mean": memory["mean"].lerp(point.gradient, 1 - first),
+            "square": memory["square"].lerp(point.gradient.square(), 1 - second),
+            "count": memory["count"] + 1,
+        }
         count = int(memory["count"])
         mean = memory["mean"] / (1 - first**count)
         root = (memory["square"] / (1 - second**count)).sqrt()
