@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-
 from swag import backbones
 from swag.cli.table import Row
 from swag.config import settings

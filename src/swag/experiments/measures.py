@@ -15,7 +15,7 @@ from torch import Tensor
 from swag.backbones import Backbone
 from swag.experiments.blocks import Block, blocks_of
 from swag.experiments.evaluate import STYLE_MEASURES, Panel, degraded
-from swag.experiments.job import Job, Kind
+from swag.experiments.job import BASE, Job, Kind
 from swag.losses import gram
 from swag.shapes import GramMatrix, Image
 from swag.smoothing import parse, softmax
@@ -164,7 +164,7 @@ def judging(job: Job, panel: Panel) -> list[Row]:
     photo, style = panel.photo, panel.style
     made = stylize(
         photo[0], style[0], backbone=job.network.create(job.seed), size=job.size, device="cpu",
-        **job.settings,
+        **{**BASE, **job.settings},
     ).image.batch  # fmt: skip
     grain = torch.randn(photo.shape, generator=torch.Generator().manual_seed(job.seed))
     content = (photo + 0.02 * grain).clamp(0, 1)
