@@ -107,8 +107,14 @@ def sheet(
         if run.job.variant in variants and run.job.settings.get("strength", middle) == middle:
             units[run.job.unit] = f"{run.job.content.name}\n{run.job.style.name}"
             made[run.job.variant][run.job.unit] = run.picture
-    rows = {v: [made[v].get(unit) for unit in units] for v in variants if v in made}
-    return figures.sheet(list(units.values()), rows) if rows else figures.sheet([""], {"": [None]})
+    # Units that most variants lack would be mostly gaps.
+    shown = [unit for unit in units if 2 * sum(unit in row for row in made.values()) >= len(made)]
+    rows = {v: [made[v].get(unit) for unit in shown] for v in variants if v in made}
+    return (
+        figures.sheet([units[unit] for unit in shown], rows)
+        if rows and shown
+        else figures.sheet([""], {"": [None]})
+    )
 
 
 def spread(runs: Sequence[Run], variant: str) -> Row | None:

@@ -120,6 +120,7 @@ def _shares(features: Tensor, here: GramMatrix, there: GramMatrix) -> dict[str, 
     sizes = here.abs().maximum(there.abs())
     positions = features.flatten(2)
     whole = difference @ positions
+    error = float(difference.square().sum())
     shares: dict[str, float] = {}
     for fraction in FRACTIONS:
         count = max(1, round(fraction * sizes.numel()))
@@ -128,10 +129,12 @@ def _shares(features: Tensor, here: GramMatrix, there: GramMatrix) -> dict[str, 
         written = f"{fraction:.1%}".replace(".0%", "%")
         shares |= {
             f"loss {written}": share_of_largest(difference, fraction).item(),
-            f"gram {written}": float(through.square().sum() / difference.square().sum()),
-            f"gradient {written}": float(
-                ((through @ positions) * whole).sum() / whole.square().sum()
-            ),
+            # Equal matrices count as flat, as in `share_of_largest`.
+            f"gram {written}": float(through.square().sum()) / error if error else fraction,
+            f"gradient {written}": float(((through @ positions) * whole).sum())
+            / float(whole.square().sum())
+            if error
+            else fraction,
         }
     return shares
 
