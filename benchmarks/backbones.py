@@ -62,7 +62,7 @@ def layers() -> dict[str, Candidate]:
     """Choices of the layers of the default network and of their weights, which are relative."""
     name = swag.config.settings().backbone
     stem, *stages = bundled.STYLE_LAYERS
-    chosen = {
+    by_label = {
         "all, equal": dict.fromkeys((stem, *stages), 1.0),
         "deeper heavier": {layer: 2.0**i for i, layer in enumerate((stem, *stages))},
         "shallower heavier": {layer: 0.5**i for i, layer in enumerate((stem, *stages))},
@@ -72,7 +72,7 @@ def layers() -> dict[str, Candidate]:
     }
     content = {"content from stage2": {"stage2": 1.0}, "content from stage4": {"stage4": 1.0}}
     return {
-        **{label: {"backbone": name, "style_layers": of} for label, of in chosen.items()},
+        **{label: {"backbone": name, "style_layers": of} for label, of in by_label.items()},
         **{label: {"backbone": name, "content_layers": of} for label, of in content.items()},
     }
 
@@ -89,14 +89,21 @@ def strengths() -> dict[str, Candidate]:
 CANDIDATES = {"networks": networks, "layers": layers, "strengths": strengths}
 
 
+def chosen(args: argparse.Namespace) -> dict[str, Candidate]:
+    """The candidates, or those of them that are asked for."""
+    known = CANDIDATES[args.what]()
+    return {label: known[label] for label in args.only or known}
+
+
 def pairs_of(args: argparse.Namespace) -> list[tuple[Path, Path]]:
     """Each content with each style, along the diagonals: the first few hold all of both."""
     count = len(args.styles)
-    return [
+    pairs = [
         (content, args.styles[(row + turn) % count])
         for turn in range(count)
         for row, content in enumerate(args.contents)
     ]
+    return pairs[: args.count]
 
 
 def picture_of(args: argparse.Namespace, label: str, content: Path, style: Path) -> Path:
@@ -108,14 +115,15 @@ def picture_of(args: argparse.Namespace, label: str, content: Path, style: Path)
 def make(args: argparse.Namespace) -> None:
     """Stylise what is missing, one pair after another, so that all candidates have as many."""
     for content, style in pairs_of(args):
-        for label, candidate in CANDIDATES[args.what]().items():
+        for label, candidate in chosen(args).items():
             out = picture_of(args, label, content, style)
             if out.exists():
                 continue
             out.parent.mkdir(parents=True, exist_ok=True)
             result = swag.stylize(
-                content, style, size=args.size, steps=args.steps, scales=args.scales, **candidate
-            )
+                content, style, size=args.size, steps=args.steps, scales=args.scales,
+                style_loss=args.style_loss, balance=args.balance, **candidate,
+            )  # fmt: skip
             swag.image.write(out, result.image.batch)
         print(f"{content.stem}, {style.stem}", flush=True)
 
@@ -158,7 +166,7 @@ def judge(args: argparse.Namespace) -> None:
     """Measure all pairs whose pictures are all there, and write the errors to a file."""
     rows = []
     for content, style in pairs_of(args):
-        files = {n: picture_of(args, n, content, style) for n in CANDIDATES[args.what]()}
+        files = {n: picture_of(args, n, content, style) for n in chosen(args)}
         if not all(file.exists() for file in files.values()):
             continue
         photo, painting = (swag.image.read(path, size=args.size).batch for path in (content, style))
@@ -166,7 +174,7 @@ def judge(args: argparse.Namespace) -> None:
         errors = judged(pictures, photo, painting)
         rows.append({"content": content.stem, "style": style.stem, "errors": errors})
         print(f"{content.stem}, {style.stem}", flush=True)
-    own = {label: own_of(chosen) for label, chosen in CANDIDATES[args.what]().items()}
+    own = {label: own_of(which) for label, which in chosen(args).items()}
     text = json.dumps({"own": own, "pairs": rows}, indent=1)
     (args.out / f"{args.what}.json").write_text(text)
 
@@ -215,7 +223,7 @@ def sheet(args: argparse.Namespace) -> None:
     """Write one row for each chosen pair, one column for each candidate, as they are listed."""
     pairs, rows = pairs_of(args), []
     for content, style in (pairs[i] for i in args.pairs):
-        files = [picture_of(args, n, content, style) for n in CANDIDATES[args.what]()]
+        files = [picture_of(args, n, content, style) for n in chosen(args)]
         pictures = [swag.image.read(path, size=args.size).batch for path in (style, *files)]
         rows.append(torch.cat([on_a_square(p, args.size) for p in pictures], dim=2))
     swag.image.write(args.png, torch.cat(rows, dim=1), overwrite=True)
@@ -239,6 +247,10 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=160)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--scales", type=int, default=3)
+    parser.add_argument("--style-loss", default=swag.config.settings().style_loss)
+    parser.add_argument("--balance", type=float, default=swag.config.settings().balance)
+    parser.add_argument("--only", nargs="+", metavar="CANDIDATE", help="the first is the reference")
+    parser.add_argument("--count", type=int, help="of the pairs, along the diagonals")
     parser.add_argument("--png", type=Path, default=Path("backbones.png"))
     parser.add_argument("--pairs", type=int, nargs="+", default=[0])
     args = parser.parse_args()

@@ -102,6 +102,8 @@ def measure(args: argparse.Namespace) -> None:
     line("the styles", paintings)
     for name, reduction, way in itertools.product(args.networks, REDUCTIONS, ("trained", "random")):
         saved = args.out / f"{name}-{reduction}.pt" if way == "trained" else None
+        if saved is not None and not saved.exists():
+            continue
         network = network_of(name, reduction, saved)
         made = [
             swag.texture(

@@ -86,7 +86,8 @@ def main() -> None:
                 [sys.executable, __file__, CHILD, job], capture_output=True, text=True
             )
             if done.returncode:
-                print(f"| {size} | failed: {done.stderr.strip().splitlines()[-1]} |", flush=True)
+                words = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+                print(f"| {size} | failed: {words[-1]} |", flush=True)
                 continue
             told = json.loads(done.stdout)
             step = min(told["cpu_per_step"])

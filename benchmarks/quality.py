@@ -31,6 +31,7 @@ from swag.smoothing import parse
 from swag.stylize.terms import content_terms, places_of, style_terms
 
 SMOOTHING = "scale:alpha=0.001@stage3,stage4"
+RUNS = ("reference", "full size", "coarse to fine", "default")
 JUDGES = ("swag/vgg", "swag/noresnet")
 
 
@@ -95,6 +96,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--evaluations", type=int, default=1000)
     parser.add_argument("--steps", type=int, nargs="+", default=[30, 75, 150, 300])
+    parser.add_argument("--runs", nargs="+", default=RUNS, choices=RUNS)
     args = parser.parse_args()
     square = (args.size, args.size)
     photo, style = (swag.image.read(p, size=square).batch for p in (args.content, args.style))
@@ -114,7 +116,7 @@ def main() -> None:
         *(("default", {**default, "steps": steps}) for steps in args.steps),
     ]
     print("| run | steps | CPU s | loss | style | content |\n|---|---:|---:|---:|---:|---:|")
-    for name, run in runs:
+    for name, run in [run for run in runs if run[0] in args.runs]:
         seen = looks(photo, style, **run)
         if name in ("coarse to fine", "default"):
             seen = iter([*seen][-1:])

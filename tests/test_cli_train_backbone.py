@@ -31,11 +31,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 def test_options_arrive_and_the_checkpoint_is_named(calls: list[tuple[Any, ...]]) -> None:
     words = ["--epochs", 2, "--recipe", "gpu", "--seed", 3, "--start", "shipped", "--device", "cpu"]
-    words += ["--fade", 0.5]
     result = train("resnet", "data", "out.pt", *words)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "out.pt\n", "")
     options = {"epochs": 2.0, "recipe": "gpu", "seed": 3, "start": "shipped", "device": "cpu"}
-    assert calls == [("resnet", Path("data"), Path("out.pt"), options | {"fade": 0.5})]
+    assert calls == [("resnet", Path("data"), Path("out.pt"), options)]
 
 
 def test_the_bar_has_loss_and_accuracy(calls: list[tuple[Any, ...]]) -> None:

@@ -346,3 +346,12 @@ def test_what_pillow_warns_of_is_not_passed_on():
     with pytest.warns(UserWarning, match="Invalid APNG"):
         Image.open(io.BytesIO(data))
     assert outcome(data) == "read"
+
+
+def test_a_tiff_with_fewer_strips_than_its_rows_need_is_refused():
+    """tifffile would fill a picture of any size with zeros, for as long as that takes."""
+    whole = bytearray(deep_tiff(PICTURE, compression="zlib", rowsperstrip=12, metadata=None))
+    at = whole.index(struct.pack("<2H2I", 257, 4, 1, 12)) + 8  # the number of rows
+    whole[at : at + 4] = struct.pack("<I", 60_000)
+    with pytest.raises(ImageError, match="is truncated"):
+        read(bytes(whole))

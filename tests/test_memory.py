@@ -59,7 +59,7 @@ def test_tiles_are_announced_in_one_sentence_before_the_start(network, caplog):
         tight.check((1000, 2000))
     (words,) = tight.fallbacks
     assert caplog.messages == [words]
-    assert words.startswith("2000 x 1000 pixels need about 1.") and "in tiles of" in words
+    assert words.startswith("2000 x 1000 pixels need about 2.4 GB") and "in tiles of" in words
     ample = memory(network, 100.0)
     ample.check((1000, 2000))
     assert ample.fallbacks == []
@@ -89,6 +89,14 @@ def test_a_run_whose_memory_runs_out_goes_on_in_tiles_and_says_so(network, monke
     assert len(calls) == 3
     assert any("memory ran out at 48 x 64 pixels" in words for words in result.fallbacks)
     torch.testing.assert_close(result.image.pixels, expected.image.pixels, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("value", ["huge", -1, "1.5", 10**9, True, None, "²"])
+def test_a_tile_that_is_none_is_one_line(value):
+    with pytest.raises(SettingsError, match=r"^tile = .*give auto, 0 .* up to 32768") as caught:
+        settings(tile=value)
+    assert "\n" not in str(caught.value)
+    assert settings(tile="300").tile == settings(tile=300).tile == 300
 
 
 def test_an_error_that_is_not_of_memory_is_raised(network):

@@ -1,5 +1,8 @@
 """Runs that were interrupted go on, to the bit, or say why they cannot."""
 
+import itertools
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ import swag
 from swag import checkpoint
 from swag.errors import CheckpointError
 from swag.optimize import Adam, Lbfgs, Point, TorchLbfgs
-from swag.stylize import pause
+from swag.stylize import keeping, pause
 
 NETWORK = swag.backbones.create("swag/resnet", weights="random", edits=("reflect",))
 
@@ -197,3 +200,33 @@ def test_the_best_picture_is_kept_where_the_latest_is_worse():
 def test_an_average_is_kept_as_it_is():
     last = list(swag.iterate(PHOTO, PAINTING, **SMALL, optimizer="adam", average=0.9))[-1]
     assert torch.equal(last.best.pixels, last.image.pixels)
+
+
+@pytest.mark.parametrize(("cost", "expected"), [(0.0, [29, 59, 89]), (3.0, [29, 89])])
+def test_checkpoints_take_at_most_a_twentieth_of_the_time(cost, expected, monkeypatch):
+    clock = [0.0]
+    saved = []
+    (real,) = itertools.islice(swag.iterate(PHOTO, PAINTING, **SMALL), 1)
+
+    def save(update, path):
+        saved.append(update.index)
+        clock[0] += cost
+
+    def updates():
+        for index in range(100):
+            clock[0] += 1.0  # seconds
+            yield replace(real, index=index, steps=100)
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(type(real), "save_checkpoint", save)
+    assert len(list(keeping(updates(), "x.ckpt", every=30))) == 100
+    assert saved == expected
+
+
+def test_none_is_written_after_the_last_step(monkeypatch):
+    saved = []
+    (real,) = itertools.islice(swag.iterate(PHOTO, PAINTING, **SMALL), 1)
+    monkeypatch.setattr(type(real), "save_checkpoint", lambda update, path: saved.append(update))
+    last = replace(real, index=4)
+    assert list(keeping(iter([last]), "x.ckpt", every=0)) == [last]
+    assert saved == []

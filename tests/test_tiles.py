@@ -130,5 +130,11 @@ def test_free_memory_is_a_number_of_bytes_and_errors_of_memory_are_known():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60, dtype=torch.uint8)
     assert is_out_of_memory(caught.value)
+    assert is_out_of_memory(RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"))
     assert not is_out_of_memory(RuntimeError("size mismatch"))
+    assert not is_out_of_memory(
+        RuntimeError(
+            "the tensor has a non-zero number of elements, but its data is not allocated yet"
+        )
+    )
     assert not is_out_of_memory(ValueError("out of memory"))

@@ -40,11 +40,12 @@ print(json.dumps(found))
 """
 
 
-def test_tiles_take_a_fraction_of_the_memory_and_the_estimate_is_near():
+def test_tiles_take_a_fraction_of_the_memory_and_the_estimate_is_above_it():
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
     )
     found = json.loads(done.stdout)
     tiled, whole = (found[name] - found["before"] for name in ("tiled", "whole"))
     assert tiled < whole / 4
-    assert 0.6 * whole < found["estimate"] < 1.7 * whole
+    # On the safe side: losses and the convolutions of other networks need more room to work.
+    assert 0.8 * whole < found["estimate"] < 2.5 * whole

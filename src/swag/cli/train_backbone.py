@@ -29,20 +29,13 @@ Epochs = Annotated[
     float | None,
     typer.Option("--epochs", metavar="N", help="Passes over the pictures.", show_default=False),
 ]
-Recipe = Annotated[str, typer.Option("--recipe", metavar="NAME", help="cpu or gpu.")]
+Recipe = Annotated[str, typer.Option("--recipe", metavar="NAME", help="cpu, gpu or plain.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of whatever is random.")]
 Start = Annotated[
     str | None,
     typer.Option(
         "--start", metavar="WEIGHTS", show_default=False,
         help="A checkpoint or exported weights to begin with; shipped: those in the package.",
-    ),
-]  # fmt: skip
-Fade = Annotated[
-    float,
-    typer.Option(
-        "--fade", metavar="SHARE",
-        help="For a network without shortcuts: have some that fade over this share of the steps.",
     ),
 ]  # fmt: skip
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")]
@@ -56,7 +49,6 @@ def train_backbone(  # noqa: PLR0913 - the arguments of a command are its option
     recipe: Recipe = "cpu",
     seed: Seed = 0,
     start: Start = None,
-    fade: Fade = 0.0,
     device: Device = "cpu",
     quiet: options.Quiet = False,
 ) -> None:
@@ -76,7 +68,6 @@ def train_backbone(  # noqa: PLR0913 - the arguments of a command are its option
             recipe=recipe,
             seed=seed,
             start=start,
-            fade=fade,
             device=device,
         )
         with training_bar(shown=not quiet) as show:

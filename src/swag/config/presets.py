@@ -19,6 +19,7 @@ class Preset:
 _PAPER = {
     "method": "swag",
     "style_loss": "gram",
+    "balance": 5.0,
     "backbone": "torchvision/resnet50",
     "edits": (),
     "scales": 1,

@@ -76,6 +76,14 @@ class Settings(BaseModel):
     )
     device: Word = "auto"
 
+    @field_validator("tile", mode="before")
+    @classmethod
+    def _auto_or_pixels(cls, value: object) -> object:
+        words = str(value).strip()
+        if words == "auto" or (words.isdecimal() and len(words) < 9 and int(words) <= LARGEST_SIZE):
+            return words if words == "auto" else int(words)
+        raise ValueError(f"give auto, 0 for all at once, or pixels up to {LARGEST_SIZE}")
+
     @field_validator("smoothing")
     @classmethod
     def _canonical_smoothing(cls, spec: str) -> str:

@@ -3,6 +3,7 @@
 Pillow would cut deep colours short, and libtiff behind it writes to standard error by itself.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,8 @@ def _check_complete(page: Any, file: File, name: str) -> None:
     """Refuse a file with missing segments, which tifffile fills with zeros."""
     end = file.seek(0, 2)
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
-    if not segments or any(n < 1 or at < 1 or at + n > end for at, n in segments):
+    expected = math.prod(page.chunked)
+    if len(segments) < expected or any(n < 1 or at < 1 or at + n > end for at, n in segments):
         raise ImageError(f"{name} is truncated: its data reaches past its end, or is missing")
 
 

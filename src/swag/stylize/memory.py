@@ -27,7 +27,7 @@ Size = tuple[int, int]
 USABLE = 0.8
 """Share of the free memory that a run counts on."""
 
-LARGEST_TILE = 1.5 * 2**30
+LARGEST_TILE = 1.0 * 2**30
 """Bytes that the pass over a tile takes at most on a processor: more is hardly faster."""
 
 COPIES = {"lbfgs": 10, "adam": 12, "torch-lbfgs": 16}

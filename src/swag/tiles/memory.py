@@ -17,7 +17,7 @@ WORKSPACE = 2.5
 TRIED = 128
 """Side of the picture on which memory is measured, and by how much another one is longer."""
 
-_WORDS = ("out of memory", "allocate memory", "not enough memory", "alloc")
+_WORDS = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED", "bad_alloc")
 _CGROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),

@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,7 +9,6 @@ import torch
 from swag.backbones import bundled
 from swag.errors import ImageError, SettingsError
 from swag.training.data import Source, load
-from swag.training.fading import with_shortcuts
 from swag.training.loop import Progress, train
 from swag.training.recipe import RECIPES, Recipe, continued
 
@@ -18,7 +16,7 @@ SHIPPED = "shipped"
 """The value of `start` that stands for the weights in the package."""
 
 
-def train_backbone(  # noqa: PLR0913 - a training is what its command says
+def train_backbone(
     name: str,
     data: Path,
     out: Path,
@@ -27,23 +25,22 @@ def train_backbone(  # noqa: PLR0913 - a training is what its command says
     recipe: str = "cpu",
     seed: int = 0,
     start: Path | str | None = None,
-    fade: float = 0.0,
     device: str = "cpu",
 ) -> Iterator[Progress]:
     """Train a network of the package, yielding a `Progress` now and then; goes on from `out`.
 
     `data` holds packed files, `tiny_imagenet_train_*.npz` to train, `tiny_imagenet_val_*.npz` to
     measure and any others for detail; or a folder of pictures for each class; or two folders
-    `train` and `val` of such folders. `recipe` is "cpu" or "gpu", `epochs` its own by default.
+    `train` and `val` of such folders. `recipe` is "cpu", "gpu" or "plain"; `epochs` by default its.
     `start` is a checkpoint, exported weights, or "shipped" for those in the package; the recipe
-    is then a gentler one (`recipe.continued`). `fade` is the share of the training over which a
-    network without shortcuts has some that fade (`fading`).
+    is then a gentler one (`recipe.continued`).
     """
     architecture = bundled.architecture(name)
-    chosen = replace(_recipe(recipe, epochs, seed), fade=fade)
-    with_shortcuts(architecture, fade)  # refuses what cannot fade before anything is read
+    chosen = _recipe(recipe, epochs, seed)
+    if chosen.near_identity and architecture.shortcuts:
+        raise SettingsError(f"recipe {recipe!r} is for networks without shortcuts; {name} has them")
     if start is not None:
-        chosen = _gentler(chosen)
+        chosen = continued(chosen)
     begin = bundled.path(name) if start == SHIPPED else Path(start) if start is not None else None
     _check_device(device)
     sources, validation = find(data)
@@ -85,15 +82,6 @@ def _checked(validation: Source, main: Source, data: Path) -> Source:
             "train on; expected the same classes in both"
         )
     return validation
-
-
-def _gentler(recipe: Recipe) -> Recipe:
-    if recipe.fade:
-        raise SettingsError(
-            f"fade = {recipe.fade} and weights to begin with; expected one of the two: a network "
-            "that is trained already needs no shortcuts"
-        )
-    return continued(recipe)
 
 
 def _recipe(name: str, epochs: float | None, seed: int) -> Recipe:

@@ -19,7 +19,6 @@ from swag.backbones.family import ThinNetwork, folded, from_state
 from swag.errors import SwagError, WeightsError
 from swag.files import write_whole
 from swag.training import checkpoint
-from swag.training.fading import without_faded
 
 HEADS = {"main": 200, "caltech101": 101, "imagenet_samples": 1000}
 """The classes of the sources that DATA describes."""
@@ -65,7 +64,7 @@ def export(saved: Path, name: str, folder: Path = bundled.FOLDER) -> bundled.Car
     state = checkpoint.load(saved)
     trained = {
         key.removeprefix("network."): value
-        for key, value in without_faded(state["model"]).items()
+        for key, value in state["model"].items()
         if key.startswith("network.")
     }
     try:

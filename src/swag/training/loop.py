@@ -17,12 +17,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from swag.backbones.family import MEAN, STD, Architecture, ThinNetwork, start_as_shortcuts
+from swag.backbones.family import (
+    MEAN,
+    STD,
+    Architecture,
+    ThinNetwork,
+    start_as_shortcuts,
+    start_near_identity,
+)
 from swag.shapes import Image, Scalar
 from swag.training import checkpoint
 from swag.training.batches import Batch, batch_of, batches
 from swag.training.data import Source, as_images, centre
-from swag.training.fading import scale_shortcuts, with_shortcuts
 from swag.training.recipe import Recipe
 from swag.training.start import begin
 
@@ -53,24 +59,15 @@ USUAL = Cadence()
 
 
 class Classifier(nn.Module):
-    """The network, and a linear head for each source.
-
-    With `fade` above 0 the network is trained with shortcuts that are multiplied by `gain`.
-    """
+    """The network, and a linear head for each source."""
 
     mean: Tensor
     std: Tensor
-    gain: Tensor
 
-    def __init__(
-        self, architecture: Architecture, classes: Mapping[str, int], *, fade: float = 0.0
-    ) -> None:
+    def __init__(self, architecture: Architecture, classes: Mapping[str, int]) -> None:
         super().__init__()
-        self.network = ThinNetwork(with_shortcuts(architecture, fade))
+        self.network = ThinNetwork(architecture)
         start_as_shortcuts(self.network)
-        if fade:
-            self.register_buffer("gain", torch.ones(()))
-            scale_shortcuts(self.network, lambda: self.gain)
         width = architecture.widths[-1]
         self.heads = nn.ModuleDict({name: nn.Linear(width, n) for name, n in classes.items()})
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
@@ -117,8 +114,6 @@ def train(
     coming = batches(recipe, sources, first, steps, workers=_workers(device))
     for done, batch in enumerate(coming, start=first + 1):
         rate = optimizer.param_groups[0]["lr"] = recipe.rate(done - 1, steps)
-        if recipe.fade:
-            model.gain.fill_(recipe.gain(done - 1, steps))
         loss = _update(model, optimizer, batch, recipe.label_smoothing)
         shown += len(batch[0])
         if done % cadence.save == 0 or done == steps:
@@ -141,7 +136,10 @@ def _initialised(
     classes = {name: source.classes for name, source in sources.items()}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        return Classifier(architecture, classes, fade=recipe.fade)
+        model = Classifier(architecture, classes)
+    if recipe.near_identity:
+        start_near_identity(model.network)
+    return model
 
 
 def _optimizer(model: Classifier, recipe: Recipe) -> torch.optim.Optimizer:

@@ -13,7 +13,6 @@ from swag.backbones.family import ThinNetwork, conv_of
 from swag.errors import WeightsError
 from swag.shapes import Image
 from swag.training import checkpoint
-from swag.training.fading import without_faded
 
 
 @torch.no_grad()
@@ -31,7 +30,7 @@ def begin(
             unfold(network, bundled.read_state(start), images)
             return bundled.trainings(start)
         state = checkpoint.load(start)
-        kept, trained = model.state_dict(), without_faded(state["model"])
+        kept, trained = model.state_dict(), state["model"]
         heads = {k for k in kept if k.startswith("heads.")}
         fresh = {k for k in heads if k not in trained or trained[k].shape != kept[k].shape}
         model.load_state_dict(
