@@ -113,6 +113,13 @@ def test_shares_of_outliers_are_those_of_the_difference(photo, style):
     assert row["gradient 10%"] == pytest.approx(expected, rel=1e-4)
 
 
+def test_equal_pictures_have_shares_as_a_flat_difference_has(photo):
+    for row in measures.outliers(thin().create(0), photo, photo):
+        assert (row["loss 10%"], row["gram 10%"], row["gradient 10%"]) == (
+            pytest.approx(0.1, abs=0.05), 0.1, 0.1,
+        )  # fmt: skip
+
+
 def test_entropy_grows_with_temperature(style):
     rows = [r for r in measures.heated(thin().create(0), style) if r["layer"] == "stage1"]
     entropies = [row["entropy"] for row in rows]

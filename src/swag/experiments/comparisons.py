@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from swag.experiments import figures
-from swag.experiments.evaluate import STYLE_MEASURES
+from swag.experiments.evaluate import STYLE_MEASURES, mean_error
 from swag.experiments.fronts import Point, Unit, fronts, gaps, judges_of, mean_front, of_variant
 from swag.experiments.job import Run
 from swag.experiments.paired import Comparison, compare
@@ -39,32 +39,34 @@ def extra(runs: Sequence[Run], variant: str, baseline: str, measure: str) -> Com
 
 
 def rows_of(runs: Sequence[Run], pairs: Iterable[tuple[str, str]]) -> list[Row]:
-    """A row for each variant and its baseline that have runs in common."""
-    rows: list[Row] = []
-    for variant, baseline in pairs:
-        found = {m: gap_of(runs, variant, baseline, m) for m in STYLE_MEASURES}
-        main = found["sliced"]
-        if main is None:
-            continue
-        noise = extra(runs, variant, baseline, "noise")
-        rows.append(
-            {
-                "variant": variant,
-                "against": baseline,
-                "style error": level(runs, variant),
-                "gap": main.mean,
-                "low": main.low,
-                "high": main.high,
-                "p": main.p,
-                "better in": f"{main.below} of {main.count}",
-                "gap (gram)": _mean(found["gram"]),
-                "gap (frechet)": _mean(found["frechet"]),
-                "noise": _mean(noise),
-                "failed": sum(r.failed for r in runs if r.job.variant in (variant, baseline)),
-                "sure": main.certainty,
-            }
-        )
-    return rows
+    """A row for each variant and its baseline that both have runs."""
+    return [
+        _row(runs, variant, baseline)
+        for variant, baseline in pairs
+        if of_variant(runs, variant) and of_variant(runs, baseline)
+    ]
+
+
+def _row(runs: Sequence[Run], variant: str, baseline: str) -> Row:
+    found = {m: gap_of(runs, variant, baseline, m) for m in STYLE_MEASURES}
+    main = found["sliced"]
+    row: Row = {
+        "variant": variant,
+        "against": baseline,
+        "style error": level(runs, variant),
+        "content error": level(runs, variant, "content"),
+        "gap": _mean(main),
+        "low": None if main is None else main.low,
+        "high": None if main is None else main.high,
+        "p": None if main is None else main.p,
+        "better in": "" if main is None else f"{main.below} of {main.count}",
+        "gap (gram)": _mean(found["gram"]),
+        "gap (frechet)": _mean(found["frechet"]),
+        "noise": _mean(extra(runs, variant, baseline, "noise")),
+        "failed": sum(run.failed for run in runs if run.job.variant in (variant, baseline)),
+        "sure": "no content error in common" if main is None else main.certainty,
+    }
+    return row
 
 
 def effects(runs: Sequence[Run], pairs: Iterable[tuple[str, str]]) -> bytes:
@@ -87,12 +89,11 @@ def front_panels(
     return shown
 
 
-def level(runs: Sequence[Run], variant: str, measure: str = "sliced") -> float | None:
-    """The style error of a variant, averaged over all its strengths and units."""
+def level(runs: Sequence[Run], variant: str, measure: str = "sliced") -> float:
+    """An error of a variant that has runs, averaged over its strengths, units and judges."""
     side = of_variant(runs, variant)
     judges = judges_of(side)
-    points = [p for points in fronts(side, measure, judges).values() for p in points]
-    return fmean(y for _, y in points) if points else None
+    return fmean(mean_error(run.metrics["judges"], measure, judges) for run in side)
 
 
 def sheet(
@@ -106,8 +107,14 @@ def sheet(
         if run.job.variant in variants and run.job.settings.get("strength", middle) == middle:
             units[run.job.unit] = f"{run.job.content.name}\n{run.job.style.name}"
             made[run.job.variant][run.job.unit] = run.picture
-    rows = {v: [made[v].get(unit) for unit in units] for v in variants if v in made}
-    return figures.sheet(list(units.values()), rows) if rows else figures.sheet([""], {"": [None]})
+    # Units that most variants lack would be mostly gaps.
+    shown = [unit for unit in units if 2 * sum(unit in row for row in made.values()) >= len(made)]
+    rows = {v: [made[v].get(unit) for unit in shown] for v in variants if v in made}
+    return (
+        figures.sheet([units[unit] for unit in shown], rows)
+        if rows and shown
+        else figures.sheet([""], {"": [None]})
+    )
 
 
 def spread(runs: Sequence[Run], variant: str) -> Row | None:
@@ -126,7 +133,7 @@ def spread(runs: Sequence[Run], variant: str) -> Row | None:
 def words(comparison: Comparison | None, better: str, worse: str) -> str:
     """A sentence about a comparison: which way, how far, how sure."""
     if comparison is None:
-        return "There are no runs to compare."
+        return "There are no runs with a content error in common."
     way = better if comparison.mean < 0 else worse
     return f"{way} by {comparison} ({comparison.certainty})."
 

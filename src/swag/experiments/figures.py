@@ -34,7 +34,7 @@ def curves(
     rows = -(-len(panels) // columns)
     legend = 0.2 * len({label for lines in panels.values() for label in lines}) / columns
     figure = Figure((4.6 * columns, 3 * rows + legend), layout="constrained")
-    places = figure.subplots(rows, columns, squeeze=False).flat
+    places = list(figure.subplots(rows, columns, squeeze=False).flat)
     styles = _styles(label for lines in panels.values() for label in lines)
     for place, (title, lines) in zip(places, panels.items(), strict=False):
         for label, (across, up) in lines.items():
@@ -43,7 +43,7 @@ def curves(
         place.tick_params(axis="x", rotation=30 if _words(lines) else 0)
         if title in logarithmic:
             place.set_yscale("log")
-    for place in list(places):
+    for place in places[len(panels) :]:
         place.axis("off")
     _legend(figure)
     return _png(figure)

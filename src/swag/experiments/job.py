@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from swag.experiments.evaluate import trained_judges
@@ -18,12 +19,30 @@ Kind = Literal["picture", "statistics", "suppression", "outliers", "temperature"
 VERSION = 1
 """Of what a job computes: raised when old results no longer mean the same."""
 
+BASE: Mapping[str, Any] = MappingProxyType(
+    {
+        "method": "gatys",
+        "style_loss": "gram",
+        "content_loss": "content",
+        "balance": 10.0,
+        "normalisation": "span",
+        "optimizer": "lbfgs",
+        "parametrisation": "pixels",
+        "total_variation": 1.0,
+        "pixel_range": 1.0,
+        "smooth_content": True,
+    }
+)
+"""What a run is where its settings do not say otherwise: a study stays what it is when the
+program's defaults change. Part of `VERSION`."""
+
 
 @dataclass(frozen=True)
 class Job:
     """What is computed; `variant` is only its name in tables and no part of its hash.
 
-    `settings` are those of `swag.config`, without network, pictures, size and seed. `weighed_by`
+    `settings` are those of `swag.config` that differ from `BASE`, without network, pictures, size
+    and seed. `weighed_by`
     (normalisation, smoothing) gives every layer the weight that it has in the loss of the paper or
     of the authors' script under that smoothing, under one common weight of all layers, whatever
     smooths the activations. `deviations` says that activations come in standard deviations of

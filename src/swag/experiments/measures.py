@@ -15,7 +15,7 @@ from torch import Tensor
 from swag.backbones import Backbone
 from swag.experiments.blocks import Block, blocks_of
 from swag.experiments.evaluate import STYLE_MEASURES, Panel, degraded
-from swag.experiments.job import Job, Kind
+from swag.experiments.job import BASE, Job, Kind
 from swag.losses import gram
 from swag.shapes import GramMatrix, Image
 from swag.smoothing import parse, softmax
@@ -120,6 +120,7 @@ def _shares(features: Tensor, here: GramMatrix, there: GramMatrix) -> dict[str, 
     sizes = here.abs().maximum(there.abs())
     positions = features.flatten(2)
     whole = difference @ positions
+    error = float(difference.square().sum())
     shares: dict[str, float] = {}
     for fraction in FRACTIONS:
         count = max(1, round(fraction * sizes.numel()))
@@ -128,10 +129,12 @@ def _shares(features: Tensor, here: GramMatrix, there: GramMatrix) -> dict[str, 
         written = f"{fraction:.1%}".replace(".0%", "%")
         shares |= {
             f"loss {written}": share_of_largest(difference, fraction).item(),
-            f"gram {written}": float(through.square().sum() / difference.square().sum()),
-            f"gradient {written}": float(
-                ((through @ positions) * whole).sum() / whole.square().sum()
-            ),
+            # Equal matrices count as flat, as in `share_of_largest`.
+            f"gram {written}": float(through.square().sum()) / error if error else fraction,
+            f"gradient {written}": float(((through @ positions) * whole).sum())
+            / float(whole.square().sum())
+            if error
+            else fraction,
         }
     return shares
 
@@ -164,7 +167,7 @@ def judging(job: Job, panel: Panel) -> list[Row]:
     photo, style = panel.photo, panel.style
     made = stylize(
         photo[0], style[0], backbone=job.network.create(job.seed), size=job.size, device="cpu",
-        **job.settings,
+        **{**BASE, **job.settings},
     ).image.batch  # fmt: skip
     grain = torch.randn(photo.shape, generator=torch.Generator().manual_seed(job.seed))
     content = (photo + 0.02 * grain).clamp(0, 1)

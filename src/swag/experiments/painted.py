@@ -66,8 +66,8 @@ def _strokes(side: int) -> Array:
     hair = 0.12 * np.sin(190 * (y + bend) + 40 * x)
     tone = 0.5 + 0.5 * np.sin(6 * (x + 2 * bend)) * np.cos(8 * y)
     colour = _colour("16306e") * (1 - tone) + _colour("e9b93a") * tone
-    painted: Array = colour * (0.85 + 0.3 * wave + hair)
-    return painted
+    picture: Array = colour * (0.85 + 0.3 * wave + hair)
+    return picture
 
 
 def _tiles(side: int) -> Array:

@@ -13,7 +13,7 @@ from swag.backbones import Backbone
 from swag.errors import SwagError
 from swag.experiments import measures
 from swag.experiments.evaluate import Panel
-from swag.experiments.job import Job, Run
+from swag.experiments.job import BASE, Job, Run
 from swag.experiments.networks import Rescaled
 from swag.experiments.samples import Sample
 from swag.files import write_whole
@@ -66,7 +66,7 @@ def _picture(job: Job, folder: Path) -> dict[str, Any]:
     network = job.network.create(job.seed)
     if job.deviations:
         network = in_deviations(network, style)
-    settings: dict[str, Any] = {"size": job.size, "seed": job.seed, "device": "cpu"}
+    settings: dict[str, Any] = {**BASE, "size": job.size, "seed": job.seed, "device": "cpu"}
     settings |= job.settings
     if job.weighed_by is not None:
         settings["style_layers"] = common_weights(network, photo, style, *job.weighed_by)

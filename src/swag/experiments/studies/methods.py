@@ -2,18 +2,23 @@
 
 from typing import Any
 
+from swag import config
 from swag.config import METHODS
 from swag.experiments import figures
 from swag.experiments.comparisons import effects, front_panels, pooled, rows_of, sheet, words
 from swag.experiments.evaluate import mean_error
 from swag.experiments.fronts import judges_of, of_variant
-from swag.experiments.job import Job, Run
+from swag.experiments.job import BASE, Job, Run
 from swag.experiments.paired import compare
 from swag.experiments.studies.pairs import P_RESNET, smoothed
 from swag.experiments.study import SMOOTHED, Plan, Row, Section, Study
 
 ADAM = 3
 """How many steps of Adam stand for one of L-BFGS, which costs as much."""
+
+PARTS = ("style_loss", "content_loss", "palette", "parametrisation", "optimizer", "rate",
+         "style_rotations")  # fmt: skip
+"""The settings that make a method what it is."""
 
 TASKS = {"texture": "sliced", "reconstruct": "content"}
 """The tasks without a strength, and the error that says how well they are done."""
@@ -40,11 +45,16 @@ def jobs(plan: Plan) -> list[Job]:
 
 
 def settings_of(name: str, steps: int) -> dict[str, Any]:
-    """A method with a number of steps of its optimiser that is as much work for all."""
-    if name == "gatys":
-        return {}  # the default, so that its runs are those of other studies
-    adam = METHODS[name].values.get("optimizer") == "adam"
-    return {"method": name, "steps": steps * ADAM} if adam else {"method": name}
+    """The losses and the optimiser of a method, with as much work for all.
+
+    What else belongs to it (its balance, its scales) is left to the study, so that smoothing and
+    method are all that differs.
+    """
+    chosen = config.settings(method=name)
+    values = {key: getattr(chosen, key) for key in PARTS}
+    usual = {**dict.fromkeys(PARTS), "style_rotations": False, "palette": 0.0, **BASE}
+    own = {key: value for key, value in values.items() if value != usual[key]}
+    return {**own, "steps": steps * ADAM} if own.get("optimizer") == "adam" else own
 
 
 def sections(plan: Plan, runs: list[Run]) -> list[Section]:
