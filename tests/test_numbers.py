@@ -19,7 +19,7 @@ from swag.backbones import Backbone
 from swag.cli import app
 from swag.errors import BackboneError, CheckpointError, ImageError, OptimizationError, SettingsError
 from swag.image import write
-from swag.stylize import run as run_module
+from swag.objective import Objective
 
 SMALL = {"weights": "random", "size": 32, "scales": 1, "steps": 6, "device": "cpu"}
 BAD = [math.nan, math.inf, -math.inf]
@@ -55,7 +55,7 @@ def spoil(monkeypatch) -> Callable[..., list[int]]:
 
     def let_in(site: str, bad: float, first: int, times: int) -> list[int]:
         looks: list[int] = []
-        objective = run_module.Objective
+        objective = Objective
         real_call, real_extract = objective.__call__, Backbone.extract
 
         def due() -> bool:

@@ -100,6 +100,13 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             effects(runs, shortcuts),
             note="Trained pairs saw the same pictures, but not for equally many passes.",
         ),
+        *_seen(plan, runs, shortcuts),
+    ]  # fmt: skip
+
+
+def _seen(plan: Plan, runs: list[Run], shortcuts: list[tuple[str, str]]) -> list[Section]:
+    """Pictures of both sides, and their fronts."""
+    return [
         Section(
             "Pictures and fronts",
             "The picture without shortcuts is the better one.",

@@ -62,7 +62,6 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     pairs = [(smoothed(name), name) for name in names()]
     against = [(name, "gatys") for name in (*names(), smoothed("gatys")) if name != "gatys"]
     all_of_them = pooled(runs, pairs)
-    variants = [v for name in names() for v in (name, smoothed(name))]
     single = [row for task in TASKS if (row := _task_row(runs, task))]
     return [
         Section(
@@ -90,6 +89,14 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             single,
             sheet(plan, runs, [v for task in TASKS for v in (task, smoothed(task))]),
         ),
+        *_seen(plan, runs),
+    ]  # fmt: skip
+
+
+def _seen(plan: Plan, runs: list[Run]) -> list[Section]:
+    """Pictures of both sides, and their fronts."""
+    variants = [v for name in names() for v in (name, smoothed(name))]
+    return [
         Section(
             "Pictures",
             "With SWAG the picture is the better one.",

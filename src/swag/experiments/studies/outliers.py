@@ -62,14 +62,6 @@ def averaged(runs: list[Run]) -> list[Row]:
 def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     """Shares before and after smoothing; robust errors against squares and against SWAG."""
     rows = averaged(runs)
-    lines: dict[str, dict[str, figures.Curve]] = defaultdict(dict)
-    for kind in ("loss", "gradient"):
-        for row in rows:
-            shares = [row[f"{kind} {f:.1%}".replace(".0%", "%")] for f in FRACTIONS]
-            if row["smoothing"] in ("none", "softmax", "softmax:temperature=auto"):
-                label = f"{row['network']}, {row['smoothing']}"
-                title = f"{kind}, {'random' if label.startswith('r-') else 'trained'}"
-                lines[title][label] = ([f"{f:.1%}" for f in FRACTIONS], shares)
     pairs = [
         pair for network in STYLISED
         for pair in [
@@ -87,7 +79,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             _told(rows),
             "measured; the mean over layers and style pictures",
             rows,
-            figures.curves(dict(lines) or {"": {}}, x="largest entries", y="share"),
+            figures.curves(_lines(rows) or {"": {}}, x="largest entries", y="share"),
             note="At the photo. `loss`: the largest differences; `gram`: the entries largest in "
             "either matrix; `gradient`: what of the gradient comes through these.",
         ),
@@ -109,6 +101,19 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
                                       smoothed(first)]),
         ),
     ]  # fmt: skip
+
+
+def _lines(rows: list[Row]) -> dict[str, dict[str, figures.Curve]]:
+    """The shares over the fractions, a panel for each kind and sort of network."""
+    lines: dict[str, dict[str, figures.Curve]] = defaultdict(dict)
+    for kind in ("loss", "gradient"):
+        for row in rows:
+            shares = [row[f"{kind} {f:.1%}".replace(".0%", "%")] for f in FRACTIONS]
+            if row["smoothing"] in ("none", "softmax", "softmax:temperature=auto"):
+                label = f"{row['network']}, {row['smoothing']}"
+                title = f"{kind}, {'random' if label.startswith('r-') else 'trained'}"
+                lines[title][label] = ([f"{f:.1%}" for f in FRACTIONS], shares)
+    return dict(lines)
 
 
 def _told(rows: list[Row]) -> str:

@@ -86,27 +86,11 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     chosen = list(networks(plan))
     pairs = [(label(n, a), label(n, b)) for n in chosen for a, b in PAIRS]
 
-    def over(variant: str, baseline: str) -> Any:
-        return pooled(runs, [(label(n, variant), label(n, baseline)) for n in chosen])
-
-    told = [
-        words(over("one weight, SWAG", NOTHING), "Under one weight SWAG helps",
-              "Under one weight SWAG hurts"),
-        words(over("one weight, only weights", NOTHING), "Its weights alone help",
-              "Its weights alone hurt"),
-        words(over("one weight, only shape", NOTHING), "Its shape alone helps",
-              "Its shape alone hurts"),
-        words(over(BALANCED, NOTHING),
-              "Measuring each layer in its own span, without any smoothing, helps",
-              "Measuring each layer in its own span, without any smoothing, hurts"),
-        words(over("balanced, SWAG", BALANCED), "With that, SWAG still helps",
-              "With that, SWAG hurts"),
-    ]  # fmt: skip
     return [
         Section(
             "(a) Shape or scale",
             "The poster explains its gain by shape: less peaky activations, more entropy.",
-            " ".join(told),
+            " ".join(_told(runs, chosen)),
             "pooled over networks; see the p of each row",
             rows_of(runs, pairs),
             effects(runs, [p for p in pairs if p[0].startswith(("p-resnet:", "r-deep:"))]),
@@ -124,6 +108,27 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             for n in chosen
         ),
     ]
+
+
+def _told(runs: list[Run], chosen: list[Network]) -> list[str]:
+    """What each part of SWAG does, in words, pooled over the networks."""
+
+    def over(variant: str, baseline: str) -> Any:
+        return pooled(runs, [(label(n, variant), label(n, baseline)) for n in chosen])
+
+    return [
+        words(over("one weight, SWAG", NOTHING), "Under one weight SWAG helps",
+              "Under one weight SWAG hurts"),
+        words(over("one weight, only weights", NOTHING), "Its weights alone help",
+              "Its weights alone hurt"),
+        words(over("one weight, only shape", NOTHING), "Its shape alone helps",
+              "Its shape alone hurts"),
+        words(over(BALANCED, NOTHING),
+              "Measuring each layer in its own span, without any smoothing, helps",
+              "Measuring each layer in its own span, without any smoothing, hurts"),
+        words(over("balanced, SWAG", BALANCED), "With that, SWAG still helps",
+              "With that, SWAG hurts"),
+    ]  # fmt: skip
 
 
 def _late(network: Network) -> str:
