@@ -12,7 +12,7 @@ import swag
 from swag import checkpoint
 from swag.errors import CheckpointError
 from swag.optimize import Adam, Lbfgs, Point, TorchLbfgs
-from swag.stylize import keeping, pause
+from swag.stylize import keeping, memory, pause
 
 NETWORK = swag.backbones.create("swag/resnet", weights="random", edits=("reflect",))
 
@@ -30,6 +30,8 @@ RUNS = {
     "laplacian": {"parametrisation": "laplacian", "start": "noise"},
     "initial": {"normalisation": "initial", "start": "noise"},
     "colours": {"colours": "content"},
+    "tiled": {"tile": 32},
+    "tiled adam": {"tile": 32, "optimizer": "adam"},
     "matched": {"smoothing": "power", "matched": "gradient"},
 }
 
@@ -65,6 +67,17 @@ def test_a_resumed_run_equals_one_that_never_stopped(name, tmp_path: Path):
             assert torch.equal(mine.image.pixels, its.image.pixels), mine.index
             assert mine.losses == its.losses
         assert rest[-1].seconds >= rest[0].seconds > 0
+
+
+def test_steps_remembered_in_half_precision_go_on_too(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(memory, "LARGE", 0)
+    path, whole = tmp_path / "a.ckpt", None
+    for whole in swag.iterate(PHOTO, PAINTING, backbone=NETWORK, **SMALL):
+        if whole.index == 1:
+            whole.save_checkpoint(path)
+    assert whole is not None and whole.state.memory["steps"].dtype == torch.bfloat16
+    rest = list(swag.iterate(PHOTO, PAINTING, resume=path, backbone=NETWORK))
+    assert torch.equal(rest[-1].pixels, whole.pixels)
 
 
 @pytest.mark.parametrize("task", ["texture", "reconstruct"])
