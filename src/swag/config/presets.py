@@ -71,7 +71,7 @@ _METHODS = (
            {"style_loss": "neighbours", "style_rotations": True, "palette": 0.2,
             "balance": 2.0, **_POSITIONS}),
     Preset("mrf", "every patch like its nearest one in the style", "Li and Wand, CVPR 2016",
-           {"style_loss": "mrf", "palette": 0.2, "balance": 3.0, "scales": 3}),
+           {"style_loss": "mrf", "palette": 0.2, "balance": 2.0, "scales": 3}),
 )  # fmt: skip
 
 METHODS: Mapping[str, Preset] = MappingProxyType({method.name: method for method in _METHODS})
