@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from swag.backbones import Backbone, fingerprint
 from swag.config import Settings
+from swag.config.load import brief
 from swag.errors import SettingsError, SwagError
 from swag.image import read_metadata
 
@@ -191,9 +192,8 @@ def from_texts(found: Mapping[str, str], name: str) -> tuple[Settings, Made]:
         made = Made.model_validate_json(found["swag-run"])
         return Settings.model_validate_json(found["swag"]), made
     except (ValidationError, SwagError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise SettingsError(
-            f"{name} says how it was made in words that this version does not know: {reason}"
+            f"{name} says how it was made in words that this version does not know: {brief(error)}"
         ) from error
 
 
