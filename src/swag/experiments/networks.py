@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from swag import backbones
 from swag.backbones import Backbone, Normalise, Source, bundled
-from swag.backbones.family import ThinNetwork
+from swag.backbones.family import ThinNetwork, from_state
 from swag.backbones.initialisation import seeded
+from swag.backbones.weights import sha256
 from swag.errors import WeightsError
 from swag.shapes import FeatureMaps, Image
 
@@ -21,8 +22,8 @@ from swag.shapes import FeatureMaps, Image
 class Network:
     """A network as a study names it: `p-` is trained, `r-` random.
 
-    `switches` change a random network of the family away from `backbone`; `slope` above 0 makes
-    its ReLUs leaky.
+    `switches` change a network of the family away from `backbone`, which has random weights or
+    those in `file`; `slope` above 0 makes its ReLUs leaky.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Network:
     switches: tuple[tuple[str, Any], ...] = ()
     edits: tuple[str, ...] = ("reflect",)
     slope: float = 0.0
+    file: str = ""
 
     @property
     def random(self) -> bool:
@@ -48,9 +50,14 @@ class Network:
         return f"{self.backbone} {self.weights}"
 
     def config(self) -> dict[str, Any]:
-        """What decides its activations, with the hash of bundled weights; not its name."""
+        """What decides its activations, with the hash of its weights if it is bundled or a file.
+
+        Its name is no part of it.
+        """
         plain = asdict(self) | {"switches": dict(self.switches)}
         plain.pop("name")
+        if file := plain.pop("file"):
+            return plain | {"sha256": sha256(Path(file))}
         if self.backbone.startswith("swag/") and not self.random:
             plain["sha256"] = bundled.card(self.backbone).sha256
         return plain
@@ -95,7 +102,7 @@ def pretrained_there(names: Iterable[str]) -> list[Network]:
 
 @lru_cache(maxsize=6)
 def _created(network: Network, seed: int) -> Backbone:
-    if not network.switches:
+    if not network.switches and not network.file:
         created = backbones.create(
             network.backbone, weights=network.weights, seed=seed, edits=network.edits
         )
@@ -105,13 +112,17 @@ def _created(network: Network, seed: int) -> Backbone:
 
 
 def _switched(network: Network, seed: int) -> Backbone:
-    if not network.random:
-        raise WeightsError(f"{network.name} has no trained weights: its switches are not bundled")
     architecture = replace(bundled.architecture(network.backbone), **dict(network.switches))
-    with seeded(seed):
-        module = ThinNetwork(architecture)
+    if network.file:
+        state = bundled.read_state(Path(network.file))
+        module, told = from_state(replace(architecture, norm=False), state), network.file
+    elif network.random:
+        with seeded(seed):
+            module, told = ThinNetwork(architecture), f"seed {seed}"
+    else:
+        raise WeightsError(f"{network.name} has no trained weights: its switches are not bundled")
     source = Source(module.eval(), Normalise(), lambda: None)
-    return backbones.assemble(network.backbone, source, edits=network.edits, weights=f"seed {seed}")
+    return backbones.assemble(network.backbone, source, edits=network.edits, weights=told)
 
 
 def _leaky(network: Backbone, slope: float) -> Backbone:

@@ -1,26 +1,26 @@
 """Study 8: the questions that the poster leaves open."""
 
 from swag.experiments.job import Job, Run
-from swag.experiments.studies import layers, rivals, shape, temperature
+from swag.experiments.studies import layers, patience, rivals, shape, temperature
 from swag.experiments.study import Plan, Section, Study
 
-PARTS = (shape, layers, temperature, rivals)
+PARTS = (shape, layers, temperature, rivals, patience)
 
 
 def jobs(plan: Plan) -> list[Job]:
-    """Those of all four questions."""
+    """Those of all its questions."""
     return [job for part in PARTS for job in part.jobs(plan)]
 
 
 def sections(plan: Plan, runs: list[Run]) -> list[Section]:
-    """Those of all four questions."""
+    """Those of all its questions."""
     return [section for part in PARTS for section in part.sections(plan, runs)]
 
 
 STUDY = Study(
     "beyond",
     "8. What the poster leaves open",
-    "Shape or scale? Which temperature? Is there a better remedy? Which layers?",
+    "Shape or scale? Which temperature? Is there a better remedy? Which layers? Only late?",
     jobs,
     sections,
     poster=False,

@@ -46,10 +46,27 @@ def both(
     *,
     name: str = "",
     units: int | None = None,
+    **options: Any,
 ) -> list[Job]:
     """A network without and with SWAG, every layer's error measured in its own span."""
     label = name or network.name
     return [
-        *plan.front(label, network, settings, units=units),
-        *plan.front(smoothed(label), network, {**(settings or {}), **SMOOTHED}, units=units),
+        *plan.front(label, network, settings, units=units, **options),
+        *plan.front(
+            smoothed(label), network, {**(settings or {}), **SMOOTHED}, units=units, **options
+        ),
+    ]
+
+
+def one_weight(name: str) -> str:
+    """The name of a variant under one common weight of all layers."""
+    return f"{name}, one weight"
+
+
+def both_under_one_weight(plan: Plan, network: Network, **options: Any) -> list[Job]:
+    """A network without and with SWAG in the poster's setting: one common weight of all layers."""
+    label, smoothing = one_weight(network.name), SMOOTHED["smoothing"]
+    return [
+        *plan.front(label, network, weighed_by=COMMON, **options),
+        *plan.front(smoothed(label), network, SMOOTHED, weighed_by=("paper", smoothing), **options),
     ]
