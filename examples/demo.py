@@ -25,6 +25,7 @@ PAUSE = 5.0
 def main() -> None:
     """Paint, stylise, write."""
     options = _options()
+    swag.keep_freed_memory()
     FOLDER.mkdir(parents=True, exist_ok=True)
     content, style, out = (FOLDER / f"{name}.png" for name in ("content", "style", "out"))
     photo = swag.image.read(get_sample_data(PHOTO, asfileobj=False), size=options.size)

@@ -9,7 +9,7 @@ import pytest
 PACKAGE = "swag"
 ROOT = Path(__file__).parents[1] / "src" / PACKAGE
 ROWS = [
-    {"errors", "shapes", "files", "precision"},
+    {"errors", "shapes", "files", "precision", "allocation"},
     {"image", "features", "smoothing", "statistics", "losses"}
     | {"parametrisation", "jitter", "colours", "regions", "tiles"},
     {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},

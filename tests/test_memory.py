@@ -91,6 +91,25 @@ def test_a_run_whose_memory_runs_out_goes_on_in_tiles_and_says_so(network, monke
     torch.testing.assert_close(result.image.pixels, expected.image.pixels, rtol=0, atol=1e-3)
 
 
+def test_a_large_picture_is_cut_where_the_rest_fits_and_the_result_is_the_same(network):
+    every = {"style_layers": None, "content_layers": None, "size": 96, "steps": 6}
+    made = memory(network, 100.0, tile=48)
+    assert made._cut((96, 72)).front == ("stem", "stage1", "stage2")
+    assert memory(network, 0.01, tile=48)._cut((4000, 4000)).behind is None
+    whole, tiled = (run(network, tile=tile, **every) for tile in (0, 48))
+    torch.testing.assert_close(tiled.image.pixels, whole.image.pixels, rtol=0, atol=1e-3)
+    assert tiled.losses == pytest.approx(whole.losses, rel=1e-3)
+
+
+def test_where_the_rest_does_not_fit_after_all_every_layer_is_tiled(network, caplog):
+    made = memory(network, 100.0, tile=48)
+    assert made._cut((96, 72)).behind is not None
+    assert made.gives_way(MemoryError(), (96, 72))
+    assert made._cut((96, 72)).behind is None
+    assert made.fallbacks == ["memory ran out at 72 x 96 pixels: all layers in tiles"]
+    assert not made.gives_way(MemoryError(), (96, 72))
+
+
 @pytest.mark.parametrize("value", ["huge", -1, "1.5", 10**9, True, None, "²"])
 def test_a_tile_that_is_none_is_one_line(value):
     with pytest.raises(SettingsError, match=r"^tile = .*give auto, 0 .* up to 32768") as caught:

@@ -1,5 +1,8 @@
 """How far layers see, how pictures are cut, how much memory there is."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -113,6 +116,20 @@ def test_memory_of_a_pass_is_that_of_what_is_kept():
     # Kept: the picture (3 channels), the first map (8) and the one that is read (4), in float32.
     per_pixel = bytes_per_pixel(extract, ["1"], torch.zeros(1, 3, 8, 8))
     assert per_pixel == pytest.approx(2.5 * 4 * (3 + 8 + 4), rel=0.05)
+
+
+def test_measuring_memory_keeps_none_of_it():
+    extract = extract_of(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
+    alive: list[weakref.ref[torch.Tensor]] = []
+
+    def watched(image, layers):
+        maps = extract(image, layers)
+        alive.extend(weakref.ref(tensor) for tensor in maps.values())
+        return maps
+
+    bytes_per_pixel(watched, ["1"], torch.zeros(1, 3, 8, 8))
+    gc.collect()
+    assert len(alive) == 2 and all(reference() is None for reference in alive)
 
 
 def test_the_largest_tile_fits_with_its_halo():

@@ -11,7 +11,7 @@ from torch import nn
 from swag.errors import SettingsError
 from swag.features import FeatureExtractor
 from swag.losses import LOSSES, get
-from swag.objective import PIXELS, Objective, Term, TiledObjective, with_pixels
+from swag.objective import PIXELS, Behind, Objective, Term, TiledObjective, with_pixels
 from swag.optimize.point import evaluate
 from swag.smoothing import KINDS, parse
 from swag.tiles import probe
@@ -84,13 +84,39 @@ def terms(loss, smoothing, photo, style, *, normalisation="span", where=None, ma
     ]  # fmt: skip
 
 
-def both(key, size, side, loss, smoothing, **options):
-    """The objective of the whole picture, and the one in tiles."""
+def behind(key, cut):
+    """The layers of the network behind a cut, run from its map."""
+    if cut is None:
+        return None
+    rest = tuple(layer for layer in LAYERS if layer > cut)
+    modules = network(key[0], POOLS[key[1]])[int(cut) + 1 :]
+
+    def extract(features, layers):
+        found, x = {}, features
+        for number, module in enumerate(modules, start=int(cut) + 1):
+            x = found[str(number)] = module(x)
+        return {layer: found[layer] for layer in layers}
+
+    return Behind(cut, rest, extract)
+
+
+def in_front(reach, cut):
+    """How far the layers see that are not behind the cut."""
+    kept = {
+        name: sides for name, sides in reach.layers.items()
+        if cut is None or name == PIXELS or name <= cut
+    }  # fmt: skip
+    return replace(reach, layers=kept)
+
+
+def both(key, size, side, loss, smoothing, *, cut=None, **options):
+    """The objective of the whole picture, and the one in tiles, to `cut` or to the last layer."""
     photo, style = picture(1, *size), picture(2, size[0] + 9, size[1] + 5)
     asked = terms(loss, smoothing, photo, style, **options)
     rest = {"start": photo, "style": style, "penalties": PENALTIES}
     whole = Objective.of(EXTRACTS[key], asked, **rest)
-    return whole, TiledObjective.of(REACH[key], side, asked, **rest)
+    reach = in_front(REACH[key], cut)
+    return whole, TiledObjective.of(reach, side, asked, behind=behind(key, cut), **rest)
 
 
 def assert_alike(whole, tiled, image, close=1e-10):
@@ -110,16 +136,18 @@ def assert_alike(whole, tiled, image, close=1e-10):
     side=st.integers(12, 60),
     loss=st.sampled_from(["gram", "covariance", "moments", "gram-robust"]),
     smoothing=st.sampled_from([*KINDS, "softmax:temperature=0.2", "spatial-softmax:temperature=3"]),
+    cut=st.sampled_from([None, "1", "3"]),
     seed=st.integers(0, 5),
 )
-def test_tiles_give_the_gradient_of_the_whole(key, rows, columns, side, loss, smoothing, seed):
-    whole, tiled = both(key, (rows, columns), side, loss, smoothing)
+def test_tiles_give_the_gradient_of_the_whole(key, rows, columns, side, loss, smoothing, cut, seed):
+    whole, tiled = both(key, (rows, columns), side, loss, smoothing, cut=cut)
     assert_alike(whole, tiled, picture(10 + seed, rows, columns))
 
 
+@pytest.mark.parametrize("cut", [None, "1", "3"])
 @pytest.mark.parametrize("loss", [*STYLES, "palette"])
-def test_every_loss_can_be_tiled(loss):
-    whole, tiled = both(("reflect", "average, ceil"), (45, 38), 20, loss, "none")
+def test_every_loss_can_be_tiled(loss, cut):
+    whole, tiled = both(("reflect", "average, ceil"), (45, 38), 20, loss, "none", cut=cut)
     # An eigenvalue of zero has a root whose slope is bounded by a ridge of 1e-6 only.
     assert_alike(whole, tiled, picture(5, 45, 38), close=1e-8 if loss == "bures" else 1e-10)
 
@@ -136,25 +164,30 @@ def test_every_content_loss_can_be_tiled(loss):
     assert_alike(whole, tiled, picture(5, *size))
 
 
+@pytest.mark.parametrize("cut", [None, "3"])
 @pytest.mark.parametrize("normalisation", ["target", "initial", "paper", "released-code"])
-def test_tiles_give_the_same_with_every_normalisation(normalisation):
-    options = {"normalisation": normalisation}
+def test_tiles_give_the_same_with_every_normalisation(normalisation, cut):
+    options = {"normalisation": normalisation, "cut": cut}
     whole, tiled = both(("zeros", "max 3"), (50, 41), 16, "gram", "softmax", **options)
     assert_alike(whole, tiled, picture(5, 50, 41))
 
 
+@pytest.mark.parametrize("cut", [None, "1"])
 @pytest.mark.parametrize("matched", ["loss", "gradient"])
-def test_tiles_give_the_same_where_smoothing_is_matched(matched):
-    whole, tiled = both(("zeros", "max 3"), (50, 41), 16, "covariance", "softmax", matched=matched)
+def test_tiles_give_the_same_where_smoothing_is_matched(matched, cut):
+    options = {"matched": matched, "cut": cut}
+    whole, tiled = both(("zeros", "max 3"), (50, 41), 16, "covariance", "softmax", **options)
     assert_alike(whole, tiled, picture(5, 50, 41))
 
 
+@pytest.mark.parametrize("cut", [None, "3"])
 @pytest.mark.parametrize("loss", ["gram", "covariance", "moments", "bures"])
 @pytest.mark.parametrize("smoothing", ["none", "spatial-softmax"])
-def test_tiles_give_the_same_within_a_region(loss, smoothing):
+def test_tiles_give_the_same_within_a_region(loss, smoothing, cut):
     where = torch.rand(1, 1, 17, 23, generator=torch.Generator().manual_seed(0)).double()
     where[..., :8, :] = 0
-    whole, tiled = both(("reflect", "max, ceil"), (50, 41), 16, loss, smoothing, where=where)
+    options = {"where": where, "cut": cut}
+    whole, tiled = both(("reflect", "max, ceil"), (50, 41), 16, loss, smoothing, **options)
     assert_alike(whole, tiled, picture(5, 50, 41), close=1e-8 if loss == "bures" else 1e-10)
 
 

@@ -10,6 +10,7 @@ Stylising is minimising, over the pixels, the weighted sum of
 """
 
 from swag import backbones, image, losses, smoothing, statistics
+from swag.allocation import keep_freed_memory
 from swag.config import PRESETS, Settings, settings
 from swag.errors import (
     BackboneError,
@@ -40,6 +41,7 @@ __all__ = [
     "backbones",
     "image",
     "iterate",
+    "keep_freed_memory",
     "losses",
     "reconstruct",
     "settings",

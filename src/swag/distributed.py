@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Literal, TypeVar
 
+from swag.allocation import keep_freed_memory
 from swag.errors import SettingsError
 
 Item = TypeVar("Item")
@@ -50,7 +51,9 @@ def _in_processes(
     before = {name: os.environ.get(name) for name in THREADS}
     # Libraries read these when they are loaded: they are set for the processes to inherit.
     os.environ.update({name: value or "1" for name, value in before.items()})
-    pool = ProcessPoolExecutor(min(workers, max(1, len(items))), mp_context=context)
+    pool = ProcessPoolExecutor(
+        min(workers, max(1, len(items))), mp_context=context, initializer=keep_freed_memory
+    )
     try:
         yield from pool.map(function, items)
     finally:

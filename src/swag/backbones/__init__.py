@@ -11,6 +11,7 @@ from swag.backbones.fingerprint import check_finite, fingerprint
 from swag.backbones.initialisation import calibrate
 from swag.backbones.registry import Entry, assemble, available, create
 from swag.backbones.sources import Source
+from swag.backbones.tail import tail_of
 from swag.backbones.weights import sha256
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "create",
     "fingerprint",
     "sha256",
+    "tail_of",
 ]

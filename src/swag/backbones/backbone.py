@@ -121,7 +121,16 @@ class Backbone:
         below, right = (-side % self._multiple for side in ready.shape[-2:])
         if below or right:
             ready = F.pad(ready, (0, right, 0, below), mode="replicate")
-        return ready.contiguous(memory_format=torch.channels_last) if self._channels_last else ready
+        return self.laid_out(ready)
+
+    def laid_out(self, x: Tensor) -> Tensor:
+        """The same tensor in the memory format of the network's weights."""
+        return x.contiguous(memory_format=torch.channels_last) if self._channels_last else x
+
+    @property
+    def of_maps(self) -> bool:
+        """Whether its layers give maps of a picture of any size, not tokens of patches."""
+        return self._arrange is None and self._multiple == 1
 
     def _extractor(self, names: tuple[str, ...]) -> FeatureExtractor:
         if names not in self._extractors:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from swag.allocation import keep_freed_memory
 from swag.batch.jobs import Job
 from swag.batch.ledger import Outcome
 from swag.batch.work import Batch, Stopping
@@ -116,6 +117,7 @@ def _dismiss(staff: Sequence[Worker]) -> None:
 
 def _serve(line: "Connection[Any, Any]", batch: Batch, threads: int) -> None:
     """A worker's life: jobs in, outcomes out, until there are no more, or no one to send them."""
+    keep_freed_memory()
     torch.set_num_threads(threads)
     asked: list[int] = []
     signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from swag import __version__
+from swag.allocation import keep_freed_memory
 from swag.cli import (
     analyze,
     batch,
@@ -86,4 +87,5 @@ def program(
 
 def main() -> None:
     """Run the command line and end the process with its exit status."""
+    keep_freed_memory()
     sys.exit(app(prog_name="swag"))

@@ -120,7 +120,7 @@ def _shares(features: Tensor, here: GramMatrix, there: GramMatrix) -> dict[str, 
     sizes = here.abs().maximum(there.abs())
     positions = features.flatten(2)
     whole = difference @ positions
-    error = float(difference.square().sum())
+    error, pull = float(difference.square().sum()), float(whole.square().sum())
     shares: dict[str, float] = {}
     for fraction in FRACTIONS:
         count = max(1, round(fraction * sizes.numel()))
@@ -129,11 +129,10 @@ def _shares(features: Tensor, here: GramMatrix, there: GramMatrix) -> dict[str, 
         written = f"{fraction:.1%}".replace(".0%", "%")
         shares |= {
             f"loss {written}": share_of_largest(difference, fraction).item(),
-            # Equal matrices count as flat, as in `share_of_largest`.
+            # Equal matrices count as flat, as in `share_of_largest`, and so does no gradient.
             f"gram {written}": float(through.square().sum()) / error if error else fraction,
-            f"gradient {written}": float(((through @ positions) * whole).sum())
-            / float(whole.square().sum())
-            if error
+            f"gradient {written}": float(((through @ positions) * whole).sum()) / pull
+            if pull
             else fraction,
         }
     return shares

@@ -30,7 +30,7 @@ class Plan:
     steps: int = 60
     strengths: tuple[float, ...] = (0.05, 0.2, 0.5, 0.8, 0.95)
     units: int = 6
-    few: int = 3
+    few: int = 2
     quick: bool = False
 
     @property

@@ -102,7 +102,7 @@ def networks(wanted: Sequence[Twin], data: Path, folder: Path) -> tuple[Network,
 
 def top1(network: Network) -> float | None:
     """The share of validation pictures that a twin named rightly when its training ended."""
-    with safe_open(network.file, "pt") as file:  # type: ignore[no-untyped-call]
+    with safe_open(network.file, "pt") as file:
         told = (file.metadata() or {}).get("top1", "")
     return float(told) if told else None
 

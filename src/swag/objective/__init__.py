@@ -9,6 +9,7 @@ network, however many terms there are. The picture itself is the layer `pixels`.
 `TiledObjective` is the same for pictures whose activations do not fit into memory.
 """
 
+from swag.objective.behind import Behind
 from swag.objective.objective import Objective
 from swag.objective.term import Matched, Normalisation, Term
 from swag.objective.tiled import TiledObjective
@@ -16,6 +17,7 @@ from swag.objective.view import PIXELS, Extract, Part, View, with_pixels
 
 __all__ = [
     "PIXELS",
+    "Behind",
     "Extract",
     "Matched",
     "Normalisation",

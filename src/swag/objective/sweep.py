@@ -13,7 +13,7 @@ from swag.losses.sums import Means
 from swag.losses.weighting import shares
 from swag.objective.tally import Tally
 from swag.objective.view import View
-from swag.objective.whole import Whole
+from swag.objective.whole import Assembled, Whole
 from swag.shapes import FeatureMaps, OwnImage, OwnWhere
 from swag.tiles import Reach, Tile, grid, is_out_of_memory
 
@@ -21,10 +21,9 @@ T = TypeVar("T")
 
 
 @runtime_checkable
-class Gathered(Protocol):
-    """What is kept of the tiles of a picture for one view."""
+class Kept(Protocol):
+    """What is kept of the tiles of a picture."""
 
-    view: View
     pulls: Means
 
     def add(self, maps: FeatureMaps, tile: Tile) -> None:
@@ -35,12 +34,19 @@ class Gathered(Protocol):
         """What is kept, as leaves of a graph."""
         ...
 
-    def description(self, leaves: Means) -> Description:
-        """The description that it amounts to."""
-        ...
-
     def pull(self, maps: FeatureMaps, tile: Tile) -> Tensor:
         """A number whose gradient is that of the loss, given `pulls`."""
+        ...
+
+
+@runtime_checkable
+class Gathered(Kept, Protocol):
+    """What is kept of the tiles of a picture for one view."""
+
+    view: View
+
+    def description(self, leaves: Means) -> Description:
+        """The description that it amounts to."""
         ...
 
 
@@ -56,22 +62,27 @@ class Sweep:
         self.fallbacks: list[str] = []
 
     def gather(
-        self, image: OwnImage, views: Sequence[tuple[View, OwnWhere | None]]
-    ) -> list[Gathered]:
-        """What all views need of a picture, by one pass."""
+        self,
+        image: OwnImage,
+        views: Sequence[tuple[View, OwnWhere | None]],
+        assembled: tuple[str, ...] = (),
+    ) -> tuple[list[Gathered], Assembled]:
+        """What all views need of a picture, and the whole maps of some layers, by one pass."""
         shapes = self.reach.sizes(image)
 
-        def once() -> list[Gathered]:
+        def once() -> tuple[list[Gathered], Assembled]:
             kept = [_empty(view, where, shapes) for view, where in views]
+            whole = Assembled(assembled, shapes)
             for tile, maps in self.tiles(image):
                 for one in kept:
                     one.add(maps, tile)
-            return kept
+                whole.add(maps, tile)
+            return kept, whole
 
         with torch.no_grad():
             return self._within_memory(once)
 
-    def gradient(self, image: OwnImage, kept: Iterable[Gathered]) -> Tensor:
+    def gradient(self, image: OwnImage, kept: Iterable[Kept]) -> Tensor:
         """The gradient with respect to the picture of a loss whose `pulls` are known."""
 
         def once() -> Tensor:
@@ -117,7 +128,7 @@ class Sweep:
                 torch.cuda.empty_cache()
 
 
-def _pulled(kept: Iterable[Gathered], tile: Tile, maps: FeatureMaps) -> FeatureMaps:
+def _pulled(kept: Iterable[Kept], tile: Tile, maps: FeatureMaps) -> FeatureMaps:
     """The gradient with respect to the maps of a crop: zero but for the tile's own positions."""
     inner = {
         layer: whole[tile.inner(layer)].detach().requires_grad_() for layer, whole in maps.items()

@@ -13,16 +13,15 @@ from swag.tiles import Tile
 
 
 @dataclass
-class Whole:
-    """The maps that a view sees, of the sizes `shapes`; the network itself is run in tiles.
+class Assembled:
+    """The maps of some layers, of the sizes `shapes`; the network itself is run in tiles.
 
     A map is small beside what a network keeps of a picture for its way back. `pulls` are the
     gradient of a loss with respect to the maps, set once that is known.
     """
 
-    view: View
+    layers: tuple[str, ...]
     shapes: dict[str, torch.Size]
-    where: OwnWhere | None = None
     pulls: Means = ()
     maps: FeatureMaps | None = None
 
@@ -30,25 +29,34 @@ class Whole:
     def add(self, maps: FeatureMaps, tile: Tile) -> None:
         """Put the positions of a tile in their place."""
         if self.maps is None:
-            self.maps = {
-                layer: maps[layer].new_empty(self.shapes[layer]) for layer in self.view.layers
-            }
+            self.maps = {layer: maps[layer].new_empty(self.shapes[layer]) for layer in self.layers}
         for layer, whole in self.maps.items():
             whole[tile.own(layer)] = maps[layer]
 
     def leaves(self) -> Means:
-        """The maps as leaves of a graph, for `description`."""
+        """The maps as leaves of a graph."""
         assert self.maps is not None
         return tuple(whole.detach().requires_grad_() for whole in self.maps.values())
-
-    def description(self, leaves: Means) -> Description:
-        """What the loss keeps of the maps."""
-        return self.view.describe(dict(zip(self.view.layers, leaves, strict=True)), self.where)
 
     def pull(self, maps: FeatureMaps, tile: Tile) -> Tensor:
         """A number whose gradient is that of the loss with respect to the maps of a tile."""
         products = [
             (maps[layer] * pull[tile.own(layer)]).sum()
-            for layer, pull in zip(self.view.layers, self.pulls, strict=True)
+            for layer, pull in zip(self.layers, self.pulls, strict=True)
         ]
         return torch.stack(products).sum()
+
+
+class Whole(Assembled):
+    """The maps that a view sees."""
+
+    def __init__(
+        self, view: View, shapes: dict[str, torch.Size], where: OwnWhere | None = None
+    ) -> None:
+        super().__init__(view.layers, shapes)
+        self.view = view
+        self.where = where
+
+    def description(self, leaves: Means) -> Description:
+        """What the loss keeps of the maps."""
+        return self.view.describe(dict(zip(self.layers, leaves, strict=True)), self.where)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,16 +11,10 @@ from torch import Tensor
 from swag.backbones import Backbone
 from swag.config import Settings
 from swag.errors import SettingsError
-from swag.objective import Objective, Term, TiledObjective, with_pixels
+from swag.objective import PIXELS, Objective, Term, TiledObjective
 from swag.optimize import Adam, Lbfgs, Loss, Method, TorchLbfgs
-from swag.tiles import (
-    Reach,
-    bytes_per_pixel,
-    free_memory,
-    is_out_of_memory,
-    largest_side,
-    probe,
-)
+from swag.stylize.cuts import Cut, cuts_of, uncut
+from swag.tiles import ample_side, bytes_per_pixel, free_memory, is_out_of_memory, largest_side
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -32,6 +27,9 @@ LARGEST_TILE = 1.0 * 2**30
 
 COPIES = {"lbfgs": 10, "adam": 12, "torch-lbfgs": 16}
 """Pictures of float32 that are alive in a step: the photo, the style, iterates, gradients."""
+
+SHARE_BEHIND = 0.5
+"""Share of what the pictures leave over that layers behind a cut may take."""
 
 LARGE = 4_000_000
 """Pixels above which L-BFGS remembers its steps in half the precision."""
@@ -81,14 +79,18 @@ class Memory:
             SettingsError: the network cannot be computed in tiles.
         """
         side = self.side((start.shape[-2], start.shape[-1]))
-        rest = {"start": start, "style": style, "penalties": penalties}
+        rest: dict[str, Any] = {"start": start, "style": style, "penalties": penalties}
         if side == 0:
-            return Objective.of(self.network.extract, terms, **rest)  # type: ignore[arg-type]
-        layers = list(dict.fromkeys(layer for term in terms for layer in term.layers))
-        reach = probe(with_pixels(self.network.extract), layers, start)
-        self._tiled = TiledObjective.of(reach, side, terms, **rest)  # type: ignore[arg-type]
+            return Objective.of(self.network.extract, terms, **rest)
+        cut = self._cut((start.shape[-2], start.shape[-1]))
+        reach = cut.reach.with_layer(PIXELS) if self._reads_pixels(terms) else cut.reach
+        self._tiled = TiledObjective.of(reach, side, terms, behind=cut.behind, **rest)
         self._tiled.sweep.fallbacks = self.fallbacks
         return self._tiled
+
+    @staticmethod
+    def _reads_pixels(terms: Sequence[Term]) -> bool:
+        return any(PIXELS in term.layers for term in terms)
 
     def side(self, size: Size) -> int:
         """The side of the tiles that a picture of this size is read in; 0: all at once."""
@@ -97,17 +99,28 @@ class Memory:
         if self._whole(size) <= self.budget and size[0] * size[1] < self._whole_up_to:
             return 0
         room = max(0.0, self.budget - self._pictures(size))
+        cut = self._cut(size)
         if self.device.type == "cpu":
             room = min(room, LARGEST_TILE)
-        side = largest_side(self._reach, self._per_pixel, room)
+        side = largest_side(cut.reach, cut.bytes_in_front, room)
+        if self.device.type == "cpu":
+            side = min(side, ample_side(cut.reach))
         if size[0] * size[1] < self._whole_up_to:
             return side
-        step = max(self._reach.step(axis) for axis in (0, 1))
+        step = max(cut.reach.step(axis) for axis in (0, 1))
         return max(step, min(side, max(size) // 2 // step * step))
 
     def gives_way(self, error: Exception, size: Size) -> bool:
-        """Whether an error was for lack of memory and the picture will be read in tiles now."""
-        if self.settings.tile != "auto" or not is_out_of_memory(error) or self.side(size):
+        """Whether an error was for lack of memory, and less of the picture will be read at once."""
+        if not is_out_of_memory(error):
+            return False
+        if self.side(size):
+            if self._cut(size).behind is None:
+                return False
+            self._cuts = []
+            self._note(f"memory ran out at {_shown(size)} pixels: all layers in tiles")
+            return True
+        if self.settings.tile != "auto":
             return False
         self._whole_up_to = size[0] * size[1]
         self._note(f"memory ran out at {_shown(size)} pixels: in tiles of {self.side(size)}")
@@ -127,8 +140,18 @@ class Memory:
         return bytes_per_pixel(self.network.extract, self._layers, self._picture)
 
     @cached_property
-    def _reach(self) -> Reach:
-        return probe(self.network.extract, self._layers, self._picture)
+    def _cuts(self) -> list[Cut]:
+        return list(cuts_of(self.network, self._layers, self._picture))
+
+    def _cut(self, size: Size) -> Cut:
+        """Where the network is cut for a picture of this size: as early as memory allows."""
+        room = (self.budget - self._pictures(size)) * SHARE_BEHIND
+        fitting = (cut for cut in self._cuts if cut.bytes_behind * size[0] * size[1] <= room)
+        return next(fitting, self._uncut)
+
+    @cached_property
+    def _uncut(self) -> Cut:
+        return uncut(self.network, self._layers, self._picture)
 
     @property
     def _picture(self) -> Tensor:

@@ -13,7 +13,13 @@ middle of each tile's gradient instead, which takes a halo twice as wide.
 """
 
 from swag.tiles.grid import Place, Tile, grid
-from swag.tiles.memory import bytes_per_pixel, free_memory, is_out_of_memory, largest_side
+from swag.tiles.memory import (
+    ample_side,
+    bytes_per_pixel,
+    free_memory,
+    is_out_of_memory,
+    largest_side,
+)
 from swag.tiles.reach import Extract, Reach, probe
 
 __all__ = [
@@ -21,6 +27,7 @@ __all__ = [
     "Place",
     "Reach",
     "Tile",
+    "ample_side",
     "bytes_per_pixel",
     "free_memory",
     "grid",

@@ -8,11 +8,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from swag.allocation import idle_memory
 from swag.shapes import OwnImage
 from swag.tiles.reach import Extract, Reach
 
 WORKSPACE = 2.5
 """Memory of an evaluation over what the pass keeps: gradients, losses, and room to work."""
+
+SMALL_TILE = 512
+"""Side in pixels below which a processor computes a tile less well."""
 
 TRIED = 128
 """Side of the picture on which memory is measured, and by how much another one is longer."""
@@ -38,16 +42,19 @@ def _kept(extract: Extract, layers: Sequence[str], like: Tensor, rows: int) -> i
     """Bytes of all tensors that a pass keeps, weights among them."""
     kept: dict[int, Tensor] = {}
 
-    def note(tensor: Tensor) -> Tensor:
+    def note(tensor: Tensor) -> None:
         kept[tensor.untyped_storage().data_ptr()] = tensor  # alive: no address is used twice
-        return tensor
 
     picture = like.new_full((1, 3, rows, TRIED), 0.5).requires_grad_()
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
         maps = extract(picture, layers)
     for tensor in maps.values():
         note(tensor)
-    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    size = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    # The graph holds the hook, which holds the tensors, which hold the graph, where no collector
+    # of garbage sees it.
+    kept.clear()
+    return size
 
 
 def largest_side(reach: Reach, per_pixel: float, budget: float) -> int:
@@ -58,6 +65,13 @@ def largest_side(reach: Reach, per_pixel: float, budget: float) -> int:
     return max(step, int(side) // step * step)
 
 
+def ample_side(reach: Reach) -> int:
+    """The side from which on larger tiles gain little: the halo is a fifth of them, or less."""
+    halo = max(sum(reach.halo(axis)) for axis in (0, 1))
+    step = max(reach.step(axis) for axis in (0, 1))
+    return max(SMALL_TILE, 10 * halo) // step * step
+
+
 def free_memory(device: torch.device) -> float:
     """Bytes that a run may still take on a device."""
     if device.type == "cuda":
@@ -66,7 +80,7 @@ def free_memory(device: torch.device) -> float:
         return float(free + idle)
     if device.type == "mps":
         return float(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    return min(_of_machine(), _of_container(), _of_process())
+    return min(_of_machine(), _of_container(), _of_process()) + idle_memory()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

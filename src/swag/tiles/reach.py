@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import lcm, nan
 
 import torch
@@ -40,6 +40,11 @@ class Reach:
 
     extract: Extract
     layers: Mapping[str, tuple[Side, Side]]
+
+    def with_layer(self, pixels: str) -> "Reach":
+        """The same with one more layer, that of the pixels themselves."""
+        itself = Side(1, 0, 0)
+        return replace(self, layers={**self.layers, pixels: (itself, itself)})
 
     def step(self, axis: int) -> int:
         """Pixels between places where a picture can be cut: the least common stride."""

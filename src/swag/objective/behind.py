@@ -1,0 +1,65 @@
+"""The layers behind a cut: small enough to be computed at once, from the whole map of the cut.
+
+Most of the memory of a picture is in the first layers, most of a tile's halo is for the last. So
+only the former are computed in tiles: their map at the cut is put together, the rest of the network
+runs on it as on a picture, and the gradient with respect to the map goes back into the tiles.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from swag.objective.view import Extract, Part, View
+from swag.objective.whole import Assembled
+from swag.shapes import FeatureMaps
+
+
+@dataclass(frozen=True)
+class Behind:
+    """The layers behind the layer `cut`; `extract` takes the map of it as its picture."""
+
+    cut: str
+    layers: tuple[str, ...]
+    extract: Extract
+
+    def sees(self, view: View) -> bool:
+        """Whether a view needs a layer behind the cut."""
+        return any(layer in self.layers for layer in view.layers)
+
+    def needed(self, views: Iterable[View]) -> tuple[str, ...]:
+        """The layers that tiles have to put together for these views, the cut first."""
+        before = (layer for view in views for layer in view.layers if layer not in self.layers)
+        return tuple(dict.fromkeys((self.cut, *before)))
+
+    def maps(self, before: FeatureMaps) -> FeatureMaps:
+        """All maps, given those that were put together."""
+        return {**before, **self.extract(before[self.cut], self.layers)}
+
+
+@dataclass
+class Errors:
+    """The errors of parts behind the cut, with the graph that leads to the maps before it."""
+
+    before: Assembled
+    leaves: tuple[Tensor, ...]
+    by_part: tuple[tuple[Part, Tensor], ...]
+
+    @classmethod
+    def of(
+        cls, behind: Behind, parts: Sequence[Part], before: Assembled, *, graph: bool
+    ) -> "Errors":
+        """Those of `parts`; without a graph where no gradient will be asked for."""
+        leaves = before.leaves()
+        with torch.set_grad_enabled(graph):
+            maps = behind.maps(dict(zip(before.layers, leaves, strict=True)))
+            errors = tuple((part, part.error(maps)) for part in parts)
+        return cls(before, leaves, errors)
+
+    def pull(self, weights: Mapping[str, Tensor]) -> Assembled:
+        """What was put together, with the gradient of the weighted errors; the graph is dropped."""
+        total = torch.stack([error * weights[part.term] for part, error in self.by_part]).sum()
+        self.before.pulls = torch.autograd.grad(total, self.leaves)
+        self.by_part = ()
+        return self.before
