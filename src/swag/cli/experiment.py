@@ -58,6 +58,19 @@ Units = Annotated[
 ]  # fmt: skip
 
 
+Training = Annotated[
+    Path | None,
+    typer.Option(
+        "--training", metavar="DIR", show_default=False,
+        help="Pictures with classes: the ablation's networks are trained on them first, all alike.",
+    ),
+]  # fmt: skip
+Epochs = Annotated[
+    float | None,
+    typer.Option("--epochs", metavar="N", help="Passes of that training.", show_default=False),
+]
+
+
 def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     name: Name,
     out: Out,
@@ -70,6 +83,8 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     quick: Quick = False,
     workers: Workers = 1,
     ray: Ray = False,
+    training: Training = None,
+    epochs: Epochs = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Run a study, or go on with it, and write its report: DIR/NAME.html.
@@ -79,9 +94,12 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     """
     from swag import distributed
     from swag.cli.bars import count_bar
-    from swag.experiments import Conduct
+    from swag.experiments import Conduct, named
 
     plan = _plan(contents, styles, pictures, quick=quick, units=units, size=size, steps=steps)
+    named(name)
+    if training is not None:
+        plan = _with_twins(plan, training, epochs, _folder(out) / "networks", quiet=quiet)
     conduct = Conduct(name, plan, _folder(out))
     missing = conduct.missing()
     each = partial(distributed.map, workers=workers, backend="ray" if ray else "processes")
@@ -120,6 +138,24 @@ def _plan(
         quick=quick,
         **chosen,
     )
+
+
+def _with_twins(plan: Any, data: Path, epochs: float | None, folder: Path, *, quiet: bool) -> Any:
+    """The plan with the networks of the ablation, trained where they are not there yet."""
+    from dataclasses import replace
+
+    from swag.cli.bars import training_bar
+    from swag.experiments.studies.ablation import trained_alike
+    from swag.experiments.twins import EPOCHS, networks, train_twins
+
+    wanted = trained_alike(EPOCHS if epochs is None else epochs, quick=plan.quick)
+    try:
+        with training_bar(shown=not quiet) as show:
+            for _, line in train_twins(wanted, data, folder):
+                show(line)
+    except KeyboardInterrupt:
+        raise interrupted(f"; the same command goes on from {folder}") from None
+    return replace(plan, twins=networks(wanted, data, folder))
 
 
 def _folder(out: Path) -> Path:

@@ -32,6 +32,8 @@ class Plan:
     units: int = 6
     few: int = 2
     quick: bool = False
+    twins: tuple[Network, ...] = ()
+    """Networks that were trained alike, for the ablation: see `twins`."""
 
     @property
     def half(self) -> int:

@@ -21,9 +21,12 @@ from swag.experiments.studies.pairs import (
     R_RESNET,
     R_RESNET50,
     R_VGG,
+    one_weight,
     there,
 )
-from swag.experiments.study import Plan, Section, Study
+from swag.experiments.study import Plan, Row, Section, Study
+from swag.experiments.twins import BASE as TWIN
+from swag.experiments.twins import Twin, top1, twins
 
 SWITCHES: Mapping[str, Mapping[str, Any]] = {
     "no shortcuts": {"shortcuts": False},
@@ -36,7 +39,7 @@ SWITCHES: Mapping[str, Mapping[str, Any]] = {
     "twice as deep": {"depths": (4, 4, 4, 4)},
     "half as wide": {"widths": (12, 24, 48, 96)},
 }
-"""One change at a time to the random residual network."""
+"""One change at a time to the residual network."""
 
 TRAINED = ((P_NORESNET, P_RESNET), (P_VGG, P_RESVGG), (P_NODEEP, P_DEEP))
 """Without and with shortcuts, trained on the same pictures."""
@@ -45,6 +48,12 @@ BASE = "r-resnet, one weight"
 DEEP_PAIR = ("r-deep, no shortcuts, one weight", "r-deep, one weight")
 BALANCED_PAIR = ("r-deep, no shortcuts", "r-deep")
 LARGE_PAIR = ("r-resnet50, no shortcuts, one weight", "r-resnet50, one weight")
+
+
+def trained_alike(epochs: float, *, quick: bool = False) -> list[Twin]:
+    """The networks that can be trained for this study: see `Plan.twins`."""
+    chosen = list(SWITCHES.items())[:1] if quick else SWITCHES.items()
+    return twins(dict(chosen), epochs)
 
 
 def _switched() -> dict[str, Network]:
@@ -64,6 +73,9 @@ def jobs(plan: Plan) -> list[Job]:
     for pair in TRAINED:
         if len(there(*pair)) == 2:
             made += [job for network in pair for job in plan.front(network.name, network)]
+    for network in plan.twins:
+        made += plan.front(network.name, network)
+        made += plan.front(one_weight(network.name), network, weighed_by=COMMON)
     for network in () if plan.quick else (R_RESNET50, R_NORESNET50):
         made += plan.front(f"{network.name}, one weight", network, weighed_by=COMMON)
     return made
@@ -100,8 +112,52 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             effects(runs, shortcuts),
             note="Trained pairs saw the same pictures, but not for equally many passes.",
         ),
+        *_alike(plan, runs),
         *_seen(plan, runs, shortcuts),
     ]  # fmt: skip
+
+
+def _alike(plan: Plan, runs: list[Run]) -> list[Section]:
+    """The effect of each component where every network was trained on the same for as long."""
+    base = f"t-{TWIN}"
+    others = [network for network in plan.twins if network.name != base]
+    if not others:
+        return []
+    pairs = [(network.name, base) for network in others]
+    weighed = [(one_weight(name), one_weight(base)) for name, _ in pairs]
+    known = {network.name: top1(network) for network in plan.twins}
+    rows: list[Row] = [
+        {**row, "top-1": known[row["variant"].removesuffix(one_weight(""))]}
+        for row in rows_of(runs, [*pairs, *weighed])
+    ]
+    without, under_one = (gap_of(runs, f("t-no shortcuts"), f(base)) for f in (str, one_weight))
+    return [
+        Section(
+            "One component at a time, trained alike",
+            "Removing the shortcuts helps trained networks, too.",
+            words(without, "Without shortcuts a network trained as long is better",
+                  "Without shortcuts a network trained as long is worse")
+            + " " + words(under_one, "Under one weight it is better",
+                          "Under one weight it is worse"),
+            "see the p of each row",
+            rows,
+            effects(runs, [*pairs, *weighed]),
+            note=f"Each saw the same pictures in the same order for as many steps. Top-1 of {base} "
+            f"is {_percent(known.get(base))}; a change that learns less differs in that, too, "
+            "as the one that was stopped at a third does.",
+        ),
+        Section(
+            "Pictures of networks trained alike",
+            "The picture without shortcuts is the better one.",
+            "Pictures at the middle strength.",
+            "by eye",
+            figure=sheet(plan, runs, [base, *(network.name for network in others)]),
+        ),
+    ]  # fmt: skip
+
+
+def _percent(share: float | None) -> str:
+    return "not known" if share is None else f"{share:.1%}"
 
 
 def _seen(plan: Plan, runs: list[Run], shortcuts: list[tuple[str, str]]) -> list[Section]:
