@@ -31,6 +31,7 @@ NETWORKS = ("swag/resnet", "swag/vgg", "torchvision/resnet18")
 METHODS: dict[str, Callable[[], Method]] = {
     "L-BFGS": Lbfgs,
     "L-BFGS, half precision": lambda: Lbfgs(remembered=torch.bfloat16),
+    "L-BFGS, half precision, 6 steps": lambda: Lbfgs(history=6, remembered=torch.bfloat16),
     "torch's L-BFGS": TorchLbfgs,
     "Adam, 0.02": Adam,
     "Adam, 0.05": lambda: Adam(rate=0.05),

@@ -98,6 +98,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[30, 75, 150, 300])
     parser.add_argument("--runs", nargs="+", default=RUNS, choices=RUNS)
     args = parser.parse_args()
+    swag.keep_freed_memory()
     square = (args.size, args.size)
     photo, style = (swag.image.read(p, size=square).batch for p in (args.content, args.style))
     network = swag.backbones.create("swag/resnet")

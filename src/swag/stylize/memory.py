@@ -32,7 +32,10 @@ SHARE_BEHIND = 0.5
 """Share of what the pictures leave over that layers behind a cut may take."""
 
 LARGE = 4_000_000
-"""Pixels above which L-BFGS remembers its steps in half the precision."""
+"""Pixels above which L-BFGS remembers fewer steps, and those in half the precision."""
+
+REMEMBERED = 6
+"""Steps that it remembers then; ten end no lower (docs/performance.md)."""
 
 
 class Memory:
@@ -133,7 +136,9 @@ class Memory:
             return Adam() if settings.rate is None else Adam(rate=settings.rate)
         if settings.optimizer == "torch-lbfgs":
             return TorchLbfgs()
-        return Lbfgs(remembered=torch.bfloat16 if size[0] * size[1] > LARGE else None)
+        if size[0] * size[1] > LARGE:
+            return Lbfgs(history=REMEMBERED, remembered=torch.bfloat16)
+        return Lbfgs()
 
     @cached_property
     def _per_pixel(self) -> float:
