@@ -1,5 +1,6 @@
 """Runs fit into memory: what is decided before, and what happens where it runs out."""
 
+import importlib
 import logging
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 import swag
 from swag.config import settings
 from swag.errors import SettingsError
+from swag.stylize.device import devices_beside
 from swag.stylize.memory import Memory
 
 SHORT = {"steps": 10, "scales": 2, "size": 64}
@@ -108,6 +110,30 @@ def test_where_the_rest_does_not_fit_after_all_every_layer_is_tiled(network, cap
     assert made._cut((96, 72)).behind is None
     assert made.fallbacks == ["memory ran out at 72 x 96 pixels: all layers in tiles"]
     assert not made.gives_way(MemoryError(), (96, 72))
+
+
+def test_several_devices_share_the_tiles_and_make_the_same_picture(network, monkeypatch):
+    asked = []
+
+    def twice(device, name):
+        asked.append((device.type, name))
+        return [device, device]
+
+    alone = run(network, tile=24)
+    module = importlib.import_module("swag.stylize.memory")  # `swag.stylize` is a function, too
+    monkeypatch.setattr(module, "devices_beside", twice)
+    shared = run(network, tile=24)
+    assert set(asked) == {("cpu", "auto")}
+    assert torch.equal(shared.image.pixels, alone.image.pixels)
+
+
+def test_gpus_are_shared_only_where_the_choice_was_left_to_the_program(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    gpus = [torch.device("cuda", number) for number in range(3)]
+    assert devices_beside(torch.device("cuda"), "auto") == [torch.device("cuda"), *gpus[1:]]
+    assert devices_beside(gpus[1], "auto") == [gpus[1], gpus[0], gpus[2]]
+    assert devices_beside(gpus[1], "cuda:1") == [gpus[1]]
+    assert devices_beside(torch.device("cpu"), "auto") == [torch.device("cpu")]
 
 
 @pytest.mark.parametrize("value", ["huge", -1, "1.5", 10**9, True, None, "²"])

@@ -15,7 +15,7 @@ from swag.objective.tally import Tally
 from swag.objective.view import View
 from swag.objective.whole import Assembled, Whole
 from swag.shapes import FeatureMaps, OwnImage, OwnWhere
-from swag.tiles import Reach, Tile, grid, is_out_of_memory
+from swag.tiles import Reach, Replica, Tile, grid, in_order, is_out_of_memory
 
 T = TypeVar("T")
 
@@ -51,14 +51,15 @@ class Gathered(Kept, Protocol):
 
 
 class Sweep:
-    """Reads pictures in tiles of `side` pixels, without their halo.
+    """Reads pictures in tiles of `side` pixels, without their halo; `replicas` share them.
 
     `fallbacks` say when tiles had to be made smaller.
     """
 
-    def __init__(self, reach: Reach, side: int) -> None:
+    def __init__(self, reach: Reach, side: int, replicas: Sequence[Replica] = ()) -> None:
         self.reach = reach
         self.side = side
+        self.replicas = tuple(replicas)
         self.fallbacks: list[str] = []
 
     def gather(
@@ -85,30 +86,42 @@ class Sweep:
     def gradient(self, image: OwnImage, kept: Iterable[Kept]) -> Tensor:
         """The gradient with respect to the picture of a loss whose `pulls` are known."""
 
+        kept = list(kept)
+        layers = list(self.reach.layers)
+
+        def part(tile: Tile, replica: Replica) -> Tensor:
+            with torch.enable_grad():
+                crop = image[tile.crop].detach().to(replica.device).requires_grad_()
+                maps = replica.extract(crop, layers)
+                pulls = _pulled(kept, tile, maps, image.device)
+                (gradient,) = torch.autograd.grad([maps[layer] for layer in pulls], crop,
+                                                  list(pulls.values()))  # fmt: skip
+            return gradient.to(image.device)
+
         def once() -> Tensor:
             gradient = torch.zeros_like(image)
-            for tile, crop, maps in self._crops(image):
-                (part,) = torch.autograd.grad(
-                    list(maps.values()), crop, list(_pulled(kept, tile, maps).values())
-                )
-                gradient[tile.crop] += part
+            for tile, of_crop in in_order(part, self._grid(image), self._replicas(image)):
+                gradient[tile.crop] += of_crop
             return gradient
 
-        kept = list(kept)
-        with torch.enable_grad():
-            return self._within_memory(once)
+        return self._within_memory(once)
 
     def tiles(self, image: OwnImage) -> Iterator[tuple[Tile, FeatureMaps]]:
-        """The tiles of a picture, each with its own positions of all layers."""
-        for tile, _, maps in self._crops(image):
-            yield tile, {layer: whole[tile.inner(layer)] for layer, whole in maps.items()}
-
-    def _crops(self, image: Tensor) -> Iterator[tuple[Tile, Tensor, FeatureMaps]]:
+        """The tiles of a picture, each with its own positions of all layers; without a graph."""
         layers = list(self.reach.layers)
-        for tile in grid(self.reach, (image.shape[-2], image.shape[-1]), self.side):
-            crop = image[tile.crop].detach().requires_grad_(torch.is_grad_enabled())
-            maps = self.reach.extract(crop, layers)
-            yield tile, crop, {layer: maps[layer] for layer in layers}
+
+        def own(tile: Tile, replica: Replica) -> FeatureMaps:
+            with torch.no_grad():
+                maps = replica.extract(image[tile.crop].to(replica.device), layers)
+            return {layer: maps[layer][tile.inner(layer)].to(image.device) for layer in layers}
+
+        yield from in_order(own, self._grid(image), self._replicas(image))
+
+    def _grid(self, image: Tensor) -> Iterator[Tile]:
+        return grid(self.reach, (image.shape[-2], image.shape[-1]), self.side)
+
+    def _replicas(self, image: Tensor) -> Sequence[Replica]:
+        return self.replicas or (Replica(image.device, self.reach.extract),)
 
     def _within_memory(self, act: Callable[[], T]) -> T:
         """What `act` gives; where memory runs out, it is tried again with tiles half as wide."""
@@ -128,21 +141,27 @@ class Sweep:
                 torch.cuda.empty_cache()
 
 
-def _pulled(kept: Iterable[Kept], tile: Tile, maps: FeatureMaps) -> FeatureMaps:
-    """The gradient with respect to the maps of a crop: zero but for the tile's own positions."""
+def _pulled(
+    kept: Iterable[Kept], tile: Tile, maps: FeatureMaps, device: torch.device
+) -> FeatureMaps:
+    """The gradient with respect to the maps of a crop: zero but for the tile's own positions.
+
+    What was kept is on `device`; the gradients are where the maps are.
+    """
     inner = {
-        layer: whole[tile.inner(layer)].detach().requires_grad_() for layer, whole in maps.items()
+        layer: whole[tile.inner(layer)].detach().to(device).requires_grad_()
+        for layer, whole in maps.items()
     }
     pull = torch.stack([one.pull(inner, tile) for one in kept]).sum()
     own = torch.autograd.grad(pull, list(inner.values()), allow_unused=True)
     pulls: FeatureMaps = {}
     for (layer, whole), gradient in zip(maps.items(), own, strict=True):
         if gradient is not None and gradient.shape == whole.shape:
-            pulls[layer] = gradient
+            pulls[layer] = gradient.to(whole.device)
             continue
         pulls[layer] = torch.zeros_like(whole)
         if gradient is not None:
-            pulls[layer][tile.inner(layer)] = gradient
+            pulls[layer][tile.inner(layer)] = gradient.to(whole.device)
     return pulls
 
 

@@ -9,7 +9,7 @@ for, brings it to the pixels: two passes forward and one back, where the whole p
 Layers behind a cut, where the maps are small, can be left out of the tiles: see `behind`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ from swag.objective.tiled_reader import TiledReader
 from swag.objective.view import Part
 from swag.precision import widened
 from swag.shapes import Image, OwnImage
-from swag.tiles import Reach
+from swag.tiles import Reach, Replica
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,15 @@ class TiledObjective:
         style: OwnImage,
         penalties: Mapping[str, float] | None = None,
         behind: Behind | None = None,
+        replicas: Sequence[Replica] = (),
     ) -> "TiledObjective":
         """Describe the targets of all terms, as `Objective.of`, in tiles of `side` pixels.
 
         `reach` is that of all layers of the terms, but for those `behind` a cut, which is one of
         them. Smoothings are fitted to maps of at most 2^24 entries: larger ones, which take minutes
-        to sort, to evenly spaced positions.
+        to sort, to evenly spaced positions. `replicas` of the network share the tiles.
         """
-        sweep = Sweep(reach, side)
+        sweep = Sweep(reach, side, replicas)
         read = TiledReader(sweep, behind)
         parts = [part for term in terms for part in parts_of(term, read, start, style)]
         return cls(sweep, tuple(parts), dict(penalties or {}), behind)

@@ -1,5 +1,6 @@
 """What fits into memory: decided before the first step, and again where memory runs out."""
 
+import copy
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -11,10 +12,18 @@ from torch import Tensor
 from swag.backbones import Backbone
 from swag.config import Settings
 from swag.errors import SettingsError
-from swag.objective import PIXELS, Objective, Term, TiledObjective
+from swag.objective import PIXELS, Objective, Term, TiledObjective, with_pixels
 from swag.optimize import Adam, Lbfgs, Loss, Method, TorchLbfgs
 from swag.stylize.cuts import Cut, cuts_of, uncut
-from swag.tiles import ample_side, bytes_per_pixel, free_memory, is_out_of_memory, largest_side
+from swag.stylize.device import devices_beside
+from swag.tiles import (
+    Replica,
+    ample_side,
+    bytes_per_pixel,
+    free_memory,
+    is_out_of_memory,
+    largest_side,
+)
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -87,7 +96,9 @@ class Memory:
             return Objective.of(self.network.extract, terms, **rest)
         cut = self._cut((start.shape[-2], start.shape[-1]))
         reach = cut.reach.with_layer(PIXELS) if self._reads_pixels(terms) else cut.reach
-        self._tiled = TiledObjective.of(reach, side, terms, behind=cut.behind, **rest)
+        self._tiled = TiledObjective.of(
+            reach, side, terms, behind=cut.behind, replicas=self._replicas, **rest
+        )
         self._tiled.sweep.fallbacks = self.fallbacks
         return self._tiled
 
@@ -143,6 +154,18 @@ class Memory:
     @cached_property
     def _per_pixel(self) -> float:
         return bytes_per_pixel(self.network.extract, self._layers, self._picture)
+
+    @cached_property
+    def _replicas(self) -> list[Replica]:
+        """The network on every GPU, where there are several to share the tiles."""
+        devices = devices_beside(self.device, self.settings.device)
+        if len(devices) == 1:
+            return []
+        networks = [self.network, *(copy.deepcopy(self.network).to(d) for d in devices[1:])]
+        return [
+            Replica(device, with_pixels(network.extract))
+            for device, network in zip(devices, networks, strict=True)
+        ]
 
     @cached_property
     def _cuts(self) -> list[Cut]:

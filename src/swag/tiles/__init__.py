@@ -21,16 +21,19 @@ from swag.tiles.memory import (
     largest_side,
 )
 from swag.tiles.reach import Extract, Reach, probe
+from swag.tiles.replicas import Replica, in_order
 
 __all__ = [
     "Extract",
     "Place",
     "Reach",
+    "Replica",
     "Tile",
     "ample_side",
     "bytes_per_pixel",
     "free_memory",
     "grid",
+    "in_order",
     "is_out_of_memory",
     "largest_side",
     "probe",
