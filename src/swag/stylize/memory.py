@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from swag.config import Settings
 from swag.errors import SettingsError
 from swag.objective import Objective, Term, TiledObjective, with_pixels
 from swag.optimize import Adam, Lbfgs, Loss, Method, TorchLbfgs
+from swag.precision import Precision
 from swag.tiles import (
     Reach,
     bytes_per_pixel,
@@ -74,8 +75,11 @@ class Memory:
         start: Tensor,
         style: Tensor,
         penalties: Mapping[str, float],
+        precision: Precision = "float32",
     ) -> Loss:
         """The objective, in tiles where the picture is too large for the memory.
+
+        `precision` is that of the network's passes; in tiles they are in float32 all the same.
 
         Raises:
             SettingsError: the network cannot be computed in tiles.
@@ -83,7 +87,9 @@ class Memory:
         side = self.side((start.shape[-2], start.shape[-1]))
         rest = {"start": start, "style": style, "penalties": penalties}
         if side == 0:
-            return Objective.of(self.network.extract, terms, **rest)  # type: ignore[arg-type]
+            narrow = partial(self.network.extract, precision="bfloat16")
+            extract = self.network.extract if precision == "float32" else narrow
+            return Objective.of(extract, terms, **rest)  # type: ignore[arg-type]
         layers = list(dict.fromkeys(layer for term in terms for layer in term.layers))
         reach = probe(with_pixels(self.network.extract), layers, start)
         self._tiled = TiledObjective.of(reach, side, terms, **rest)  # type: ignore[arg-type]
