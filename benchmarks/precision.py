@@ -1,19 +1,19 @@
 """What passes in bfloat16 gain and what they cost: passes by themselves, and whole runs.
 
     python benchmarks/precision.py passes [--networks swag/resnet ...] [--sizes 64 128 256 512]
-    python benchmarks/precision.py runs --contents DIR --styles DIR [--size 512] [--steps 300]
+    python benchmarks/precision.py runs --contents FILE... --styles FILE... [--size 512]
 
 `passes` makes a pass forward and back in both precisions, in turns; the pulls on the layers are
 random. Errors of maps (the worst layer) and gradient are lengths of differences over lengths.
 
-`runs` makes whole runs in turns, with the end of the last scale in float32: `coarse` sees all
-scales but the last in bfloat16, `half` and `most` also half and three quarters of the steps at the
-last, `all` every step. `moved` is float32 from a photo changed by less than the eighth bit: what
-two runs differ by for no reason. Numbers are told against float32 on the same pair of pictures: the
-mean ratio, its standard deviation, and for how many pairs it is below one. `cpu` is the time of a
-run without reading pictures and network; `loss` is the run's own at its end, in float32; the others
-are errors under judges that were not optimised (`swag.experiments`). `--restart` lets L-BFGS forget
-its history where the precision changes.
+`runs` makes whole runs in turns: `coarse` sees the scales from `--smallest` pixels on, but for the
+last, in bfloat16, `half` and `most` also half and three quarters of the steps at the last, `all`
+every step. Contents and styles are paired in their order. `moved` is float32 from a photo changed
+by less than the eighth bit: what two runs differ by for no reason. Numbers are told against float32
+on the same pair of pictures: the mean ratio, its standard deviation, and for how many pairs it is
+below one. `cpu` is the time of a run without reading pictures and network; `loss` is the default's
+at full size, in float32; the others are errors under judges that were not optimised
+(`swag.experiments`). `--restart` lets L-BFGS forget its history where the precision changes.
 """
 
 import argparse
@@ -85,12 +85,13 @@ def _off(narrow: Tensor, wide: Tensor) -> float:
 
 def runs(args: argparse.Namespace) -> None:
     """Print a line for each side: its numbers over those of float32."""
+    precision.SMALLEST = args.smallest
     if args.restart:
         kept = precision.after
         precision.after = lambda state, end: replace(kept(state, end), memory={})
     network = swag.backbones.create(args.backbone, edits=("reflect",))
     found: dict[str, list[dict[str, float]]] = {side: [] for side in args.sides}
-    for content, style in _pairs(args):
+    for content, style in zip(args.contents, args.styles, strict=True):
         judge = _judge(network, content, style, args.size)
         for side in args.sides:
             made = _run(network, content, style, side, args)
@@ -107,14 +108,6 @@ def _told(rows: list[dict[str, float]], base: list[dict[str, float]], name: str)
     ratios = [row[name] / one[name] for row, one in zip(rows, base, strict=True)]
     below = sum(ratio < 1 for ratio in ratios)
     return f"{statistics.mean(ratios):.3f} ({statistics.pstdev(ratios):.3f}), {below}"
-
-
-def _pairs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
-    """Contents and styles in turn, spread over their folders."""
-    contents, styles = (sorted(folder.iterdir()) for folder in (args.contents, args.styles))
-    return [
-        (contents[i * 5 % len(contents)], styles[i * 7 % len(styles)]) for i in range(args.pairs)
-    ]
 
 
 def _run(
@@ -176,13 +169,13 @@ def main() -> None:
     one.add_argument("--rounds", type=int, default=7)
     one.set_defaults(act=passes)
     two = commands.add_parser("runs")
-    two.add_argument("--contents", type=Path, required=True)
-    two.add_argument("--styles", type=Path, required=True)
+    two.add_argument("--contents", type=Path, nargs="+", required=True)
+    two.add_argument("--styles", type=Path, nargs="+", required=True)
     two.add_argument("--backbone", default="swag/resnet")
     two.add_argument("--method")
     two.add_argument("--size", type=int, default=512)
     two.add_argument("--steps", type=int, default=300)
-    two.add_argument("--pairs", type=int, default=6)
+    two.add_argument("--smallest", type=int, default=precision.SMALLEST)
     two.add_argument("--sides", nargs="+", default=list(SHARES), choices=list(SHARES))
     two.add_argument("--restart", action="store_true")
     two.set_defaults(act=runs)

@@ -118,15 +118,47 @@ def test_a_gpu_is_asked_for_bfloat16_that_is_not_emulated(answer, monkeypatch):
     assert not here.has_fast_bfloat16(torch.device("mps"))
 
 
-def test_what_was_asked_for_is_had_where_it_can_be(fast):
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ({}, "bfloat16"),
+        ({"precision": "float32"}, "float32"),
+        ({"smoothing": "softmax:temperature=auto"}, "float32"),
+        ({"optimizer": "torch-lbfgs"}, "float32"),
+        ({"optimizer": "adam"}, "float32"),
+        ({"method": "strotss"}, "float32"),
+        ({"preset": "quick"}, "float32"),
+        ({"steps": 100}, "float32"),
+        ({"preset": "quality"}, "bfloat16"),
+        ({"backbone": "torchvision/resnet50"}, "float32"),
+        ({"backbone": "torchvision/resnet50", "precision": "bfloat16"}, "bfloat16"),
+        ({"preset": "paper", "precision": "auto"}, "float32"),
+        ({"smoothing": "softmax", "precision": "bfloat16"}, "bfloat16"),
+    ],
+)
+def test_auto_is_bfloat16_where_that_is_fast_and_was_tried(overrides, expected, fast):
+    fast(True)
+    assert precision_of(settings(**overrides), torch.device("cpu"), []) == expected
+
+
+def test_auto_is_float32_where_bfloat16_is_slow_and_what_is_asked_for_is_had(fast):
     fast(False)
-    told: list[str] = []
-    assert precision_of("bfloat16", torch.device("cpu"), told) == "bfloat16"
-    assert precision_of("float32", torch.device("cuda"), told) == "float32"
+    cpu, told = torch.device("cpu"), []
+    assert precision_of(settings(), cpu, told) == "float32"
+    assert precision_of(settings(precision="bfloat16"), cpu, told) == "bfloat16"
+    assert precision_of(settings(), cpu, told, was="bfloat16") == "bfloat16"
+    fast(True)
+    assert precision_of(settings(), cpu, told, was="float32") == "float32"
     assert told == []
+
+
+def test_metal_stays_with_float32_and_says_so():
+    told: list[str] = []
     for _ in range(2):
-        assert precision_of("bfloat16", torch.device("mps"), told) == "float32"
+        chosen = settings(precision="bfloat16")
+        assert precision_of(chosen, torch.device("mps"), told) == "float32"
     assert told == ["no passes in bfloat16 on mps: in float32"]
+    assert precision_of(settings(), torch.device("mps"), []) == "float32"
 
 
 def test_every_run_ends_in_float32():

@@ -75,7 +75,7 @@ class Settings(BaseModel):
         "auto", description="side of tiles in pixels; 0: all at once; auto: where it must be"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="of the network's passes, before the last steps"
+        "auto", description="of the network's passes at large scales, before the last steps"
     )
     device: Word = "auto"
 

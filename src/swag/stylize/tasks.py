@@ -108,7 +108,7 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
     network.to(device)
     fallbacks = [] if paused is None else list(paused.standing.fallbacks)
     was = None if earlier is None else earlier.precision
-    precision = precision_of(chosen.precision, device, fallbacks, was=was)
+    precision = precision_of(chosen, device, fallbacks, was=was)
     run = Run(chosen, task, network, inputs, device, last, fallbacks, precision)
     run.check()
     if earlier is not None:
