@@ -12,7 +12,7 @@ import swag
 from swag import checkpoint
 from swag.errors import CheckpointError
 from swag.optimize import Adam, Lbfgs, Point, TorchLbfgs
-from swag.stylize import keeping, memory, pause
+from swag.stylize import keeping, memory, pause, precision
 
 NETWORK = swag.backbones.create("swag/resnet", weights="random", edits=("reflect",))
 
@@ -33,6 +33,9 @@ RUNS = {
     "tiled": {"tile": 32},
     "tiled adam": {"tile": 32, "optimizer": "adam"},
     "matched": {"smoothing": "power", "matched": "gradient"},
+    "bfloat16": {"precision": "bfloat16"},
+    "bfloat16 adam": {"precision": "bfloat16", "optimizer": "adam", "jitter": 3},
+    "bfloat16 noise": {"precision": "bfloat16", "normalisation": "initial"},
 }
 
 
@@ -53,9 +56,10 @@ def begun(path: Path, stop: int, **overrides) -> None:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_resumed_run_equals_one_that_never_stopped(name, tmp_path: Path):
+def test_a_resumed_run_equals_one_that_never_stopped(name, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(precision, "SMALLEST", 16)  # pictures as small as these count, too
     whole = []
-    for update in swag.iterate(PHOTO, PAINTING, backbone=NETWORK, **SMALL, **RUNS[name]):
+    for update in swag.iterate(PHOTO, PAINTING, backbone=NETWORK, **{**SMALL, **RUNS[name]}):
         update.save_checkpoint(tmp_path / f"{update.index}.ckpt")
         whole.append(update)
     for stop in (1, 2, 3):  # within the first scale, at its end, within the second

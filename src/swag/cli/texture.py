@@ -18,6 +18,7 @@ def texture(  # noqa: PLR0913 - the arguments of a command are its options
     seed: options.Seed = None,
     device: options.Device = None,
     tile: options.Tile = None,
+    precision: options.Precision = None,
     resume: options.Resume = None,
     checkpoint_every: options.Every = options.SECONDS,
     no_metadata: options.NoMetadata = False,
@@ -41,6 +42,7 @@ def texture(  # noqa: PLR0913 - the arguments of a command are its options
         seed=seed,
         device=device,
         tile=tile,
+        precision=precision,
     )
     path = options.output_of(output, resume, style, "-texture")
     out = Output(path, overwrite, quiet, json, resume, checkpoint_every, not no_metadata)

@@ -29,6 +29,7 @@ _PAPER = {
     "pixel_range": 0.0,
     "total_variation": 0.0,
     "content_weight": 1.0,
+    "precision": "float32",
 }
 
 _PRESETS = (

@@ -74,6 +74,9 @@ class Settings(BaseModel):
     tile: Literal["auto"] | Annotated[int, Field(ge=0, le=LARGEST_SIZE)] = Field(
         "auto", description="side of tiles in pixels; 0: all at once; auto: where it must be"
     )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the network's passes at large scales, before the last steps"
+    )
     device: Word = "auto"
 
     @field_validator("tile", mode="before")

@@ -30,6 +30,7 @@ BASE: Mapping[str, Any] = MappingProxyType(
         "parametrisation": "pixels",
         "total_variation": 1.0,
         "pixel_range": 1.0,
+        "precision": "float32",
         "smooth_content": True,
     }
 )

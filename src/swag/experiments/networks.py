@@ -15,6 +15,7 @@ from swag.backbones.family import ThinNetwork, from_state
 from swag.backbones.initialisation import seeded
 from swag.backbones.weights import sha256
 from swag.errors import WeightsError
+from swag.precision import Precision
 from swag.shapes import FeatureMaps, Image
 
 
@@ -143,9 +144,15 @@ class Rescaled(Backbone):
         vars(self).update(vars(network))
         self._units = dict(units)
 
-    def extract(self, image: Image, layers: Iterable[str] | None = None) -> FeatureMaps:
+    def extract(
+        self,
+        image: Image,
+        layers: Iterable[str] | None = None,
+        *,
+        precision: Precision = "float32",
+    ) -> FeatureMaps:
         """See `Backbone.extract`."""
-        maps = super().extract(image, layers)
+        maps = super().extract(image, layers, precision=precision)
         return {layer: self._in_units(layer, features) for layer, features in maps.items()}
 
     def _in_units(self, layer: str, features: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import copy
 import logging
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from swag.config import Settings
 from swag.errors import SettingsError
 from swag.objective import PIXELS, Objective, Term, TiledObjective, with_pixels
 from swag.optimize import Adam, Lbfgs, Loss, Method, TorchLbfgs
+from swag.precision import Precision
 from swag.stylize.cuts import Cut, cuts_of, uncut
 from swag.stylize.device import devices_beside
 from swag.tiles import (
@@ -84,8 +85,11 @@ class Memory:
         start: Tensor,
         style: Tensor,
         penalties: Mapping[str, float],
+        precision: Precision = "float32",
     ) -> Loss:
         """The objective, in tiles where the picture is too large for the memory.
+
+        `precision` is that of the network's passes; in tiles they are in float32 all the same.
 
         Raises:
             SettingsError: the network cannot be computed in tiles.
@@ -93,7 +97,9 @@ class Memory:
         side = self.side((start.shape[-2], start.shape[-1]))
         rest: dict[str, Any] = {"start": start, "style": style, "penalties": penalties}
         if side == 0:
-            return Objective.of(self.network.extract, terms, **rest)
+            narrow = partial(self.network.extract, precision="bfloat16")
+            extract = self.network.extract if precision == "float32" else narrow
+            return Objective.of(extract, terms, **rest)
         cut = self._cut((start.shape[-2], start.shape[-1]))
         reach = cut.reach.with_layer(PIXELS) if self._reads_pixels(terms) else cut.reach
         self._tiled = TiledObjective.of(

@@ -17,6 +17,7 @@ from swag import checkpoint
 from swag.config import Settings
 from swag.errors import CheckpointError, SwagError
 from swag.optimize import Lbfgs, State
+from swag.precision import Precision
 from swag.schedule import Scale
 from swag.stylize.record import Identity, Name, Number, Sha256, Task, versions
 
@@ -52,6 +53,7 @@ class Standing(BaseModel):
     settings: Settings
     inputs: dict[Name, Sha256]
     weights: Sha256
+    precision: Precision = "float32"
     scale: int = Field(ge=0, lt=12)
     index: int = Field(ge=0)
     state: Numbers
@@ -69,6 +71,11 @@ class Paused:
     standing: Standing
     state: State
     start: Tensor | None
+
+    @property
+    def precision(self) -> Precision:
+        """What the passes are computed in, before the last steps."""
+        return self.standing.precision
 
     def settings_with(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The run's own settings with others given; whether they agree is checked later."""
@@ -129,6 +136,7 @@ def save(path: Path, update: "Update") -> None:
         settings=identity.settings,
         inputs=dict(identity.inputs),
         weights=identity.weights,
+        precision=identity.precision,
         scale=update.scale,
         index=update.index,
         state=Numbers(**{name: getattr(state, name) for name in _NUMBERS}),

@@ -20,6 +20,7 @@ from swag.config import Settings
 from swag.config.load import brief
 from swag.errors import SettingsError, SwagError
 from swag.image import read_metadata
+from swag.precision import Precision
 
 Task = Literal["stylize", "texture", "reconstruct"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -31,13 +32,14 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 class Identity:
     """A run's task, settings and inputs, and the network that looks at them.
 
-    `inputs` are SHA-256 by the name of the input.
+    `inputs` are SHA-256 by the name of the input. `precision` is what the setting came to.
     """
 
     task: Task
     settings: Settings
     inputs: Mapping[str, str]
     network: Backbone
+    precision: Precision = "float32"
 
     @cached_property
     def weights(self) -> str:
@@ -49,7 +51,8 @@ class Made(BaseModel):
     """How a picture was made, beside its settings.
 
     `step` counts the steps done, of the settings' `steps`; `fallbacks` say what the run had to do
-    otherwise than asked, as for lack of memory.
+    otherwise than asked, as for lack of memory. `precision` is what the setting came to there: a
+    run of it anew computes in the same, wherever that is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +61,7 @@ class Made(BaseModel):
     versions: dict[Name, Name] = Field(max_length=16)
     inputs: dict[Name, Sha256] = Field(max_length=1024)
     weights: Sha256
+    precision: Precision = "float32"
     step: int = Field(ge=0, le=1_000_000)
     finished: bool
     fallbacks: tuple[Name, ...] = Field((), max_length=64)
@@ -79,6 +83,7 @@ class Made(BaseModel):
             versions=versions(),
             inputs=dict(identity.inputs),
             weights=identity.weights,
+            precision=identity.precision,
             step=step,
             finished=finished,
             fallbacks=fallbacks,
@@ -93,6 +98,11 @@ class Recorded:
     name: str
     settings: Settings
     made: Made
+
+    @property
+    def precision(self) -> Precision:
+        """What the passes were computed in, before the last steps."""
+        return self.made.precision
 
     def settings_with(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The settings of the picture, some of them changed.

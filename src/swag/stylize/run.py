@@ -15,10 +15,12 @@ from swag.image import Picture, fitted, resize
 from swag.jitter import Jittered
 from swag.optimize import Loss, Method, State, Step, optimize, shown
 from swag.parametrisation import Parametrisation
+from swag.precision import Precision
 from swag.schedule import Scale, plan
 from swag.stylize.inputs import Inputs
 from swag.stylize.memory import Memory
 from swag.stylize.pause import Paused
+from swag.stylize.precision import Part, after, parts_of
 from swag.stylize.recolour import Finish
 from swag.stylize.record import Identity, Task
 from swag.stylize.terms import Place, content_terms, places_of, style_terms
@@ -33,6 +35,7 @@ class Run:
     """A task, its settings and pictures, and the network that looks at them.
 
     `fallbacks` say what the run has had to do otherwise than asked; they stand in its picture.
+    `precision` is what the setting of that name has come to (see `swag.stylize.precision`).
     """
 
     settings: Settings
@@ -42,6 +45,7 @@ class Run:
     device: torch.device
     finish: Finish | None = None
     fallbacks: list[str] = field(default_factory=list)
+    precision: Precision = "float32"
 
     def updates(self, paused: Paused | None = None) -> Iterator[Update]:
         """Yield an update after each step of each scale.
@@ -69,22 +73,29 @@ class Run:
         self, number: int, size: Size, state: State, method: Method, began: float,
         paused: Paused | None,
     ) -> Iterator[Update]:  # fmt: skip
-        """The steps of a scale; where memory runs out they go on, in tiles."""
+        """The steps of a scale, part by part; where memory runs out they go on, in tiles."""
         start, looks = (None, 0) if paused is None else (paused.start, paused.standing.looks)
-        steps, average = self.scales[number].steps, self.settings.average
-        while True:
+        parts = [part for part in self._parts(number) if state.step <= part.end]
+        while parts:
+            end, precision = parts[0]
             try:
-                stage = self._stage(number, size, state, start, looks)
+                stage = self._stage(number, size, state, start, looks, precision)
                 if paused is not None:
                     yield self._kept(stage, state, paused)
                     paused = None
-                for step in optimize(state, stage.loss, method, steps=steps, average=average):
+                average = self.settings.average
+                for step in optimize(state, stage.loss, method, steps=end, average=average):
                     state, start, looks = step.state, stage.start, stage.looks
                     yield self._update(stage, step, time.perf_counter() - began)
-                return
+                parts, state, start, looks = parts[1:], after(state, end), stage.start, stage.looks
             except Exception as error:
                 if not self.memory.gives_way(error, size):
                     raise
+
+    def _parts(self, number: int) -> list[Part]:
+        """The parts of a scale: what its passes are computed in, up to which step."""
+        last = number + 1 == len(self.scales)
+        return parts_of(self.scales[number], self.precision, last=last)
 
     @cached_property
     def scales(self) -> tuple[Scale, ...]:
@@ -99,19 +110,25 @@ class Run:
     @cached_property
     def identity(self) -> Identity:
         """What makes this run what it is."""
-        return Identity(self.task, self.settings, self.inputs.hashes, self.network)
+        hashes = self.inputs.hashes
+        return Identity(self.task, self.settings, hashes, self.network, self.precision)
 
     def _stage(
-        self, number: int, size: Size, state: State, start: Tensor | None, looks: int
-    ) -> "Stage":
+        self, number: int, size: Size, state: State, start: Tensor | None, looks: int,
+        precision: Precision,
+    ) -> "Stage":  # fmt: skip
         """What is minimised at a scale; `start` and `looks` where it has begun before."""
         if start is None:
             start = self.form.decode(state.image, size)
-        seen = self._seen(size, self.scales[number].size, start.to(self.device))
+        if self.memory.side(size):
+            precision = "float32"  # as it is in tiles
+        long_side = self.scales[number].size
+        seen = self._seen(size, long_side, start.to(self.device), precision)
         if isinstance(seen, Jittered):
             # The loop looks at its latest picture again.
             seen.count = max(0, looks - 1)
-        return Stage(number, size, start if self._start_counts else None, seen, self.form)
+        kept = start if self._start_counts else None
+        return Stage(number, size, kept, seen, self.form, precision)
 
     def _update(self, stage: "Stage", step: Step, seconds: float) -> Update:
         done = sum(scale.steps for scale in self.scales[: stage.number])
@@ -120,7 +137,7 @@ class Run:
             done + step.index, self.settings.steps, stage.number, len(self.scales), stage.size,
             stage.decode(step.image), alpha if stage.number + 1 == len(self.scales) else None,
             step.losses, seconds, self.settings, step.state, self.finish, stage.decode,
-            self.identity, stage.start, stage.looks, tuple(self.fallbacks),
+            self.identity, stage.start, stage.looks, tuple(self.fallbacks), stage.precision,
         )  # fmt: skip
 
     def _kept(self, stage: "Stage", state: State, paused: Paused) -> Update:
@@ -154,9 +171,9 @@ class Run:
         """What the optimiser moves."""
         return parametrisation.get(self.settings.parametrisation)
 
-    def _seen(self, size: Size, long_side: int, start: Tensor) -> Loss:
+    def _seen(self, size: Size, long_side: int, start: Tensor, precision: Precision) -> Loss:
         """The loss of a picture, jittered where that is asked for."""
-        objective: Loss = self._objective(size, long_side, start)
+        objective: Loss = self._objective(size, long_side, start, precision)
         if self.settings.jitter or self.settings.jitter_scale:
             return Jittered(
                 objective, self.settings.seed, self.settings.jitter, self.settings.jitter_scale
@@ -188,7 +205,7 @@ class Run:
         of = paintings[0] if paintings else self.inputs.canvas
         return of.batch.mean((2, 3), keepdim=True).to(self.device) + 0.2 * (noise - 0.5)
 
-    def _objective(self, size: Size, long_side: int, start: Tensor) -> Loss:
+    def _objective(self, size: Size, long_side: int, start: Tensor, precision: Precision) -> Loss:
         photo = None if self.inputs.photo is None else self._at(self.inputs.photo, size)
         styles = self._styles(long_side)
         other = start if photo is None else photo
@@ -201,6 +218,7 @@ class Run:
             [term for term in terms if term.weight > 0],
             start=start,
             style=styles[0] if styles else other,
+            precision=precision,
             penalties={
                 "total_variation": self.settings.total_variation,
                 "pixel_range": self.settings.pixel_range * (1 if self._relative else 0),
@@ -243,13 +261,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Stage:
-    """One scale of a run: what is minimised there; `start` where targets depend on it."""
+    """A part of a scale: what is minimised there; `start` where targets depend on it."""
 
     number: int
     size: Size
     start: Tensor | None
     seen: Loss
     form: Parametrisation
+    precision: Precision
 
     def decode(self, latents: Tensor) -> Tensor:
         """The picture for which latents stand."""

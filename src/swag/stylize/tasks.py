@@ -11,6 +11,7 @@ from swag.image import Source
 from swag.stylize.device import device_of
 from swag.stylize.inputs import Inputs, read_inputs
 from swag.stylize.pause import Paused, load
+from swag.stylize.precision import precision_of
 from swag.stylize.recolour import recoloured
 from swag.stylize.record import Recorded, Task, recorded
 from swag.stylize.run import Run
@@ -41,7 +42,13 @@ def finish(updates: Iterator[Update]) -> Result:
     last = None
     for last in updates:
         trace.append(
-            {"step": last.index, "size": list(last.size), "seconds": last.seconds, **last.losses}
+            {
+                "step": last.index,
+                "size": list(last.size),
+                "seconds": last.seconds,
+                "precision": last.precision,
+                **last.losses,
+            }
         )
     if last is None:
         raise SettingsError("the run made no step; give more steps or another start")
@@ -100,7 +107,9 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
     backbones.check_finite(network)
     network.to(device)
     fallbacks = [] if paused is None else list(paused.standing.fallbacks)
-    run = Run(chosen, task, network, inputs, device, last, fallbacks)
+    was = None if earlier is None else earlier.precision
+    precision = precision_of(chosen, device, fallbacks, was=was)
+    run = Run(chosen, task, network, inputs, device, last, fallbacks, precision)
     run.check()
     if earlier is not None:
         earlier.check_network(run.identity)

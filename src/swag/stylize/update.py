@@ -10,6 +10,7 @@ from torch import Tensor
 from swag.config import Settings
 from swag.image import Picture, write
 from swag.optimize import State
+from swag.precision import Precision
 from swag.stylize import pause
 from swag.stylize.record import Identity, Made, Task, texts
 
@@ -27,7 +28,8 @@ class Update:
     `state` is that of the optimiser at this scale, live: save or copy it before the next step.
     `decode` makes a picture of what the optimiser moves. `start` is the first picture of this
     scale, where targets depend on it; `looks` counts the random views of the picture; `fallbacks`
-    say what had to be done otherwise than asked.
+    say what had to be done otherwise than asked; `precision` is that of the passes from which
+    `losses` come, which are themselves never less than float32.
     """
 
     index: int
@@ -47,6 +49,7 @@ class Update:
     start: Tensor | None = None
     looks: int = 0
     fallbacks: tuple[str, ...] = ()
+    precision: Precision = "float32"
 
     @property
     def image(self) -> Picture:

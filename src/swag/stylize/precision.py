@@ -1,0 +1,94 @@
+"""Which passes of a run are in bfloat16: those at its larger scales, but for the end of the last.
+
+The end is in float32, so that the picture is one of the loss that was asked for. Small scales
+are in float32, too: they place the large forms, and a pass there is too short to be worth it.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import NamedTuple
+
+import torch
+
+from swag.config import Settings
+from swag.optimize import State
+from swag.precision import NARROW_DEVICES, Precision, has_fast_bfloat16
+from swag.schedule import Scale
+
+SHARE = 0.75
+"""Of the steps at the last scale, how many see the picture through passes in bfloat16."""
+
+SMALLEST = 256
+"""Pixels of the long side below which passes are in float32."""
+
+TRIED: Mapping[str, str] = MappingProxyType({
+    "backbone": "swag/resnet", "weights": "pretrained", "style_loss": "bures",
+    "content_loss": "content", "smoothing": "none", "optimizer": "lbfgs",
+    "parametrisation": "pixels", "start": "content",
+})  # fmt: skip
+"""Settings under which `auto` may be bfloat16, as results were compared there: docs/performance.md.
+
+A softmax at a low temperature makes much of a small error, torch's L-BFGS tests its steps against
+absolute numbers, and the gradient of a ResNet-50 is off by a third: none of them was tried.
+"""
+
+TRIED_SIZE, TRIED_STEPS = 512, 200
+"""Long side and steps below which `auto` is float32: a last scale of 256 pixels has too few steps
+left at its end to make up for what it did in bfloat16."""
+
+WIDE: Precision = "float32"
+
+
+class Part(NamedTuple):
+    """Steps of a scale, up to the one before `end`, whose passes have the same precision."""
+
+    end: int
+    precision: Precision
+
+
+def precision_of(
+    settings: Settings,
+    device: torch.device,
+    fallbacks: list[str],
+    *,
+    was: Precision | None = None,
+) -> Precision:
+    """What the setting comes to on a device; `was` is what it came to in a run made before.
+
+    Where it cannot be had, `fallbacks` is where that is written down.
+    """
+    chosen = settings.precision
+    if chosen == "auto":
+        chosen = was or ("bfloat16" if has_fast_bfloat16(device) and _is_tried(settings) else WIDE)
+    if chosen == WIDE or device.type in NARROW_DEVICES:
+        return chosen
+    words = f"no passes in bfloat16 on {device.type}: in float32"
+    if words not in fallbacks:
+        fallbacks.append(words)
+        logging.getLogger("swag").warning(words)
+    return WIDE
+
+
+def _is_tried(settings: Settings) -> bool:
+    """Whether bfloat16 was found to cost runs like this one nothing."""
+    alike = all(getattr(settings, name) == value for name, value in TRIED.items())
+    return alike and settings.size >= TRIED_SIZE and settings.steps >= TRIED_STEPS
+
+
+def parts_of(scale: Scale, precision: Precision, *, last: bool) -> list[Part]:
+    """The parts of a scale, in their order; the last scale ends in float32."""
+    narrow = int(scale.steps * SHARE) if last else scale.steps
+    if precision == WIDE or narrow == 0 or scale.size < SMALLEST:
+        return [Part(scale.steps, WIDE)]
+    parts = [Part(narrow, precision), Part(scale.steps, WIDE)]
+    return parts if narrow < scale.steps else parts[:1]
+
+
+def after(state: State, end: int) -> State:
+    """Where the next part begins: its values of the loss are not those of the part before.
+
+    What the optimiser remembers stays: without it L-BFGS ended higher, for every pair tried.
+    """
+    return replace(state, step=end, best=None, best_value=float("inf"))
