@@ -26,7 +26,7 @@ from swag.experiments.studies.pairs import (
 )
 from swag.experiments.study import Plan, Row, Section, Study
 from swag.experiments.twins import BASE as TWIN
-from swag.experiments.twins import Twin, top1, twins
+from swag.experiments.twins import SHORTER, Twin, top1, twins
 
 SWITCHES: Mapping[str, Mapping[str, Any]] = {
     "no shortcuts": {"shortcuts": False},
@@ -124,12 +124,15 @@ def _alike(plan: Plan, runs: list[Run]) -> list[Section]:
     if not others:
         return []
     pairs = [(network.name, base) for network in others]
-    weighed = [(one_weight(name), one_weight(base)) for name, _ in pairs]
+    # Both learn little: what is left between them is the shortcuts.
+    pairs.append(("t-no shortcuts", f"t-{SHORTER}"))
+    weighed = [(one_weight(name), one_weight(against)) for name, against in pairs]
     known = {network.name: top1(network) for network in plan.twins}
     rows: list[Row] = [
         {**row, "top-1": known[row["variant"].removesuffix(one_weight(""))]}
         for row in rows_of(runs, [*pairs, *weighed])
     ]
+    alike = gap_of(runs, "t-no shortcuts", f"t-{SHORTER}")
     without, under_one = (gap_of(runs, f("t-no shortcuts"), f(base)) for f in (str, one_weight))
     return [
         Section(
@@ -138,7 +141,9 @@ def _alike(plan: Plan, runs: list[Run]) -> list[Section]:
             words(without, "Without shortcuts a network trained as long is better",
                   "Without shortcuts a network trained as long is worse")
             + " " + words(under_one, "Under one weight it is better",
-                          "Under one weight it is worse"),
+                          "Under one weight it is worse")
+            + " " + words(alike, "Against shortcuts that learnt as little it is better",
+                          "Against shortcuts that learnt as little it is worse"),
             "see the p of each row",
             rows,
             effects(runs, [*pairs, *weighed]),
