@@ -11,13 +11,14 @@ with a file is an ImageError of one line.
 
 from swag.image.encode import extensions
 from swag.image.metadata import read_metadata
-from swag.image.raster import MAX_PIXELS, Picture
+from swag.image.raster import MAX_PIXELS, MOST_PIXELS, Picture
 from swag.image.read import Source, read
 from swag.image.resize import fitted, resize
 from swag.image.write import check_writable, write
 
 __all__ = [
     "MAX_PIXELS",
+    "MOST_PIXELS",
     "Picture",
     "Source",
     "check_writable",
