@@ -5,8 +5,8 @@
     write("out.png", replace(photo, pixels=result), metadata={"swag": settings})
     read_metadata("out.png")["swag"]
 
-This package is the only part that knows Pillow, tifffile and imagecodecs. Whatever is wrong
-with a file is an ImageError of one line.
+This package is the only part that knows Pillow, tifffile, imagecodecs and libvips. Whatever is
+wrong with a file is an ImageError of one line.
 """
 
 from swag.image.encode import extensions
