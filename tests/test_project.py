@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 CODE = sorted(
     path for folder in ("src", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )
-HEAVY = ("gradio", "matplotlib", "onnx", "ray", "rich", "timm", "typer")
+HEAVY = ("gradio", "matplotlib", "onnx", "pyvips", "ray", "rich", "timm", "typer")
 EXTRAS_TESTED = ("timm", "dev")
 
 # Written so that this file does not find itself.

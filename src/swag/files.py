@@ -21,7 +21,8 @@ def write_whole(
     """
     descriptor, temporary = open_temporary(path)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        # Opened by its name, since there are libraries that look for it.
+        with open(temporary, "wb", opener=lambda *_: descriptor) as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())

@@ -5,19 +5,20 @@
     write("out.png", replace(photo, pixels=result), metadata={"swag": settings})
     read_metadata("out.png")["swag"]
 
-This package is the only part that knows Pillow, tifffile and imagecodecs. Whatever is wrong
-with a file is an ImageError of one line.
+This package is the only part that knows Pillow, tifffile, imagecodecs and libvips. Whatever is
+wrong with a file is an ImageError of one line.
 """
 
 from swag.image.encode import extensions
 from swag.image.metadata import read_metadata
-from swag.image.raster import MAX_PIXELS, Picture
+from swag.image.raster import MAX_PIXELS, MOST_PIXELS, Picture
 from swag.image.read import Source, read
 from swag.image.resize import fitted, resize
 from swag.image.write import check_writable, write
 
 __all__ = [
     "MAX_PIXELS",
+    "MOST_PIXELS",
     "Picture",
     "Source",
     "check_writable",

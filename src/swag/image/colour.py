@@ -25,25 +25,36 @@ def srgb_profile() -> bytes:
     return bytes(profile)
 
 
+def usable_profile(raster: Raster, name: str) -> bytes | None:
+    """The profile of a picture, tried on one pixel of it; None, with a warning, if it is of no use.
+
+    Of no use is one that is broken, larger than 4 MiB or made for other colours than the picture
+    has; more than 1 MiB in a PNG is refused by Pillow, and so is the file.
+    """
+    profile = raster.profile
+    if not profile or profile == srgb_profile():
+        return None
+    try:
+        _transform(raster.samples[:1, :1], raster.colours, profile)
+    except (imagecodecs.CmsError, ValueError) as error:
+        warnings.warn(
+            f"{name}: its colour profile cannot be used ({one_line(error)}); its colours are "
+            "read as if it had none",
+            stacklevel=2,
+        )
+        return None
+    return profile
+
+
 def to_srgb(raster: Raster, name: str) -> Array:
     """The colours of a raster as sRGB in [0, 1], height x width x 3, float32.
 
-    A profile is followed with its perceptual intent, through 16 bits. One that is broken, larger
-    than 4 MiB or made for other colours than the picture has is ignored with a warning; more than
-    1 MiB in a PNG is refused by Pillow, and so is the file. Without a profile,
-    values are sRGB; CMYK is then (1 - C)(1 - K), which is what viewers show. Gamma and primaries
-    that a PNG or AVIF declares without a profile are ignored.
+    A profile, which must be a usable one, is followed with its perceptual intent, through 16 bits.
+    Without one values are sRGB; CMYK is then (1 - C)(1 - K), which is what viewers show. Gamma and
+    primaries that a PNG or AVIF declares without a profile are ignored.
     """
-    profile = raster.profile
-    if profile and profile != srgb_profile():
-        try:
-            return _transform(raster.samples, raster.colours, profile)
-        except (imagecodecs.CmsError, ValueError) as error:
-            warnings.warn(
-                f"{name}: its colour profile cannot be used ({one_line(error)}); its colours are "
-                "read as if it had none",
-                stacklevel=2,
-            )
+    if raster.profile is not None:
+        return _transform(raster.samples, raster.colours, raster.profile)
     if raster.colours == "lab":
         return _transform(raster.samples, "lab", _standard("LAB"))
     samples = unit(raster.samples, name)

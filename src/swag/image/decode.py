@@ -1,15 +1,16 @@
-"""From a file to samples: its header judged first, then its first picture decoded.
+"""From a file to strips of samples: its header judged first, then its first picture decoded.
 
 Each format's plugin is called by name instead of through Pillow's `open`, which would also try
 formats that are not wanted and warn about large pictures in words that are not ours.
 """
 
+import io
 import logging
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
 
 import imagecodecs
 import numpy as np
@@ -18,8 +19,18 @@ from PIL.Image import Image
 from PIL.ImageFile import ImageFile
 
 from swag.errors import ImageError
-from swag.image import tiff
-from swag.image.raster import Array, Raster, check_size, one_line
+from swag.image import tiff, vips
+from swag.image.raster import (
+    LARGE_PIXELS,
+    Array,
+    Limits,
+    Raster,
+    Stored,
+    check_size,
+    of_samples,
+    one_line,
+    sliced,
+)  # fmt: skip
 from swag.image.source import File, container
 
 _PLUGINS: dict[str, type[ImageFile]] = {
@@ -30,7 +41,7 @@ _PLUGINS: dict[str, type[ImageFile]] = {
     "AVIF": AvifImagePlugin.AvifImageFile,
 }
 _ORIENTATION = 0x0112
-_CHATTY = ("PIL.PngImagePlugin", "PIL.TiffImagePlugin", "tifffile")
+_CHATTY = ("PIL.PngImagePlugin", "PIL.TiffImagePlugin", "tifffile", "pyvips")
 _one_at_a_time = threading.Lock()  # the filters of warnings belong to the whole process
 
 
@@ -57,55 +68,93 @@ def guarded(name: str) -> Iterator[None]:
                 logger.disabled = disabled
 
 
-def decode(file: File, name: str, max_pixels: int) -> Raster:
-    """Decode the first picture of a file; ImageError if it has none, is damaged or too large."""
+def decode(file: File, name: str, limits: Limits) -> Stored:
+    """Decode the first picture of a file; ImageError if it has none, is damaged or too large.
+
+    Strips are decoded when they are asked for, where the format allows it, and raise then; the file
+    must stay open.
+    """
     kind = container(file.read(32), name)
     with guarded(name):
         if kind == "TIFF":
-            return tiff.decode(file, name, max_pixels)
-        image = open_header(file, kind, name, max_pixels)
-        image.load()
-        if kind == "PNG" and image.mode in ("RGB", "RGBA"):
-            file.seek(0)
-            deep = _deep_png(image, file)
-            if deep is not None:
-                return deep
-        return from_pillow(image)
+            stored = tiff.decode(file, name, limits)
+        else:
+            stored = _decode(file, kind, name, limits)
+    return replace(stored, strips=guarded_strips(stored.strips, name))
 
 
-def open_header(file: File, kind: str, name: str, max_pixels: int) -> ImageFile:
+def guarded_strips(strips: Iterator[Raster], name: str) -> Iterator[Raster]:
+    """Guard the decoder of each strip, and not what is done with it in between."""
+    while True:
+        with guarded(name):
+            strip = next(strips, None)
+        if strip is None:
+            return
+        yield strip
+
+
+def _decode(file: File, kind: str, name: str, limits: Limits) -> Stored:
+    image = open_header(file, kind, name, limits)
+    width, height = image.size
+    by_strips = vips.can_read(kind, image)
+    if by_strips and limits.whole < width * height and not vips.is_there():
+        raise ImageError(
+            f"{name} has {width} x {height} pixels, more than the limit of {limits.whole}; shrink "
+            f"it, or `pip install 'swag-style[large]'`, with which the limit is {limits.strips}"
+        )
+    if not by_strips:
+        check_size(name, width, height, limits.whole)
+    if by_strips and vips.is_there() and width * height > LARGE_PIXELS:
+        orientation = _early_orientation(file, kind, image)
+        return Stored(height, width, vips.strips(file, kind, image), orientation)
+    image.load()
+    orientation = orientation_of(image)
+    if kind == "PNG" and image.mode in ("RGB", "RGBA") and _depth(file) == 16:
+        profile = image.info.get("icc_profile")
+        del image  # Pillow keeps the upper 8 bits; it has checked all of the file, and can go
+        return Stored(height, width, _deep_png(file, profile), orientation)
+    return Stored(height, width, from_pillow(image), orientation)
+
+
+def open_header(file: File, kind: str, name: str, limits: Limits) -> ImageFile:
     """A picture of known format whose header was read and judged, and nothing else."""
+    limit = limits.strips if kind in ("PNG", "JPEG", "TIFF") else limits.whole
     file.seek(0)
     if kind == "WEBP":  # its decoder allocates the whole picture when it opens it
-        check_size(name, *_webp_size(file.read(30)), max_pixels)
+        check_size(name, *_webp_size(file.read(30)), limit)
         file.seek(0)
     image = _PLUGINS[kind](file)
-    check_size(name, *image.size, max_pixels)
+    check_size(name, *image.size, limit)
     return image
 
 
-def from_pillow(image: Image) -> Raster:
-    """The samples of a loaded Pillow picture of any mode, with what it says about itself."""
-    profile = image.info.get("icc_profile")
-    said: dict[str, Any] = {
-        "profile": profile if isinstance(profile, bytes) else None,
-        "orientation": _orientation(image),
-    }
+def from_pillow(image: Image) -> Iterator[Raster]:
+    """The samples of a loaded Pillow picture of any mode, strip by strip."""
+    plain, width = _plain_mode(image), image.width
+    return sliced(
+        image.height,
+        width,
+        lambda top, bottom: _raster(image.crop((0, top, width, bottom)), plain),
+    )
+
+
+def _raster(image: Image, plain: str) -> Raster:
+    found = image.info.get("icc_profile")
+    profile = found if isinstance(found, bytes) else None
     if image.mode.startswith("I;16"):
-        return _grey16(np.asarray(image).astype(np.uint16), image.info.get("transparency"), said)
+        deep = np.asarray(image).astype(np.uint16)
+        return _grey16(deep, image.info.get("transparency"), profile)
     if image.mode == "I":  # what Pillow once made of 16-bit greys
-        return _grey16(_from_int32(np.asarray(image)), None, said)
+        return _grey16(_from_int32(np.asarray(image)), None, profile)
     if image.mode == "F":
-        return Raster(np.asarray(image)[..., None], "gray", **said)
+        return Raster(np.asarray(image)[..., None], "gray", None, profile)
     if image.mode == "LAB":  # TIFF's signed a and b; LittleCMS wants them offset
-        return Raster(np.asarray(image) ^ np.array([0, 128, 128], np.uint8), "lab", **said)
+        lab = np.asarray(image) ^ np.array([0, 128, 128], np.uint8)
+        return Raster(lab, "lab", None, profile)
     if image.mode == "CMYK":
-        return Raster(np.asarray(image), "cmyk", **said)
-    samples = np.asarray(image.convert(_plain_mode(image)))
-    samples = samples.reshape(*samples.shape[:2], -1)
-    colours = samples.shape[2] - (samples.shape[2] % 2 == 0)  # LA and RGBA end in their alpha
-    alpha = samples[..., colours] if colours < samples.shape[2] else None
-    return Raster(samples[..., :colours], "gray" if colours == 1 else "rgb", alpha, **said)
+        return Raster(np.asarray(image), "cmyk", None, profile)
+    samples = np.asarray(image.convert(plain))
+    return of_samples(samples.reshape(*samples.shape[:2], -1), profile)
 
 
 def _plain_mode(image: Image) -> str:
@@ -115,9 +164,9 @@ def _plain_mode(image: Image) -> str:
     return "L" if grey else "RGB"
 
 
-def _grey16(samples: Array, key: object, said: dict[str, Any]) -> Raster:
+def _grey16(samples: Array, key: object, profile: bytes | None) -> Raster:
     alpha = None if key is None else samples != key
-    return Raster(samples[..., None], "gray", alpha, **said)
+    return Raster(samples[..., None], "gray", alpha, profile)
 
 
 def _from_int32(samples: Array) -> Array:
@@ -128,29 +177,36 @@ def _from_int32(samples: Array) -> Array:
     return samples.astype(np.uint16)
 
 
-def _deep_png(image: Image, file: File) -> Raster | None:
-    """Colours of 16 bits, of which Pillow keeps the upper 8; None for a PNG of fewer bits.
-
-    Pillow has decoded the file before, and so has checked all of it.
-    """
-    data = file.read()
-    if data[24] != 16:  # the bit depth in the first chunk
-        return None
-    samples = imagecodecs.png_decode(data)  # a transparent colour has become an alpha
-    grey = samples.shape[2] == 2
-    colours = samples[..., : 1 if grey else 3]
-    alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
-    return Raster(
-        colours,
-        "gray" if grey else "rgb",
-        alpha,
-        image.info.get("icc_profile"),
-        _orientation(image),
-    )
+def _depth(file: File) -> int:
+    file.seek(24)  # in the first chunk of a PNG
+    return file.read(1)[0]
 
 
-def _orientation(image: Image) -> int:
+def _deep_png(file: File, profile: bytes | None) -> Iterator[Raster]:
+    """Colours of 16 bits."""
+    file.seek(0)
+    samples = imagecodecs.png_decode(file.read())  # a transparent colour has become an alpha
+    height, width = samples.shape[:2]
+    return sliced(height, width, lambda top, bottom: of_samples(samples[top:bottom], profile))
+
+
+def orientation_of(image: Image) -> int:
+    """The EXIF number of how a picture is turned, 1 where it has none."""
     value = image.getexif().get(_ORIENTATION, 1)
+    return value if isinstance(value, int) else 1
+
+
+def _early_orientation(file: File, kind: str, image: Image) -> int:
+    """The orientation of a picture that Pillow is not to decode, as it does to look for it."""
+    if kind == "PNG" and "exif" not in image.info:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            length = int.from_bytes(head[:4])
+            if head[4:] == b"eXIf":
+                image.info["exif"] = file.read(length)
+                break
+            file.seek(length + 4, io.SEEK_CUR)
+    value = Image.getexif(image).get(_ORIENTATION, 1)  # that of PNG decodes, that of all does not
     return value if isinstance(value, int) else 1
 
 

@@ -1,99 +1,72 @@
-"""From samples to the bytes of a file, for each format that is written.
+"""From samples to a file, for each format that is written.
 
 Every file carries an sRGB profile, the texts it is given, and nothing of the picture it was made
-from: no EXIF, no position, no time.
+from: no EXIF, no position, no time. PNG and TIFF are written strip by strip; the others are
+compressed as a whole by their libraries.
 """
 
 import difflib
 import io
 import os
-import struct
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import IO, Any
 
-import imagecodecs
-import tifffile
 from PIL import Image
 
 from swag.errors import ImageError
+from swag.image import png, tiff_writer
 from swag.image.colour import srgb_profile
-from swag.image.metadata import XMP, as_description, as_exif, xmp_of
-from swag.image.raster import Array
+from swag.image.metadata import as_exif, xmp_of
+from swag.image.raster import Samples
 from swag.image.source import label
 
 Text = Mapping[str, str]
 
-_XMP_TAG = 700
-
 
 @dataclass(frozen=True)
 class Format:
-    """A format that is written: what it can hold, and how samples become its bytes."""
+    """A format that is written: what it can hold, and how samples become a file of it."""
 
     name: str
     extensions: tuple[str, ...]
     depths: tuple[int, ...]
     longest_side: int
     holds_alpha: bool
-    encode: Callable[[Array, int, Text], bytes]
+    encode: Callable[[Samples, int, Text, IO[bytes]], None]
 
 
-def _png(samples: Array, quality: int, text: Text) -> bytes:
-    """Lossless, so `quality` says nothing. Profile and texts follow the first 33 bytes."""
-    plain = bytes(imagecodecs.png_encode(samples, level=6))
-    chunks = _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile()))
-    for key, value in text.items():
-        # keyword, no compression, no language, no translated keyword, text
-        chunks += _chunk(b"iTXt", key.encode("latin-1") + b"\0\0\0\0\0" + value.encode())
-    return plain[:33] + chunks + plain[33:]
+def _png(samples: Samples, quality: int, text: Text, file: IO[bytes]) -> None:
+    """Lossless, so `quality` says nothing."""
+    png.encode(samples, text, file)
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def _jpeg(samples: Samples, quality: int, text: Text, file: IO[bytes]) -> None:
+    _pillow("JPEG", samples, text, file, quality=quality, subsampling="4:4:4")
 
 
-def _jpeg(samples: Array, quality: int, text: Text) -> bytes:
-    return _pillow("JPEG", samples, text, quality=quality, subsampling="4:4:4")
-
-
-def _webp(samples: Array, quality: int, text: Text) -> bytes:
+def _webp(samples: Samples, quality: int, text: Text, file: IO[bytes]) -> None:
     """4:2:0, since lossy WebP has nothing else; colours under transparent pixels are kept."""
-    return _pillow("WEBP", samples, text, quality=quality, method=4, exact=True)
+    _pillow("WEBP", samples, text, file, quality=quality, method=4, exact=True)
 
 
-def _avif(samples: Array, quality: int, text: Text) -> bytes:
-    return _pillow("AVIF", samples, text, quality=quality, subsampling="4:4:4")
+def _avif(samples: Samples, quality: int, text: Text, file: IO[bytes]) -> None:
+    _pillow("AVIF", samples, text, file, quality=quality, subsampling="4:4:4")
 
 
-def _pillow(kind: str, samples: Array, text: Text, **options: Any) -> bytes:
+def _pillow(kind: str, samples: Samples, text: Text, file: IO[bytes], **options: Any) -> None:
     stream = io.BytesIO()
-    image = Image.fromarray(samples)
+    image = Image.fromarray(samples.whole())
     if xmp := xmp_of(text):
         options["xmp"] = xmp
     image.save(stream, kind, icc_profile=srgb_profile(), exif=as_exif(text), **options)
-    return stream.getvalue()
+    file.write(stream.getbuffer())
 
 
-def _tiff(samples: Array, quality: int, text: Text) -> bytes:
+def _tiff(samples: Samples, quality: int, text: Text, file: IO[bytes]) -> None:
     """Lossless, so `quality` says nothing."""
-    stream = io.BytesIO()
-    tifffile.imwrite(
-        stream,
-        samples,
-        photometric="rgb",
-        extrasamples=["unassalpha"] if samples.shape[2] == 4 else None,
-        compression="adobe_deflate",
-        predictor=True,
-        iccprofile=srgb_profile(),
-        description=as_description(text) if text.keys() - {XMP} else None,
-        extratags=[(_XMP_TAG, "B", len(xmp), xmp, True)] if (xmp := xmp_of(text)) else None,
-        metadata=None,
-        software=False,
-    )
-    return stream.getvalue()
+    tiff_writer.encode(samples, text, file)
 
 
 FORMATS = (

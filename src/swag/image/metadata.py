@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from swag.errors import ImageError
 from swag.image.decode import guarded, open_header
-from swag.image.raster import MAX_PIXELS
+from swag.image.raster import Limits
 from swag.image.source import container, label, open_path
 
 _DESCRIPTION = 0x010E
@@ -46,7 +46,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     with open_path(path) as file:
         kind = container(file.read(32), name)
         with guarded(name):
-            return _texts(open_header(file, kind, name, MAX_PIXELS))
+            return _texts(open_header(file, kind, name, Limits()))
 
 
 def check_texts(texts: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """What a picture is, before and after its colours are known."""
 
 import textwrap
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,8 +13,18 @@ from torch import Tensor
 from swag.errors import ImageError
 
 MAX_PIXELS = 178_956_970
-"""Pixels that a picture may declare unless the caller says otherwise: a 512 MiB picture of 8 bits
-in 3 channels, where Pillow, too, draws the line."""
+"""Pixels that a picture may have unless the caller says otherwise, which is held as a whole, as
+bytes or as numbers: 512 MiB of 8 bits in 3 channels, where Pillow, too, draws the line."""
+
+MOST_PIXELS = 1 << 30
+"""The same for a file that is made smaller while it is read strip by strip."""
+
+LARGE_PIXELS = 1 << 24
+"""Above so many pixels memory counts, and files are read in the way that takes the least of it."""
+
+STRIP_PIXELS = 1 << 20
+"""The pixels of a strip: some tens of megabytes while they are converted, and still long rows of
+work for each call."""
 
 Array = NDArray[Any]
 """Numbers of any type: pictures in files have many."""
@@ -41,16 +52,77 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """Samples as a file holds them, scaled to nothing yet: unsigned integers, or floats in [0, 1].
-
-    The rows are the stored ones: `orientation` is the EXIF number that says how they are turned.
-    """
+    """Rows of samples as a file holds them, scaled to nothing yet: unsigned integers, or floats in
+    [0, 1]."""
 
     samples: Array
     colours: Colours
     alpha: Array | None = None
     profile: bytes | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A picture as its file stores it: strips of all its rows, from the top, that can be had once.
+
+    `orientation` is the EXIF number that says how the stored rows are turned.
+    """
+
+    height: int
+    width: int
+    strips: Iterator[Raster]
     orientation: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """A picture as it is to be written: unsigned integers (height, width, channels), of which any
+    `rows`, from one to before another, can be had."""
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    rows: Callable[[int, int], Array]
+
+    def whole(self) -> Array:
+        """All rows, contiguous, made strip by strip."""
+        samples = np.empty(self.shape, self.dtype)
+        for top, bottom in strip_bounds(*self.shape[:2]):
+            samples[top:bottom] = self.rows(top, bottom)
+        return samples
+
+
+def of_samples(samples: Array, profile: bytes | None = None) -> Raster:
+    """Grey or RGB samples, of which an even number ends in alpha, as a raster."""
+    colours = 1 if samples.shape[2] < 3 else 3
+    alpha = samples[..., colours] if colours < samples.shape[2] else None
+    return Raster(samples[..., :colours], "gray" if colours == 1 else "rgb", alpha, profile)
+
+
+def strip_bounds(height: int, width: int, *, multiple: int = 1) -> Iterator[tuple[int, int]]:
+    """The strips of a picture: their first row, a multiple of `multiple`, and the one after it."""
+    step = multiple * max(1, STRIP_PIXELS // width // multiple)
+    for top in range(0, height, step):
+        yield top, min(top + step, height)
+
+
+def sliced(height: int, width: int, rows: Callable[[int, int], Raster]) -> Iterator[Raster]:
+    """The strips of a picture of which any `rows`, from one to before another, can be had."""
+    return (rows(top, bottom) for top, bottom in strip_bounds(height, width))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Pixels of a picture that is held as a whole, and of a file that is read strip by strip."""
+
+    whole: int = MAX_PIXELS
+    strips: int = MOST_PIXELS
+
+    @classmethod
+    def of(cls, max_pixels: int | None, *, smaller: bool) -> "Limits":
+        """Those that a caller asks for, if any; whether pictures are made `smaller` on the way."""
+        if max_pixels is not None:
+            return cls(max_pixels, max_pixels)
+        return cls() if smaller else cls(strips=MAX_PIXELS)
 
 
 def check_size(name: str, width: int, height: int, max_pixels: int) -> None:

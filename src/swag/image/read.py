@@ -2,6 +2,8 @@
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -9,11 +11,19 @@ from PIL.Image import Image
 from torch import Tensor
 
 from swag.errors import ImageError
-from swag.image.colour import to_srgb
-from swag.image.decode import decode, from_pillow, guarded
-from swag.image.raster import MAX_PIXELS, Array, Picture, Raster, check_size, unit
-from swag.image.resize import fitted, resize
+from swag.image.decode import decode, from_pillow, guarded, guarded_strips, orientation_of
+from swag.image.raster import (
+    Array,
+    Limits,
+    Picture,
+    Stored,
+    check_size,
+    of_samples,
+    sliced,
+)  # fmt: skip
+from swag.image.resize import fitted
 from swag.image.source import Readable, buffered, label, open_path
+from swag.image.strips import assembled, resized, upright_size
 
 Source = (
     str
@@ -27,10 +37,11 @@ Source = (
     | Array
     | Tensor
 )
+Named = tuple[Stored, str]
 
 
 def read(
-    source: Source, *, size: int | tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS
+    source: Source, *, size: int | tuple[int, int] | None = None, max_pixels: int | None = None
 ) -> Picture:
     """Read a picture as sRGB in [0, 1], turned upright, with its alpha if it has one.
 
@@ -49,66 +60,87 @@ def read(
     A pair is the exact (height, width), whatever that does to the aspect ratio. Resampling is
     bicubic, clamped to [0, 1]; colours count by their alpha, so that hidden ones do not bleed.
 
+    The picture is converted strip by strip. TIFF is decoded so as well, and large PNG and JPEG
+    where the extra `large` is installed, which are then never held as a whole when `size` makes
+    them smaller.
+
     ImageError, one line: nothing to read there, not a picture of these formats, damaged or
-    truncated, without pixels, or more of them than `max_pixels`, before they are decoded.
+    truncated, without pixels, or more of them than `max_pixels`, before they are decoded. That
+    limit is MAX_PIXELS unless it is given; a file that is read strip by strip and made smaller
+    may have MOST_PIXELS.
     """
-    picture = _picture(source, max_pixels)
-    return picture if size is None else _resized(picture, size, max_pixels)
+    limits = Limits.of(max_pixels, smaller=size is not None)
+    with _opened(source, limits) as (stored, name):
+        if size is None:
+            return assembled(stored, name)
+        return resized(stored, name, _target(stored, size, limits), limits)
 
 
-def _picture(source: Source, max_pixels: int) -> Picture:
-    if isinstance(source, Picture):
-        joined = [source.pixels] if source.alpha is None else [source.pixels, source.alpha]
-        return _from_tensor(torch.cat(joined), "the picture", max_pixels)
-    if isinstance(source, Tensor):
-        return _from_tensor(source, "the tensor", max_pixels)
-    if isinstance(source, np.ndarray):
-        return _from_array(source, "the array", max_pixels)
-    if isinstance(source, Image):
-        return _from_pillow(source, max_pixels)
-    return _from_file(source, max_pixels)
+def _target(stored: Stored, size: int | tuple[int, int], limits: Limits) -> tuple[int, int]:
+    if min(size if isinstance(size, tuple) else (size,)) < 1:
+        raise ImageError(f"size {size!r} is out of range; expected 1 pixel or more")
+    target = fitted(*upright_size(stored), size) if isinstance(size, int) else size
+    check_size(f"a picture of size={size!r}", target[1], target[0], limits.whole)
+    return target
 
 
-def _from_file(source: Source, max_pixels: int) -> Picture:
+@contextmanager
+def _opened(source: Source, limits: Limits) -> Iterator[Named]:
+    """A picture and what messages call it; its file is open as long as strips are to come."""
     if isinstance(source, str | os.PathLike):
         name = label(source)
         with open_path(source) as file:
-            return _finished(decode(file, name, max_pixels), name)
-    if isinstance(source, bytes | bytearray | memoryview):
+            yield decode(file, name, limits), name
+    elif isinstance(source, bytes | bytearray | memoryview):
         name = f"the picture of {len(source)} bytes"
-        return _finished(decode(io.BytesIO(source), name, max_pixels), name)
+        yield decode(io.BytesIO(source), name, limits), name
+    else:
+        yield _held(source, limits)
+
+
+def _held(source: Source, limits: Limits) -> Named:
+    if isinstance(source, Picture):
+        joined = [source.pixels] if source.alpha is None else [source.pixels, source.alpha]
+        return _from_tensor(torch.cat(joined), "the picture", limits)
+    if isinstance(source, Tensor):
+        return _from_tensor(source, "the tensor", limits)
+    if isinstance(source, np.ndarray):
+        return _from_array(source, "the array", limits)
+    if isinstance(source, Image):
+        return _from_pillow(source, limits)
     if isinstance(source, Readable):
         name = repr(getattr(source, "name", "the file object"))
-        return _finished(decode(buffered(source, name, max_pixels), name, max_pixels), name)
+        return decode(buffered(source, name, limits.whole), name, limits), name
     raise ImageError(
         f"cannot read a picture from {type(source).__name__}; expected a path, bytes, a binary "
         "file, a Pillow picture, a Picture, an array or a tensor"
     )
 
 
-def _from_pillow(image: Image, max_pixels: int) -> Picture:
+def _from_pillow(image: Image, limits: Limits) -> Named:
     name = repr(getattr(image, "filename", "") or "the Pillow picture")
-    check_size(name, *image.size, max_pixels)
+    check_size(name, *image.size, limits.whole)
     with guarded(name):
         image.load()
-        raster = from_pillow(image)
-    return _finished(raster, name)
+        orientation = orientation_of(image)
+    strips = guarded_strips(from_pillow(image), name)
+    return Stored(image.height, image.width, strips, orientation), name
 
 
-def _from_array(array: Array, name: str, max_pixels: int) -> Picture:
+def _from_array(array: Array, name: str, limits: Limits) -> Named:
     samples = array[..., None] if array.ndim == 2 else array
     if samples.ndim != 3 or samples.shape[2] not in (1, 2, 3, 4):
         raise ImageError(
             f"{name} has shape {tuple(array.shape)}; expected (height, width, channels) with 1 "
             "to 4 channels, or (channels, height, width) for a tensor"
         )
-    check_size(name, samples.shape[1], samples.shape[0], max_pixels)
-    colours = 1 if samples.shape[2] < 3 else 3
-    alpha = samples[..., colours] if colours < samples.shape[2] else None
-    return _finished(Raster(samples[..., :colours], "gray" if colours == 1 else "rgb", alpha), name)
+    height, width = samples.shape[:2]
+    check_size(name, width, height, limits.whole)
+    strips = sliced(height, width, lambda top, bottom: of_samples(samples[top:bottom]))
+    return Stored(height, width, strips), name
 
 
-def _from_tensor(tensor: Tensor, name: str, max_pixels: int) -> Picture:
+def _from_tensor(tensor: Tensor, name: str, limits: Limits) -> Named:
     single = tensor[0] if tensor.ndim == 4 and tensor.shape[0] == 1 else tensor
     if single.ndim != 3 or single.shape[0] not in (1, 2, 3, 4):
         raise ImageError(
@@ -118,44 +150,4 @@ def _from_tensor(tensor: Tensor, name: str, max_pixels: int) -> Picture:
     values = single.detach().cpu()
     if values.dtype == torch.bfloat16:  # NumPy has no such type
         values = values.float()
-    return _from_array(values.permute(1, 2, 0).numpy(), name, max_pixels)
-
-
-def _finished(raster: Raster, name: str) -> Picture:
-    """Upright tensors of a raster's colours and alpha."""
-    colours = _tensor(_upright(to_srgb(raster, name), raster.orientation))
-    if raster.alpha is None:
-        return Picture(colours)
-    alpha = unit(raster.alpha, name)[..., None]
-    return Picture(colours, _tensor(_upright(alpha, raster.orientation)))
-
-
-def _tensor(array: Array) -> Tensor:
-    return torch.tensor(np.ascontiguousarray(array.transpose(2, 0, 1)), dtype=torch.float32)
-
-
-def _upright(array: Array, orientation: int) -> Array:
-    """Turn rows and columns as EXIF's orientation asks; numbers it does not know turn nothing."""
-    if orientation in (5, 6, 7, 8):
-        array = array.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        array = array[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    return array
-
-
-def _resized(picture: Picture, size: int | tuple[int, int], max_pixels: int) -> Picture:
-    if min(size if isinstance(size, tuple) else (size,)) < 1:
-        raise ImageError(f"size {size!r} is out of range; expected 1 pixel or more")
-    width, height = picture.size
-    target = fitted(height, width, size) if isinstance(size, int) else size
-    check_size(f"a picture of size={size!r}", target[1], target[0], max_pixels)
-    pixels = picture.batch
-    if picture.alpha is None:
-        return Picture(resize(pixels, target)[0].clamp(0, 1))
-    alpha = picture.alpha[None]
-    opacity = resize(alpha, target).clamp(0, 1)
-    weighted = resize(pixels * alpha, target) / opacity.clamp(min=1 / 255)
-    colours = torch.where(opacity > 1 / 255, weighted, resize(pixels, target))
-    return Picture(colours[0].clamp(0, 1), opacity[0])
+    return _from_array(values.permute(1, 2, 0).numpy(), name, limits)

@@ -4,13 +4,16 @@ Pillow would cut deep colours short, and libtiff behind it writes to standard er
 """
 
 import math
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import tifffile
 
 from swag.errors import ImageError
-from swag.image.raster import Array, Colours, Raster, check_size
+from swag.image.raster import Array, Colours, Limits, Raster, Stored, check_size, strip_bounds
 from swag.image.source import File
 
 _COLOURS: dict[str, tuple[Colours, int]] = {
@@ -26,27 +29,79 @@ _MAX_SAMPLES = 8  # four inks, and some to spare for alpha and masks, which are 
 _ORIENTATION = 274
 
 
-def decode(file: File, name: str, max_pixels: int) -> Raster:
-    """Decode the first picture of a TIFF.
+def decode(file: File, name: str, limits: Limits) -> Stored:
+    """Decode the first picture of a TIFF, as its strips are asked for.
 
     Integers of b bits count up to 2^b - 1; floats must lie in [0, 1]. Samples beyond the colours
     and one alpha are left out. Not read: uncompressed YCbCr, and Lab of more than 8 bits.
     """
     file.seek(0)
-    with tifffile.TiffFile(file) as container:
-        page: Any = container.pages[0]
-        _check_header(page, name, max_pixels)
-        _check_complete(page, file, name)
-        samples = page.asarray()
-    if page.axes.startswith("S"):
-        samples = np.moveaxis(samples, 0, -1)
-    return _raster(page, samples.reshape(page.imagelength, page.imagewidth, -1))
+    page: Any = tifffile.TiffFile(file).pages[0]
+    _check_header(page, name, limits)
+    _check_complete(page, file, name)
+    rows = _planes(page) if _is_planar(page) else _rows(page) if page.is_final else _segments(page)
+    tag = page.tags.get(_ORIENTATION)
+    return Stored(
+        page.imagelength,
+        page.imagewidth,
+        (_raster(page, samples) for samples in rows),
+        int(tag.value) if tag else 1,
+    )
 
 
-def _check_header(page: Any, name: str, max_pixels: int) -> None:
-    check_size(name, page.imagewidth, page.imagelength, max_pixels)
+def _is_planar(page: Any) -> bool:
+    """Whether colours are stored one after the other."""
+    return bool(page.planarconfig != 1 and page.samplesperpixel > 1)
+
+
+def _planes(page: Any) -> Iterator[Array]:
+    """Rows of colours that are stored one after the other, which are put together first."""
+    samples = np.moveaxis(page.asarray(squeeze=False)[:, 0, ..., 0], 0, -1)
+    for top, bottom in strip_bounds(page.imagelength, page.imagewidth):
+        yield samples[top:bottom]
+
+
+def _rows(page: Any) -> Iterator[Array]:
+    """Rows that stand in the file as they are, however many of them it calls a strip."""
+    file, stored = page.parent.filehandle, page.dtype.newbyteorder(page.parent.byteorder)
+    shape = (-1, page.imagewidth, page.samplesperpixel)
+    row = page.imagewidth * page.samplesperpixel * stored.itemsize
+    for top, bottom in strip_bounds(page.imagelength, page.imagewidth):
+        file.seek(page.dataoffsets[0] + top * row)  # tags are read in between, when asked for
+        samples = np.frombuffer(file.read((bottom - top) * row), stored).reshape(shape)
+        yield samples.astype(page.dtype, copy=False)
+
+
+def _segments(page: Any) -> Iterator[Array]:
+    """Rows of the file's own strips or tiles, of so many at once as make a strip of ours."""
+    tall, wide = page.chunks[:2]
+    across = math.ceil(page.imagewidth / wide)
+    tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
+    lock = threading.Lock()
+
+    def decoded(index: int) -> Any:
+        with lock:
+            page.parent.filehandle.seek(page.dataoffsets[index])
+            data = page.parent.filehandle.read(page.databytecounts[index])
+        return page.decode(data, index, **tables)
+
+    with ThreadPoolExecutor(max(1, page.maxworkers)) as pool:
+        for top, bottom in strip_bounds(page.imagelength, page.imagewidth, multiple=tall):
+            strip = np.empty((bottom - top, page.imagewidth, page.samplesperpixel), page.dtype)
+            numbers = range(top // tall * across, math.ceil(bottom / tall) * across)
+            for segment, (_, _, row, column, _), _ in pool.map(decoded, numbers):
+                place = strip[row - top : row - top + tall, column : column + wide]
+                place[:] = segment[0, : place.shape[0], : place.shape[1]]
+            yield strip
+
+
+def _check_header(page: Any, name: str, limits: Limits) -> None:
+    limit = limits.whole if _is_planar(page) else limits.strips
+    check_size(name, page.imagewidth, page.imagelength, limit)
     if page.is_tiled:  # a tile is decoded whole, however little of it the picture shows
-        check_size(f"a tile of {name}", page.tilewidth, page.tilelength, max_pixels)
+        check_size(f"a tile of {name}", page.tilewidth, page.tilelength, limits.whole)
+    elif not page.is_final:
+        check_size(f"a strip of {name}", page.imagewidth, page.rowsperstrip, limits.whole)
     if page.imagedepth != 1 or page.tiledepth > 1 or page.samplesperpixel > _MAX_SAMPLES:
         raise ImageError(
             f"{name} has {page.samplesperpixel} samples per pixel and a depth of "
@@ -102,8 +157,7 @@ def _raster(page: Any, samples: Array) -> Raster:
         colour = colour ^ np.array([0, 128, 128], np.uint8)
     if alpha is not None and extra == 1:
         colour = _unassociated(colour, alpha)
-    tag = page.tags.get(_ORIENTATION)
-    return Raster(colour, colours, alpha, page.iccprofile, int(tag.value) if tag else 1)
+    return Raster(colour, colours, alpha, page.iccprofile)
 
 
 def _largest(samples: Array) -> Any:

@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import IO
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from swag.errors import ImageError
 from swag.files import open_temporary, write_whole
 from swag.image.encode import Format, format_of
 from swag.image.metadata import XMP, as_xmp, check_texts
-from swag.image.raster import Array, Picture, one_line
+from swag.image.raster import Array, Picture, Samples, one_line, strip_bounds
 from swag.image.source import label, reason
 
 Path = str | os.PathLike[str]
@@ -48,11 +49,15 @@ def write(
     check_texts(texts)
     _check_target(path, overwrite)
     form = format_of(path, bits)
-    data = _encoded(_samples(picture, form, bits), form, quality, texts)
+    if not 1 <= quality <= 100:
+        raise ImageError(f"quality {quality} is out of range; expected 1 to 100")
+    samples = _samples(picture, form, bits)
     try:
         # The target once more at the end: encoding takes a while.
         write_whole(
-            path, lambda file: file.write(data), check=lambda: _check_target(path, overwrite)
+            path,
+            lambda file: _encode(samples, form, quality, texts, file),
+            check=lambda: _check_target(path, overwrite),
         )
     except (OSError, ValueError) as error:
         raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
@@ -94,18 +99,24 @@ def _check_folder(path: Path) -> None:
         raise ImageError(f"cannot write {label(path)}: there is no folder {folder!r}; create it")
 
 
-def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Array:
+def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Samples:
     """Rows of pixels as unsigned integers, with the alpha where the format holds one."""
     whole = picture if isinstance(picture, Picture) else Picture(_single(picture))
-    layers = [whole.pixels.detach().cpu()]
+    layers = [whole.pixels.detach()]
     if whole.alpha is not None and form.holds_alpha:
-        layers.append(whole.alpha.detach().cpu())
+        layers.append(whole.alpha.detach())
     if any(layer.shape[1:] != layers[0].shape[1:] for layer in layers):
         raise ImageError(f"colours and alpha differ in size: {[tuple(x.shape) for x in layers]}")
-    values = torch.cat([layer.to(torch.float64 if bits > 8 else torch.float32) for layer in layers])
-    _check_values(values, form)
-    steps = (values.clamp(0, 1) * (2**bits - 1)).round().permute(1, 2, 0).numpy()
-    return np.ascontiguousarray(steps, np.uint8 if bits == 8 else np.uint16)
+    _check_values(layers, form)
+    dtype, wide = (np.uint8, torch.float32) if bits == 8 else (np.uint16, torch.float64)
+
+    def rows(top: int, bottom: int) -> Array:
+        values = torch.cat([layer[:, top:bottom].cpu().to(wide) for layer in layers])
+        steps = values.clamp(0, 1).mul(2**bits - 1).round().permute(1, 2, 0).numpy()
+        return np.ascontiguousarray(steps, dtype)
+
+    height, width = layers[0].shape[1:]
+    return Samples((height, width, sum(len(layer) for layer in layers)), np.dtype(dtype), rows)
 
 
 def _single(pixels: Tensor) -> Tensor:
@@ -118,22 +129,28 @@ def _single(pixels: Tensor) -> Tensor:
     return one
 
 
-def _check_values(values: Tensor, form: Format) -> None:
-    height, width = values.shape[1:]
+def _check_values(layers: Sequence[Tensor], form: Format) -> None:
+    height, width = layers[0].shape[1:]
     if min(height, width) < 1 or max(height, width) > form.longest_side:
         raise ImageError(
             f"cannot write a picture of {width} x {height} pixels: {form.name} holds sides from 1 "
             f"to {form.longest_side}"
         )
-    lost = values.numel() - int(torch.isfinite(values).sum())
+    lost = 0
+    for layer in layers:
+        for top, bottom in strip_bounds(height, width):
+            finite = torch.isfinite(layer[:, top:bottom])
+            lost += finite.numel() - int(finite.sum())
     if lost:
         raise ImageError(f"the picture has {lost} values that are not finite; it is not written")
 
 
-def _encoded(samples: Array, form: Format, quality: int, texts: Mapping[str, str]) -> bytes:
-    if not 1 <= quality <= 100:
-        raise ImageError(f"quality {quality} is out of range; expected 1 to 100")
+def _encode(
+    samples: Samples, form: Format, quality: int, texts: Mapping[str, str], file: IO[bytes]
+) -> None:
     try:
-        return form.encode(samples, quality, texts)
+        form.encode(samples, quality, texts, file)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk's; those of encoders have no number
         raise ImageError(f"{form.name} cannot hold this picture: {one_line(error)}") from error

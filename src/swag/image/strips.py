@@ -1,0 +1,131 @@
+"""From the strips of a stored picture to one picture of numbers, of its own size or another.
+
+The whole picture is never there as samples and as numbers at once, and where it is made smaller it
+is never there at all: strips are resized in width when they come, and what is left of them in
+height at the end. That is how a whole picture is resized, too, so that the numbers are the same.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from swag.image.colour import to_srgb, usable_profile
+from swag.image.raster import LARGE_PIXELS, Array, Limits, Picture, Stored, check_size, unit
+from swag.image.resize import resize
+
+_TURNED = (5, 6, 7, 8)
+
+
+def upright_size(stored: Stored) -> tuple[int, int]:
+    """Height and width of a stored picture when it is turned upright."""
+    size = stored.height, stored.width
+    return size[::-1] if stored.orientation in _TURNED else size
+
+
+def assembled(stored: Stored, name: str) -> Picture:
+    """A picture of the stored one's size, turned upright."""
+    pixels = np.empty((0, 0, 0), np.float32)
+    for top, strip in _converted(stored, name):
+        if top == 0:
+            pixels = np.empty((strip.shape[2], *upright_size(stored)), np.float32)
+        rows = _stored_view(pixels.transpose(1, 2, 0), stored.orientation)
+        rows[top : top + len(strip)] = strip
+    return _picture(torch.from_numpy(pixels))
+
+
+def resized(stored: Stored, name: str, size: tuple[int, int], limits: Limits) -> Picture:
+    """A picture of this height and width, turned upright.
+
+    Colours count by their alpha, so that hidden ones do not bleed. What is held on the way, as high
+    as the stored picture and as wide as the new one, is within the limit, too.
+    """
+    lying = stored.orientation in _TURNED
+    if lying and stored.height * stored.width <= LARGE_PIXELS:
+        # Upright its width comes first, which is the stored height, of which no strip has all.
+        whole = assembled(stored, name)
+        layers = [whole.pixels] if whole.alpha is None else [whole.pixels, whole.alpha]
+        strips = iter([(0, torch.cat(layers).permute(1, 2, 0).numpy())])
+        return _picture(_rescaled(strips, name, upright_size(stored)[0], size, limits))
+    strips = _converted(stored, name)
+    if lying:
+        small = _rescaled(strips, name, stored.height, size[::-1], limits)
+        turned = _upright(small.permute(1, 2, 0).numpy(), stored.orientation)
+        return _picture(_tensor(turned))
+    turned_strips = _turned(strips, stored)
+    return _picture(_rescaled(turned_strips, name, stored.height, size, limits))
+
+
+def _turned(strips: Iterator[tuple[int, Array]], stored: Stored) -> Iterator[tuple[int, Array]]:
+    """Strips of a picture that does not lie on its side, turned upright one by one."""
+    for top, strip in strips:
+        from_below = stored.orientation in (3, 4)
+        first = stored.height - top - len(strip) if from_below else top
+        yield first, _upright(strip, stored.orientation)
+
+
+def _rescaled(
+    strips: Iterator[tuple[int, Array]], name: str, height: int, size: tuple[int, int],
+    limits: Limits,
+) -> Float[Tensor, "c h w"]:  # fmt: skip
+    """Strips of a picture of this height, resized in width each, and then together in height."""
+    words = f"{name}, on its way to {size[1]} x {size[0]} pixels,"
+    check_size(words, size[1], height, limits.whole)
+    across = torch.empty(1, 0, 0, 0)
+    for first, strip in strips:
+        layers = _tensor(strip)[None]
+        if layers.shape[1] == 4:
+            layers = torch.cat([layers, layers[:, :3] * layers[:, 3:]], dim=1)
+        if across.shape[1] == 0:
+            across = torch.empty(1, layers.shape[1], height, size[1])
+        across[:, :, first : first + len(strip)] = resize(layers, (len(strip), size[1]))
+    small = resize(across, size)[0]
+    if len(small) == 3:
+        return small.clamp(0, 1)
+    opacity = small[3:4].clamp(0, 1)
+    seen = torch.where(opacity > 1 / 255, small[4:] / opacity.clamp(min=1 / 255), small[:3])
+    return torch.cat([seen.clamp(0, 1), opacity])
+
+
+def _converted(stored: Stored, name: str) -> Iterator[tuple[int, Array]]:
+    """Each strip's first row, and its sRGB colours in [0, 1] with its alpha if it has one."""
+    top, profile = 0, None
+    for strip in stored.strips:
+        if top == 0:
+            profile = usable_profile(strip, name)
+        colours = to_srgb(replace(strip, profile=profile), name)
+        if strip.alpha is not None:
+            colours = np.concatenate([colours, unit(strip.alpha, name)[..., None]], axis=2)
+        yield top, colours
+        top += len(colours)
+
+
+def _tensor(array: Array) -> Float[Tensor, "c h w"]:
+    return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
+
+
+def _picture(layers: Float[Tensor, "c h w"]) -> Picture:
+    return Picture(layers[:3], layers[3:] if len(layers) == 4 else None)
+
+
+def _upright(array: Array, orientation: int) -> Array:
+    """Turn rows and columns as EXIF's orientation asks; numbers it does not know turn nothing."""
+    if orientation in _TURNED:
+        array = array.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    return array
+
+
+def _stored_view(upright: Array, orientation: int) -> Array:
+    """The rows and columns of an upright picture as they are stored: `_upright` backwards."""
+    if orientation in (3, 4, 7, 8):
+        upright = upright[::-1]
+    if orientation in (2, 3, 6, 7):
+        upright = upright[:, ::-1]
+    return upright.swapaxes(0, 1) if orientation in _TURNED else upright

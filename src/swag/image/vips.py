@@ -1,0 +1,70 @@
+"""Large PNG and JPEG by libvips, which decodes row by row; where the extra `large` is installed.
+
+Its samples are those of Pillow and imagecodecs to the bit, as it has the same decoders. Formats are
+told, sizes and metadata read as ever before it is asked, and its loader is called by name, so that
+it, too, starts no other decoder.
+"""
+
+import io
+import os
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+from PIL.Image import Image
+
+from swag.errors import ImageError
+from swag.image.raster import Raster, of_samples, sliced
+from swag.image.source import File
+
+_LOADERS = {"PNG": "pngload_source", "JPEG": "jpegload_source"}
+
+
+def can_read(kind: str, image: Image) -> bool:
+    """Whether a file of this format and header can be decoded row by row, by whoever is there."""
+    whole = {"PNG": "interlace", "JPEG": "progressive"}
+    return kind in whole and not image.info.get(whole[kind])
+
+
+@cache
+def is_there() -> bool:
+    """Whether libvips can be used: its binding and its library are installed."""
+    try:
+        import pyvips  # noqa: F401
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def strips(file: File, kind: str, image: Image) -> Iterator[Raster]:
+    """Decode a file strip by strip; `image` is what Pillow read of its header."""
+    import pyvips
+
+    source = _source(file)
+    loaded = pyvips.Operation.call(_LOADERS[kind], source, access="sequential", fail_on="truncated")
+    if (loaded.width, loaded.height) != image.size:
+        raise ImageError(f"its size is {image.size}, and {loaded.width} x {loaded.height}")
+    region = pyvips.Region.new(loaded)
+    dtype = {"uchar": np.uint8, "ushort": np.uint16}[loaded.format]
+    profile = image.info.get("icc_profile")
+
+    def rows(top: int, bottom: int) -> Raster:
+        data = region.fetch(0, top, loaded.width, bottom - top)
+        samples = np.frombuffer(data, dtype).reshape(bottom - top, loaded.width, loaded.bands)
+        if image.mode == "CMYK":
+            return Raster(samples, "cmyk", None, profile)
+        return of_samples(samples, profile)
+
+    yield from sliced(loaded.height, loaded.width, rows)
+
+
+def _source(file: File) -> Any:
+    """A source of libvips that begins where the file does, whatever was read of it."""
+    import pyvips
+
+    file.seek(0)
+    if isinstance(file, io.BytesIO):
+        return pyvips.Source.new_from_memory(file.getbuffer())
+    os.lseek(file.fileno(), 0, os.SEEK_SET)
+    return pyvips.Source.new_from_descriptor(file.fileno())

@@ -1,0 +1,320 @@
+"""Strips: reading and writing them gives what the whole picture gives, in less memory."""
+
+import io
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from swag.errors import ImageError
+from swag.image import MAX_PIXELS, Picture, decode, raster, read, read_metadata, strips, vips, write
+
+HEIGHT, WIDTH = 61, 83
+NOISE = np.random.default_rng(0).integers(-8, 9, (HEIGHT, WIDTH, 4))
+RGBA = (np.cumsum(NOISE, axis=1) % 256).astype(np.uint8)
+DEEP = np.random.default_rng(1).integers(0, 65536, (HEIGHT, WIDTH, 4)).astype(np.uint16)
+RGB, GREY = np.ascontiguousarray(RGBA[..., :3]), np.ascontiguousarray(RGBA[..., 0])
+ADOBE = imagecodecs.cms_profile("adobergb")
+SIZES = (None, 17, 100, (20, WIDTH))
+EXTRA = pytest.mark.skipif(not vips.is_there(), reason="the extra `large` is not installed")
+
+
+def saved(samples: np.ndarray | Image.Image, kind: str, **options) -> bytes:
+    image = samples if isinstance(samples, Image.Image) else Image.fromarray(samples)
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def tiff(samples: np.ndarray, **options) -> bytes:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, samples, photometric="rgb", metadata=None, **options)
+    return stream.getvalue()
+
+
+def turned(samples: np.ndarray, kind: str, orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return saved(samples, kind, exif=exif)
+
+
+def with_late_exif(orientation: int) -> bytes:
+    """A PNG whose orientation stands after its pixels."""
+    whole, plain = turned(RGB, "PNG", orientation), saved(RGB, "PNG")
+    at = whole.index(b"eXIf") - 4
+    chunk = whole[at : at + 12 + int.from_bytes(whole[at : at + 4])]
+    return plain[:-12] + chunk + plain[-12:]
+
+
+FILES = {
+    **{f"png turned {o}": turned(RGBA, "PNG", o) for o in range(1, 9)},
+    **{f"tiff turned {o}": turned(RGB, "TIFF", o) for o in (3, 6)},
+    "jpeg": turned(RGB, "JPEG", 4),
+    "jpeg of 4:4:4": saved(RGB, "JPEG", quality=95, subsampling="4:4:4"),
+    "progressive jpeg": saved(RGB, "JPEG", progressive=True),
+    "cmyk jpeg": saved(Image.fromarray(RGBA, "CMYK"), "JPEG"),
+    "grey jpeg": saved(GREY, "JPEG"),
+    "late exif": with_late_exif(8),
+    "profile": saved(RGB, "PNG", icc_profile=ADOBE),
+    "jpeg with profile": saved(RGB, "JPEG", icc_profile=ADOBE),
+    "tiff with profile": saved(RGB, "TIFF", icc_profile=ADOBE),
+    "grey profile": saved(GREY, "PNG", icc_profile=imagecodecs.cms_profile("gray", gamma=1.0)),
+    "palette": saved(Image.fromarray(RGB).quantize(17), "PNG", transparency=3),
+    "bits": saved(Image.fromarray(GREY).convert("1"), "PNG"),
+    "grey with a transparent value": saved(GREY, "PNG", transparency=int(GREY[3, 4])),
+    "transparent colour": saved(RGB, "PNG", transparency=tuple(int(v) for v in RGB[2, 3])),
+    "deep grey": bytes(imagecodecs.png_encode(DEEP[..., 0].copy())),
+    "deep png": bytes(imagecodecs.png_encode(DEEP)),
+    "webp": saved(RGBA, "WEBP", lossless=True),
+    "cmyk tiff": saved(Image.fromarray(RGBA, "CMYK"), "TIFF"),
+    "big-endian tiff": tiff(DEEP[..., :3], byteorder=">"),
+    "planes": tiff(np.moveaxis(DEEP[..., :3], -1, 0), planarconfig="separate"),
+    "tiles": tiff(DEEP, tile=(16, 32), compression="zlib", extrasamples=["assocalpha"]),
+    "short strips": tiff(DEEP[..., :3], rowsperstrip=7, compression="lzw", predictor=True),
+    "one strip": tiff(RGB, rowsperstrip=HEIGHT, compression="zlib", iccprofile=ADOBE),
+    "float tiff": tiff((DEEP[..., :3] / 65535).astype(np.float32), compression="zlib"),
+    "jpeg tiff": saved(RGB, "TIFF", compression="jpeg"),
+}
+
+
+def pictures(source, sizes=SIZES) -> list[torch.Tensor]:
+    read_ones = [read(source, size=size) for size in sizes]
+    return [x for p in read_ones for x in (p.pixels, p.alpha) if x is not None]
+
+
+def equal(got: list[torch.Tensor], expected: list[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(got, expected, strict=True))
+
+
+@pytest.fixture
+def short(monkeypatch) -> None:
+    """Strips of three rows."""
+    monkeypatch.setattr(raster, "STRIP_PIXELS", 3 * WIDTH)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_strips_give_the_whole_picture_to_the_bit(name, monkeypatch):
+    whole = pictures(FILES[name])
+    monkeypatch.setattr(raster, "STRIP_PIXELS", 3 * WIDTH)
+    assert equal(pictures(FILES[name]), whole)
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor", "pillow"])
+def test_strips_of_what_is_in_memory_give_it_to_the_bit(kind, short):
+    values = torch.from_numpy(RGBA).permute(2, 0, 1)
+    source = {"array": RGBA, "tensor": values, "pillow": Image.fromarray(RGBA)}[kind]
+    picture = read(source)
+    assert torch.equal(picture.pixels, values[:3] / 255)
+    assert torch.equal(picture.alpha, values[3:] / 255)
+
+
+def test_a_size_gives_what_a_whole_picture_is_resized_to(short):
+    whole = torch.from_numpy(RGB).permute(2, 0, 1)[None] / 255
+    for size in ((17, 23), (90, 30), (200, 200)):
+        expected = torch.nn.functional.interpolate(
+            whole, size=size, mode="bicubic", align_corners=False, antialias=True
+        )
+        assert torch.equal(read(RGB, size=size).pixels, expected[0].clamp(0, 1))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_large_pictures_that_lie_are_resized_as_they_lie(orientation, short, monkeypatch):
+    data = turned(RGB, "PNG", orientation)
+    expected = pictures(data)
+    monkeypatch.setattr(strips, "LARGE_PIXELS", 1)
+    for got, whole in zip(pictures(data), expected, strict=True):
+        torch.testing.assert_close(got, whole, rtol=0, atol=1e-5)
+
+
+def test_a_profile_that_cannot_be_used_is_warned_of_once(short):
+    data = saved(RGB, "PNG", icc_profile=imagecodecs.cms_profile("gray", gamma=1.0))
+    with pytest.warns(UserWarning, match="colour profile cannot be used") as caught:
+        assert torch.equal(read(data).pixels, read(RGB).pixels)
+    assert len(caught) == 1
+
+
+# --- limits ------------------------------------------------------------------------------------
+
+
+def png_header(width: int, height: int, interlace: int = 0) -> bytes:
+    """The beginning of a PNG of any size."""
+    body = b"IHDR" + width.to_bytes(4) + height.to_bytes(4) + bytes([8, 2, 0, 0, interlace])
+    idat = b"IDAT" + zlib.compress(bytes(1000))
+    chunks = b""
+    for chunk in (body, idat):
+        chunks += (len(chunk) - 4).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4)
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def refusal(data: bytes, **options) -> str:
+    with pytest.raises(ImageError) as caught:
+        read(data, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_without_libvips_a_gigantic_picture_is_told_the_extra(monkeypatch):
+    monkeypatch.setattr(vips, "is_there", lambda: False)
+    said = refusal(png_header(20_000, 20_000), size=64)
+    assert f"20000 x 20000 pixels, more than the limit of {MAX_PIXELS}; shrink it, or" in said
+    assert "`pip install 'swag-style[large]'`, with which the limit is 1073741824" in said
+
+
+def test_with_libvips_a_gigantic_picture_is_read_where_it_is_made_smaller(monkeypatch):
+    monkeypatch.setattr(vips, "is_there", lambda: True)
+    file = io.BytesIO(png_header(20_000, 20_000))
+    assert decode.decode(file, "a picture", raster.Limits.of(None, smaller=True)).width == 20_000
+    assert "20000 x 20000 pixels, more than the limit" in refusal(png_header(20_000, 20_000))
+    assert "40000 x 40000 pixels" in refusal(png_header(40_000, 40_000), size=64)
+    assert "large" not in refusal(png_header(20_000, 20_000, interlace=1), size=64)
+
+
+def test_what_is_held_on_the_way_to_a_size_is_limited_too():
+    said = refusal(saved(RGB, "PNG"), size=(10, 90), max_pixels=HEIGHT * WIDTH)
+    assert f"on its way to 90 x 10 pixels, has 90 x {HEIGHT} pixels, more than" in said
+
+
+# --- libvips -----------------------------------------------------------------------------------
+
+
+@EXTRA
+@pytest.mark.parametrize("name", [n for n in FILES if "tiff" not in n and "strip" not in n])
+def test_libvips_gives_the_same_numbers_to_the_bit(name, short, monkeypatch, tmp_path: Path):
+    expected = pictures(FILES[name])
+    (tmp_path / "a").write_bytes(FILES[name])
+    monkeypatch.setattr(decode, "LARGE_PIXELS", 1)
+    assert equal(pictures(FILES[name]), expected)
+    assert equal(pictures(tmp_path / "a"), expected)
+
+
+@EXTRA
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_damaged_file_is_one_line_with_libvips_too(kind, short, monkeypatch, capfd, tmp_path):
+    monkeypatch.setattr(decode, "LARGE_PIXELS", 1)
+    whole = saved(np.random.default_rng(2).integers(0, 256, (90, 90, 3)).astype(np.uint8), kind)
+    for share in (0.3, 0.6, 0.9):
+        assert "is damaged or truncated" in refusal(whole[: int(share * len(whole))], size=20)
+    assert capfd.readouterr() == ("", "")
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+def wave(height: int, width: int, channels: int) -> Picture:
+    random = torch.rand(channels, height, width, generator=torch.Generator().manual_seed(0))
+    layers = ((random - 0.5).cumsum(1) * 0.05 + 0.5).double()
+    return Picture(layers[:3], layers[3:] if channels == 4 else None)
+
+
+@pytest.mark.parametrize("extension", [".png", ".tif", ".jpg", ".webp", ".avif"])
+@pytest.mark.parametrize("shape", [(HEIGHT, WIDTH, 3), (200, 97, 4), (1, 9000, 3), (9000, 2, 4)])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_strips_are_written_in_the_bytes_of_the_whole(
+    extension, shape, bits, monkeypatch, tmp_path: Path
+):
+    if bits == 16 and extension not in (".png", ".tif"):
+        return
+    picture, files = wave(*shape), []
+    for pixels in (raster.STRIP_PIXELS, 1000):
+        monkeypatch.setattr(raster, "STRIP_PIXELS", pixels)
+        path = tmp_path / f"{pixels}{extension}"
+        write(path, picture, bits=bits, metadata={"swag": "{}"}, source_type="a")
+        assert read_metadata(path)["swag"] == "{}"
+        files.append(path.read_bytes())
+    assert read(tmp_path / f"1000{extension}").size == picture.size
+    if extension == ".png":  # libpng says of small pictures that they need less memory
+        files = [inflated(data) for data in files]
+    assert files[0] == files[1]
+
+
+def inflated(png: bytes) -> bytes:
+    """The filtered rows of a PNG."""
+    at, data = 8, b""
+    while at < len(png):
+        length = int.from_bytes(png[at : at + 4])
+        if png[at + 4 : at + 8] == b"IDAT":
+            data += png[at + 8 : at + 8 + length]
+        at += length + 12
+    return zlib.decompress(data)
+
+
+@pytest.mark.parametrize("kind", ["flat", "waves", "noise"])
+def test_a_png_of_many_strips_is_that_of_libpng_to_the_byte(kind, monkeypatch, tmp_path: Path):
+    whole = {
+        "flat": torch.full((3, 150, 130), 0.3),
+        "waves": wave(150, 130, 3).pixels,
+        "noise": torch.rand(3, 150, 130, generator=torch.Generator().manual_seed(1)),
+    }[kind]
+    write(tmp_path / "whole.png", whole)
+    monkeypatch.setattr(raster, "STRIP_PIXELS", 1000)
+    write(tmp_path / "strips.png", whole)
+    assert (tmp_path / "strips.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
+
+
+@pytest.mark.parametrize("extension", [".png", ".tif"])
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failure_between_strips_leaves_nothing(extension, failure, short, monkeypatch, tmp_path):
+    done, clamp = [], torch.Tensor.clamp
+
+    def fails(self, *args, **options):
+        done.append(self)
+        if len(done) > 2:
+            raise failure
+        return clamp(self, *args, **options)
+
+    monkeypatch.setattr(torch.Tensor, "clamp", fails)
+    with pytest.raises((ImageError, KeyboardInterrupt)) as caught:
+        write(tmp_path / f"a{extension}", wave(4000, WIDTH, 3))  # of four strips in a TIFF
+    assert len(done) == 3
+    assert not list(tmp_path.iterdir())
+    assert isinstance(failure, KeyboardInterrupt) or "No space left" in str(caught.value)
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_narrow_deep_pngs_are_written(width, tmp_path: Path):
+    noise = torch.rand(3, 3000, width, generator=torch.Generator().manual_seed(0)).double()
+    write(tmp_path / "a.png", noise, bits=16)
+    assert (read(tmp_path / "a.png").pixels - noise).abs().max() < 0.51 / 65535
+
+
+# --- memory ------------------------------------------------------------------------------------
+
+MEMORY = """
+import sys, torch
+from pathlib import Path
+import swag.image
+
+def held(field):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
+
+path, side = sys.argv[1], 3000
+swag.image.write(path, torch.zeros(3, 8, 8))
+swag.image.read(path, size=4)
+picture = torch.rand(3, 1, side).expand(3, side, side)
+before = held("VmRSS")
+swag.image.write(path, picture)
+swag.image.read(path, size=300)
+print((held("VmHWM") - before) / side**2)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system has no /proc")
+@pytest.mark.parametrize(("extension", "bytes_per_pixel"), [(".png", 24), (".tif", 16)])
+def test_neither_writing_nor_reading_holds_another_picture(
+    extension, bytes_per_pixel, tmp_path: Path
+):
+    """A whole took 39 bytes a pixel to be written and 38 to be read; its own numbers are 12.
+
+    Here a strip of ours is a tenth of the picture, and its copies count.
+    """
+    command = [sys.executable, "-c", MEMORY, str(tmp_path / f"a{extension}")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < bytes_per_pixel
