@@ -1,6 +1,6 @@
 """Peak memory and time of reading and writing large pictures, each in a process of its own.
 
-    python benchmarks/strips.py --side 10000 [--to 2000] [--kinds png tif jpg] [--bits 8]
+    python benchmarks/strips.py --side 10000 [--to 2000] [--kinds tif png jpg] [--bits 8] [--whole]
 
 A square picture is written and read again, as it is and at a long side of `--to` pixels. Memory is
 what the process held at most (VmHWM of a process that has done nothing else) beyond what it held
@@ -66,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, default=10_000)
     parser.add_argument("--to", type=int, default=2_000)
-    parser.add_argument("--kinds", nargs="+", default=["png", "tif", "jpg"])
+    parser.add_argument("--kinds", nargs="+", default=["tif", "png", "jpg"])
     parser.add_argument("--bits", type=int, default=8)
     parser.add_argument("--whole", action="store_true")
     args = parser.parse_args()
