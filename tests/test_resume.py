@@ -199,12 +199,19 @@ def test_what_every_method_remembers_is_known(method):
         one = torch.tensor(1.0, dtype=torch.float64)
         return Point(image, value, slopes * image, {"x": value}, one)
 
-    name = {"Adam": "adam", "Lbfgs": "lbfgs"}.get(type(method).__name__, "torch-lbfgs")
     point, memory = square(torch.rand(1, 3, 4, 5)), {}
     for _ in range(3):
         point, memory = method.step(square, point, memory, 1.0)
-        assert pause._is_memory(memory, point.image, name)
-    assert not pause._is_memory(memory, torch.zeros(1, 3, 9, 9), name)
+        assert pause._is_memory(memory, point.image, method)
+    assert not pause._is_memory(memory, torch.zeros(1, 3, 9, 9), method)
+
+
+def test_steps_of_another_number_or_precision_are_not_those_of_the_method():
+    image = torch.zeros(1, 3, 4, 5)
+    memory = Lbfgs(history=6, remembered=torch.bfloat16)._empty(image)
+    assert pause._is_memory(memory, image, Lbfgs(history=6, remembered=torch.bfloat16))
+    assert not pause._is_memory(memory, image, Lbfgs(history=6))
+    assert not pause._is_memory(memory, image, Lbfgs(remembered=torch.bfloat16))
 
 
 def test_the_best_picture_is_kept_where_the_latest_is_worse():

@@ -47,6 +47,9 @@ LARGE = 4_000_000
 REMEMBERED = 6
 """Steps that it remembers then; ten end no lower (docs/performance.md)."""
 
+LONGEST, STEPS_PER_PAIR = 50, 30
+"""Of other runs L-BFGS remembers one step in thirty, ten to fifty: more pay in a long run alone."""
+
 
 class Memory:
     """How a run reads its pictures, so that it fits.
@@ -155,7 +158,7 @@ class Memory:
             return TorchLbfgs()
         if size[0] * size[1] > LARGE:
             return Lbfgs(history=REMEMBERED, remembered=torch.bfloat16)
-        return Lbfgs()
+        return Lbfgs(history=min(LONGEST, max(Lbfgs.history, settings.steps // STEPS_PER_PAIR)))
 
     @cached_property
     def _per_pixel(self) -> float:

@@ -16,7 +16,7 @@ from torch import Tensor
 from swag import checkpoint
 from swag.config import Settings
 from swag.errors import CheckpointError, SwagError
-from swag.optimize import Lbfgs, State
+from swag.optimize import Adam, Lbfgs, Method, State
 from swag.precision import Precision
 from swag.schedule import Scale
 from swag.stylize.record import Identity, Name, Number, Sha256, Task, versions
@@ -102,14 +102,14 @@ class Paused:
                 "(their SHA-256 differs); give the same, or begin anew"
             )
 
-    def check_shapes(self, latents: Tensor, scales: Sequence[Scale], optimizer: str) -> None:
+    def check_shapes(self, latents: Tensor, scales: Sequence[Scale], method: Method) -> None:
         """Refuse a state that is not one of such latents and this optimiser: CheckpointError."""
         state, was = self.state, self.standing
         images = [state.image, state.best, state.average]
         alike = all(x is None or (x.shape, x.dtype) == (latents.shape, latents.dtype)
                     for x in images)  # fmt: skip
         there = was.scale < len(scales) and was.state.step <= scales[was.scale].steps
-        if not (there and alike and _is_memory(state.memory, latents, optimizer)):
+        if not (there and alike and _is_memory(state.memory, latents, method)):
             raise CheckpointError(f"{self.path} does not fit its own settings: it is damaged")
 
     def to(self, device: torch.device) -> State:
@@ -187,17 +187,18 @@ def _check_inputs(path: Path, was: Mapping[str, str], now: Mapping[str, str]) ->
         )
 
 
-def _is_memory(memory: Mapping[str, Tensor], latents: Tensor, optimizer: str) -> bool:
+def _is_memory(memory: Mapping[str, Tensor], latents: Tensor, method: Method) -> bool:
     """Whether this is what the optimiser remembers of such latents."""
     if not memory:
         return True
     shapes = {name: tuple(tensor.shape) for name, tensor in memory.items()}
     flat, own = (latents.numel(),), tuple(latents.shape)
-    if optimizer == "adam":
+    if isinstance(method, Adam):
         return shapes == {"mean": own, "square": own, "count": ()}
-    if optimizer == "lbfgs":
-        rows = (Lbfgs().history, *flat)
-        return shapes == {"steps": rows, "changes": rows, "pairs": ()}
+    if isinstance(method, Lbfgs):
+        rows, kind = (method.history, *flat), method.remembered or latents.dtype
+        fitting = shapes == {"steps": rows, "changes": rows, "pairs": ()}
+        return fitting and memory["steps"].dtype == memory["changes"].dtype == kind
     numbers = {"H_diag", "func_evals", "n_iter", "t", "prev_loss"}
     large = {name for name, shape in shapes.items() if shape == flat}
     return {"d", "prev_flat_grad"} <= large and numbers <= {n for n, s in shapes.items() if s == ()}

@@ -164,7 +164,7 @@ class Run:
         scale = min(paused.standing.scale, len(self.scales) - 1)
         size = self._size(self.inputs.canvas, self.scales[scale].size)
         latents = self.form.encode(torch.zeros(1, 3, *size))
-        paused.check_shapes(latents, self.scales, self.settings.optimizer)
+        paused.check_shapes(latents, self.scales, self.memory.method(self._full_size))
 
     @cached_property
     def form(self) -> Parametrisation:
