@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import torch
 
-from swag.tiles.grid import Tile
 from swag.tiles.reach import Extract
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AHEAD = 2
@@ -27,8 +27,8 @@ class Replica:
 
 
 def in_order(
-    act: Callable[[Tile, Replica], Result], tiles: Iterable[Tile], replicas: Sequence[Replica]
-) -> Iterator[tuple[Tile, Result]]:
+    act: Callable[[Item, Replica], Result], tiles: Iterable[Item], replicas: Sequence[Replica]
+) -> Iterator[tuple[Item, Result]]:
     """What `act` makes of each tile, in their order, so that sums are those of a single device.
 
     With several replicas each has a thread and takes turns; `act` must not change what they share.
@@ -37,7 +37,7 @@ def in_order(
         for tile in tiles:
             yield tile, act(tile, replicas[0])
         return
-    waiting: deque[tuple[Tile, Future[Result]]] = deque()
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
     with ExitStack() as stack:
         threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in replicas]
         try:
