@@ -88,8 +88,13 @@ class Job:
     @property
     def key(self) -> str:
         """The name of its folder: a hash of the config."""
-        text = json.dumps(self.config, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
+        return key_of(self.config)
+
+
+def key_of(facts: Any) -> str:
+    """A name for what plain values decide: a hash of them."""
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ Every twin sees the same pictures in the same order for the same number of steps
 the residual network stopped after a third of them, shows what the length of training alone does.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from safetensors.torch import save
 from swag.backbones import bundled
 from swag.backbones.family import Architecture, folded, from_state
 from swag.errors import WeightsError
+from swag.experiments.job import key_of
 from swag.experiments.networks import Network
 from swag.files import write_whole
 from swag.training import checkpoint
@@ -50,8 +49,7 @@ class Twin:
     def file(self, data: Path, folder: Path) -> Path:
         """Where its weights belong: the name is a hash of all that decides them."""
         facts = [asdict(self.architecture), asdict(self.recipe), _names(data)]
-        text = json.dumps(facts, sort_keys=True)
-        return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:20]}.safetensors"
+        return folder / f"{key_of(facts)}.safetensors"
 
 
 def twins(switches: Mapping[str, Mapping[str, Any]], epochs: float = EPOCHS) -> list[Twin]:
@@ -109,8 +107,7 @@ def top1(network: Network) -> float | None:
 
 def _keep(twin: Twin, saved: Path, file: Path, top1: float | None) -> None:
     """Write what is needed of a checkpoint, its batch norm folded, and drop the rest."""
-    state = checkpoint.load(saved)["model"]
-    own = {k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")}
+    own = checkpoint.network_of(checkpoint.load(saved))
     if not all(bool(value.isfinite().all()) for value in own.values()):
         raise WeightsError(f"the training of {twin.name!r} went to numbers that are not finite")
     kept = folded(from_state(twin.architecture, own)).float().state_dict()

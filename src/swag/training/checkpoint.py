@@ -56,6 +56,12 @@ def trainings(state: dict[str, Any]) -> list[dict[str, Any]]:
     return [*state.get("earlier", []), {"steps": state["step"], "recipe": state["recipe"]}]
 
 
+def network_of(state: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The tensors of the network in a checkpoint, without the heads."""
+    named = state["model"].items()
+    return {k.removeprefix("network."): v for k, v in named if k.startswith("network.")}
+
+
 def restore(
     state: dict[str, Any],
     path: Path,

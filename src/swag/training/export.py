@@ -62,11 +62,7 @@ def export(saved: Path, name: str, folder: Path = bundled.FOLDER) -> bundled.Car
     """
     architecture, bare = bundled.architecture(name), bundled.bare(name)
     state = checkpoint.load(saved)
-    trained = {
-        key.removeprefix("network."): value
-        for key, value in state["model"].items()
-        if key.startswith("network.")
-    }
+    trained = checkpoint.network_of(state)
     try:
         network = from_state(architecture, trained)
     except RuntimeError as error:

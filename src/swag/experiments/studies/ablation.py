@@ -68,7 +68,7 @@ def jobs(plan: Plan) -> list[Job]:
         made += plan.front(name, network, weighed_by=COMMON)
     made += plan.front("r-vgg, one weight", R_VGG, weighed_by=COMMON)
     for network in (R_DEEP, R_NODEEP):
-        made += plan.front(f"{network.name}, one weight", network, weighed_by=COMMON)
+        made += plan.front(one_weight(network.name), network, weighed_by=COMMON)
         made += plan.front(network.name, network)
     for pair in TRAINED:
         if len(there(*pair)) == 2:
@@ -77,7 +77,7 @@ def jobs(plan: Plan) -> list[Job]:
         made += plan.front(network.name, network)
         made += plan.front(one_weight(network.name), network, weighed_by=COMMON)
     for network in () if plan.quick else (R_RESNET50, R_NORESNET50):
-        made += plan.front(f"{network.name}, one weight", network, weighed_by=COMMON)
+        made += plan.front(one_weight(network.name), network, weighed_by=COMMON)
     return made
 
 
