@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1] / "src" / PACKAGE
 ROWS = [
     {"errors", "shapes", "files", "precision", "allocation"},
     {"image", "features", "smoothing", "statistics", "losses"}
-    | {"parametrisation", "jitter", "colours", "regions", "tiles"},
+    | {"parametrisation", "jitter", "colours", "regions", "tiles", "disk"},
     {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},
     {"stylize", "training", "feedforward"},
     {"experiments", "distributed", "batch", "bench"},

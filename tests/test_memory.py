@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import swag
+from swag import disk
 from swag.config import settings
 from swag.errors import SettingsError
 from swag.stylize.device import devices_beside
@@ -134,6 +135,37 @@ def test_gpus_are_shared_only_where_the_choice_was_left_to_the_program(monkeypat
     assert devices_beside(gpus[1], "auto") == [gpus[1], gpus[0], gpus[2]]
     assert devices_beside(gpus[1], "cuda:1") == [gpus[1]]
     assert devices_beside(torch.device("cpu"), "auto") == [torch.device("cpu")]
+
+
+def test_what_is_remembered_goes_to_the_disk_where_memory_has_no_room(network, monkeypatch):
+    side = 10_000, 10_000
+    assert not memory(network, 24.0).method(side).on_disk
+    tight = memory(network, 15.0)
+    assert tight.method(side).on_disk and tight.method(side).history == 6
+    tight.check(side)
+    (words,) = tight.fallbacks
+    assert "the 7.2 GB of steps that L-BFGS remembers in /" in words and "\n" not in words
+    # Not what a graphics card remembers, nor what the disk has no room for.
+    tight.device = torch.device("cuda")
+    assert not tight.method(side).on_disk
+    tight.device = torch.device("cpu")
+    monkeypatch.setattr(disk, "room", lambda: 7_000_000_000)
+    assert not tight.method(side).on_disk
+    with pytest.raises(SettingsError, match="even in tiles"):
+        tight.check(side)
+
+
+def test_a_run_that_remembers_on_the_disk_makes_the_same_picture(network, monkeypatch):
+    module = importlib.import_module("swag.stylize.memory")
+    monkeypatch.setattr(module, "LARGE", 1000)
+    kept = run(network, tile=0)
+    monkeypatch.setattr(module.Memory, "_on_disk", lambda self, size: True)
+    laid = []
+    monkeypatch.setattr(
+        "swag.optimize.lbfgs.zeros", lambda *given: laid.append(given) or disk.zeros(*given)
+    )
+    assert torch.equal(run(network, tile=0).image.pixels, kept.image.pixels)
+    assert {kind for _, kind in laid} == {torch.bfloat16}
 
 
 @pytest.mark.parametrize("value", ["huge", -1, "1.5", 10**9, True, None, "²"])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.optimize import fmin_l_bfgs_b
 
-from swag.optimize import Lbfgs, State, optimize
+from swag.optimize import Adam, Lbfgs, State, blocks, optimize
 
 SHAPE = (1, 3, 6, 6)
 SIZE = 108
@@ -227,3 +227,46 @@ def test_pairs_without_positive_curvature_are_not_remembered():
 def test_nothing_is_remembered_at_another_size():
     *_, step = run(rosenbrock, picture(0), 3)
     assert Lbfgs().resized(step.state.memory, lambda tensor: tensor, 4.0) == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "tolerance"),
+    # Rounding what is remembered can turn the last bit of a number into the eighth of another.
+    [(Lbfgs(), 1e-9), (Lbfgs(remembered=torch.bfloat16), 1e-3), (Adam(), 1e-9)],
+)
+def test_block_by_block_makes_the_same_pictures(method, tolerance, monkeypatch):
+    whole = run(rosenbrock, picture(0), 40, method)
+    monkeypatch.setattr(blocks, "BLOCK", 7)
+    again = run(rosenbrock, picture(0), 40, method)
+    torch.testing.assert_close(again, whole, rtol=0, atol=tolerance)
+
+
+def test_blocks_cover_every_entry_once_and_their_sums_are_those_of_numpy(monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", 10)
+    x, y = picture(1), picture(2)
+    expected = float(np.dot(x.numpy().ravel(), y.numpy().ravel()))
+    assert float(blocks.dot(x, y, torch.float64)) == pytest.approx(expected, rel=1e-14)
+    narrow = blocks.dot(x.bfloat16(), y.bfloat16(), torch.float32)
+    assert narrow.dtype == torch.float64 and float(narrow) == pytest.approx(expected, rel=1e-2)
+    total = x.clone()
+    blocks.add(total, torch.tensor(-2.5, dtype=torch.float64), y)
+    torch.testing.assert_close(total, x - 2.5 * y, rtol=1e-14, atol=0)
+
+
+def test_what_is_remembered_on_the_disk_makes_the_same_bits():
+    loss = quadratic(1e3, picture(1))
+    kept = [*optimize(State(picture(0)), loss, Lbfgs(remembered=torch.bfloat16), steps=30)]
+    on_disk = Lbfgs(remembered=torch.bfloat16, on_disk=True)
+    laid = [*optimize(State(picture(0)), loss, on_disk, steps=30)]
+    assert all(torch.equal(a.image, b.image) for a, b in zip(kept, laid, strict=True))
+
+
+def test_a_run_with_its_memory_on_the_disk_goes_on_and_leaves_the_saved_one_alone():
+    loss, method = quadratic(1e3, picture(1)), Lbfgs(history=4, on_disk=True)
+    *_, through = optimize(State(picture(0)), loss, method, steps=20)
+    *_, half = optimize(State(picture(0)), loss, method, steps=11)
+    saved = {name: tensor.clone() for name, tensor in half.state.memory.items()}
+    *_, on = optimize(half.state, loss, method, steps=20)
+    assert torch.equal(on.image, through.image)
+    assert all(torch.equal(half.state.memory[name], tensor) for name, tensor in saved.items())
+    assert on.state.memory["steps"].data_ptr() != half.state.memory["steps"].data_ptr()

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from swag.optimize.point import Evaluate, Memory, NotFinite, Point
+from swag.optimize.blocks import blocks
+from swag.optimize.point import Evaluate, Memory, NotFinite, Point, cloned
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,19 @@ class Adam:
         # New tensors: where the evaluation fails, the step can be tried again from the old ones.
         memory = {
             "mean": memory["mean"].lerp(point.gradient, 1 - first),
-            "square": memory["square"].lerp(point.gradient.square(), 1 - second),
+            "square": (memory["square"] * second).addcmul_(
+                point.gradient, point.gradient, value=1 - second
+            ),
             "count": memory["count"] + 1,
         }
-        count = int(memory["count"])
-        mean = memory["mean"] / (1 - first**count)
-        root = (memory["square"] / (1 - second**count)).sqrt()
-        floor = self.epsilon * root.max() + torch.finfo(root.dtype).tiny
-        after = evaluate(point.image - self.rate * caution * mean / (root + floor))
+        after = evaluate(self._moved(point.image, memory, caution))
         if not after.finite():
             raise NotFinite
         return after, memory
+
+    def owned(self, memory: Memory) -> Memory:
+        """See `Method.owned`."""
+        return cloned(memory)
 
     def resized(self, memory: Memory, resize: Callable[[Tensor], Tensor], pixels: float) -> Memory:
         """The moments, enlarged as the picture is and divided by the growth of its area.
@@ -58,6 +61,17 @@ class Adam:
             "square": resize(memory["square"]).clamp(min=0) / pixels**2,
             "count": memory["count"].clone(),
         }
+
+    def _moved(self, image: Tensor, memory: Memory, caution: float) -> Tensor:
+        """The next picture; block by block, as it has to be the only new one of its size."""
+        count = int(memory["count"])
+        grown, spread = (1 - beta**count for beta in self.betas)
+        largest = (memory["square"].max() / spread).sqrt()
+        floor = self.epsilon * largest + torch.finfo(largest.dtype).tiny
+        moved = image.clone(memory_format=torch.contiguous_format)
+        for pixels, mean, square in blocks(moved, memory["mean"], memory["square"]):
+            pixels -= self.rate * caution * (mean / grown) / ((square / spread).sqrt() + floor)
+        return moved
 
     def _empty(self, like: Tensor) -> Memory:
         return {

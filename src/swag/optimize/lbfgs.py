@@ -4,14 +4,19 @@ Nocedal & Wright, Numerical Optimization, 2006, algorithms 7.4 (two loops) and 3
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from swag.optimize.point import Evaluate, Memory, NotFinite, Point, Stalled
+from swag.disk import zeros
+from swag.optimize.blocks import add, blocks, dot
+from swag.optimize.point import Evaluate, Memory, NotFinite, Point, Stalled, cloned
 from swag.precision import widened
+
+ROWS = ("steps", "changes")
+"""What is remembered of each step."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Lbfgs:
         curvature: smallest cosine between a step and its change of gradient that is remembered.
         trials: evaluations in one step before it is given up.
         remembered: the precision of what is remembered, where not that of the picture.
+        on_disk: whether it lies in a file, which must be on a processor (see `swag.disk`).
     """
 
     history: int = 10
@@ -40,6 +46,7 @@ class Lbfgs:
     curvature: float = 1e-6
     trials: int = 10
     remembered: torch.dtype | None = None
+    on_disk: bool = False
 
     def step(
         self, evaluate: Evaluate, point: Point, memory: Memory, caution: float
@@ -57,30 +64,38 @@ class Lbfgs:
                 raise
             memory["pairs"].zero_()
             return self.step(evaluate, point, memory, caution)
-        self._remember(memory, after.image - point.image, after.gradient - point.gradient)
+        self._remember(memory, point, after)
         return after, memory
+
+    def owned(self, memory: Memory) -> Memory:
+        """See `Method.owned`; what lies on the disk is copied to the disk."""
+        if not (memory and self.on_disk):
+            return cloned(memory)
+        rows = {n: self._zeros(memory[n], memory[n].shape).copy_(memory[n]) for n in ROWS}
+        return {**rows, "pairs": memory["pairs"].clone()}
 
     def resized(self, memory: Memory, resize: Callable[[Tensor], Tensor], pixels: float) -> Memory:
         """Nothing: pairs of steps and gradients of another size do not describe this loss."""
         return {}
 
     def _empty(self, like: Tensor) -> Memory:
-        rows = like.new_zeros(self.history, like.numel(), dtype=self.remembered or like.dtype)
-        return {
-            "steps": rows,
-            "changes": rows.clone(),
-            "pairs": torch.zeros((), dtype=torch.int64),
-        }
+        shape = (self.history, like.numel())
+        rows = {name: self._zeros(like, shape) for name in ROWS}
+        return {**rows, "pairs": torch.zeros((), dtype=torch.int64)}
+
+    def _zeros(self, like: Tensor, shape: Sequence[int]) -> Tensor:
+        kind = self.remembered or like.dtype
+        return zeros(shape, kind) if self.on_disk else like.new_zeros(shape, dtype=kind)
 
     def _descent(self, point: Point, memory: Memory) -> tuple[Tensor, float]:
         """A direction and the slope along it, or steepest descent where the memory misleads."""
-        direction = -self._times_inverse_hessian(point.gradient.flatten(), memory)
+        direction = self._times_inverse_hessian(point.gradient.flatten(), memory).neg_()
         direction = direction.view_as(point.gradient)
-        slope = float(widened(direction * point.gradient).sum())
+        slope = float(dot(direction, point.gradient, _wide(direction)))
         if slope < 0:
             return direction, slope
         memory["pairs"].zero_()
-        slope = -float(widened(point.gradient.square()).sum())
+        slope = -float(dot(point.gradient, point.gradient, _wide(direction)))
         if slope == 0:
             raise Stalled
         return -point.gradient, slope
@@ -89,26 +104,21 @@ class Lbfgs:
         """The two loops; numbers stay on the device."""
         pairs = int(memory["pairs"])
         newest_first = [(pairs - 1 - i) % self.history for i in range(min(pairs, self.history))]
-        q = gradient.clone()
+        steps, changes = memory["steps"], memory["changes"]
+        q, kind = gradient.clone(), gradient.dtype
+        curvatures = {i: dot(steps[i], changes[i], kind) for i in newest_first}
         weights: dict[int, Tensor] = {}
         for i in newest_first:
-            step, change = self._pair(memory, i, q)
-            weights[i] = (step @ q) / (step @ change)
-            q -= weights[i] * change
-        if newest_first:
-            step, change = self._pair(memory, newest_first[0], q)
-            q *= (step @ change) / (change @ change)
+            weights[i] = dot(steps[i], q, kind) / curvatures[i]
+            add(q, -weights[i], changes[i])
+        for i in newest_first[:1]:
+            q *= (curvatures[i] / dot(changes[i], changes[i], kind)).to(kind)
         for i in reversed(newest_first):
-            step, change = self._pair(memory, i, q)
-            q += (weights[i] - (change @ q) / (step @ change)) * step
+            add(q, weights[i] - dot(changes[i], q, kind) / curvatures[i], steps[i])
         return q
 
-    def _pair(self, memory: Memory, row: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """A step and its change of gradient, in the precision they are computed with."""
-        return memory["steps"][row].to(like.dtype), memory["changes"][row].to(like.dtype)
-
     def _length(self, direction: Tensor, cap: float, *, known: bool) -> float:
-        largest = float(direction.abs().max())
+        largest = float(torch.linalg.vector_norm(direction, math.inf))
         if not math.isfinite(largest):
             raise NotFinite
         return min(1.0, cap / largest) if known else cap / largest
@@ -119,7 +129,7 @@ class Lbfgs:
         """Shorten the step until it brings the decrease asked for."""
         start, finite = float(point.value), False
         for _ in range(self.trials):
-            image = point.image + length * direction
+            image = torch.add(point.image, direction, alpha=length)
             if torch.equal(image, point.image):
                 break  # too short to be represented
             trial = evaluate(image)
@@ -135,10 +145,29 @@ class Lbfgs:
             length = min(max(best, 0.1 * length), 0.5 * length)
         raise Stalled if finite else NotFinite
 
-    def _remember(self, memory: Memory, step: Tensor, change: Tensor) -> None:
-        step, change = step.flatten(), change.flatten()
-        if step @ change > self.curvature * step.norm() * change.norm():
-            row = int(memory["pairs"]) % self.history
-            memory["steps"][row] = step
-            memory["changes"][row] = change
-            memory["pairs"] += 1
+    def _remember(self, memory: Memory, before: Point, after: Point) -> None:
+        """Keep the step and the change of gradient, unless the loss did not curve upwards."""
+        if not self._curves(before, after):
+            return
+        row = int(memory["pairs"]) % self.history
+        for name, new, old in (
+            ("steps", after.image, before.image),
+            ("changes", after.gradient, before.gradient),
+        ):
+            for kept, a, b in blocks(memory[name][row], new, old):
+                kept.copy_(a - b)
+        memory["pairs"] += 1
+
+    def _curves(self, before: Point, after: Point) -> bool:
+        """Whether step and change of gradient point the same way, as in a bowl."""
+        sums = []
+        for images in blocks(after.image, before.image, after.gradient, before.gradient):
+            step, change = images[0] - images[1], images[2] - images[3]
+            sums.append(widened(torch.stack([step @ change, step @ step, change @ change])))
+        along, steps, changes = torch.stack(sums).sum(0).tolist()
+        return bool(along > self.curvature * math.sqrt(steps * changes))
+
+
+def _wide(like: Tensor) -> torch.dtype:
+    """The widest precision that its device has."""
+    return widened(like.new_zeros(())).dtype

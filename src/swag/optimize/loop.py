@@ -81,8 +81,7 @@ def optimize(
             f"the loss of the first picture or its gradient is not finite: {_told(point)}. "
             "Try another first picture, a larger temperature, or another smoothing"
         )
-    memory = {name: tensor.clone() for name, tensor in state.memory.items()}
-    state = replace(state, reference=point.reference, memory=memory)
+    state = replace(state, reference=point.reference, memory=method.owned(state.memory))
     _keep_best(state, point)
     for index in range(state.step, steps):
         try:

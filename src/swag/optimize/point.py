@@ -54,6 +54,11 @@ def evaluate(loss: Loss, image: Image, reference: Tensor | None = None) -> Point
     )
 
 
+def cloned(memory: Memory) -> Memory:
+    """A copy of what a method knows."""
+    return {name: tensor.clone() for name, tensor in memory.items()}
+
+
 Evaluate = Callable[[Tensor], Point]
 
 
@@ -81,6 +86,10 @@ class Method(Protocol):
         self, evaluate: Evaluate, point: Point, memory: Memory, caution: float
     ) -> tuple[Point, Memory]:
         """The next point, and what is to be remembered; `memory` is empty at first."""
+        ...
+
+    def owned(self, memory: Memory) -> Memory:
+        """A copy of what was remembered in an earlier run, for this one to change."""
         ...
 
     def resized(self, memory: Memory, resize: Callable[[Tensor], Tensor], pixels: float) -> Memory:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swag.optimize.point import Evaluate, Memory, NotFinite, Point, Stalled
+from swag.optimize.point import Evaluate, Memory, NotFinite, Point, Stalled, cloned
 
 _TENSORS = ("d", "prev_flat_grad", "H_diag")
 _LISTS = ("old_dirs", "old_stps", "ro")
@@ -47,6 +47,10 @@ class TorchLbfgs:
         if not after.finite():
             raise NotFinite
         return after, _packed(optimizer.state[image])
+
+    def owned(self, memory: Memory) -> Memory:
+        """See `Method.owned`."""
+        return cloned(memory)
 
     def resized(self, memory: Memory, resize: Callable[[Tensor], Tensor], pixels: float) -> Memory:
         """Nothing: a new size is a new problem."""

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from swag import disk
 from swag.backbones import Backbone
 from swag.config import Settings
 from swag.errors import SettingsError
@@ -34,6 +35,9 @@ USABLE = 0.8
 
 LARGEST_TILE = 1.0 * 2**30
 """Bytes that the pass over a tile takes at most on a processor: more is hardly faster."""
+
+PICTURE = 12.0
+"""Bytes of a pixel in float32."""
 
 COPIES = {"lbfgs": 10, "adam": 12, "torch-lbfgs": 16}
 """Pictures of float32 that are alive in a step: the photo, the style, iterates, gradients."""
@@ -79,7 +83,9 @@ class Memory:
             if least > self.budget:
                 raise SettingsError(self._told(size, least, "even in tiles") + self._advice)
             told = self._told(size, needed, "at once")
-            self._note(f"{told}: in tiles of {self.side(size)} pixels")
+            self._note(
+                f"{told}: in tiles of {self.side(size)} pixels{self._on_disk_in_words(size)}"
+            )
 
     def objective(
         self,
@@ -157,8 +163,9 @@ class Memory:
         if settings.optimizer == "torch-lbfgs":
             return TorchLbfgs()
         if size[0] * size[1] > LARGE:
-            return Lbfgs(history=REMEMBERED, remembered=torch.bfloat16)
-        return Lbfgs(history=min(LONGEST, max(Lbfgs.history, settings.steps // STEPS_PER_PAIR)))
+            on_disk = self._on_disk(size)
+            return Lbfgs(history=REMEMBERED, remembered=torch.bfloat16, on_disk=on_disk)
+        return Lbfgs(history=self._history)
 
     @cached_property
     def _per_pixel(self) -> float:
@@ -207,21 +214,46 @@ class Memory:
         return self._pictures(size) + self._per_pixel * size[0] * size[1]
 
     def _pictures(self, size: Size) -> float:
-        """Bytes of the pictures and of what the optimiser remembers."""
-        picture = 12.0 * size[0] * size[1]
-        method = self.method(size)
-        history = 0.0
-        if isinstance(method, Lbfgs):
-            history = method.history * (2.0 if method.remembered is None else 1.0)
-        elif isinstance(method, TorchLbfgs):
-            history = 2.0 * method.history
-        return picture * (COPIES[self.settings.optimizer] + history)
+        """Bytes of the pictures and of what the optimiser remembers in memory."""
+        return self._alive(size) + (0.0 if self._on_disk(size) else self._remembered(size))
+
+    def _alive(self, size: Size) -> float:
+        """Bytes of the pictures that are alive in a step."""
+        return PICTURE * COPIES[self.settings.optimizer] * size[0] * size[1]
+
+    def _remembered(self, size: Size) -> float:
+        """Bytes of the steps that L-BFGS remembers."""
+        pictures = {
+            "adam": 0.0,
+            "torch-lbfgs": 2.0 * TorchLbfgs.history,
+            "lbfgs": REMEMBERED if size[0] * size[1] > LARGE else 2.0 * self._history,
+        }
+        return PICTURE * pictures[self.settings.optimizer] * size[0] * size[1]
+
+    def _on_disk(self, size: Size) -> bool:
+        """Whether those lie on the disk: where the memory has no room, and the disk has."""
+        large = self.settings.optimizer == "lbfgs" and size[0] * size[1] > LARGE
+        if not large or self.device.type != "cpu":
+            return False
+        remembered = self._remembered(size)
+        return self._alive(size) + remembered > self.budget and remembered < disk.room()
+
+    @property
+    def _history(self) -> int:
+        """How many steps L-BFGS remembers of pictures that are not large."""
+        return min(LONGEST, max(Lbfgs.history, self.settings.steps // STEPS_PER_PAIR))
 
     def _told(self, size: Size, needed: float, how: str) -> str:
         return (
             f"{_shown(size)} pixels need about {needed / 1e9:.1f} GB {how}, and "
             f"{self.budget / 1e9:.1f} GB can be used"
         )
+
+    def _on_disk_in_words(self, size: Size) -> str:
+        if not self._on_disk(size):
+            return ""
+        remembered = self._remembered(size) / 1e9
+        return f", and the {remembered:.1f} GB of steps that L-BFGS remembers in {disk.folder()}"
 
     @property
     def _advice(self) -> str:

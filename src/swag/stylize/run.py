@@ -189,7 +189,10 @@ class Run:
         return fitted(height, width, long_side)
 
     def _at(self, picture: Picture, size: Size) -> Tensor:
-        return resize(picture.batch, size).clamp(0, 1).to(self.device)
+        batch = picture.batch
+        seen = resize(batch, size)
+        # A picture of this very size is within the range, and too large, perhaps, to be copied.
+        return (seen if seen is batch else seen.clamp_(0, 1)).to(self.device)
 
     def _start(self, size: Size) -> Tensor:
         initial, paintings = self.inputs.initial, self.inputs.paintings

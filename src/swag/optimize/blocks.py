@@ -1,0 +1,36 @@
+"""Arithmetic of flat tensors so large that no second copy of them is to be had.
+
+What is remembered in half the precision, or lies on a disk, is read block by block; the blocks'
+sums are added up in float64.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from swag.precision import widened
+
+BLOCK = 2**22
+"""Entries of a block: a picture of 1180 x 1180 pixels is one."""
+
+
+def blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Views of the same entries of each of the tensors, which have equally many."""
+    flat = [tensor.flatten() for tensor in tensors]
+    if flat[0].numel() <= BLOCK:
+        yield tuple(flat)
+    else:
+        yield from zip(*(torch.split(tensor, BLOCK) for tensor in flat), strict=True)
+
+
+def dot(x: Tensor, y: Tensor, precision: torch.dtype) -> Tensor:
+    """The sum of products, a scalar in float64; those of a block are added in `precision`."""
+    parts = [widened(a.to(precision) @ b.to(precision)) for a, b in blocks(x, y)]
+    return parts[0] if len(parts) == 1 else torch.stack(parts).sum()
+
+
+def add(x: Tensor, scale: Tensor, y: Tensor) -> None:
+    """Add `scale` times `y` to `x`, which is changed; `x` is contiguous."""
+    for a, b in blocks(x, y):
+        a += scale.to(a.dtype) * b.to(a.dtype)
