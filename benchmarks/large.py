@@ -1,12 +1,14 @@
 """Peak memory and time per megapixel of large pictures, each in a process of its own.
 
     python benchmarks/large.py --sizes 1024 2048 4096 --steps 2 [--limit 6]
+    python benchmarks/large.py --tile 560 --precision float32 bfloat16 float32 bfloat16
 
 Each run is a whole one: two square pictures are read from files, their targets described, and
 some steps are made at the one size asked for, nothing coarser before. Time is processor time of
 the steps and of the evaluation before the first, over the megapixels and the evaluations; memory is
 the largest resident set of the process, as the system says. `--limit` gives each process so
-many gigabytes of addresses, beyond which allocations fail.
+many gigabytes of addresses, beyond which allocations fail. With several of `--precision` they take
+turns; in bfloat16 every step is, and none is left for the end in float32 that a run has.
 """
 
 import argparse
@@ -32,7 +34,9 @@ def child(
     if limit:
         resource.setrlimit(resource.RLIMIT_AS, (int(limit * 1e9),) * 2)
     import swag
+    from swag.stylize import precision
 
+    precision.SHARE = 1.0
     if not returned:
         swag.keep_freed_memory()
     updates = []
@@ -82,36 +86,39 @@ def main() -> None:
     parser.add_argument("--weights", default="pretrained")
     parser.add_argument("--optimizer", default="lbfgs")
     parser.add_argument("--tile", default="auto")
+    parser.add_argument("--precision", nargs="+", default=["float32"], metavar="NAME")
     parser.add_argument(
         "--returned", action="store_true", help="give freed memory back to the system"
     )
     args = parser.parse_args()
-    print("| pixels | tile | optimiser | peak, GB | CPU s a step | CPU s / MP | MP |")
-    print("|---|---|---|---:|---:|---:|---:|")
+    print("| pixels | tile | optimiser | passes | peak, GB | CPU s a step | CPU s / MP | MP |")
+    print("|---|---|---|---|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         for size in args.sizes:
-            content, style = (picture(size, i, Path(folder) / f"{i}.png") for i in (1, 2))
-            chosen = {
-                "size": size, "steps": args.steps, "tile": args.tile, "backbone": args.backbone,
-                "weights": args.weights, "optimizer": args.optimizer,
-            }  # fmt: skip
-            job = json.dumps([[str(content), str(style), chosen, args.limit], args.returned])
-            done = subprocess.run(
-                [sys.executable, __file__, CHILD, job], capture_output=True, text=True
-            )
-            if done.returncode:
-                words = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
-                print(f"| {size} | failed: {words[-1]} |", flush=True)
-                continue
-            told = json.loads(done.stdout)
-            step = statistics.median(told["cpu_per_step"])
-            megapixels = size * size / 1e6
-            print(
-                f"| {size} | {args.tile} | {args.optimizer} | {told['peak_gb']:.2f} | {step:.2f} "
-                f"| {step / megapixels:.2f} | {megapixels:.1f} |",
-                flush=True,
-            )
-            print("  ", *told["fallbacks"], file=sys.stderr, flush=True)
+            pictures = [picture(size, i, Path(folder) / f"{i}.png") for i in (1, 2)]
+            for precision in args.precision:
+                print(f"| {size} | {measured(pictures, size, precision, args)} |", flush=True)
+
+
+def measured(pictures: list[Path], size: int, precision: str, args: argparse.Namespace) -> str:
+    """One run in a process of its own, as cells of the table."""
+    chosen = {
+        "size": size, "steps": args.steps, "tile": args.tile, "backbone": args.backbone,
+        "weights": args.weights, "optimizer": args.optimizer, "precision": precision,
+    }  # fmt: skip
+    job = json.dumps([[*map(str, pictures), chosen, args.limit], args.returned])
+    done = subprocess.run([sys.executable, __file__, CHILD, job], capture_output=True, text=True)
+    if done.returncode:
+        words = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+        return f"failed: {words[-1]}"
+    told = json.loads(done.stdout)
+    print("  ", *told["fallbacks"], file=sys.stderr, flush=True)
+    step = statistics.median(told["cpu_per_step"])
+    megapixels = size * size / 1e6
+    return (
+        f"{args.tile} | {args.optimizer} | {precision} | {told['peak_gb']:.2f} | {step:.2f} "
+        f"| {step / megapixels:.2f} | {megapixels:.1f}"
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ by less than the eighth bit: what two runs differ by for no reason. Numbers are 
 on the same pair of pictures: the mean ratio, its standard deviation, and for how many pairs it is
 below one. `cpu` is the time of a run without reading pictures and network; `loss` is the default's
 at full size, in float32; the others are errors under judges that were not optimised
-(`swag.experiments`). `--restart` lets L-BFGS forget its history where the precision changes.
+(`swag.experiments`). `--restart` lets L-BFGS forget its history where the precision changes; with
+`--tile` pictures are read in tiles; `--pictures` is a folder for what the runs make.
 """
 
 import argparse
@@ -95,6 +96,10 @@ def runs(args: argparse.Namespace) -> None:
         judge = _judge(network, content, style, args.size)
         for side in args.sides:
             made = _run(network, content, style, side, args)
+            if args.pictures:
+                args.pictures.mkdir(parents=True, exist_ok=True)
+                name = f"{content.stem}-{style.stem}-{side}.png"
+                swag.image.write(args.pictures / name, made[1][0])
             numbers = judge(made[1]) | {"cpu": made[0]}
             found[side].append(numbers)
             print(content.stem, style.stem, side, numbers, sep=", ", flush=True)
@@ -124,7 +129,7 @@ def _run(
     before = time.process_time()
     result = swag.stylize(
         photo, painting, backbone=network, size=args.size, steps=args.steps, method=args.method,
-        **chosen,
+        tile=args.tile, **chosen,
     )  # fmt: skip
     return time.process_time() - before, result.image.batch
 
@@ -175,6 +180,8 @@ def main() -> None:
     two.add_argument("--method")
     two.add_argument("--size", type=int, default=512)
     two.add_argument("--steps", type=int, default=300)
+    two.add_argument("--tile", default="auto")
+    two.add_argument("--pictures", type=Path)
     two.add_argument("--smallest", type=int, default=precision.SMALLEST)
     two.add_argument("--sides", nargs="+", default=list(SHARES), choices=list(SHARES))
     two.add_argument("--restart", action="store_true")

@@ -10,6 +10,7 @@ import swag
 from swag import disk
 from swag.config import settings
 from swag.errors import SettingsError
+from swag.stylize import precision as stages
 from swag.stylize.device import devices_beside
 from swag.stylize.memory import Memory
 
@@ -113,17 +114,19 @@ def test_where_the_rest_does_not_fit_after_all_every_layer_is_tiled(network, cap
     assert not made.gives_way(MemoryError(), (96, 72))
 
 
-def test_several_devices_share_the_tiles_and_make_the_same_picture(network, monkeypatch):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_several_devices_share_the_tiles_and_make_the_same_picture(network, precision, monkeypatch):
     asked = []
 
     def twice(device, name):
         asked.append((device.type, name))
         return [device, device]
 
-    alone = run(network, tile=24)
+    monkeypatch.setattr(stages, "SMALLEST", 16)
+    alone = run(network, tile=24, precision=precision)
     module = importlib.import_module("swag.stylize.memory")  # `swag.stylize` is a function, too
     monkeypatch.setattr(module, "devices_beside", twice)
-    shared = run(network, tile=24)
+    shared = run(network, tile=24, precision=precision)
     assert set(asked) == {("cpu", "auto")}
     assert torch.equal(shared.image.pixels, alone.image.pixels)
 

@@ -35,6 +35,7 @@ RUNS = {
     "matched": {"smoothing": "power", "matched": "gradient"},
     "bfloat16": {"precision": "bfloat16"},
     "bfloat16 adam": {"precision": "bfloat16", "optimizer": "adam", "jitter": 3},
+    "bfloat16 tiled": {"precision": "bfloat16", "tile": 32},
     "bfloat16 noise": {"precision": "bfloat16", "normalisation": "initial"},
 }
 

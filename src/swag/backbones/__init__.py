@@ -5,7 +5,7 @@ create("torchvision/vgg19", edits=("average-pooling", "reflect"))
 create(my_module, style_layers=["0", "2"], content_layers=["2"])
 """
 
-from swag.backbones.backbone import Backbone, Normalise
+from swag.backbones.backbone import Backbone, Normalise, narrow
 from swag.backbones.edits import EDITS
 from swag.backbones.fingerprint import check_finite, fingerprint
 from swag.backbones.initialisation import calibrate
@@ -26,6 +26,7 @@ __all__ = [
     "check_finite",
     "create",
     "fingerprint",
+    "narrow",
     "sha256",
     "tail_of",
 ]

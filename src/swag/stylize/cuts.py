@@ -1,14 +1,15 @@
 """Where a network can be cut in two: the front is run in tiles, what is behind at once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 from torch import Tensor
 
-from swag.backbones import Backbone, tail_of
+from swag.backbones import Backbone, narrow, tail_of
 from swag.objective import Behind, with_pixels
-from swag.tiles import Reach, bytes_per_pixel, probe
+from swag.precision import Precision
+from swag.tiles import Extract, Reach, bytes_per_pixel, probe
 
 LARGEST_SHARE = 0.15
 """Of a pass's memory that may lie behind a cut: what is left over of it is the gain of tiles."""
@@ -35,6 +36,23 @@ class Cut:
     def reach(self) -> Reach:
         """How far the layers in front see. SettingsError if that is too far for tiles."""
         return probe(with_pixels(self.network.extract), self.front, self.picture)
+
+    def passes(self, precision: Precision) -> tuple[Reach, Behind | None]:
+        """What reads the tiles, and what is behind them, by passes of this precision.
+
+        How far layers see, and the memory they are said to take, are those in float32.
+        """
+        if precision == "float32":
+            return self.reach, self.behind
+        behind = self.behind and replace(self.behind, extract=partial(narrow, self.behind.extract))
+        return replace(self.reach, extract=with_pixels(passes_of(self.network, precision))), behind
+
+
+def passes_of(network: Backbone, precision: Precision) -> Extract:
+    """The passes of a network in this precision."""
+    if precision == "float32":
+        return network.extract
+    return partial(network.extract, precision=precision)
 
 
 def uncut(network: Backbone, layers: Sequence[str], picture: Tensor) -> Cut:

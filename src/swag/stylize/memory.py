@@ -3,7 +3,7 @@
 import copy
 import logging
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from swag.errors import SettingsError
 from swag.objective import PIXELS, Objective, Term, TiledObjective, with_pixels
 from swag.optimize import Adam, Lbfgs, Loss, Method, TorchLbfgs
 from swag.precision import Precision
-from swag.stylize.cuts import Cut, cuts_of, uncut
+from swag.stylize.cuts import Cut, cuts_of, passes_of, uncut
 from swag.stylize.device import devices_beside
 from swag.tiles import (
     Replica,
@@ -98,7 +98,8 @@ class Memory:
     ) -> Loss:
         """The objective, in tiles where the picture is too large for the memory.
 
-        `precision` is that of the network's passes; in tiles they are in float32 all the same.
+        `precision` is that of the network's passes, of those over tiles, too. The size of tiles is
+        that for float32, in which a run ends.
 
         Raises:
             SettingsError: the network cannot be computed in tiles.
@@ -106,13 +107,12 @@ class Memory:
         side = self.side((start.shape[-2], start.shape[-1]))
         rest: dict[str, Any] = {"start": start, "style": style, "penalties": penalties}
         if side == 0:
-            narrow = partial(self.network.extract, precision="bfloat16")
-            extract = self.network.extract if precision == "float32" else narrow
-            return Objective.of(extract, terms, **rest)
-        cut = self._cut((start.shape[-2], start.shape[-1]))
-        reach = cut.reach.with_layer(PIXELS) if self._reads_pixels(terms) else cut.reach
+            return Objective.of(passes_of(self.network, precision), terms, **rest)
+        reach, behind = self._cut((start.shape[-2], start.shape[-1])).passes(precision)
+        reach = reach.with_layer(PIXELS) if self._reads_pixels(terms) else reach
+        replicas = self._replicas(precision)
         self._tiled = TiledObjective.of(
-            reach, side, terms, behind=cut.behind, replicas=self._replicas, **rest
+            reach, side, terms, behind=behind, replicas=replicas, **rest
         )
         self._tiled.sweep.fallbacks = self.fallbacks
         return self._tiled
@@ -171,17 +171,21 @@ class Memory:
     def _per_pixel(self) -> float:
         return bytes_per_pixel(self.network.extract, self._layers, self._picture)
 
+    def _replicas(self, precision: Precision) -> list[Replica]:
+        """The passes of every GPU, where there are several to share the tiles."""
+        return [
+            Replica(device, with_pixels(passes_of(network, precision)))
+            for device, network in self._networks
+        ]
+
     @cached_property
-    def _replicas(self) -> list[Replica]:
-        """The network on every GPU, where there are several to share the tiles."""
+    def _networks(self) -> list[tuple[torch.device, Backbone]]:
+        """The network on every GPU; none where there is only one device."""
         devices = devices_beside(self.device, self.settings.device)
         if len(devices) == 1:
             return []
-        networks = [self.network, *(copy.deepcopy(self.network).to(d) for d in devices[1:])]
-        return [
-            Replica(device, with_pixels(network.extract))
-            for device, network in zip(devices, networks, strict=True)
-        ]
+        copies = (copy.deepcopy(self.network).to(device) for device in devices[1:])
+        return list(zip(devices, (self.network, *copies), strict=True))
 
     @cached_property
     def _cuts(self) -> list[Cut]:

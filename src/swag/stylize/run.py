@@ -120,8 +120,6 @@ class Run:
         """What is minimised at a scale; `start` and `looks` where it has begun before."""
         if start is None:
             start = self.form.decode(state.image, size)
-        if self.memory.side(size):
-            precision = "float32"  # as it is in tiles
         long_side = self.scales[number].size
         seen = self._seen(size, long_side, start.to(self.device), precision)
         if isinstance(seen, Jittered):
