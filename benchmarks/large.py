@@ -5,10 +5,12 @@
 
 Each run is a whole one: two square pictures are read from files, their targets described, and
 some steps are made at the one size asked for, nothing coarser before. Time is processor time of
-the steps and of the evaluation before the first, over the megapixels and the evaluations; memory is
-the largest resident set of the process, as the system says. `--limit` gives each process so
-many gigabytes of addresses, beyond which allocations fail. With several of `--precision` they take
-turns; in bfloat16 every step is, and none is left for the end in float32 that a run has.
+the steps and of the evaluation before the first, over the megapixels and the evaluations; memory
+is the largest resident set of the process, as the system says, and how much of it was no file,
+looked at ten times a second (what lies on the disk can be given back at once). `--limit` gives
+each process so many gigabytes of addresses, beyond which allocations fail. With several of
+`--precision` they take turns; in bfloat16 every step is, and none is left for the end in float32
+that a run has.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -39,16 +42,20 @@ def child(
     precision.SHARE = 1.0
     if not returned:
         swag.keep_freed_memory()
+    own: list[float] = []
+    threading.Thread(target=watch, args=(own,), daemon=True).start()
     updates = []
     marks = []
     for update in swag.iterate(content, style, scales=1, **chosen):
         updates[:] = [update]
         marks.append(time.process_time())
+        print(f"step {update.index + 1}: {marks[-1]:.0f} s, {peak():.2f} GB", file=sys.stderr)
     last, steps = updates[0], [b - a for a, b in itertools.pairwise(marks)]
     print(
         json.dumps(
             {
                 "peak_gb": peak(),
+                "own_gb": max(own),
                 "cpu_per_step": steps,
                 "losses": last.losses,
                 "fallbacks": list(last.fallbacks),
@@ -59,8 +66,20 @@ def child(
 
 def peak() -> float:
     """The largest resident set of this process in gigabytes (getrusage counts its parent's)."""
+    return status("VmHWM")
+
+
+def watch(own: list[float]) -> None:
+    """Note the memory of this process that is no file, ten times a second."""
+    while True:
+        own.append(status("RssAnon"))
+        time.sleep(0.1)
+
+
+def status(field: str) -> float:
+    """What Linux says of this process, in gigabytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e9
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024 / 1e9
 
 
 def picture(size: int, seed: int, path: Path) -> Path:
@@ -91,8 +110,11 @@ def main() -> None:
         "--returned", action="store_true", help="give freed memory back to the system"
     )
     args = parser.parse_args()
-    print("| pixels | tile | optimiser | passes | peak, GB | CPU s a step | CPU s / MP | MP |")
-    print("|---|---|---|---|---:|---:|---:|---:|")
+    columns = (
+        "pixels", "tile", "optimiser", "passes", "peak, GB", "of it no file, GB", "CPU s a step",
+        "CPU s / MP", "MP",
+    )  # fmt: skip
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     with tempfile.TemporaryDirectory() as folder:
         for size in args.sizes:
             pictures = [picture(size, i, Path(folder) / f"{i}.png") for i in (1, 2)]
@@ -107,16 +129,16 @@ def measured(pictures: list[Path], size: int, precision: str, args: argparse.Nam
         "weights": args.weights, "optimizer": args.optimizer, "precision": precision,
     }  # fmt: skip
     job = json.dumps([[*map(str, pictures), chosen, args.limit], args.returned])
-    done = subprocess.run([sys.executable, __file__, CHILD, job], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, __file__, CHILD, job], stdout=subprocess.PIPE, text=True)
     if done.returncode:
-        words = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
-        return f"failed: {words[-1]}"
+        return f"failed with status {done.returncode}: see above"
     told = json.loads(done.stdout)
     print("  ", *told["fallbacks"], file=sys.stderr, flush=True)
     step = statistics.median(told["cpu_per_step"])
     megapixels = size * size / 1e6
+    memory = f"{told['peak_gb']:.2f} | {told['own_gb']:.2f}"
     return (
-        f"{args.tile} | {args.optimizer} | {precision} | {told['peak_gb']:.2f} | {step:.2f} "
+        f"{args.tile} | {args.optimizer} | {precision} | {memory} | {step:.2f} "
         f"| {step / megapixels:.2f} | {megapixels:.1f}"
     )
 
