@@ -58,8 +58,11 @@ def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch):
 
 
 STOPPED = """
-import os, sys, time
+import os, signal, time
 from swag import distributed
+
+# What is started in the background of a shell is born deaf to Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def work(item):
     time.sleep(600 if item else 0)
@@ -86,7 +89,10 @@ def test_ctrl_c_leaves_no_process_behind():
         worker = int(program.stdout.readline())
         assert not ended(worker)
         os.killpg(program.pid, signal.SIGINT)
-        assert "KeyboardInterrupt" in program.communicate(timeout=60)[1]
+        try:
+            assert "KeyboardInterrupt" in program.communicate(timeout=60)[1]
+        finally:
+            program.kill()
     until = time.monotonic() + 20
     while not ended(worker) and time.monotonic() < until:
         time.sleep(0.1)
