@@ -148,6 +148,15 @@ def test_no_more_run_at_once_than_workers_and_none_after_the_last_that_was_asked
     assert 1 <= len(list(tmp_path.glob("??"))) <= 4
 
 
+def test_what_runs_when_no_more_is_asked_for_is_stopped(running):
+    results = with_ray(time.sleep, [0, 60, 60], workers=2)
+    next(results)
+    results.close()
+    began = time.monotonic()
+    assert list(with_ray(int, ["1"])) == [1]
+    assert time.monotonic() - began < 30
+
+
 def test_what_a_worker_keeps_lives_as_long_as_its_process(running):
     def counted(item):
         sys.seen = [*getattr(sys, "seen", []), item]
