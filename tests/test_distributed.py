@@ -37,7 +37,7 @@ def test_a_wrong_number_of_workers_is_refused_at_once():
         distributed.map(int, ["1"], workers=0)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="Ray is installed")
-def test_ray_without_ray_is_one_line_that_says_how_to_install_it():
+def test_ray_without_ray_is_one_line_that_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SettingsError, match="swag-style"):
         distributed.map(int, ["1"], backend="ray")

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 CODE = sorted(
     path for folder in ("src", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )
-HEAVY = ("gradio", "matplotlib", "onnx", "pyvips", "ray", "rich", "timm", "typer")
-EXTRAS_TESTED = ("timm", "dev")
+HEAVY = ("gradio", "matplotlib", "onnx", "pyvips", "ray", "rich", "timm", "torchmetrics", "typer")
+EXTRAS_TESTED = ("timm", "metrics", "large", "ray", "dev")
 
 # Written so that this file does not find itself.
 FORBIDDEN = re.compile(

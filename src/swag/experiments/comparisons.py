@@ -100,7 +100,7 @@ def sheet(
     plan: Plan, runs: Sequence[Run], variants: Sequence[str], strength: float | None = None
 ) -> bytes:
     """The pictures of some variants at the middle strength, with content and style above."""
-    middle = plan.strengths[len(plan.strengths) // 2] if strength is None else strength
+    middle = plan.middle if strength is None else strength
     units: dict[Unit, str] = {}
     made: dict[str, dict[Unit, Any]] = defaultdict(dict)
     for run in runs:

@@ -2,8 +2,8 @@
 
 Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", CVPR 2018;
 Ding et al., "Image quality assessment: unifying structure and texture similarity", TPAMI 2020.
-Nothing is downloaded. ArtFID (Wright and Ommer, 2022) is of sets of hundreds of pictures, on
-weights of its own that no maintained package brings along: it is not computed.
+Nothing is downloaded. What ArtFID needs is told here, too; it is of a set of pictures and is
+computed in `artfid`.
 """
 
 import importlib.util
@@ -17,35 +17,60 @@ import torch
 
 from swag.shapes import OwnImage
 
-WEIGHTS: Mapping[str, str] = MappingProxyType(
-    {"lpips": "alexnet-owt-7be5be79.pth", "dists": "vgg16-397923af.pth"}
+DISTANCES = ("lpips", "dists")
+"""The metrics of a picture and its photo."""
+
+ALEXNET, VGG16, ART = "alexnet-owt-7be5be79.pth", "vgg16-397923af.pth", "art_inception.pth"
+
+WEIGHTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"lpips": (ALEXNET,), "dists": (VGG16,), "artfid": (ALEXNET, ART)}
 )
-"""The file of torchvision that each metric stands on, as torch's cache (`TORCH_HOME`) names it."""
+"""The files that each metric stands on, as torch's cache (`TORCH_HOME`) names them."""
+
+SOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        ALEXNET: "torchvision",
+        VGG16: "torchvision",
+        ART: "huggingface.co/matthias-wright/art_inception",
+    }
+)
+"""Who publishes each file."""
+
+
+def distances(result: OwnImage, photo: OwnImage) -> dict[str, float]:
+    """The distances that can be had, by name: 0 for the photo itself."""
+    return {name: distance(name, result, photo) for name in DISTANCES if missing(name) is None}
 
 
 @torch.no_grad()
-def distances(result: OwnImage, photo: OwnImage) -> dict[str, float]:
-    """The distances that can be had, by name: 0 for the photo itself."""
-    return {
-        name: float(_network(name)(result.clamp(0, 1).float(), photo.float()))
-        for name in WEIGHTS
-        if missing(name) is None
-    }
+def distance(name: str, result: OwnImage, photo: OwnImage) -> float:
+    """LPIPS (`lpips`) or DISTS (`dists`), whose weights must be there."""
+    return float(_network(name)(result.clamp(0, 1).float(), photo.float()))
 
 
 def missing(name: str) -> str | None:
     """A line that says what a metric lacks and how to get it; None where nothing is lacking."""
     if importlib.util.find_spec("torchmetrics") is None:
         return f"{name} needs torchmetrics: pip install 'swag-style[metrics]'"
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    if not (folder / WEIGHTS[name]).is_file():
-        return f"{name} needs torchvision's weights: put {WEIGHTS[name]} into {folder}"
+    lacking = [file for file in WEIGHTS[name] if not weights_file(file).is_file()]
+    if lacking:
+        files = " and ".join(f"{file} of {SOURCES[file]}" for file in lacking)
+        return f"{name} needs weights: put {files} into {_checkpoints()}"
     return None
 
 
 def told() -> str:
     """Which of them are computed, and what the others lack, in a line."""
     return "; ".join(missing(name) or f"{name} is computed" for name in WEIGHTS)
+
+
+def weights_file(name: str) -> Path:
+    """Where torch's cache has a file of this name, or would have it."""
+    return _checkpoints() / name
+
+
+def _checkpoints() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 @lru_cache(maxsize=2)

@@ -40,6 +40,11 @@ class Plan:
         """Half of the units, at least one."""
         return max(1, self.units // 2)
 
+    @property
+    def middle(self) -> float:
+        """The middle one of the strengths."""
+        return self.strengths[len(self.strengths) // 2]
+
     def unit(self, number: int) -> tuple[Sample, Sample, int]:
         """The content, style and seed of this number: every pair comes before any comes again."""
         row, turn = number % len(self.contents), number // len(self.contents)

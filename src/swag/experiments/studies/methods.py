@@ -10,6 +10,7 @@ from swag.experiments.evaluate import mean_error
 from swag.experiments.fronts import judges_of, of_variant
 from swag.experiments.job import BASE, Job, Run
 from swag.experiments.paired import compare
+from swag.experiments.studies import art
 from swag.experiments.studies.pairs import P_RESNET, smoothed
 from swag.experiments.study import SMOOTHED, Plan, Row, Section, Study
 
@@ -92,6 +93,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             sheet(plan, runs, [v for task in TASKS for v in (task, smoothed(task))]),
         ),
         *_seen(plan, runs),
+        *art.sections(plan, runs, pairs),
     ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from swag.experiments import figures
 from swag.experiments.comparisons import effects, front_panels, pooled, rows_of, sheet, words
 from swag.experiments.job import Job, Run
 from swag.experiments.networks import Network, pretrained_there, random
+from swag.experiments.studies import art
 from swag.experiments.studies.pairs import (
     P_DEEP,
     P_NORESNET,
@@ -52,13 +53,13 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     """The effect of SWAG on each network, and pooled over trained and over random ones."""
     names = [network.name for network in (*_bundled(), *_torchvision(plan))]
     pairs = [(smoothed(name), name) for name in names]
+    weighed = [(smoothed(one_weight(name)), one_weight(name)) for name in names]
     shown = [name for name in names if name.startswith("r-")]
     panels = {name: (name, smoothed(name)) for name in names}
     return [
         _section(runs, "With and without SWAG", pairs,
                  "The error of each layer is measured in its own span, which balances layers."),
-        _section(runs, "The same under one weight",
-                 [(smoothed(one_weight(name)), one_weight(name)) for name in names],
+        _section(runs, "The same under one weight", weighed,
                  "The poster's setting: one common weight of all layers."),
         Section(
             "Pictures",
@@ -75,6 +76,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             "see the table above",
             figure=figures.fronts(front_panels(runs, panels) or {"": {}}),
         ),
+        *art.sections(plan, runs, [*pairs, *weighed]),
     ]  # fmt: skip
 
 
