@@ -7,6 +7,8 @@ import torch
 from typer.testing import CliRunner, Result
 
 from swag.cli import app
+from swag.experiments import Conduct
+from swag.experiments.networks import random
 from swag.image import write
 
 SMALL = ["--quick", "--size", "32", "--steps", "2", "--units", "1"]
@@ -65,3 +67,16 @@ def test_an_interruption_keeps_what_is_done_and_says_how_to_go_on(tmp_path, monk
     assert result.exit_code == 130 and "goes on" in result.stderr
     assert len(list(tmp_path.glob("runs/*/metrics.json"))) == 1
     assert (tmp_path / "statistics.html").is_file()
+
+
+def test_networks_of_torchvision_have_a_number_of_units_of_their_own(tmp_path, monkeypatch):
+    plans = []
+    monkeypatch.setattr(Conduct, "missing", lambda self: plans.append(self.plan) or [])
+    given = ("--units", "3", "--large-units", "2")
+    experiment("statistics", "--out", tmp_path, "--quick", *given)
+    experiment("statistics", "--out", tmp_path, "--quick", "--units", "3")
+    counted = [
+        [len(plan.single("any", random(name))) for name in ("swag/resnet", "torchvision/resnet50")]
+        for plan in plans
+    ]
+    assert counted == [[3, 2], [3, 1]]

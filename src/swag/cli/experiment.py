@@ -58,6 +58,13 @@ Units = Annotated[
 ]  # fmt: skip
 
 
+LargeUnits = Annotated[
+    int | None,
+    typer.Option(
+        "--large-units", metavar="N", min=1, show_default=False,
+        help="The same for networks of torchvision, where a run takes seconds to minutes.",
+    ),
+]  # fmt: skip
 Training = Annotated[
     Path | None,
     typer.Option(
@@ -78,6 +85,7 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     styles: Styles = None,
     pictures: Count = None,
     units: Units = None,
+    large_units: LargeUnits = None,
     size: options.Size = None,
     steps: options.Steps = None,
     quick: Quick = False,
@@ -96,7 +104,10 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     from swag.cli.bars import count_bar
     from swag.experiments import Conduct, named
 
-    plan = _plan(contents, styles, pictures, quick=quick, units=units, size=size, steps=steps)
+    plan = _plan(
+        contents, styles, pictures, quick=quick, units=units, few=large_units, size=size,
+        steps=steps,
+    )  # fmt: skip
     named(name)
     if training is not None:
         plan = _with_twins(plan, training, epochs, _folder(out) / "networks", quiet=quiet)
