@@ -101,6 +101,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--evaluations", type=int, default=1000)
     parser.add_argument("--steps", type=int, nargs="+", default=[30, 75, 150, 300])
+    parser.add_argument("--strength", type=float, default=0.5, help="of `default`")
     parser.add_argument("--runs", nargs="+", default=RUNS, choices=RUNS)
     return parser.parse_args()
 
@@ -119,7 +120,7 @@ def main() -> None:
     judges = [judge(name, photo, style) for name in JUDGES]
     first, *_ = judged(reference, judges, photo)
     ours = {**same, "optimizer": "lbfgs"}
-    default = {"backbone": network, "size": args.size, "square": True}
+    default = {"backbone": network, "size": args.size, "square": True, "strength": args.strength}
     runs = [
         ("reference", {**same, "steps": args.evaluations}),
         ("full size", {**ours, "steps": args.evaluations}),

@@ -221,7 +221,7 @@ def test_a_direction_that_finds_no_decrease_is_followed_by_the_gradient():
 def test_pairs_without_positive_curvature_are_not_remembered():
     *_, step = run(lambda x: {"dome": -(x - 0.5).square().sum()}, picture(0), 4)
     assert step.state.memory["pairs"] == 0
-    assert len({"steps", "changes", "pairs"} ^ step.state.memory.keys()) == 0
+    assert len({"steps", "changes", "curvatures", "pairs"} ^ step.state.memory.keys()) == 0
 
 
 def test_nothing_is_remembered_at_another_size():

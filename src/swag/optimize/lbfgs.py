@@ -72,7 +72,8 @@ class Lbfgs:
         if not (memory and self.on_disk):
             return cloned(memory)
         rows = {n: self._zeros(memory[n], memory[n].shape).copy_(memory[n]) for n in ROWS}
-        return {**rows, "pairs": memory["pairs"].clone()}
+        numbers = cloned({name: memory[name] for name in memory.keys() - rows.keys()})
+        return rows | numbers
 
     def resized(self, memory: Memory, resize: Callable[[Tensor], Tensor], pixels: float) -> Memory:
         """Nothing: pairs of steps and gradients of another size do not describe this loss."""
@@ -81,7 +82,11 @@ class Lbfgs:
     def _empty(self, like: Tensor) -> Memory:
         shape = (self.history, like.numel())
         rows = {name: self._zeros(like, shape) for name in ROWS}
-        return {**rows, "pairs": torch.zeros((), dtype=torch.int64)}
+        return {
+            **rows,
+            "curvatures": widened(like.new_zeros(self.history)),
+            "pairs": torch.zeros((), dtype=torch.int64),
+        }
 
     def _zeros(self, like: Tensor, shape: Sequence[int]) -> Tensor:
         kind = self.remembered or like.dtype
@@ -106,7 +111,8 @@ class Lbfgs:
         newest_first = [(pairs - 1 - i) % self.history for i in range(min(pairs, self.history))]
         steps, changes = memory["steps"], memory["changes"]
         q, kind = gradient.clone(), gradient.dtype
-        curvatures = {i: dot(steps[i], changes[i], kind) for i in newest_first}
+        # Each pair's product is kept: of a long memory it is a third of what has to be read.
+        curvatures = memory["curvatures"]
         weights: dict[int, Tensor] = {}
         for i in newest_first:
             weights[i] = dot(steps[i], q, kind) / curvatures[i]
@@ -156,6 +162,8 @@ class Lbfgs:
         ):
             for kept, a, b in blocks(memory[name][row], new, old):
                 kept.copy_(a - b)
+        step, change = (memory[name][row] for name in ROWS)
+        memory["curvatures"][row] = dot(step, change, before.gradient.dtype)
         memory["pairs"] += 1
 
     def _curves(self, before: Point, after: Point) -> bool:

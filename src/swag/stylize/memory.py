@@ -51,8 +51,9 @@ LARGE = 4_000_000
 REMEMBERED = 6
 """Steps that it remembers then; ten end no lower (docs/performance.md)."""
 
-LONGEST, STEPS_PER_PAIR = 50, 30
-"""Of other runs L-BFGS remembers one step in thirty, ten to fifty: more pay in a long run alone."""
+LONG, STEPS_PER_PAIR, MOST_PAIRS = 300, 15, 60
+"""In other runs L-BFGS remembers ten steps, and one more for every fifteen beyond 300, up to 60:
+they pay in long runs alone (docs/performance.md)."""
 
 
 class Memory:
@@ -245,7 +246,8 @@ class Memory:
     @property
     def _history(self) -> int:
         """How many steps L-BFGS remembers of pictures that are not large."""
-        return min(LONGEST, max(Lbfgs.history, self.settings.steps // STEPS_PER_PAIR))
+        more = max(0, self.settings.steps - LONG) // STEPS_PER_PAIR
+        return min(MOST_PAIRS, Lbfgs.history + more)
 
     def _told(self, size: Size, needed: float, how: str) -> str:
         return (

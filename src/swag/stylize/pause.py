@@ -197,7 +197,9 @@ def _is_memory(memory: Mapping[str, Tensor], latents: Tensor, method: Method) ->
         return shapes == {"mean": own, "square": own, "count": ()}
     if isinstance(method, Lbfgs):
         rows, kind = (method.history, *flat), method.remembered or latents.dtype
-        fitting = shapes == {"steps": rows, "changes": rows, "pairs": ()}
+        fitting = shapes == {
+            "steps": rows, "changes": rows, "curvatures": (method.history,), "pairs": (),
+        }  # fmt: skip
         return fitting and memory["steps"].dtype == memory["changes"].dtype == kind
     numbers = {"H_diag", "func_evals", "n_iter", "t", "prev_loss"}
     large = {name for name, shape in shapes.items() if shape == flat}
