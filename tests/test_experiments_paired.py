@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from swag.experiments.fronts import gap, mean_front
+from swag.experiments.fronts import gap, height_above, mean_front
 from swag.experiments.paired import compare
 
 DIFFERENCES = np.random.default_rng(0).normal(0.3, 0.5, 9)
@@ -57,6 +57,14 @@ def test_only_content_errors_that_both_reach_count():
     assert gap(flat, low) == pytest.approx(1)
     assert math.isnan(gap([(0.0, 1.0), (0.3, 0.5)], low))
     assert math.isnan(gap([(0.5, 1.0)], low))
+
+
+def test_a_point_stands_above_a_front_at_its_own_content_error():
+    front = [(0.2, 0.9), (0.4, 0.5), (0.8, 0.3)]
+    assert height_above((0.3, 0.9), front) == pytest.approx(0.2)
+    assert height_above((0.8, 0.1), front) == pytest.approx(-0.2)
+    assert math.isnan(height_above((0.1, 0.5), front))
+    assert math.isnan(height_above((0.9, 0.5), front))
 
 
 def test_the_mean_front_averages_the_points_of_complete_units():

@@ -57,6 +57,14 @@ def gap(a: Sequence[Point], b: Sequence[Point]) -> float:
     return float((first - second).mean())
 
 
+def height_above(point: Point, front: Sequence[Point]) -> float:
+    """The style error of a point less that of a front at its content error; NaN outside of it."""
+    content, style = point
+    if not front[0][0] <= content <= front[-1][0]:
+        return math.nan
+    return style - float(np.interp(content, [p[0] for p in front], [p[1] for p in front]))
+
+
 def gaps(
     runs: Sequence[Run], variant: str, baseline: str, measure: str = "sliced"
 ) -> dict[Unit, float]:

@@ -1,10 +1,10 @@
 """Study 8: the questions that the poster leaves open."""
 
 from swag.experiments.job import Job, Run
-from swag.experiments.studies import layers, patience, rivals, shape, temperature
+from swag.experiments.studies import layers, letter, patience, rivals, shape, temperature
 from swag.experiments.study import Plan, Section, Study
 
-PARTS = (shape, layers, temperature, rivals, patience)
+PARTS = (shape, layers, temperature, rivals, patience, letter)
 
 
 def jobs(plan: Plan) -> list[Job]:
@@ -20,7 +20,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
 STUDY = Study(
     "beyond",
     "8. What the poster leaves open",
-    "Shape or scale? Which temperature? Is there a better remedy? Which layers? Only late?",
+    "Shape or scale? Which layers? Which temperature? A better remedy? Only late? To the letter?",
     jobs,
     sections,
     poster=False,

@@ -76,7 +76,7 @@ def jobs(plan: Plan) -> list[Job]:
         for name in chosen:
             settings, options = VARIANTS.get(name, ({}, {}))
             if name == SCRIPT:
-                options = {"weighed_by": ("released-code", _late(network))}
+                options = {"weighed_by": ("released-code", late(network))}
             made += plan.front(label(network, name), network, settings, **options)
     return made
 
@@ -131,7 +131,7 @@ def _told(runs: list[Run], chosen: list[Network]) -> list[str]:
     ]  # fmt: skip
 
 
-def _late(network: Network) -> str:
+def late(network: Network) -> str:
     """The script's factor on the last two stages, by the names of this network."""
     layers = "layer3,layer4" if network.backbone.startswith("torchvision") else "stage3,stage4"
     return f"scale:alpha=0.001@{layers}"
