@@ -3,6 +3,7 @@
 import copy
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -158,15 +159,22 @@ class Memory:
 
     def method(self, size: Size) -> Method:
         """The optimiser, for a result of this size."""
+        method = self._method(size)
+        if isinstance(method, Lbfgs) and self._on_disk(size):
+            return replace(method, on_disk=True)
+        return method
+
+    def _method(self, size: Size) -> Method:
+        """The same, with all that it remembers in memory."""
         settings = self.settings
         if settings.optimizer == "adam":
             return Adam() if settings.rate is None else Adam(rate=settings.rate)
         if settings.optimizer == "torch-lbfgs":
             return TorchLbfgs()
         if size[0] * size[1] > LARGE:
-            on_disk = self._on_disk(size)
-            return Lbfgs(history=REMEMBERED, remembered=torch.bfloat16, on_disk=on_disk)
-        return Lbfgs(history=self._history)
+            return Lbfgs(history=REMEMBERED, remembered=torch.bfloat16)
+        more = max(0, settings.steps - LONG) // STEPS_PER_PAIR
+        return Lbfgs(history=min(MOST_PAIRS, Lbfgs.history + more))
 
     @cached_property
     def _per_pixel(self) -> float:
@@ -228,12 +236,12 @@ class Memory:
 
     def _remembered(self, size: Size) -> float:
         """Bytes of the steps that L-BFGS remembers."""
-        pictures = {
-            "adam": 0.0,
-            "torch-lbfgs": 2.0 * TorchLbfgs.history,
-            "lbfgs": REMEMBERED if size[0] * size[1] > LARGE else 2.0 * self._history,
-        }
-        return PICTURE * pictures[self.settings.optimizer] * size[0] * size[1]
+        method, pictures = self._method(size), 0.0
+        if isinstance(method, Lbfgs):
+            pictures = method.history * (2.0 if method.remembered is None else 1.0)
+        elif isinstance(method, TorchLbfgs):
+            pictures = 2.0 * method.history
+        return PICTURE * pictures * size[0] * size[1]
 
     def _on_disk(self, size: Size) -> bool:
         """Whether those lie on the disk: where the memory has no room, and the disk has."""
@@ -242,12 +250,6 @@ class Memory:
             return False
         remembered = self._remembered(size)
         return self._alive(size) + remembered > self.budget and remembered < disk.room()
-
-    @property
-    def _history(self) -> int:
-        """How many steps L-BFGS remembers of pictures that are not large."""
-        more = max(0, self.settings.steps - LONG) // STEPS_PER_PAIR
-        return min(MOST_PAIRS, Lbfgs.history + more)
 
     def _told(self, size: Size, needed: float, how: str) -> str:
         return (
