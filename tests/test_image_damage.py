@@ -13,6 +13,7 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
+import picture_files
 import pytest
 import tifffile
 from PIL import Image
@@ -25,10 +26,7 @@ OLD_PROFILE = imagecodecs.cms_profile("adobergb")
 
 
 def saved(kind: str, image: np.ndarray | Image.Image = PICTURE, **options) -> bytes:
-    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
+    return picture_files.saved(image, kind, **options)
 
 
 def deep_tiff(samples: np.ndarray, **options) -> bytes:

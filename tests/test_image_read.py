@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from picture_files import saved
 from PIL import Image, ImageCms
 
 from swag.errors import ImageError
@@ -19,13 +20,6 @@ from swag.image.colour import srgb_profile
 RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3)).astype(np.uint8)
 GREY = np.ascontiguousarray(RGB[..., 0])
 DEEP = np.random.default_rng(1).integers(0, 65536, (6, 9, 4)).astype(np.uint16)
-
-
-def saved(image: Image.Image | np.ndarray, kind: str = "PNG", **options) -> bytes:
-    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def tiff(samples: np.ndarray, **options) -> bytes:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from picture_files import saved
 from PIL import Image
 
 from swag.errors import ImageError
@@ -24,13 +25,6 @@ RGB, GREY = np.ascontiguousarray(RGBA[..., :3]), np.ascontiguousarray(RGBA[..., 
 ADOBE = imagecodecs.cms_profile("adobergb")
 SIZES = (None, 17, 100, (20, WIDTH))
 EXTRA = pytest.mark.skipif(not vips.is_there(), reason="the extra `large` is not installed")
-
-
-def saved(samples: np.ndarray | Image.Image, kind: str, **options) -> bytes:
-    image = samples if isinstance(samples, Image.Image) else Image.fromarray(samples)
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def tiff(samples: np.ndarray, **options) -> bytes:
