@@ -303,8 +303,11 @@ def test_pictures_killed_after_they_were_written_are_taken_as_they_are(pictures:
     lines = manifest.read_bytes().splitlines(keepends=True)
     assert json.loads(lines[-1])["state"] == "done"
     manifest.write_bytes(b"".join(lines[:-1]))  # killed before the last line
+    checkpoint = out / (json.loads(lines[-1])["output"] + ".ckpt")
+    checkpoint.touch()  # and before this was removed
     result = swag("batch", *folders, "--out", out, *WORDS, "--json")
     assert set(states(result).values()) == {"there"}
+    assert not checkpoint.exists()
 
 
 @pytest.mark.parametrize("metadata", [True, False])

@@ -4,6 +4,8 @@ import json
 import os
 import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from swag.cli import app, options, running
+from swag.files import open_temporary
 from swag.image import read, read_metadata, write
 from swag.stylize import SECONDS, Update, iterate, load_checkpoint
 
@@ -150,6 +153,18 @@ def test_checkpoints_come_with_time_and_are_gone_at_the_end(pictures, tmp_path, 
     assert swag(*words, "--checkpoint-every", 1000, "--steps", 60).exit_code == 0
     assert seen == [49]
     assert sorted(p.name for p in tmp_path.glob("*out*")) == ["out.png"]
+
+
+def test_a_run_removes_what_a_killed_one_left_of_its_checkpoint(pictures, tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    out = tmp_path / "out.png"
+    descriptor, half = open_temporary(f"{out}.ckpt")
+    os.close(descriptor)
+    os.rename(half, half.replace(f"-{os.getpid()}-", f"-{ended.pid}-"))
+    words = ("stylize", *pictures, "-o", out, *TINY, "--checkpoint-every", 1000)
+    assert swag(*words).exit_code == 0
+    assert list(tmp_path.glob(".swag-*")) == []
 
 
 def test_a_run_goes_on_where_its_checkpoints_cannot_be_written(pictures, tmp_path, monkeypatch):

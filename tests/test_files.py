@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from swag.files import open_temporary, write_whole
+from swag.files import open_temporary, remove, write_whole
 
 
 def test_a_file_appears_with_what_was_written(tmp_path: Path):
@@ -66,3 +66,15 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not(
     write_whole(tmp_path / "a", lambda file: file.write(b"new"))
     assert not dead.exists()
     assert {p.name for p in tmp_path.iterdir()} == {"a", living.name, others.name}
+
+
+def test_a_removed_file_takes_with_it_what_killed_processes_left_of_it(tmp_path: Path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    living = left_by(os.getppid(), tmp_path)
+    for there in (True, False):
+        if there:
+            (tmp_path / "a").touch()
+        left_by(ended.pid, tmp_path)
+        remove(tmp_path / "a")
+        assert list(tmp_path.iterdir()) == [living]

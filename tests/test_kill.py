@@ -20,7 +20,9 @@ import torch
 from swag import checkpoint
 from swag.image import write
 
-MOMENTS = 20
+KILLS = 12
+"""That hit a process at work. A machine that is busy by turns makes runs shorter or longer than
+the first, so moments are drawn until there were as many."""
 
 if "forkserver" not in multiprocessing.get_all_start_methods():
     pytest.skip("there is no server to fork from on this system", allow_module_level=True)
@@ -73,7 +75,7 @@ def pictures(tmp_path: Path) -> list[Path]:
 
 def moments(seed: str, longest: float) -> Iterator[float]:
     draw = random.Random(seed)
-    return iter([draw.uniform(0, longest) for _ in range(MOMENTS)])
+    return (draw.uniform(0, 1.2 * longest) for _ in range(20 * KILLS))
 
 
 def check_whole(folder: Path, expected: dict[str, bytes]) -> None:
@@ -114,7 +116,9 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bits(optimizer, picture
         check_whole(folder, expected)
         if out.exists():
             emptied(folder)
-    assert at_work >= MOMENTS // 2 and resumed > 0
+        if at_work >= KILLS and resumed > 0:
+            break
+    assert at_work >= KILLS and resumed > 0
     words = ["stylize", photo, style, "-o", out]
     run_to_the_end(words + (["--resume", kept] if kept.exists() else settings))
     assert out.read_bytes() == whole.read_bytes()
@@ -144,7 +148,9 @@ def test_a_batch_killed_at_random_moments_ends_in_the_same_bits(batch, tmp_path)
         begun += any(folder.glob("*.ckpt"))
         if len(list(folder.glob("*.png"))) == len(expected):
             emptied(folder)
-    assert at_work >= MOMENTS // 2 and begun > 0
+        if at_work >= KILLS and begun > 0:
+            break
+    assert at_work >= KILLS and begun > 0
     run_to_the_end([*batch, "--out", folder])
     assert {p.name: p.read_bytes() for p in folder.glob("*.png")} == expected
     assert {p.name for p in folder.iterdir()} == {*expected, "manifest.jsonl"}

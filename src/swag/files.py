@@ -36,20 +36,34 @@ def write_whole(
     _sync_folder(os.path.dirname(temporary))
 
 
+def remove(path: Path) -> None:
+    """Remove a file if it is there, with what killed processes left of it half written."""
+    _sweep(path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
 def open_temporary(path: Path) -> tuple[int, str]:
     """A new file in the folder where the path leads, open for writing, and its name.
 
     Those for the same path that a killed process left behind are removed.
     """
-    folder, name = os.path.split(os.path.realpath(path))
-    key = f".swag-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}-"
-    _sweep(folder, key)
+    folder, key = _place(path)
+    _sweep(path)
     temporary = os.path.join(folder, f"{key}{os.getpid()}-{secrets.token_hex(4)}.part")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     return os.open(temporary, flags, 0o666), temporary
 
 
-def _sweep(folder: str, key: str) -> None:
+def _place(path: Path) -> tuple[str, str]:
+    """The folder of the temporary files for a path, and how their names begin."""
+    folder, name = os.path.split(os.path.realpath(path))
+    return folder, f".swag-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}-"
+
+
+def _sweep(path: Path) -> None:
+    """Remove the temporary files for this path whose processes have ended."""
+    folder, key = _place(path)
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             if name.startswith(key) and name.endswith(".part") and _is_orphan(name[len(key) :]):

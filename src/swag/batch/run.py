@@ -8,6 +8,7 @@ from swag.batch.ledger import Ledger, Outcome
 from swag.batch.processes import Begin, in_processes
 from swag.batch.work import Batch, Seen, Stopping
 from swag.errors import SettingsError
+from swag.files import remove
 
 
 def run(
@@ -35,6 +36,7 @@ def run(
             left.append(job)
             continue
         if settled.state == "done" and ledger.last[job.output] != settled:
+            remove(batch.checkpoint(job))
             ledger.write(settled)
         yield replace(settled, state="there") if settled.state == "done" else settled
 

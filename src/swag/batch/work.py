@@ -13,6 +13,7 @@ from swag.batch.jobs import Job
 from swag.batch.ledger import Outcome
 from swag.config import Settings, settings
 from swag.errors import CheckpointError, SwagError
+from swag.files import remove
 from swag.image import check_writable
 from swag.stylize import SECONDS, Update, iterate, keeping, load_checkpoint
 
@@ -49,6 +50,11 @@ class Batch:
         """Where the picture of a job goes."""
         return self.folder / job.output
 
+    def checkpoint(self, job: Job) -> Path:
+        """Where what is known of a job's run is kept until its picture is there."""
+        path = self.path(job)
+        return path.with_name(path.name + ".ckpt")
+
     def make(self, job: Job, seen: Seen, stopping: Stopping) -> Outcome:
         """Make the picture of a job, going on from its checkpoint if there is one.
 
@@ -69,8 +75,7 @@ class Batch:
 
     def _made(self, job: Job, seen: Seen, stopping: Stopping) -> bool:
         """Make the picture; whether it was finished, which it is not when it is to stop."""
-        path = self.path(job)
-        checkpoint = path.with_name(path.name + ".ckpt")
+        path, checkpoint = self.path(job), self.checkpoint(job)
         path.parent.mkdir(parents=True, exist_ok=True)
         check_writable(path, overwrite=True)
         last = None
@@ -81,7 +86,7 @@ class Batch:
                 return False
         assert last is not None  # a run makes a step, or says why not
         last.result([]).save(path, overwrite=True, metadata=self.metadata)
-        checkpoint.unlink(missing_ok=True)
+        remove(checkpoint)
         return True
 
     def _updates(self, job: Job, checkpoint: Path) -> Any:

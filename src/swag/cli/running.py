@@ -15,6 +15,7 @@ from swag.cli.bars import run_bar
 from swag.cli.interruption import interrupted, stop_asked
 from swag.config import settings
 from swag.errors import CheckpointError, SettingsError
+from swag.files import remove
 from swag.image import check_writable
 from swag.stylize import (
     SECONDS,
@@ -150,7 +151,7 @@ def _finish(
     result = last.result(steps, finished=finished)
     result.save(output.path, overwrite=output.replaces, metadata=output.metadata)
     if finished:
-        output.checkpoint.unlink(missing_ok=True)
+        remove(output.checkpoint)
     if output.as_json:
         trace = {
             "output": str(output.path),
