@@ -182,6 +182,19 @@ def test_a_run_ends_at_a_minimum(dtype):
     torch.testing.assert_close(steps[-1].image, target, rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("condition", [10, 1e3])
+def test_a_step_too_short_for_the_precision_ends_a_run_and_is_no_loss_out_of_bounds(condition):
+    target, hessian = picture(1).float(), curvatures(condition).float()
+
+    def loss(image):
+        away = (image - target).flatten()
+        return {"quadratic": away @ hessian @ away}
+
+    *_, last = run(loss, picture(0).float(), 2000)
+    assert last.index < 1000
+    assert (last.state.returns, last.state.caution) == (0, 1.0)
+
+
 def test_a_run_that_begins_at_a_minimum_yields_nothing():
     target = picture(1)
     assert not run(lambda x: {"distance": (x - target).square().sum()}, target, 10)

@@ -4,14 +4,14 @@ Nocedal & Wright, Numerical Optimization, 2006, algorithms 7.4 (two loops) and 3
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from swag.disk import zeros
-from swag.optimize.blocks import add, blocks, dot
+from swag.optimize.blocks import BLOCK, add, blocks, dot
 from swag.optimize.point import Evaluate, Memory, NotFinite, Point, Stalled, cloned
 from swag.precision import widened
 
@@ -53,10 +53,12 @@ class Lbfgs:
     ) -> tuple[Point, Memory]:
         """See `Method.step`."""
         memory = memory or self._empty(point.gradient)
-        direction, slope = self._descent(point, memory)
+        direction, slope, largest = self._descent(point, memory)
         known = int(memory["pairs"]) > 0
         cap = self.largest_change if known else self.first_change
-        length = self._length(direction, cap * caution, known=known)
+        length = cap * caution / largest
+        if known:
+            length = min(1.0, length)
         try:
             after = self._search(evaluate, point, direction, slope, length)
         except Stalled:
@@ -92,18 +94,23 @@ class Lbfgs:
         kind = self.remembered or like.dtype
         return zeros(shape, kind) if self.on_disk else like.new_zeros(shape, dtype=kind)
 
-    def _descent(self, point: Point, memory: Memory) -> tuple[Tensor, float]:
-        """A direction and the slope along it, or steepest descent where the memory misleads."""
+    def _descent(self, point: Point, memory: Memory) -> tuple[Tensor, float, float]:
+        """A direction, the slope along it and its largest entry.
+
+        Steepest descent where the memory misleads.
+        """
         direction = self._times_inverse_hessian(point.gradient.flatten(), memory).neg_()
         direction = direction.view_as(point.gradient)
-        slope = float(dot(direction, point.gradient, _wide(direction)))
-        if slope < 0:
-            return direction, slope
-        memory["pairs"].zero_()
-        slope = -float(dot(point.gradient, point.gradient, _wide(direction)))
+        slope, largest = _slope(direction, point.gradient)
+        if not slope < 0:
+            memory["pairs"].zero_()
+            direction = -point.gradient
+            slope, largest = _slope(direction, point.gradient)
+        if not math.isfinite(largest):
+            raise NotFinite
         if slope == 0:
             raise Stalled
-        return -point.gradient, slope
+        return direction, slope, largest
 
     def _times_inverse_hessian(self, gradient: Tensor, memory: Memory) -> Tensor:
         """The two loops; numbers stay on the device."""
@@ -123,57 +130,69 @@ class Lbfgs:
             add(q, weights[i] - dot(changes[i], q, kind) / curvatures[i], steps[i])
         return q
 
-    def _length(self, direction: Tensor, cap: float, *, known: bool) -> float:
-        largest = float(torch.linalg.vector_norm(direction, math.inf))
-        if not math.isfinite(largest):
-            raise NotFinite
-        return min(1.0, cap / largest) if known else cap / largest
-
     def _search(
         self, evaluate: Evaluate, point: Point, direction: Tensor, slope: float, length: float
     ) -> Point:
         """Shorten the step until it brings the decrease asked for."""
-        start, finite = float(point.value), False
+        (start, *_), within, outside = point.numbers, False, False
         for _ in range(self.trials):
-            image = torch.add(point.image, direction, alpha=length)
-            if torch.equal(image, point.image):
-                break  # too short to be represented
-            trial = evaluate(image)
+            trial = evaluate(torch.add(point.image, direction, alpha=length))
             if not trial.finite():
-                length *= 0.25
+                length, outside = 0.25 * length, True
                 continue
-            finite = True
-            value = float(trial.value)
+            value, *_ = trial.numbers
             if value < start and value <= start + self.decrease * length * slope:
                 return trial
+            if torch.equal(trial.image, point.image):
+                break  # too short to be represented
+            within = True
             # The minimum of the parabola through both values and the slope, within bounds.
             best = -slope * length**2 / (2 * (value - start - slope * length))
             length = min(max(best, 0.1 * length), 0.5 * length)
-        raise Stalled if finite else NotFinite
+        raise NotFinite if outside and not within else Stalled
 
     def _remember(self, memory: Memory, before: Point, after: Point) -> None:
         """Keep the step and the change of gradient, unless the loss did not curve upwards."""
-        if not self._curves(before, after):
+        known = _differences(before, after)
+        if not self._curves(known()):
             return
         row = int(memory["pairs"]) % self.history
-        for name, new, old in (
-            ("steps", after.image, before.image),
-            ("changes", after.gradient, before.gradient),
-        ):
-            for kept, a, b in blocks(memory[name][row], new, old):
-                kept.copy_(a - b)
         step, change = (memory[name][row] for name in ROWS)
+        for (step_kept, change_kept), (s, y) in zip(blocks(step, change), known(), strict=True):
+            step_kept.copy_(s)
+            change_kept.copy_(y)
         memory["curvatures"][row] = dot(step, change, before.gradient.dtype)
         memory["pairs"] += 1
 
-    def _curves(self, before: Point, after: Point) -> bool:
+    def _curves(self, differences: Iterable[tuple[Tensor, Tensor]]) -> bool:
         """Whether step and change of gradient point the same way, as in a bowl."""
-        sums = []
-        for images in blocks(after.image, before.image, after.gradient, before.gradient):
-            step, change = images[0] - images[1], images[2] - images[3]
-            sums.append(widened(torch.stack([step @ change, step @ step, change @ change])))
+        sums = [widened(torch.stack([s @ y, s @ s, y @ y])) for s, y in differences]
         along, steps, changes = torch.stack(sums).sum(0).tolist()
         return bool(along > self.curvature * math.sqrt(steps * changes))
+
+
+def _differences(before: Point, after: Point) -> Callable[[], Iterable[tuple[Tensor, Tensor]]]:
+    """The step and the change of gradient, block by block, as often as they are asked for.
+
+    Of a picture of one block they are kept; larger ones would be two more pictures in memory.
+    """
+
+    def made() -> Iterator[tuple[Tensor, Tensor]]:
+        images = (after.image, before.image, after.gradient, before.gradient)
+        return ((to - start, up - down) for to, start, up, down in blocks(*images))
+
+    if before.image.numel() > BLOCK:
+        return made
+    kept = list(made())
+    return lambda: kept
+
+
+def _slope(direction: Tensor, gradient: Tensor) -> tuple[float, float]:
+    """The slope along a direction and its largest entry, from one read of the device."""
+    largest = torch.maximum(direction.max(), -direction.min())
+    numbers = [dot(direction, gradient, _wide(direction)), largest]
+    slope, longest = torch.stack([widened(number) for number in numbers]).tolist()
+    return slope, longest
 
 
 def _wide(like: Tensor) -> torch.dtype:

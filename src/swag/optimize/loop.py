@@ -16,7 +16,6 @@ from swag.optimize.point import (
     Stalled,
     evaluate,
 )
-from swag.precision import widened
 from swag.shapes import Image
 
 RETURNS = 3
@@ -98,7 +97,7 @@ def optimize(
         state.image, state.step = point.image, index + 1
         _keep_best(state, point)
         _take_into_average(state, average)
-        yield Step(index, shown(state, average), _losses(point), state)
+        yield Step(index, shown(state, average), point.losses(), state)
 
 
 def shown(state: State, average: float | None) -> Image:
@@ -109,7 +108,7 @@ def shown(state: State, average: float | None) -> Image:
 
 
 def _keep_best(state: State, point: Point) -> None:
-    value = float(point.value)
+    value, *_ = point.numbers
     if value < state.best_value:
         state.best, state.best_value = point.image, value
 
@@ -135,10 +134,5 @@ def _take_into_average(state: State, decay: float | None) -> None:
         state.averaged += 1
 
 
-def _losses(point: Point) -> dict[str, float]:
-    values = torch.stack([widened(term) for term in point.terms.values()]).tolist()  # one read
-    return dict(zip(point.terms, values, strict=True))
-
-
 def _told(point: Point) -> str:
-    return ", ".join(f"{name} {value:.3g}" for name, value in _losses(point).items())
+    return ", ".join(f"{name} {value:.3g}" for name, value in point.losses().items())

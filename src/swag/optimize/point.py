@@ -1,7 +1,9 @@
 """A picture with its loss and gradient, and what a method of optimisation is."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -31,9 +33,24 @@ class Point:
     terms: dict[str, Tensor]
     reference: Tensor
 
+    @cached_property
+    def numbers(self) -> list[float]:
+        """The value, the sum of the gradient and the terms, from one read of the device.
+
+        A graphics processor that is read has to finish first, and idles while it is told more.
+        """
+        found = [self.value, self.gradient.sum(), *self.terms.values()]
+        numbers: list[float] = torch.stack([widened(number) for number in found]).tolist()
+        return numbers
+
     def finite(self) -> bool:
-        """Whether loss and gradient are finite numbers; reads the device once."""
-        return bool(torch.isfinite(self.value + self.gradient.sum()))
+        """Whether loss and gradient are finite numbers."""
+        value, total, *_ = self.numbers
+        return math.isfinite(value + total)
+
+    def losses(self) -> dict[str, float]:
+        """The loss's terms."""
+        return dict(zip(self.terms, self.numbers[2:], strict=True))
 
 
 def evaluate(loss: Loss, image: Image, reference: Tensor | None = None) -> Point:
