@@ -123,6 +123,34 @@ def test_the_gradient_is_that_of_the_function(sizes, rng):
     assert torch.autograd.gradcheck(difference, inputs, eps=1e-7, atol=1e-4)
 
 
+@pytest.mark.parametrize("wanted", [(True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("d", [1, 3, 6])
+def test_the_trace_of_the_root_has_the_gradient_of_autograd(d, wanted, rng):
+    """The closed form against a root whose steps autograd goes back through, for two pictures."""
+    parts = torch.randn(2, 2, d, 2 * d, generator=rng, dtype=torch.float64)
+    a, b = (x @ x.mT / (2 * d) for x in parts)
+    ridge = torch.tensor([0.1, 0.3], dtype=torch.float64)
+    upstream = torch.tensor([1.0, -2.0], dtype=torch.float64)
+
+    def by_autograd(a, b, ridge):
+        on_diagonal = ridge[:, None, None] * torch.eye(d, dtype=torch.float64)
+        lower = torch.linalg.cholesky(b + on_diagonal)
+        product = lower.mT @ (a + on_diagonal) @ lower
+        return torch.linalg.eigvalsh(product).sqrt().sum(1)
+
+    found = []
+    for function in (bures._TraceOfRoot.apply, by_autograd):
+        given = [x.clone().requires_grad_(want) for x, want in zip((a, b), wanted, strict=True)]
+        given.append(ridge.clone().requires_grad_())
+        value = function(*given)
+        inputs = [x for x in given if x.requires_grad]
+        found.append((value, *torch.autograd.grad(value, inputs, upstream)))
+    for ours, expected in zip(*found, strict=True):
+        # Autograd gives half of a symmetric gradient to each side, or all to one: the sum counts.
+        ours, expected = (x + x.mT if x.ndim == 3 else x for x in (ours, expected))
+        torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-11)
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e4])
 @pytest.mark.parametrize("positions", [1, 2, 5, 100])
 def test_the_gradient_is_bounded_by_how_far_positions_are_spread(scale, positions, rng):

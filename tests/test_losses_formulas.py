@@ -63,14 +63,33 @@ def test_the_gram_matrix_of_ones_is_ones():
     torch.testing.assert_close(gram.describe(torch.ones(2, 3, 4, 5)), torch.ones(2, 3, 3))
 
 
+@pytest.mark.parametrize("describe", [gram.describe, covariance.describe, covariance.with_mean])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_the_gradient_of_a_gram_matrix_lies_as_the_map_does(layout):
+def test_the_gradient_of_products_is_right_and_lies_as_the_map_does(layout, describe):
     rng = torch.Generator().manual_seed(0)
     features = torch.randn(2, 3, 4, 5, generator=rng, dtype=torch.float64)
     features = features.contiguous(memory_format=layout).requires_grad_()
-    (gradient,) = torch.autograd.grad(gram.describe(features)[:, 0, 1].sum(), features)
+    found = describe(features)
+    products = found[-1] if isinstance(found, tuple) else found
+    (gradient,) = torch.autograd.grad(products[:, 0, 1].sum(), features)
     assert gradient.is_contiguous(memory_format=layout)
-    assert torch.autograd.gradcheck(gram.describe, (features,))
+    assert torch.autograd.gradcheck(describe, (features,))
+
+
+def test_a_large_mean_takes_nothing_from_covariance_and_gradient():
+    rng = torch.Generator().manual_seed(0)
+    small = torch.randint(-8, 8, (1, 3, 4, 4), generator=rng).double()
+    weights = torch.randn(3, 3, generator=rng, dtype=torch.float64)
+
+    def looked_at(features):
+        features = features.requires_grad_()
+        found = covariance.describe(features)
+        (gradient,) = torch.autograd.grad((found * weights.to(found)).sum(), features)
+        return found.detach().double(), gradient.double()
+
+    expected, ours = looked_at(small), looked_at((small + 2**15).float())
+    for there, here in zip(expected, ours, strict=True):
+        torch.testing.assert_close(here, there, rtol=0, atol=1e-3 * there.abs().max().item())
 
 
 def test_the_covariance_equals_its_definition(pair):

@@ -12,16 +12,17 @@ their variance, not by its square.
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from swag.losses import covariance, gram
+from swag.losses import covariance
 from swag.losses.loss import EMPTY
 from swag.losses.precision import in_full_precision
 from swag.losses.sums import Centre, Means, Sums
-from swag.losses.weighting import weighted_mean
 from swag.precision import widened
 from swag.shapes import FeatureMap, GramMatrix, PerImage, Where
 
@@ -44,8 +45,7 @@ SMALLEST_RIDGE = 1e-18
 @in_full_precision
 def describe(features: FeatureMap, where: Where | None = None) -> Normal:
     """Mean and covariance of the positions (divided by M); with `where` both are weighted."""
-    mean = weighted_mean(features, where)
-    return mean.flatten(1), gram.describe(features - mean, where)
+    return covariance.with_mean(features, where)
 
 
 @in_full_precision
@@ -89,7 +89,7 @@ def merge(descriptions: Sequence[Normal]) -> Normal:
 
 def finish(means: Means, centre: Centre) -> Normal:
     """The description from the means about a centre; see `swag.losses.sums`."""
-    return centre + means[0], covariance.products_about_mean(means)
+    return centre + means[0], covariance.about_mean(means)
 
 
 SUMS = Sums(covariance.add, finish, degrees=(1, 2), centred=True)
@@ -114,21 +114,62 @@ def directions(d: int) -> Float[Tensor, "k d"]:
 
 
 def _bures(a: GramMatrix, b: GramMatrix) -> PerImage:
-    """tr(A + B - 2 (B^1/2 A B^1/2)^1/2), by the eigenvalues of L^T A L, where L L^T = B.
-
-    They are those of B^1/2 A B^1/2, and only eigenvalues are asked for: their gradient has none
-    of the 1 / (l_i - l_j) of eigenvectors. What is not finite shows in the traces.
-    """
+    """tr(A + B - 2 (B^1/2 A B^1/2)^1/2); what is not finite shows in the traces."""
     d = a.shape[1]
     traces = _trace(a) + _trace(b)
     ridge = RIDGE / 2 * traces + SMALLEST_RIDGE
-    on_diagonal = ridge[:, None, None] * torch.eye(d).to(a)
-    lower, _ = torch.linalg.cholesky_ex(b + on_diagonal)
-    product = lower.mT @ (a + on_diagonal) @ lower
-    squares: Tensor = torch.linalg.eigvalsh(product.nan_to_num(0, 0, 0))
-    squares = squares.clamp(min=SMALLEST_RIDGE**2)
-    apart = traces + 2 * d * ridge - 2 * squares.sqrt().sum(1)
+    roots: PerImage = _TraceOfRoot.apply(a, b, ridge)
+    apart = traces + 2 * d * ridge - 2 * roots
     return torch.where(apart < ROUNDING * traces, 0.0, apart)
+
+
+class _TraceOfRoot(torch.autograd.Function):
+    """tr (B^1/2 A B^1/2)^1/2 of two covariances, `ridge` added to the diagonal of each.
+
+    The eigenvalues of B^1/2 A B^1/2 are those of L^T A L, where L L^T = B. With its eigenvectors V
+    and r the roots of its eigenvalues, the gradients are
+
+        L V diag(1 / 2r) V^T L^T    with respect to A,
+        L^-T V diag(r / 2) V^T L^-1 with respect to B,
+
+    and the traces of both together with respect to the ridge. There is none of the 1 / (l_i - l_j)
+    of eigenvectors in them, and they take half of what autograd does, which goes back through the
+    Cholesky factor. Eigenvalues that rounding made no larger than 0 have no gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor, ridge: Tensor) -> Tensor:
+        on_diagonal = ridge[:, None, None] * torch.eye(a.shape[1]).to(a)
+        lower, _ = torch.linalg.cholesky_ex(b + on_diagonal)
+        product = (lower.mT @ (a + on_diagonal) @ lower).nan_to_num(0, 0, 0)
+        if not any(ctx.needs_input_grad):
+            return _roots(torch.linalg.eigvalsh(product)).sum(1)
+        squares, vectors = torch.linalg.eigh(product)
+        ctx.save_for_backward(lower, squares, vectors)
+        return _roots(squares).sum(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        lower, squares, vectors = ctx.saved_tensors
+        of_a, of_b, of_ridge = ctx.needs_input_grad
+        slopes = gradient[:, None] / (2 * _roots(squares))
+        slopes = slopes.masked_fill(squares <= SMALLEST_RIDGE**2, 0.0)[:, None, :]
+        found_a = found_b = along_ridge = None
+        along = lower @ vectors
+        if of_a:
+            found_a = (along * slopes) @ along.mT
+        if of_b or of_ridge:
+            against = torch.linalg.solve_triangular(lower.mT, vectors, upper=True)
+            weights = slopes * squares[:, None, :]
+            if of_b:
+                found_b = (against * weights) @ against.mT
+            along_ridge = (along.square() * slopes + against.square() * weights).sum((1, 2))
+        return found_a, found_b, along_ridge
+
+
+def _roots(squares: Tensor) -> Tensor:
+    return squares.clamp(min=SMALLEST_RIDGE**2).sqrt()
 
 
 def _symmetric(matrices: GramMatrix) -> GramMatrix:

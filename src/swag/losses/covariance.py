@@ -6,8 +6,12 @@ colour of a channel and keeps more of the structure of a style. Compare Li, Wang
 feature transforms", NIPS 2017, whose whitening and colouring match it.
 """
 
+from jaxtyping import Float
+from torch import Tensor
+
 from swag.losses import gram
 from swag.losses.precision import in_full_precision
+from swag.losses.products import products_about_mean
 from swag.losses.sums import Centre, Means, Sums, added
 from swag.losses.weighting import weighted_mean
 from swag.shapes import FeatureMap, GramMatrix, PerImage, Where
@@ -19,7 +23,18 @@ def describe(features: FeatureMap, where: Where | None = None) -> GramMatrix:
 
     With `where` both the mean and the average are weighted.
     """
-    return gram.describe(features - weighted_mean(features, where), where)
+    return with_mean(features, where)[1]
+
+
+@in_full_precision
+def with_mean(
+    features: FeatureMap, where: Where | None = None
+) -> tuple[Float[Tensor, "b d"], GramMatrix]:
+    """The mean of each channel, and `describe`."""
+    if where is None:
+        return products_about_mean(features)
+    mean = weighted_mean(features, where)
+    return mean.flatten(1), gram.describe(features - mean, where)
 
 
 @in_full_precision
@@ -36,7 +51,7 @@ def add(features: FeatureMap, shares: float | Where, centre: Centre | None) -> M
     return added(features, shares), *gram.add(features, shares, None)
 
 
-def products_about_mean(means: Means) -> GramMatrix:
+def about_mean(means: Means) -> GramMatrix:
     """The products about the mean from those about any centre."""
     away, products = means
     about: GramMatrix = products - away[:, :, None] * away[:, None, :]
@@ -44,7 +59,7 @@ def products_about_mean(means: Means) -> GramMatrix:
 
 
 SUMS = Sums(
-    add, finish=lambda means, centre: products_about_mean(means), degrees=(1, 2), centred=True
+    add, finish=lambda means, centre: about_mean(means), degrees=(1, 2), centred=True
 )
 
 

@@ -3,13 +3,8 @@
 Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", CVPR 2016.
 """
 
-from typing import Any
-
-import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
-
 from swag.losses.precision import in_full_precision
+from swag.losses.products import products
 from swag.losses.sums import Centre, Means, Sums
 from swag.losses.weighting import scaled_positions
 from swag.shapes import FeatureMap, GramMatrix, PerImage, Where
@@ -25,49 +20,10 @@ def describe(features: FeatureMap, where: Where | None = None) -> GramMatrix:
     of pictures of different sizes can be compared.
     """
     if where is None:
-        gram: GramMatrix = _Products.apply(features)
-        return gram
+        return products(features)
     scaled = scaled_positions(features, where)  # b d m
     weighted: GramMatrix = scaled @ scaled.mT
     return weighted
-
-
-class _Products(torch.autograd.Function):
-    """F F^T / M with one product back, in the memory layout that the network gave the map.
-
-    Autograd would make two products, and lay the gradient out with channels first, which a
-    network with channels last pays for at every layer below.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, features: Tensor) -> Tensor:
-        ctx.save_for_backward(features)
-        positions = _rows(features)  # b m d
-        return positions.mT @ positions / positions.shape[1]
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (features,) = ctx.saved_tensors
-        b, d, h, w = features.shape
-        pull = (gradient + gradient.mT) / (h * w)
-        pulled: Tensor = (
-            (_rows(features) @ pull).view(b, h, w, d).permute(0, 3, 1, 2)
-            if _channels_last(features)
-            else (pull @ features.flatten(2)).view(b, d, h, w)
-        )
-        return pulled
-
-
-def _rows(features: Tensor) -> Tensor:
-    """Positions by channels, (b, m, d), as a view of the map."""
-    last = _channels_last(features)
-    rows: Tensor = features.permute(0, 2, 3, 1).flatten(1, 2) if last else features.flatten(2).mT
-    return rows
-
-
-def _channels_last(features: Tensor) -> bool:
-    return features.is_contiguous(memory_format=torch.channels_last)
 
 
 @in_full_precision

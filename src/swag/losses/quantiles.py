@@ -6,6 +6,7 @@ Peyre and Cuturi, "Computational optimal transport", 2019, section 2.6 and remar
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
@@ -39,9 +40,19 @@ def quantiles(values: Values, shares: Float[Tensor, "#b 1 m"] | None = None) -> 
     order = ascending(values.detach())
     ordered = values.gather(-1, order)
     if shares is None:
-        ends = widened(torch.arange(1, m + 1, device=values.device)) / m
-        return ordered, ends.expand(b, 1, m)
+        return ordered, _even(m, values.device).expand(b, 1, m)
     return ordered, _ends(widened(shares).expand(b, k, m).gather(-1, order))
+
+
+@lru_cache(maxsize=64)
+def _even(m: int, device: torch.device) -> Float[Tensor, "m"]:
+    """Where the steps of a function of `m` equal ones end; kept, so that two can be recognised."""
+    return widened(torch.arange(1, m + 1, device=device)) / m
+
+
+def _is_same(ends: Tensor, others: Tensor) -> bool:
+    """Whether both are one tensor: to compare their numbers would be to wait for the device."""
+    return ends.shape == others.shape and ends.data_ptr() == others.data_ptr()
 
 
 def ascending(values: Values) -> Int[Tensor, "b k m"]:
@@ -61,7 +72,7 @@ def ascending(values: Values) -> Int[Tensor, "b k m"]:
 def squared_distances(a: Quantiles, b: Quantiles) -> Distances:
     """Squared Wasserstein-2 distance of each set of `a` from that of `b`, of any size: exact."""
     (x, ends), (y, ends_of_y) = a, b
-    if ends.shape == ends_of_y.shape and torch.equal(ends, ends_of_y):
+    if _is_same(ends, ends_of_y):
         return _total((x - y).square(), ends)
     parts = zip(*_in_blocks(x, ends, y, ends_of_y, _steps(ends_of_y, ends)), strict=True)
     return torch.cat([_squared_distances(*part) for part in parts], dim=1)
