@@ -4,11 +4,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from swag import __version__
 from swag.cli import app
 from swag.cli.bars import work, work_done
+from swag.image import write
 from swag.schedule import plan
 
 
@@ -35,6 +37,21 @@ def test_the_command_line_itself_imports_nothing_heavy() -> None:
         [sys.executable, "-c", f"{code} - before; {show}"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
+    assert done.stdout.strip() == ""
+
+
+def test_a_run_loads_no_package_that_it_does_not_need(tmp_path: Path) -> None:
+    """Torch's compiler alone takes more than a second, which steps of a picture may cost."""
+    for name in "ab":
+        write(tmp_path / f"{name}.png", torch.rand(3, 40, 40))
+    code = (
+        "import sys, swag; swag.stylize('a.png', 'b.png', size=32, steps=2, device='cpu'); print("
+        "*{'torch._dynamo', 'torch._inductor', 'sympy', 'torchvision', 'timm', 'matplotlib',"
+        " 'pandas', 'rich', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == ""
 
 

@@ -62,6 +62,8 @@ def convolution(
 ) -> nn.Conv2d:
     """A convolution that keeps the size (divided by `stride`), initialised as by He et al. 2015."""
     conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=bias)
+    if conv.weight.is_meta:  # to draw no numbers there, torch would load its compiler: a second
+        return conv
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)

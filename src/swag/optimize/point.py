@@ -61,10 +61,11 @@ def evaluate(loss: Loss, image: Image, reference: Tensor | None = None) -> Point
     if reference is None:
         size = total.detach().abs()
         reference = torch.where((size > 0) & torch.isfinite(size), size, torch.ones_like(size))
-    (gradient,) = torch.autograd.grad(total, pixels, grad_outputs=1 / reference)
+    value = total / reference  # by `grad_outputs` torch would load SymPy: a third of a second
+    (gradient,) = torch.autograd.grad(value, pixels)
     return Point(
         image=image.detach(),
-        value=total.detach() / reference,
+        value=value.detach(),
         gradient=gradient.contiguous(),  # the network may have laid its channels last
         terms={name: term.detach() for name, term in terms.items()},
         reference=reference,
