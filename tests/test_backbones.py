@@ -19,7 +19,7 @@ from swag.backbones.reductions import last_before_each_reduction
 from swag.backbones.tokens import resize_positions
 from swag.errors import BackboneError
 
-PLAIN = ("no-fold", "no-channels-last")
+PLAIN = ("no-fold", "no-channels-last", "no-pixel-blocks")
 TOKENS = {"torchvision/vit_b_16", "timm/vit_small_patch16_224.dino"}
 CONVOLUTIONAL = sorted(PRESETS.keys() - TOKENS)
 FOLDED = [
@@ -160,7 +160,7 @@ def test_folding_is_exact(name, rng):
 
 def test_edits_for_speed_change_nothing_else(picture):
     fast = create("torchvision/resnet18", weights="random", seed=0)
-    assert fast.edits == ("fold", "channels-last")
+    assert fast.edits == ("fold", "channels-last", "pixel-blocks")
     for layer, maps in plain("torchvision/resnet18").extract(picture).items():
         torch.testing.assert_close(fast.extract(picture)[layer], maps, rtol=1e-3, atol=1e-4)
 

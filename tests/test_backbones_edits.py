@@ -155,7 +155,7 @@ def test_a_block_of_the_bundled_networks_without_its_shortcut():
 
 def test_names_of_layers_survive_the_removal_of_shortcuts():
     backbone = create("torchvision/resnet18", weights="random", edits=("without-residuals",))
-    assert backbone.edits == ("without-residuals", "fold", "channels-last")
+    assert backbone.edits == ("without-residuals", "fold", "channels-last", "pixel-blocks")
     assert set(backbone.extract(torch.rand(1, 3, 64, 64), ["layer1.1.bn2", "layer4"])) == {
         "layer1.1.bn2",
         "layer4",
@@ -212,7 +212,13 @@ def test_no_activation_writes_into_its_input():
 def test_edits_are_applied_in_order_and_recorded():
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.MaxPool2d(2))
     backbone = create(network, edits=("reflect", "average-pooling", "no-channels-last"))
-    assert backbone.edits == ("reflect", "average-pooling", "no-channels-last", "fold")
+    assert backbone.edits == (
+        "reflect",
+        "average-pooling",
+        "no-channels-last",
+        "fold",
+        "pixel-blocks",
+    )
     assert backbone.module[0].padding_mode == "reflect"
     assert isinstance(backbone.module[2], nn.AvgPool2d)
     assert network[0].padding_mode == "zeros"

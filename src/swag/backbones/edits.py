@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from swag.backbones.family import ResidualBlock
 from swag.backbones.folding import fold
+from swag.backbones.pixel_blocks import in_blocks
 from swag.errors import BackboneError
 
 Edit = Callable[[nn.Module], nn.Module]
@@ -120,16 +121,21 @@ EDITS: dict[str, Edit] = {
     "no-fold": unchanged,
     "channels-last": channels_last,
     "no-channels-last": unchanged,
+    "pixel-blocks": in_blocks,
+    "no-pixel-blocks": unchanged,
 }
+
+OWN = ("fold", "channels-last", "pixel-blocks")
+"""Those that make a network faster and nothing else."""
 
 
 def apply(module: nn.Module, names: Iterable[str]) -> tuple[nn.Module, tuple[str, ...]]:
-    """Apply edits in order, then `fold` and `channels-last` unless named or refused by `no-...`.
+    """Apply edits in order, then those of `OWN` that are not named or refused by `no-...`.
 
     Returns the network and the names of all that was done.
     """
     asked = tuple(names)
-    own = [name for name in ("fold", "channels-last") if not {name, f"no-{name}"} & {*asked}]
+    own = [name for name in OWN if not {name, f"no-{name}"} & {*asked}]
     done = (*asked, *own)
     for name in done:
         if name not in EDITS:

@@ -58,9 +58,10 @@ def create(
         weights: `pretrained`, `random`, `random:SCHEME[:OPTION][+calibrated]`, or a file; see
             `weights`.
         seed: of random weights.
-        edits: names of changes, in order; see `edits`. Batch normalisation is folded and
-            channels are laid out last, which changes nothing but speed and memory, unless
-            `no-fold` or `no-channels-last` is among them.
+        edits: names of changes, in order; see `edits`. Batch normalisation is folded, channels
+            are laid out last and pixels have their gradient in blocks, which changes nothing but
+            speed and memory, unless `no-fold`, `no-channels-last` or `no-pixel-blocks` is among
+            them.
         calibrate_on: sRGB pictures for `+calibrated`; the greedy scheme reconstructs the first.
         style_layers: instead of the preset's; those before each reduction if there is none.
         content_layers: instead of the preset's; the second deepest style layer if there is none.

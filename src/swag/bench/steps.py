@@ -1,7 +1,7 @@
 """One step: ours, the least that it can cost, and those of the programs that we are compared to.
 
-floor       one bare pass forward and back, and two products for each style layer: the Gram
-            matrix, and its difference from the target's times the features
+floor       one bare pass forward and back, every gradient by torch, and two products for each
+            style layer: the Gram matrix, and its difference from the target's times the features
 lbfgs       all of a step: Gram matrices, content, the penalties, the optimiser
 adam        the same with Adam
 published   an evaluation as published scripts make it (that of the authors of SWAG with a
@@ -62,10 +62,12 @@ def sides(name: str, size: int, device: torch.device) -> Mapping[str, Callable[[
     network = bench.network("reflect")
     lbfgs, adam = (steps(bench, network, method) for method in (Lbfgs(), Adam()))
     return {
-        "floor": floor(bench, network),
+        "floor": floor(bench, bench.network("reflect", "no-pixel-blocks")),
         "lbfgs": lambda: next(lbfgs),
         "adam": lambda: next(adam),
-        "published": published(bench, bench.network("no-fold", "no-channels-last")),
+        "published": published(
+            bench, bench.network("no-fold", "no-channels-last", "no-pixel-blocks")
+        ),
     }
 
 

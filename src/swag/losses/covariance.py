@@ -58,9 +58,7 @@ def about_mean(means: Means) -> GramMatrix:
     return about
 
 
-SUMS = Sums(
-    add, finish=lambda means, centre: about_mean(means), degrees=(1, 2), centred=True
-)
+SUMS = Sums(add, finish=lambda means, centre: about_mean(means), degrees=(1, 2), centred=True)
 
 
 def poster_factor(d: int, m: int, unit: float) -> float:
