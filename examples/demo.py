@@ -9,10 +9,11 @@ import argparse
 import time
 from pathlib import Path
 
+import swag  # before anything loads torch, whose threads it tells to wait briefly
+
+# isort: split
 from matplotlib.cbook import get_sample_data
 from paint import STYLES, save
-
-import swag
 
 FOLDER = Path("build/demo")
 PHOTO = "grace_hopper.jpg"

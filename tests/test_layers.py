@@ -9,7 +9,7 @@ import pytest
 PACKAGE = "swag"
 ROOT = Path(__file__).parents[1] / "src" / PACKAGE
 ROWS = [
-    {"errors", "shapes", "files", "precision", "allocation"},
+    {"errors", "shapes", "files", "precision", "allocation", "threads"},
     {"image", "features", "smoothing", "statistics", "losses"}
     | {"parametrisation", "jitter", "colours", "regions", "tiles", "disk"},
     {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},

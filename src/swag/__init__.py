@@ -9,6 +9,10 @@ Stylising is minimising, over the pixels, the weighted sum of
 `loss(smooth(features(image)[layer]), target)`; each noun is one module of this package.
 """
 
+from swag.threads import wait_briefly
+
+wait_briefly()  # before anything loads torch
+
 from swag import backbones, image, losses, smoothing, statistics
 from swag.allocation import keep_freed_memory
 from swag.config import PRESETS, Settings, settings
