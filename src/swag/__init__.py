@@ -9,9 +9,9 @@ Stylising is minimising, over the pixels, the weighted sum of
 `loss(smooth(features(image)[layer]), target)`; each noun is one module of this package.
 """
 
-from swag.threads import wait_briefly
+from swag import threads
 
-wait_briefly()  # before anything loads torch
+threads.wait_briefly()  # before anything loads torch
 
 from swag import backbones, image, losses, smoothing, statistics
 from swag.allocation import keep_freed_memory
