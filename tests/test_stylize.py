@@ -3,11 +3,13 @@
 import itertools
 import json
 import math
+import sys
 
 import pytest
 import torch
 
 import swag
+from swag.errors import OptimizationError
 from swag.image import Picture, read, read_metadata
 
 BACKBONES = [
@@ -168,3 +170,22 @@ def test_random_weights_can_be_calibrated_on_the_pictures(photo, painting):
         photo, painting, backbone="torchvision/resnet18", weights="random:kaiming+calibrated"
     )
     assert math.isfinite(result.losses["style"])
+
+
+@pytest.mark.parametrize(
+    ("weights", "advice"),
+    [("random:kaiming", "random:kaiming+calibrated"), ("random+calibrated", None)],
+)
+def test_random_weights_that_leave_the_numbers_are_told_of_calibration(
+    photo, painting, weights, advice, monkeypatch
+):
+    def optimize(*_args, **_settings):
+        raise OptimizationError("not finite")
+
+    monkeypatch.setattr(sys.modules["swag.stylize.run"], "optimize", optimize)
+    with pytest.raises(OptimizationError) as error:
+        run(photo, painting, weights=weights)
+    said = str(error.value)
+    assert said.startswith("not finite") and "\n" not in said
+    assert advice is None or said.endswith(f"the weights {advice}")
+    assert ("calibrated" in said) == (advice is not None)

@@ -11,6 +11,7 @@ from torch import Tensor
 from swag import parametrisation
 from swag.backbones import Backbone
 from swag.config import Settings
+from swag.errors import OptimizationError
 from swag.image import Picture, fitted, resize
 from swag.jitter import Jittered
 from swag.optimize import Loss, Method, State, Step, optimize, shown
@@ -88,9 +89,18 @@ class Run:
                     state, start, looks = step.state, stage.start, stage.looks
                     yield self._update(stage, step, time.perf_counter() - began)
                 parts, state, start, looks = parts[1:], after(state, end), stage.start, stage.looks
+            except OptimizationError as error:
+                raise OptimizationError(f"{error}{self._advice()}") from error
             except Exception as error:
                 if not self.memory.gives_way(error, size):
                     raise
+
+    def _advice(self) -> str:
+        """What may keep the activations of random weights, which grow or fade, within bounds."""
+        weights = self.settings.weights
+        if not weights.startswith("random") or weights.endswith("+calibrated"):
+            return ""
+        return f"; or, where there is batch norm, the weights {weights}+calibrated"
 
     def _parts(self, number: int) -> list[Part]:
         """The parts of a scale: what its passes are computed in, up to which step."""
