@@ -16,7 +16,7 @@ from swag.objective import Objective, Term
 from swag.optimize import Adam, Lbfgs, State, optimize
 from swag.smoothing import KINDS, parse
 
-METHODS = ("__bool__", "__float__", "__index__", "__int__", "item", "numpy", "tolist", "cpu")
+METHODS = ("__bool__", "__float__", "__index__", "__int__", "item", "tolist", "cpu")
 OPERATORS = (
     "aten._local_scalar_dense", "aten.allclose", "aten.bincount", "aten.equal", "aten.is_nonzero",
     "aten.masked_select", "aten.nonzero", "aten.repeat_interleave.Tensor", "aten._unique",
