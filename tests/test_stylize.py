@@ -174,7 +174,11 @@ def test_random_weights_can_be_calibrated_on_the_pictures(photo, painting):
 
 @pytest.mark.parametrize(
     ("weights", "advice"),
-    [("random:kaiming", "random:kaiming+calibrated"), ("random+calibrated", None)],
+    [
+        ("random:kaiming", "random:kaiming+calibrated"),
+        ("random:greedy:draws=1", "random:torchvision+calibrated"),
+        ("random+calibrated", None),
+    ],
 )
 def test_random_weights_that_leave_the_numbers_are_told_of_calibration(
     photo, painting, weights, advice, monkeypatch

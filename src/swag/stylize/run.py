@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from swag import parametrisation
-from swag.backbones import Backbone
+from swag.backbones import Backbone, weights
 from swag.config import Settings
 from swag.errors import OptimizationError
 from swag.image import Picture, fitted, resize
@@ -97,10 +97,11 @@ class Run:
 
     def _advice(self) -> str:
         """What may keep the activations of random weights, which grow or fade, within bounds."""
-        weights = self.settings.weights
-        if not weights.startswith("random") or weights.endswith("+calibrated"):
+        given = weights.parse(self.settings.weights)
+        if given.scheme is None or given.calibrated:
             return ""
-        return f"; or, where there is batch norm, the weights {weights}+calibrated"
+        scheme = "torchvision" if given.scheme == "greedy" else given.scheme  # it takes none
+        return f"; or, where there is batch norm, the weights random:{scheme}+calibrated"
 
     def _parts(self, number: int) -> list[Part]:
         """The parts of a scale: what its passes are computed in, up to which step."""
