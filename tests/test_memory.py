@@ -34,8 +34,8 @@ def memory(network, gigabytes, **overrides):
     return made
 
 
-def run(network, **overrides):
-    return swag.stylize(photo(1), photo(2), backbone=network, **{**SHORT, **overrides})
+def run(network, *, seed=1, **overrides):
+    return swag.stylize(photo(seed), photo(seed + 1), backbone=network, **{**SHORT, **overrides})
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
@@ -96,15 +96,15 @@ def test_a_run_whose_memory_runs_out_goes_on_in_tiles_and_says_so(network, monke
 
 
 def test_a_large_picture_is_cut_where_the_rest_fits_and_the_result_is_the_same(network):
-    every = {"style_layers": None, "content_layers": None, "size": 96, "steps": 6}
+    # Few steps: where rounding takes an activation across zero, more would draw runs apart.
+    every = {"style_layers": None, "content_layers": None, "size": 96, "steps": 4}
     made = memory(network, 100.0, tile=48)
     assert made._cut((96, 72)).front == ("stem", "stage1", "stage2")
     assert memory(network, 0.01, tile=48)._cut((4000, 4000)).behind is None
-    whole, tiled = (run(network, tile=tile, **every) for tile in (0, 48))
-    away = (tiled.image.pixels - whole.image.pixels).abs()
-    # An activation that rounding takes across zero turns the gradient of the pixels it sees.
-    assert away.quantile(0.99) < 1e-5 and away.max() < 0.01
-    assert tiled.losses == pytest.approx(whole.losses, rel=1e-3)
+    for seed in (1, 11, 21):
+        whole, tiled = (run(network, seed=seed, tile=tile, **every) for tile in (0, 48))
+        torch.testing.assert_close(tiled.image.pixels, whole.image.pixels, rtol=0, atol=1e-3)
+        assert tiled.losses == pytest.approx(whole.losses, rel=1e-3)
 
 
 def test_where_the_rest_does_not_fit_after_all_every_layer_is_tiled(network, caplog):
