@@ -38,7 +38,7 @@ def write_whole(
 
 def remove(path: Path) -> None:
     """Remove a file if it is there, with what killed processes left of it half written."""
-    _sweep(path)
+    _sweep(*_place(path))
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
 
@@ -49,7 +49,7 @@ def open_temporary(path: Path) -> tuple[int, str]:
     Those for the same path that a killed process left behind are removed.
     """
     folder, key = _place(path)
-    _sweep(path)
+    _sweep(folder, key)
     temporary = os.path.join(folder, f"{key}{os.getpid()}-{secrets.token_hex(4)}.part")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     return os.open(temporary, flags, 0o666), temporary
@@ -61,9 +61,8 @@ def _place(path: Path) -> tuple[str, str]:
     return folder, f".swag-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}-"
 
 
-def _sweep(path: Path) -> None:
-    """Remove the temporary files for this path whose processes have ended."""
-    folder, key = _place(path)
+def _sweep(folder: str, key: str) -> None:
+    """Remove the temporary files of this place whose processes have ended."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             if name.startswith(key) and name.endswith(".part") and _is_orphan(name[len(key) :]):

@@ -6,7 +6,7 @@ In evaluation mode both are affine, so that a single convolution does the work o
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +80,7 @@ def _pairs(module: nn.Module) -> list[Pair]:
     handles = [
         child.register_forward_hook(seen.after_convolution(name))
         for name, child in module.named_modules()
-        if _is_convolution(child)
+        if is_plain_convolution(child)
     ]
     handles += [
         child.register_forward_pre_hook(seen.before_normalisation(name))
@@ -100,7 +100,7 @@ def _pairs(module: nn.Module) -> list[Pair]:
     ]
 
 
-def _is_convolution(module: nn.Module) -> bool:
+def is_plain_convolution(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     """A plain convolution: subclasses and hooks may change the weights at each pass."""
     return type(module) is nn.Conv2d and not module._forward_pre_hooks
 

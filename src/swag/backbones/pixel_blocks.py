@@ -6,12 +6,14 @@ Here the pixels of a block of 2 x 2 are the outputs, 12 of 16, each with its par
 the same gradient in half the time, or less.
 """
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from swag.backbones.folding import is_plain_convolution
 
 Sides = tuple[int, int]
 """Rows and columns."""
@@ -33,15 +35,14 @@ def in_blocks(module: nn.Module) -> nn.Module:
     """
     for name, conv in list(module.named_modules()):
         if name and _fits(conv):
-            assert isinstance(conv, nn.Conv2d)
             module.set_submodule(name, PixelConvolution(conv))
     return module
 
 
-def _fits(conv: nn.Module) -> bool:
+def _fits(conv: nn.Module) -> TypeGuard[nn.Conv2d]:
     return (
-        type(conv) is nn.Conv2d
-        and not (conv._forward_pre_hooks or conv._forward_hooks)
+        is_plain_convolution(conv)
+        and not conv._forward_hooks
         and (conv.in_channels, conv.groups, conv.dilation) == (COLOURS, 1, (1, 1))
         and conv.stride in {(1, 1), (BLOCK, BLOCK)}
         and not isinstance(conv.padding, str)
@@ -58,7 +59,6 @@ class PixelConvolution(nn.Conv2d):
             conv.in_channels, conv.out_channels, (height, width), (down, right), (rows, columns),
             bias=conv.bias is not None, padding_mode=conv.padding_mode, device="meta",
         )  # fmt: skip
-        self.around: Sides = (rows, columns)
         self.weight, self.bias = conv.weight, conv.bias
         self.train(conv.training)
         if folded_into := getattr(conv, "folded_into", None):
@@ -68,7 +68,7 @@ class PixelConvolution(nn.Conv2d):
         """Run the convolution."""
         if pixels.device.type != "cpu" or not pixels.requires_grad or self.weight.requires_grad:
             return super().forward(pixels)
-        rows, columns = self.around
+        rows, columns = (int(side) for side in self.padding)
         if self.padding_mode != "zeros":
             pixels = F.pad(pixels, (columns, columns, rows, rows), mode=self.padding_mode)
             rows = columns = 0

@@ -19,6 +19,7 @@ from torch.nn.functional import mse_loss
 
 from swag import backbones
 from swag.backbones import Backbone
+from swag.backbones.edits import OWN
 from swag.losses import get
 from swag.objective import Objective, Term
 from swag.optimize import Adam, Lbfgs, Method, State, optimize
@@ -65,9 +66,7 @@ def sides(name: str, size: int, device: torch.device) -> Mapping[str, Callable[[
         "floor": floor(bench, bench.network("reflect", "no-pixel-blocks")),
         "lbfgs": lambda: next(lbfgs),
         "adam": lambda: next(adam),
-        "published": published(
-            bench, bench.network("no-fold", "no-channels-last", "no-pixel-blocks")
-        ),
+        "published": published(bench, bench.network(*(f"no-{edit}" for edit in OWN))),
     }
 
 

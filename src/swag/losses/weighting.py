@@ -22,11 +22,9 @@ def shares(where: Where) -> Float[Tensor, "b 1 m"]:
     return share
 
 
-def weighted_mean(features: FeatureMap, where: Where | None) -> Float[Tensor, "b d 1 1"]:
+def weighted_mean(features: FeatureMap, where: Where) -> Float[Tensor, "b d 1 1"]:
     """Mean of each channel over positions, each counting by its weight."""
-    mean: Tensor = (
-        features.mean((2, 3)) if where is None else (features.flatten(2) * shares(where)).sum(2)
-    )
+    mean: Tensor = (features.flatten(2) * shares(where)).sum(2)
     return mean[:, :, None, None]
 
 
