@@ -127,3 +127,17 @@ def test_a_direct_dependency_is_pinned_within_its_range(requirement: Requirement
     pinned = pins().get(canonicalize_name(requirement.name))
     assert pinned is not None, f"{requirement.name} is not in constraints.txt"
     assert requirement.specifier.contains(pinned, prereleases=True)
+
+
+def test_every_extra_is_for_code_that_is_there():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
+    extras = project["optional-dependencies"]
+    unused = [
+        name
+        for extra in extras
+        if extra != "dev"
+        for name in (Requirement(text).name for text in extras[extra])
+        if not re.search(rf"^\s*(import|from) {name}\b", code, re.MULTILINE)
+    ]
+    assert unused == []
