@@ -1,4 +1,4 @@
-"""Hashes of what a refactoring must not change: pictures and losses of thirteen runs, and every help.
+"""Hashes of what a refactoring must not change: pictures and losses of 13 runs, and all helps.
 
     python tests/frozen.py > before.txt      and after the change:      diff before.txt after.txt
 
@@ -53,33 +53,47 @@ MASKS = {
 RUNS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "default": (CONTENT, STYLE, {}),
     "gatys, random weights, torch's L-BFGS": (
-        CONTENT, STYLE, {**GATYS, "optimizer": "torch-lbfgs", "normalisation": "paper"},
+        CONTENT,
+        STYLE,
+        {**GATYS, "optimizer": "torch-lbfgs", "normalisation": "paper"},
     ),
     "swag, greedy weights, smoothing of one layer": (
-        CONTENT, STYLE, {"method": "swag", "weights": "random:greedy", "matched": "gradient"},
+        CONTENT,
+        STYLE,
+        {"method": "swag", "weights": "random:greedy", "matched": "gradient"},
     ),
     "adam, averaged, several styles": (
-        CONTENT, [STYLE, OTHER],
+        CONTENT,
+        [STYLE, OTHER],
         {"optimizer": "adam", "average": 0.5, "style_weights": (1, 2), "style_rotations": True},
     ),
     "tiles": (CONTENT, STYLE, {"size": 160, "tile": 64, "steps": 3, "scales": 1, **GATYS}),
     "tiles of a calibrated network": (
-        CONTENT, STYLE, {"size": 160, "tile": 64, "steps": 3, "weights": "random:kaiming+calibrated"},
+        CONTENT,
+        STYLE,
+        {"size": 160, "tile": 64, "steps": 3, "weights": "random:kaiming+calibrated"},
     ),
     "texture": (None, STYLE, {"method": "sliced", "style_scale": 0.5}),
     "reconstruct": (CONTENT, None, {"backbone": "swag/vgg", "normalisation": "initial"}),
     "masks": (CONTENT, [STYLE, OTHER], {"feather": 2, "colours": "match", **MASKS}),
     "losses between layers, the content's colours": (
-        CONTENT, STYLE,
-        {"method": "strotss", "colours": "content", "palette": 1, "laplacian": 1,
-         "smoothing": "softmax:temperature=auto"},
+        CONTENT,
+        STYLE,
+        {
+            "method": "strotss",
+            "colours": "content",
+            "palette": 1,
+            "laplacian": 1,
+            "smoothing": "softmax:temperature=auto",
+        },
     ),
     "Fourier, without jitter, from noise": (
-        CONTENT, STYLE,
+        CONTENT,
+        STYLE,
         {"parametrisation": "fourier", "optimizer": "adam", "start": "noise", "square": True},
     ),
     "neighbours in a pyramid": (CONTENT, STYLE, {"method": "nnst", "parametrisation": "laplacian"}),
-}  # fmt: skip
+}
 
 JITTERED = {"optimizer": "adam", "jitter": 4, "jitter_scale": 0.1, "parametrisation": "fourier"}
 RUNS["jitter"] = (CONTENT, STYLE, JITTERED)
