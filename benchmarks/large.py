@@ -37,7 +37,7 @@ def child(
     if limit:
         resource.setrlimit(resource.RLIMIT_AS, (int(limit * 1e9),) * 2)
     import swag
-    from swag.stylize import precision
+    from swag.run import precision
 
     precision.SHARE = 1.0
     if not returned:

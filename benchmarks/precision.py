@@ -34,8 +34,8 @@ from swag.backbones import Backbone
 from swag.experiments.evaluate import MEASURES, Panel, fair_judges, mean_error
 from swag.experiments.networks import trained
 from swag.objective import Objective
-from swag.stylize import precision
-from swag.stylize.terms import content_terms, places_of, style_terms
+from swag.run import precision
+from swag.run.terms import content_terms, places_of, style_terms
 
 SHARES: Mapping[str, float | None] = {
     "float32": None, "moved": None, "coarse": 0.0, "half": 0.5, "most": 0.75, "all": 1.0,

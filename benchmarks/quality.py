@@ -28,8 +28,8 @@ from swag.config import Settings, settings
 from swag.errors import OptimizationError
 from swag.losses import get
 from swag.objective import Objective, Term
+from swag.run.terms import content_terms, places_of, style_terms
 from swag.smoothing import parse
-from swag.stylize.terms import content_terms, places_of, style_terms
 
 SMOOTHING = "scale:alpha=0.001@stage3,stage4"
 RUNS = ("reference", "full size", "coarse to fine", "default")

@@ -36,7 +36,7 @@ from swag.config import load as load_settings
 from swag.config import settings
 from swag.errors import SwagError
 from swag.image import read, read_metadata
-from swag.stylize import load_checkpoint, recorded
+from swag.run import load_checkpoint, recorded
 
 SECONDS = 5.0
 """The longest that any file may take."""

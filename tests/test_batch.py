@@ -15,7 +15,7 @@ from swag.batch import work as work_module
 from swag.cli import app
 from swag.errors import SettingsError
 from swag.image import read, read_metadata, write
-from swag.stylize import Update
+from swag.run import Update
 
 TINY = {"weights": "random", "size": 32, "steps": 3, "scales": 1, "device": "cpu"}
 TWO = "content,style\nphotos/a.png,paintings/x.png\nphotos/b.png,paintings/x.png\n"

@@ -12,7 +12,7 @@ from swag.cli import app, running
 from swag.config import settings
 from swag.image import read, read_metadata, write
 from swag.optimize import State
-from swag.stylize import Update
+from swag.run import Update
 
 TINY = ["--backbone", "swag/resnet", "--weights", "random", "--size", "48", "--steps", "4"]
 

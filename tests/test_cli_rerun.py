@@ -18,7 +18,7 @@ from swag.backbones import bundled
 from swag.cli import app
 from swag.errors import ImageError
 from swag.image import read_metadata, write
-from swag.stylize import record
+from swag.run import record
 
 TINY = ["--weights", "random", "--size", "48", "--steps", "4"]
 EXTENSIONS = ["png", "jpg", "webp", "tiff", "avif"]

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from swag.cli import app, options, running
 from swag.files import open_temporary
 from swag.image import read, read_metadata, write
-from swag.stylize import SECONDS, Update, iterate, load_checkpoint
+from swag.run import SECONDS, Update, iterate, load_checkpoint
 
 TINY = ["--weights", "random", "--size", "48", "--steps", "6", "--checkpoint-every", "0"]
 

@@ -69,7 +69,7 @@ def test_imports_point_upwards(path: Path):
         ("losses", "import swag.statistics"),
         ("losses", "from swag import statistics"),
         ("objective", "from swag.backbones import create"),
-        ("optimize", "def f():\n    from swag.stylize import stylize"),
+        ("optimize", "def f():\n    from swag.run import stylize"),
         ("stylize", "import swag"),
         ("stylize", "from swag import stylize, cli"),
         ("image", "from .read import read"),

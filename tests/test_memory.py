@@ -10,9 +10,9 @@ import swag
 from swag import disk
 from swag.config import settings
 from swag.errors import SettingsError
-from swag.stylize import precision as stages
-from swag.stylize.device import devices_beside
-from swag.stylize.memory import Memory
+from swag.run import precision as stages
+from swag.run.device import devices_beside
+from swag.run.memory import Memory
 
 SHORT = {"steps": 10, "scales": 2, "size": 64}
 # Layers that see 10 pixels to each side, so that tiles are smaller than the picture.
@@ -126,7 +126,7 @@ def test_several_devices_share_the_tiles_and_make_the_same_picture(network, prec
 
     monkeypatch.setattr(stages, "SMALLEST", 16)
     alone = run(network, tile=24, precision=precision)
-    module = importlib.import_module("swag.stylize.memory")  # `swag.stylize` is a function, too
+    module = importlib.import_module("swag.run.memory")
     monkeypatch.setattr(module, "devices_beside", twice)
     shared = run(network, tile=24, precision=precision)
     assert set(asked) == {("cpu", "auto")}
@@ -161,7 +161,7 @@ def test_what_is_remembered_goes_to_the_disk_where_memory_has_no_room(network, m
 
 
 def test_a_run_that_remembers_on_the_disk_makes_the_same_picture(network, monkeypatch):
-    module = importlib.import_module("swag.stylize.memory")
+    module = importlib.import_module("swag.run.memory")
     monkeypatch.setattr(module, "LARGE", 1000)
     kept = run(network, tile=0)
     monkeypatch.setattr(module.Memory, "_on_disk", lambda self, size: True)

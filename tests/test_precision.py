@@ -16,11 +16,11 @@ from swag.config import PRESETS, settings
 from swag.errors import SettingsError
 from swag.losses import get
 from swag.objective import Objective, Term
+from swag.run import precision as stages
+from swag.run.memory import Memory
+from swag.run.precision import Part, parts_of, precision_of
 from swag.schedule import Scale
 from swag.smoothing import parse
-from swag.stylize import precision as stages
-from swag.stylize.memory import Memory
-from swag.stylize.precision import Part, parts_of, precision_of
 
 NETWORK = swag.backbones.create("swag/resnet", weights="random", edits=("reflect",))
 SMALL = {"weights": "random", "size": 64, "scales": 2, "steps": 5, "device": "cpu"}
@@ -120,7 +120,7 @@ def test_in_tiles_the_gradient_is_as_near(name, weights, slope, cut):
 @pytest.mark.parametrize("devices", [1, 2])
 @pytest.mark.parametrize("chosen", ["float32", "bfloat16"])
 def test_all_layers_are_read_in_tiles_in_the_precision_asked_for(chosen, devices, cut, monkeypatch):
-    memory = importlib.import_module("swag.stylize.memory")  # `swag.stylize` is a function, too
+    memory = importlib.import_module("swag.run.memory")
     monkeypatch.setattr(memory, "devices_beside", lambda device, _: [device] * devices)
     network = swag.backbones.create("swag/resnet", weights="random", edits=("reflect",))
     seen = []

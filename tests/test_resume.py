@@ -12,7 +12,7 @@ import swag
 from swag import checkpoint
 from swag.errors import CheckpointError
 from swag.optimize import Adam, Lbfgs, Point, TorchLbfgs
-from swag.stylize import keeping, memory, pause, precision
+from swag.run import keeping, memory, pause, precision
 
 NETWORK = swag.backbones.create("swag/resnet", weights="random", edits=("reflect",))
 

@@ -186,7 +186,7 @@ def test_random_weights_that_leave_the_numbers_are_told_of_calibration(
     def optimize(*_args, **_settings):
         raise OptimizationError("not finite")
 
-    monkeypatch.setattr(sys.modules["swag.stylize.run"], "optimize", optimize)
+    monkeypatch.setattr(sys.modules["swag.run.run"], "optimize", optimize)
     with pytest.raises(OptimizationError) as error:
         run(photo, painting, weights=weights)
     said = str(error.value)

@@ -25,7 +25,7 @@ from swag.errors import (
     SwagError,
     WeightsError,
 )
-from swag.stylize import Result, Update, iterate, reconstruct, stylize, texture
+from swag.run import Result, Update, iterate, reconstruct, stylize, texture
 
 __version__ = "0.1.0"
 

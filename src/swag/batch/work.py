@@ -15,7 +15,7 @@ from swag.config import Settings, settings
 from swag.errors import CheckpointError, SwagError
 from swag.files import remove
 from swag.image import check_writable
-from swag.stylize import SECONDS, Update, iterate, keeping, load_checkpoint
+from swag.run import SECONDS, Update, iterate, keeping, load_checkpoint
 
 Seen = Callable[[Update], object]
 Stopping = Callable[[], bool]

@@ -10,8 +10,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from swag.batch import Outcome
 from swag.config import Settings
 from swag.losses import PENALTIES
+from swag.run import Update
 from swag.schedule import Scale, plan
-from swag.stylize import Update
 from swag.training import loop as training
 
 

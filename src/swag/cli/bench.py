@@ -35,7 +35,7 @@ def bench(
     processor seconds are those of processor time.
     """
     from swag.bench import in_turns, machine, sides
-    from swag.stylize import device_of
+    from swag.run import device_of
 
     place = device_of(device)
     if not json:

@@ -138,7 +138,7 @@ NoMetadata = Annotated[
     typer.Option("--no-metadata", help="Keep settings, hashes and losses out of the picture."),
 ]
 SECONDS = 30.0
-"""The default of `--checkpoint-every`; `swag.stylize` has the same."""
+"""The default of `--checkpoint-every`; `swag.run` has the same."""
 
 Set = Annotated[
     list[str] | None,

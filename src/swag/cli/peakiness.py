@@ -9,7 +9,7 @@ from swag.cli.table import Row
 from swag.config import settings
 from swag.experiments.measures import peakiness
 from swag.image import read
-from swag.stylize import device_of
+from swag.run import device_of
 
 
 def measured(images: Sequence[Path], overrides: dict[str, Any]) -> list[Row]:

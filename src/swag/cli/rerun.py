@@ -50,7 +50,7 @@ def rerun(  # noqa: PLR0913 - the arguments of a command are its options
     refused.
     """
     from swag.cli.running import Output, perform
-    from swag.stylize import recorded
+    from swag.run import recorded
 
     like = recorded(picture)
     for doubt in [] if quiet else like.doubts:

@@ -17,7 +17,7 @@ from swag.config import settings
 from swag.errors import CheckpointError, SettingsError
 from swag.files import remove
 from swag.image import check_writable
-from swag.stylize import (
+from swag.run import (
     SECONDS,
     Task,
     Update,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from swag.experiments.evaluate import trained_judges
 from swag.experiments.networks import Network
 from swag.experiments.samples import Sample
-from swag.stylize import Task
+from swag.run import Task
 
 Kind = Literal["picture", "statistics", "suppression", "outliers", "temperature", "judges"]
 """`picture` makes and judges one; the others measure activations or judges on a style picture."""

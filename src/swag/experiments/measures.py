@@ -17,6 +17,7 @@ from swag.experiments.blocks import Block, blocks_of
 from swag.experiments.evaluate import STYLE_MEASURES, Panel, degraded
 from swag.experiments.job import BASE, Job, Kind
 from swag.losses import gram
+from swag.run import stylize
 from swag.shapes import GramMatrix, Image
 from swag.smoothing import parse, softmax
 from swag.statistics import (
@@ -26,7 +27,6 @@ from swag.statistics import (
     share_of_largest,
     standard_deviation,
 )
-from swag.stylize import stylize
 
 Row = dict[str, Any]
 LARGEST = 0.01

@@ -20,9 +20,9 @@ from swag.files import write_whole
 from swag.image import write
 from swag.losses import get
 from swag.objective import Objective, Term
+from swag.run import finish, iterate
 from swag.smoothing import parse
 from swag.statistics import standard_deviation
-from swag.stylize import finish, iterate
 
 SMALLEST_WEIGHT = 1e-12
 """Of a layer, as a share of the largest: smaller ones count as that."""

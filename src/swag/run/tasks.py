@@ -8,14 +8,14 @@ from swag import backbones
 from swag.config import Settings, settings
 from swag.errors import SettingsError
 from swag.image import Source
-from swag.stylize.device import device_of
-from swag.stylize.inputs import Inputs, read_inputs
-from swag.stylize.pause import Paused, load
-from swag.stylize.precision import precision_of
-from swag.stylize.recolour import recoloured
-from swag.stylize.record import Recorded, Task, recorded
-from swag.stylize.run import Run
-from swag.stylize.update import Result, Update
+from swag.run.device import device_of
+from swag.run.inputs import Inputs, read_inputs
+from swag.run.pause import Paused, load
+from swag.run.precision import precision_of
+from swag.run.recolour import recoloured
+from swag.run.record import Recorded, Task, recorded
+from swag.run.run import Run
+from swag.run.update import Result, Update
 
 
 def stylize(content: Source, style: Source | Sequence[Source], **overrides: Any) -> Result:

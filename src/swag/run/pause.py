@@ -18,11 +18,11 @@ from swag.config import Settings
 from swag.errors import CheckpointError, SwagError
 from swag.optimize import Adam, Lbfgs, Method, State
 from swag.precision import Precision
+from swag.run.record import Identity, Name, Number, Sha256, Task, versions
 from swag.schedule import Scale
-from swag.stylize.record import Identity, Name, Number, Sha256, Task, versions
 
 if TYPE_CHECKING:
-    from swag.stylize.update import Update
+    from swag.run.update import Update
 
 Path = str | os.PathLike[str]
 

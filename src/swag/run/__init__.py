@@ -6,13 +6,13 @@
 Settings and pictures in, a stream of updates out; whoever reads the stream may stop, show, save.
 """
 
-from swag.stylize.device import device_of
-from swag.stylize.keeping import SECONDS, keeping
-from swag.stylize.pause import Paused
-from swag.stylize.pause import load as load_checkpoint
-from swag.stylize.record import Made, Recorded, is_unfinished, recorded
-from swag.stylize.tasks import finish, iterate, reconstruct, stylize, texture
-from swag.stylize.update import Result, Task, Update
+from swag.run.device import device_of
+from swag.run.keeping import SECONDS, keeping
+from swag.run.pause import Paused
+from swag.run.pause import load as load_checkpoint
+from swag.run.record import Made, Recorded, is_unfinished, recorded
+from swag.run.tasks import finish, iterate, reconstruct, stylize, texture
+from swag.run.update import Result, Task, Update
 
 __all__ = [
     "SECONDS",

@@ -11,8 +11,8 @@ from swag.config import Settings
 from swag.image import Picture, write
 from swag.optimize import State
 from swag.precision import Precision
-from swag.stylize import pause
-from swag.stylize.record import Identity, Made, Task, texts
+from swag.run import pause
+from swag.run.record import Identity, Made, Task, texts
 
 __all__ = ["Result", "Task", "Update"]
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from swag.errors import CheckpointError
-from swag.stylize.update import Update
+from swag.run.update import Update
 
 SECONDS = 30.0
 STEPS = 50

@@ -17,8 +17,8 @@ from swag.errors import SettingsError
 from swag.objective import PIXELS, Objective, Term, TiledObjective, with_pixels
 from swag.optimize import Adam, Lbfgs, Loss, Method, TorchLbfgs
 from swag.precision import Precision
-from swag.stylize.cuts import Cut, cuts_of, passes_of, uncut
-from swag.stylize.device import devices_beside
+from swag.run.cuts import Cut, cuts_of, passes_of, uncut
+from swag.run.device import devices_beside
 from swag.tiles import (
     Replica,
     ample_side,

@@ -14,7 +14,7 @@ from swag.colours import luminance, match, match_luminance, with_colours_of
 from swag.config import Settings
 from swag.errors import SettingsError
 from swag.image import Picture, resize
-from swag.stylize.inputs import Inputs
+from swag.run.inputs import Inputs
 
 MATCHED = {"match": "symmetric", "match-cholesky": "cholesky", "match-histogram": "histogram"}
 KEPT = {"content": "oklab", "content-linear": "linear"}

@@ -17,15 +17,15 @@ from swag.jitter import Jittered
 from swag.optimize import Loss, Method, State, Step, optimize, shown
 from swag.parametrisation import Parametrisation
 from swag.precision import Precision
+from swag.run.inputs import Inputs
+from swag.run.memory import Memory
+from swag.run.pause import Paused
+from swag.run.precision import Part, after, parts_of
+from swag.run.recolour import Finish
+from swag.run.record import Identity, Task
+from swag.run.terms import Place, content_terms, places_of, style_terms
+from swag.run.update import Update
 from swag.schedule import Scale, plan
-from swag.stylize.inputs import Inputs
-from swag.stylize.memory import Memory
-from swag.stylize.pause import Paused
-from swag.stylize.precision import Part, after, parts_of
-from swag.stylize.recolour import Finish
-from swag.stylize.record import Identity, Task
-from swag.stylize.terms import Place, content_terms, places_of, style_terms
-from swag.stylize.update import Update
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -36,7 +36,7 @@ class Run:
     """A task, its settings and pictures, and the network that looks at them.
 
     `fallbacks` say what the run has had to do otherwise than asked; they stand in its picture.
-    `precision` is what the setting of that name has come to (see `swag.stylize.precision`).
+    `precision` is what the setting of that name has come to (see `swag.run.precision`).
     """
 
     settings: Settings

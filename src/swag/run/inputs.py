@@ -12,7 +12,7 @@ from torch import Tensor
 from swag.config import Settings
 from swag.errors import SettingsError
 from swag.image import Picture, Source, read, resize
-from swag.stylize.record import Task
+from swag.run.record import Task
 
 MOST_STYLES = 64
 """Styles of one picture, whose hashes are to fit into it."""
