@@ -9,9 +9,10 @@ import argparse
 import time
 from pathlib import Path
 
-import swag  # before anything loads torch, whose threads it tells to wait briefly
+import swag
 
-# isort: split
+swag.wait_briefly()  # before anything loads torch
+
 from matplotlib.cbook import get_sample_data
 from paint import STYLES, save
 

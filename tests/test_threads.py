@@ -4,10 +4,9 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from swag.threads import ASKED, SPINS
 
+WAIT = "import swag; swag.wait_briefly()"
 SAY = "print(os.environ.get('GOMP_SPINCOUNT'))"
 
 
@@ -21,15 +20,19 @@ def told(code: str, **variables: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("code", ["import swag", "import swag.cli", "from swag.errors import *"])
-def test_threads_are_told_to_wait_briefly_before_torch_is_loaded(code):
-    assert told(code) == str(SPINS)
+def test_threads_are_told_to_wait_briefly_before_torch_is_loaded():
+    assert told(WAIT) == str(SPINS)
+
+
+def test_the_program_tells_its_threads():
+    program = "import swag.cli, sys; swag.cli.app = lambda **_: None; sys.exit = print; "
+    assert told(program + "swag.cli.main()").splitlines()[-1] == str(SPINS)
 
 
 def test_what_comes_too_late_is_not_said():
-    assert told("import torch, swag") == "None"
+    assert told(f"import torch; {WAIT}") == "None"
 
 
 def test_the_user_has_the_last_word():
-    assert told("import swag", GOMP_SPINCOUNT="7") == "7"
-    assert told("import swag", OMP_WAIT_POLICY="ACTIVE") == "None"
+    assert told(WAIT, GOMP_SPINCOUNT="7") == "7"
+    assert told(WAIT, OMP_WAIT_POLICY="ACTIVE") == "None"

@@ -7,25 +7,29 @@
 
 Stylising is minimising, over the pixels, the weighted sum of
 `loss(smooth(features(image)[layer]), target)`; each noun is one module of this package.
+
+Importing changes nothing in the process and loads no torch: each name is loaded when first used.
+A program calls `keep_freed_memory` and `wait_briefly` at its start; both save time.
 """
 
-from swag import threads
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-threads.wait_briefly()  # before anything loads torch
-
-from swag import backbones, image, losses, smoothing, statistics
-from swag.allocation import keep_freed_memory
-from swag.config import PRESETS, Settings, settings
-from swag.errors import (
-    BackboneError,
-    CheckpointError,
-    ImageError,
-    OptimizationError,
-    SettingsError,
-    SwagError,
-    WeightsError,
-)
-from swag.run import Result, Update, iterate, reconstruct, stylize, texture
+if TYPE_CHECKING:
+    from swag import backbones, image, losses, smoothing, statistics
+    from swag.allocation import keep_freed_memory
+    from swag.config import PRESETS, Settings, settings
+    from swag.errors import (
+        BackboneError,
+        CheckpointError,
+        ImageError,
+        OptimizationError,
+        SettingsError,
+        SwagError,
+        WeightsError,
+    )
+    from swag.run import Result, Update, iterate, reconstruct, stylize, texture
+    from swag.threads import wait_briefly
 
 __version__ = "0.1.0"
 
@@ -53,4 +57,30 @@ __all__ = [
     "statistics",
     "stylize",
     "texture",
+    "wait_briefly",
 ]
+
+_MODULES = {
+    "swag.allocation": ("keep_freed_memory",),
+    "swag.config": ("PRESETS", "Settings", "settings"),
+    "swag.errors": tuple(name for name in __all__ if name.endswith("Error")),
+    "swag.run": ("Result", "Update", "iterate", "reconstruct", "stylize", "texture"),
+    "swag.threads": ("wait_briefly",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for (PEP 562)."""
+    if name in _MODULE_OF:
+        value = getattr(import_module(_MODULE_OF[name]), name)
+    elif name in __all__:
+        value = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

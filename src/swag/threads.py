@@ -17,11 +17,11 @@ ASKED = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 
 def wait_briefly() -> bool:
-    """Let threads that wait go to sleep soon; whether that could still be said.
+    """Let waiting threads go to sleep soon. Returns whether torch could still be told.
 
-    It is said in the environment, where it is read once, when torch is loaded: so `import swag`
-    does it. Nothing is said where torch is there already, or where the user has spoken. Other
-    implementations of OpenMP (macOS, Windows) do not look.
+    A program calls this before anything loads torch, which reads the environment once: the command
+    line and the demo do. If torch is loaded, or if the user has set one of `ASKED`, nothing is
+    changed. OpenMP on macOS and Windows ignores the variable.
     """
     if "torch" in sys.modules or any(name in os.environ for name in ASKED):
         return False

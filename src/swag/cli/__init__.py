@@ -25,6 +25,7 @@ from swag.cli import (
     train_backbone,
 )
 from swag.errors import SwagError
+from swag.threads import wait_briefly
 
 
 class Program(TyperGroup):
@@ -87,5 +88,6 @@ def program(
 
 def main() -> None:
     """Run the command line and end the process with its exit status."""
+    wait_briefly()
     keep_freed_memory()
     sys.exit(app(prog_name="swag"))
