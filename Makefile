@@ -23,8 +23,9 @@ help:
 demo: $(INSTALLED)
 	@$(BIN)/python examples/demo.py $(ARGS)
 
+# A worker for each processor, with one thread each (tests/conftest.py).
 test: $(INSTALLED)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal --durations 0 --durations-min 10 $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -60,9 +60,9 @@ def everything(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(everything):
-    """The page of all studies, of which the first half was done in another call."""
+    """The page of all studies, of which the first half was done in another call, by processes."""
     todo = everything.missing()
-    for _ in everything.do(todo[: len(todo) // 2]):
+    for _ in everything.do(todo[: len(todo) // 2], partial(distributed.map, workers=2)):
         pass
     assert len(everything.missing()) == len(todo) - len(todo) // 2
     for _ in everything.do(everything.missing(), partial(distributed.map, workers=1)):

@@ -7,6 +7,7 @@ extractor(picture)["layer1"]                       # b d h w
 import difflib
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -176,14 +177,13 @@ def observe(
     """Run the model, calling `on_output(name, output)` after each of the modules by name."""
     thread = threading.get_ident()  # another thread may be using the same network
 
-    def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def call(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            if threading.get_ident() == thread:
-                on_output(name, output)
+    def hook(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        if threading.get_ident() == thread:
+            on_output(name, output)
 
-        return call
-
-    handles = [module.register_forward_hook(hook(name)) for name, module in modules.items()]
+    handles = [
+        module.register_forward_hook(partial(hook, name)) for name, module in modules.items()
+    ]
     try:
         model(image)
     except _AllSeen:

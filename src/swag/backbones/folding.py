@@ -4,8 +4,9 @@ In evaluation mode both are affine, so that a single convolution does the work o
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeGuard
 
 import torch
@@ -56,21 +57,19 @@ class _Recorder:
         self.pairs: list[Pair] = []
         self._made_by: dict[Node, str] = {}
 
-    def after_convolution(self, name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
-            self.runs[name] += 1
-            self._made_by[output.grad_fn] = name
+    def after_convolution(
+        self, name: str, _module: nn.Module, _inputs: Any, output: Tensor
+    ) -> None:
+        self.runs[name] += 1
+        self._made_by[output.grad_fn] = name
 
-        return hook
-
-    def before_normalisation(self, name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            self.runs[name] += 1
-            node = inputs[0].grad_fn  # another one if anything wrote into the convolution
-            if node in self._made_by:
-                self.pairs.append(Pair(self._made_by[node], name, node))
-
-        return hook
+    def before_normalisation(
+        self, name: str, _module: nn.Module, inputs: tuple[Tensor, ...]
+    ) -> None:
+        self.runs[name] += 1
+        node = inputs[0].grad_fn  # another one if anything wrote into the convolution
+        if node in self._made_by:
+            self.pairs.append(Pair(self._made_by[node], name, node))
 
 
 def _pairs(module: nn.Module) -> list[Pair]:
@@ -78,12 +77,12 @@ def _pairs(module: nn.Module) -> list[Pair]:
     picture = trial_picture(module).requires_grad_()
     seen = _Recorder()
     handles = [
-        child.register_forward_hook(seen.after_convolution(name))
+        child.register_forward_hook(partial(seen.after_convolution, name))
         for name, child in module.named_modules()
         if is_plain_convolution(child)
     ]
     handles += [
-        child.register_forward_pre_hook(seen.before_normalisation(name))
+        child.register_forward_pre_hook(partial(seen.before_normalisation, name))
         for name, child in module.named_modules()
         if _is_normalisation(child)
     ]

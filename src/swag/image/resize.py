@@ -27,8 +27,7 @@ def fitted(height: int, width: int, size: int) -> tuple[int, int]:
     The short side is rounded to the nearest pixel (half upwards) and is at least 1.
     """
     longest = max(height, width)
-
-    def scaled(side: int) -> int:
-        return max(1, (2 * side * size + longest) // (2 * longest))
-
-    return scaled(height), scaled(width)
+    rows, columns = (
+        max(1, (2 * side * size + longest) // (2 * longest)) for side in (height, width)
+    )
+    return rows, columns

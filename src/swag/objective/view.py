@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
@@ -62,10 +63,10 @@ class Part:
 
 def with_pixels(extract: Extract) -> Extract:
     """The same, with the picture itself as the layer `pixels`; read alone, it costs no pass."""
+    return partial(_extract_with_pixels, extract)
 
-    def read(image: Tensor, layers: Sequence[str]) -> FeatureMaps:
-        deep = [layer for layer in layers if layer != PIXELS]
-        features = extract(image, deep) if deep else {}
-        return {**features, PIXELS: image} if PIXELS in layers else features
 
-    return read
+def _extract_with_pixels(extract: Extract, image: Tensor, layers: Sequence[str]) -> FeatureMaps:
+    deep = [layer for layer in layers if layer != PIXELS]
+    features = extract(image, deep) if deep else {}
+    return {**features, PIXELS: image} if PIXELS in layers else features
