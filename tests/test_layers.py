@@ -13,9 +13,9 @@ ROWS = [
     {"image", "features", "smoothing", "statistics", "losses"}
     | {"parametrisation", "jitter", "colours", "regions", "tiles", "disk"},
     {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},
-    {"stylize", "training", "feedforward"},
+    {"run", "training"},
     {"experiments", "distributed", "batch", "bench"},
-    {"cli", "web"},
+    {"cli"},
 ]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 SHELLS = len(ROWS) - 1
@@ -70,8 +70,8 @@ def test_imports_point_upwards(path: Path):
         ("losses", "from swag import statistics"),
         ("objective", "from swag.backbones import create"),
         ("optimize", "def f():\n    from swag.run import stylize"),
-        ("stylize", "import swag"),
-        ("stylize", "from swag import stylize, cli"),
+        ("run", "import swag"),
+        ("run", "from swag import run, cli"),
         ("image", "from .read import read"),
     ],
 )
@@ -84,7 +84,7 @@ def test_an_import_that_points_down_or_sideways_is_found(part: str, source: str)
     [
         ("losses", "from swag.losses.precision import in_full_precision"),
         ("objective", "from swag import losses\nfrom swag.smoothing import parse"),
-        ("stylize", "from swag import __version__"),
+        ("run", "from swag import __version__"),
         ("cli", "import swag\nfrom swag import stylize"),
         ("cli", "import swagger"),
     ],
