@@ -20,6 +20,7 @@ from PIL.ImageFile import ImageFile
 
 from swag.errors import ImageError
 from swag.image import tiff, vips
+from swag.image.complete import check_jpeg, check_png, is_flat
 from swag.image.raster import (
     LARGE_PIXELS,
     Array,
@@ -106,14 +107,26 @@ def _decode(file: File, kind: str, name: str, limits: Limits) -> Stored:
         check_size(name, width, height, limits.whole)
     if by_strips and vips.is_there() and width * height > LARGE_PIXELS:
         orientation = _early_orientation(file, kind, image)
-        return Stored(height, width, vips.strips(file, kind, image), orientation)
+        return Stored(height, width, vips.strips(file, kind, image, name), orientation)
     image.load()
+    _check_complete(file, kind, image, name)
     orientation = orientation_of(image)
     if kind == "PNG" and image.mode in ("RGB", "RGBA") and _depth(file) == 16:
         profile = image.info.get("icc_profile")
         del image  # Pillow keeps the upper 8 bits; it has checked all of the file, and can go
         return Stored(height, width, _deep_png(file, profile), orientation)
     return Stored(height, width, from_pillow(image), orientation)
+
+
+def _check_complete(file: File, kind: str, image: Image, name: str) -> None:
+    """Refuse a decoded picture with rows that its file does not fill."""
+    if kind == "PNG":
+        check_png(file, image, name)
+    width, height = image.size
+    corner = image.crop((max(width - 2, 0), max(height - 2, 0), width, height))
+    if kind == "JPEG" and is_flat(np.asarray(corner)):
+        file.seek(0)
+        check_jpeg(file.read(), name)
 
 
 def open_header(file: File, kind: str, name: str, limits: Limits) -> ImageFile:

@@ -85,7 +85,7 @@ class Samples:
 
     def whole(self) -> Array:
         """All rows, contiguous, made strip by strip."""
-        samples = np.empty(self.shape, self.dtype)
+        samples = np.zeros(self.shape, self.dtype)
         for top, bottom in strip_bounds(*self.shape[:2]):
             samples[top:bottom] = self.rows(top, bottom)
         return samples

@@ -72,8 +72,22 @@ def read(
     limits = Limits.of(max_pixels, smaller=size is not None)
     with _opened(source, limits) as (stored, name):
         if size is None:
-            return assembled(stored, name)
-        return resized(stored, name, _target(stored, size, limits), limits)
+            return _checked(assembled(stored, name), name)
+        return _checked(resized(stored, name, _target(stored, size, limits), limits), name)
+
+
+def _checked(picture: Picture, name: str) -> Picture:
+    """The last look at a picture: whatever a decoder made, only numbers in [0, 1] go on."""
+    for layer in (picture.pixels, picture.alpha):
+        if layer is None:
+            continue
+        low, high = (float(value) for value in layer.aminmax())
+        if not (low >= 0 and high <= 1):  # false for NaN, too
+            raise ImageError(
+                f"{name} is damaged: it was read as numbers from {low:g} to {high:g}; expected "
+                "[0, 1]"
+            )
+    return picture
 
 
 def _target(stored: Stored, size: int | tuple[int, int], limits: Limits) -> tuple[int, int]:

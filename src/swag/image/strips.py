@@ -13,7 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from swag.errors import ImageError
 from swag.image.colour import to_srgb, usable_profile
+from swag.image.complete import truncated
 from swag.image.raster import LARGE_PIXELS, Array, Limits, Picture, Stored, check_size, unit
 from swag.image.resize import resize
 
@@ -28,10 +30,10 @@ def upright_size(stored: Stored) -> tuple[int, int]:
 
 def assembled(stored: Stored, name: str) -> Picture:
     """A picture of the stored one's size, turned upright."""
-    pixels = np.empty((0, 0, 0), np.float32)
+    pixels = np.zeros((0, 0, 0), np.float32)
     for top, strip in _converted(stored, name):
         if top == 0:
-            pixels = np.empty((strip.shape[2], *upright_size(stored)), np.float32)
+            pixels = np.zeros((strip.shape[2], *upright_size(stored)), np.float32)
         rows = _stored_view(pixels.transpose(1, 2, 0), stored.orientation)
         rows[top : top + len(strip)] = strip
     return _picture(torch.from_numpy(pixels))
@@ -74,13 +76,13 @@ def _rescaled(
     """Strips of a picture of this height, resized in width each, and then together in height."""
     words = f"{name}, on its way to {size[1]} x {size[0]} pixels,"
     check_size(words, size[1], height, limits.whole)
-    across = torch.empty(1, 0, 0, 0)
+    across = torch.zeros(1, 0, 0, 0)
     for first, strip in strips:
         layers = _tensor(strip)[None]
         if layers.shape[1] == 4:
             layers = torch.cat([layers, layers[:, :3] * layers[:, 3:]], dim=1)
         if across.shape[1] == 0:
-            across = torch.empty(1, layers.shape[1], height, size[1])
+            across = torch.zeros(1, layers.shape[1], height, size[1])
         across[:, :, first : first + len(strip)] = resize(layers, (len(strip), size[1]))
     small = resize(across, size)[0]
     if len(small) == 3:
@@ -91,7 +93,10 @@ def _rescaled(
 
 
 def _converted(stored: Stored, name: str) -> Iterator[tuple[int, Array]]:
-    """Each strip's first row, and its sRGB colours in [0, 1] with its alpha if it has one."""
+    """Each strip's first row, and its sRGB colours in [0, 1] with its alpha if it has one.
+
+    ImageError if they are not as wide, or together as high, as the picture that they are of.
+    """
     top, profile = 0, None
     for strip in stored.strips:
         if top == 0:
@@ -99,8 +104,12 @@ def _converted(stored: Stored, name: str) -> Iterator[tuple[int, Array]]:
         colours = to_srgb(replace(strip, profile=profile), name)
         if strip.alpha is not None:
             colours = np.concatenate([colours, unit(strip.alpha, name)[..., None]], axis=2)
+        if colours.shape[1] != stored.width or top + len(colours) > stored.height:
+            raise ImageError(f"{name} is damaged: rows {top + 1} and after are of another size")
         yield top, colours
         top += len(colours)
+    if top < stored.height:
+        raise truncated(name, top, stored.height)
 
 
 def _tensor(array: Array) -> Float[Tensor, "c h w"]:

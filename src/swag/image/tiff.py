@@ -5,7 +5,7 @@ Pillow would cut deep colours short, and libtiff behind it writes to standard er
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import tifffile
 
 from swag.errors import ImageError
+from swag.image.complete import is_flat, lengthened, truncated, truncated_within
 from swag.image.raster import Array, Colours, Limits, Raster, Stored, check_size, strip_bounds
 from swag.image.source import File
 
@@ -27,6 +28,7 @@ _COLOURS: dict[str, tuple[Colours, int]] = {
 }
 _MAX_SAMPLES = 8  # four inks, and some to spare for alpha and masks, which are left out
 _ORIENTATION = 274
+_JPEG = 7
 
 
 def decode(file: File, name: str, limits: Limits) -> Stored:
@@ -39,7 +41,7 @@ def decode(file: File, name: str, limits: Limits) -> Stored:
     page: Any = tifffile.TiffFile(file).pages[0]
     _check_header(page, name, limits)
     _check_complete(page, file, name)
-    rows = _planes(page) if _is_planar(page) else _rows(page) if page.is_final else _segments(page)
+    rows = _rows(page) if _is_plain(page) else _segments(page, name)
     tag = page.tags.get(_ORIENTATION)
     return Stored(
         page.imagelength,
@@ -54,53 +56,84 @@ def _is_planar(page: Any) -> bool:
     return bool(page.planarconfig != 1 and page.samplesperpixel > 1)
 
 
-def _planes(page: Any) -> Iterator[Array]:
-    """Rows of colours that are stored one after the other, which are put together first."""
-    samples = np.moveaxis(page.asarray(squeeze=False)[:, 0, ..., 0], 0, -1)
-    for top, bottom in strip_bounds(page.imagelength, page.imagewidth):
-        yield samples[top:bottom]
+def _is_plain(page: Any) -> bool:
+    """Whether rows stand in the file as they are, one after the other."""
+    return bool(page.is_final and not _is_planar(page))
 
 
 def _rows(page: Any) -> Iterator[Array]:
     """Rows that stand in the file as they are, however many of them it calls a strip."""
     file, stored = page.parent.filehandle, page.dtype.newbyteorder(page.parent.byteorder)
-    shape = (-1, page.imagewidth, page.samplesperpixel)
-    row = page.imagewidth * page.samplesperpixel * stored.itemsize
+    shape = (page.imagewidth, page.samplesperpixel)
+    row = math.prod(shape) * stored.itemsize
     for top, bottom in strip_bounds(page.imagelength, page.imagewidth):
         file.seek(page.dataoffsets[0] + top * row)  # tags are read in between, when asked for
-        samples = np.frombuffer(file.read((bottom - top) * row), stored).reshape(shape)
+        data = file.read((bottom - top) * row)
+        samples = np.frombuffer(data, stored).reshape(bottom - top, *shape)
         yield samples.astype(page.dtype, copy=False)
 
 
-def _segments(page: Any) -> Iterator[Array]:
+def _segments(page: Any, name: str) -> Iterator[Array]:
     """Rows of the file's own strips or tiles, of so many at once as make a strip of ours."""
     tall, wide = page.chunks[:2]
-    across = math.ceil(page.imagewidth / wide)
-    tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
-    lock = threading.Lock()
-
-    def decoded(index: int) -> Any:
-        with lock:
-            page.parent.filehandle.seek(page.dataoffsets[index])
-            data = page.parent.filehandle.read(page.databytecounts[index])
-        return page.decode(data, index, **tables)
-
+    down, across = _grid(page)
+    planes = range(page.samplesperpixel if _is_planar(page) else 1)
     with ThreadPoolExecutor(max(1, page.maxworkers)) as pool:
+        decode = _decoder(page, name)
         for top, bottom in strip_bounds(page.imagelength, page.imagewidth, multiple=tall):
-            strip = np.empty((bottom - top, page.imagewidth, page.samplesperpixel), page.dtype)
-            numbers = range(top // tall * across, math.ceil(bottom / tall) * across)
-            for segment, (_, _, row, column, _), _ in pool.map(decoded, numbers):
-                place = strip[row - top : row - top + tall, column : column + wide]
+            strip = np.zeros((bottom - top, page.imagewidth, page.samplesperpixel), page.dtype)
+            lines = range(top // tall, math.ceil(bottom / tall))
+            numbers = [
+                (plane * down + line) * across + column
+                for plane in planes
+                for line in lines
+                for column in range(across)
+            ]
+            for segment, (plane, _, row, column, _), _ in pool.map(decode, numbers):
+                channels = slice(plane, plane + 1) if len(planes) > 1 else slice(None)
+                place = strip[row - top : row - top + tall, column : column + wide, channels]
                 place[:] = segment[0, : place.shape[0], : place.shape[1]]
             yield strip
 
 
+def _grid(page: Any) -> tuple[int, int]:
+    """How many strips or tiles the picture, or each of its planes, has below and beside another."""
+    tall, wide = page.chunks[:2]
+    return math.ceil(page.imagelength / tall), math.ceil(page.imagewidth / wide)
+
+
+def _decoder(page: Any, name: str) -> Callable[[int], Any]:
+    """What makes samples of a strip or tile, whose number it is given, with their place; to be
+    called from several threads."""
+    tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
+    file, lock = page.parent.filehandle, threading.Lock()
+    down, across = _grid(page)
+
+    def decode(index: int) -> Any:
+        with lock:
+            file.seek(page.dataoffsets[index])
+            data = file.read(page.databytecounts[index])
+        top = index // across % down * page.chunks[0]
+        bottom = min(top + page.chunks[0], page.imagelength)
+        short = truncated_within(name, top, bottom, page.imagelength)
+        try:
+            found = page.decode(data, index, **tables)
+        except tifffile.TiffFileError as error:  # it has fewer samples than it covers
+            raise short from error
+        if page.compression == _JPEG and is_flat(found[0][0]):
+            longer = page.decode(lengthened(data), index, **tables)
+            if not np.array_equal(found[0], longer[0]):
+                raise short
+        return found
+
+    return decode
+
+
 def _check_header(page: Any, name: str, limits: Limits) -> None:
-    limit = limits.whole if _is_planar(page) else limits.strips
-    check_size(name, page.imagewidth, page.imagelength, limit)
+    check_size(name, page.imagewidth, page.imagelength, limits.strips)
     if page.is_tiled:  # a tile is decoded whole, however little of it the picture shows
         check_size(f"a tile of {name}", page.tilewidth, page.tilelength, limits.whole)
-    elif not page.is_final:
+    elif not _is_plain(page):
         check_size(f"a strip of {name}", page.imagewidth, page.rowsperstrip, limits.whole)
     if page.imagedepth != 1 or page.tiledepth > 1 or page.samplesperpixel > _MAX_SAMPLES:
         raise ImageError(
@@ -133,12 +166,16 @@ def _kind(page: Any) -> str:
 
 
 def _check_complete(page: Any, file: File, name: str) -> None:
-    """Refuse a file with missing segments, which tifffile fills with zeros."""
+    """Refuse a file with missing segments, which tifffile fills with zeros, or with fewer bytes in
+    them than the rows take that are read as they stand."""
     end = file.seek(0, 2)
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     expected = math.prod(page.chunked)
     if len(segments) < expected or any(n < 1 or at < 1 or at + n > end for at, n in segments):
         raise ImageError(f"{name} is truncated: its data reaches past its end, or is missing")
+    held = sum(page.databytecounts)
+    if _is_plain(page) and held < page.nbytes:
+        raise truncated(name, held * page.imagelength // page.nbytes, page.imagelength)
 
 
 def _raster(page: Any, samples: Array) -> Raster:
@@ -168,7 +205,7 @@ def _full_range(samples: Array, bits: int) -> Array:
     """Stretch numbers of so many bits over all of their type; single bits become bytes."""
     if samples.dtype.kind == "b":
         return samples * np.uint8(255)
-    if bits == 8 * samples.dtype.itemsize:
+    if samples.dtype.kind == "f" or bits == 8 * samples.dtype.itemsize:
         return samples
     stretched: Array = np.rint(samples * (_largest(samples) / (2**bits - 1)))
     return stretched.astype(samples.dtype)

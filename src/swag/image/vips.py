@@ -7,7 +7,7 @@ it, too, starts no other decoder.
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,8 @@ import numpy as np
 from PIL.Image import Image
 
 from swag.errors import ImageError
-from swag.image.raster import Raster, of_samples, sliced
+from swag.image.complete import is_flat, truncated_within
+from swag.image.raster import Raster, of_samples, sliced, strip_bounds
 from swag.image.source import File
 
 _LOADERS = {"PNG": "pngload_source", "JPEG": "jpegload_source"}
@@ -37,12 +38,21 @@ def is_there() -> bool:
     return True
 
 
-def strips(file: File, kind: str, image: Image) -> Iterator[Raster]:
+def strips(file: File, kind: str, image: Image, name: str) -> Iterator[Raster]:
     """Decode a file strip by strip; `image` is what Pillow read of its header."""
+    rows, strip = _rows(file, kind, image, "truncated"), None
+    for strip in sliced(image.height, image.width, rows):
+        yield strip
+    if kind == "JPEG" and strip is not None and is_flat(strip.samples):
+        _check_jpeg(_rows(file, kind, image, "warning"), image, name)
+
+
+def _rows(file: File, kind: str, image: Image, fail_on: str) -> Callable[[int, int], Raster]:
+    """Rows of a file, to be asked for from the top."""
     import pyvips
 
     source = _source(file)
-    loaded = pyvips.Operation.call(_LOADERS[kind], source, access="sequential", fail_on="truncated")
+    loaded = pyvips.Operation.call(_LOADERS[kind], source, access="sequential", fail_on=fail_on)
     if (loaded.width, loaded.height) != image.size:
         raise ImageError(f"its size is {image.size}, and {loaded.width} x {loaded.height}")
     region = pyvips.Region.new(loaded)
@@ -56,7 +66,20 @@ def strips(file: File, kind: str, image: Image) -> Iterator[Raster]:
             return Raster(samples, "cmyk", None, profile)
         return of_samples(samples, profile)
 
-    yield from sliced(loaded.height, loaded.width, rows)
+    return rows
+
+
+def _check_jpeg(rows: Callable[[int, int], Raster], image: Image, name: str) -> None:
+    """Refuse a JPEG whose data end before its last row, by what libjpeg then warns of."""
+    import pyvips
+
+    for top, bottom in strip_bounds(image.height, image.width):
+        try:
+            rows(top, bottom)
+        except pyvips.Error as error:
+            if "premature end of data" not in str(error):
+                return
+            raise truncated_within(name, top, bottom, image.height) from error
 
 
 def _source(file: File) -> Any:

@@ -121,7 +121,7 @@ class TiledReader:
             for layer, step in steps.items():
                 b, d, h, w = shapes[layer]
                 if layer not in found:
-                    found[layer] = maps[layer].new_empty(b, d, ceil(h / step), ceil(w / step))
+                    found[layer] = maps[layer].new_zeros(b, d, ceil(h / step), ceil(w / step))
                 rows, columns = (own.start for own in tile.own(layer)[2:])
                 part = maps[layer][:, :, -rows % step :: step, -columns % step :: step]
                 top, left = ceil(rows / step), ceil(columns / step)

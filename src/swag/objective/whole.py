@@ -29,7 +29,7 @@ class Assembled:
     def add(self, maps: FeatureMaps, tile: Tile) -> None:
         """Put the positions of a tile in their place."""
         if self.maps is None:
-            self.maps = {layer: maps[layer].new_empty(self.shapes[layer]) for layer in self.layers}
+            self.maps = {layer: maps[layer].new_zeros(self.shapes[layer]) for layer in self.layers}
         for layer, whole in self.maps.items():
             whole[tile.own(layer)] = maps[layer]
 
