@@ -2,6 +2,7 @@
 
 import copy
 import importlib.util
+import sys
 from functools import cache
 
 import pytest
@@ -251,6 +252,20 @@ def test_a_module_of_ones_own_is_copied_and_its_layers_found():
     assert (backbone.style_layers, backbone.content_layers) == (("1", "3"), ("1",))
     assert mine.training
     assert backbone.module is not mine
+
+
+def test_layers_that_are_given_are_not_searched_for(monkeypatch):
+    """A search can fail where the layers that the caller names are there."""
+
+    def fails(*_, **__):
+        raise BackboneError("no layer that returns maps")
+
+    monkeypatch.setattr(sys.modules["swag.backbones.registry"], "last_before_each_reduction", fails)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    with pytest.raises(BackboneError):
+        create(module, style_layers=["1"])
+    network = create(module, style_layers=["1"], content_layers=["0"])
+    assert (network.style_layers, network.content_layers) == (("1",), ("0",))
 
 
 @pytest.mark.parametrize(

@@ -364,3 +364,12 @@ def test_a_process_that_dies_takes_its_job_along_and_no_other(tmp_path: Path):
     found = {outcome.output: outcome.state for outcome in outcomes}
     assert found == {f"{n}.png": "failed" if n == 1 else "done" for n in range(5)}
     assert "its process died (signal 9)" in [o.error for o in outcomes]
+
+
+def test_a_run_without_a_step_is_a_failure_of_one_line(pictures: Path, monkeypatch) -> None:
+    monkeypatch.setattr(work_module, "iterate", lambda *_, **__: iter(()))
+    batch = Batch(pictures / "out", TINY)
+    job = Job(pictures / "photos/a.png", (pictures / "paintings/x.png",), "a.png", {})
+    outcome = batch.make(job, lambda _: None, lambda: False)
+    assert outcome.state == "failed"
+    assert outcome.error == "the run made no step; give more steps or another start"

@@ -301,8 +301,18 @@ def test_an_interrupted_trace_says_so(failing: Callable[..., None], tmp_path: Pa
     assert (result.exit_code, trace["finished"], len(trace["steps"])) == (130, False, 2)
 
 
-def test_too_little_memory_ends_in_one_line(failing: Callable[..., None], tmp_path: Path) -> None:
-    failing(raising(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")))
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 2 bytes"),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_ends_in_one_line(
+    error: BaseException, failing: Callable[..., None], tmp_path: Path
+) -> None:
+    failing(raising(error))
     line = the_only_line(swag("texture", "b.jpg", "-o", tmp_path / "x.png", "--size", 8000))
     assert "8000 pixels" in line
     assert "--size" in line

@@ -51,7 +51,7 @@ def test_a_run_is_a_folder_with_all_that_belongs_to_it(run):
     trace = [json.loads(line) for line in (run.folder / "trace.jsonl").read_text().splitlines()]
     assert [line["step"] for line in trace] == [0, 1, 2]
     assert json.loads((run.folder / "config.json").read_text())["settings"]["steps"] == 3
-    assert run.metrics["losses"]["style"] == trace[-1]["style"]
+    assert run.metrics["losses"]["style"] == trace[-1]["losses"]["style"]
     assert set(run.metrics["judges"]) >= {"p-vgg", "p-resnet"}
 
 

@@ -43,6 +43,7 @@ def test_importing_the_package_imports_nothing_heavy():
 def test_the_public_names_are_those_that_are_listed():
     code = """
 import types, swag
+[getattr(swag, name) for name in swag.__all__]
 public = {n for n, v in vars(swag).items() if n[0] != "_" and type(v) is not types.ModuleType}
 listed = set(swag.__all__)
 print("unlisted", sorted(public - listed))
@@ -141,3 +142,20 @@ def test_every_extra_is_for_code_that_is_there():
         if not re.search(rf"^\s*(import|from) {name}\b", code, re.MULTILINE)
     ]
     assert unused == []
+
+
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+NAMED_FILE = re.compile(r"(?<![\w<./{*-])[\w./-]+\.(?:py|md|toml|txt)\b(?![-\w])")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_documents_name_files_that_are_there(path: Path):
+    """Whole paths, paths from the package or the tests, or from the folder of the document."""
+    folders = [ROOT, ROOT / "src" / "swag", ROOT / "tests", path.parent]
+    text = re.sub(r"https?://\S+", "", path.read_text(encoding="utf-8"))
+    gone = {
+        name
+        for name in NAMED_FILE.findall(text)
+        if not any((folder / name).is_file() for folder in folders)
+    }
+    assert gone == set()

@@ -52,7 +52,7 @@ def test_the_loss_falls_for_every_network_smoothing_and_optimiser(
     photo, painting, backbone, smoothing, optimizer
 ):
     result = run(photo, painting, backbone=backbone, smoothing=smoothing, optimizer=optimizer)
-    totals = [line["style"] + line["content"] for line in result.trace]
+    totals = [line["losses"]["style"] + line["losses"]["content"] for line in result.trace]
     assert all(math.isfinite(total) for total in totals)
     # The style term begins at its weight: the content picture's error is the unit.
     style_weight, _ = result.settings.weights_of_terms
@@ -67,13 +67,9 @@ def test_the_presets_of_the_paper_run_on_squashed_pictures(photo, painting, pres
     result = run(photo, painting, preset=preset, steps=4, size=48)
     assert result.image.size == (48, 48)
     assert set(result.losses) == {"style", "content"}
-    assert all(
-        math.isfinite(value)
-        for line in result.trace
-        for value in line.values()
-        if value and not isinstance(value, list | str)
-    )
-    assert min(line["style"] for line in result.trace[1:]) != result.trace[0]["style"]
+    losses = [line["losses"] for line in result.trace]
+    assert all(math.isfinite(value) for line in losses for value in line.values())
+    assert min(line["style"] for line in losses[1:]) != losses[0]["style"]
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(photo, painting):
@@ -120,7 +116,7 @@ def test_a_texture_has_no_content_and_a_reconstruction_no_style(photo, painting)
     assert "content" not in texture.losses and texture.image.size == (40, 48)
     again = swag.reconstruct(photo, **small, smoothing="softmax:temperature=auto")
     assert "style" not in again.losses
-    assert again.trace[-1]["content"] < again.trace[0]["content"]
+    assert again.trace[-1]["losses"]["content"] < again.trace[0]["losses"]["content"]
 
 
 @pytest.mark.parametrize("start", ["content", "noise", "style"])
@@ -193,3 +189,45 @@ def test_random_weights_that_leave_the_numbers_are_told_of_calibration(
     assert said.startswith("not finite") and "\n" not in said
     assert advice is None or said.endswith(f"the weights {advice}")
     assert ("calibrated" in said) == (advice is not None)
+
+
+def ends_after(steps, monkeypatch):
+    """Let no step beyond so many lower the loss, at every scale."""
+    loop = sys.modules["swag.run.run"]
+    through = loop.optimize
+    monkeypatch.setattr(loop, "optimize", lambda *a, **k: itertools.islice(through(*a, **k), steps))
+
+
+def test_a_scale_that_ends_early_says_so_in_the_result(photo, painting, monkeypatch):
+    ends_after(2, monkeypatch)
+    result = run(photo, painting, size=64, steps=8, scales=2)
+    assert [line["step"] for line in result.trace] == [0, 1, 5, 6]
+    expected = tuple(
+        f"scale {n} of 2 ended at step {step} of 8: none lowered the loss"
+        for n, step in ((1, 2), (2, 7))
+    )
+    assert result.fallbacks == expected
+    assert result.made.fallbacks == expected
+
+
+def test_a_run_that_makes_all_its_steps_has_nothing_to_say(photo, painting):
+    assert run(photo, painting, size=64, steps=4, scales=2).fallbacks == ()
+
+
+def test_pictures_are_put_side_by_side_only_for_weights_that_are_calibrated(
+    photo, painting, monkeypatch
+):
+    """A batch of all pictures takes gigabytes if they are large."""
+    asked = []
+    given = {}
+    create = swag.backbones.create
+
+    def creates(*args, calibrate_on, **options):
+        given["images"] = calibrate_on
+        return create(*args, calibrate_on=calibrate_on, **options)
+
+    monkeypatch.setattr(swag.backbones, "create", creates)
+    for weights in ("random", "pretrained", "random:greedy:draws=2", "random:kaiming+calibrated"):
+        run(photo, painting, steps=1, weights=weights)
+        asked.append(0 if given["images"] is None else len(given["images"]))
+    assert asked == [0, 0, 1, 2]

@@ -1,5 +1,7 @@
 """The part of a network behind a layer is that of the whole network."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -78,3 +80,12 @@ def test_a_layer_in_front_of_the_cut_has_no_tail():
 def test_tokens_have_no_tail():
     network = backbones.create("torchvision/swin_t", weights="random")
     assert tail_of(network, *network.style_layers[:1], network.style_layers[1:]) is None
+
+
+def test_a_defect_of_ours_is_not_taken_for_a_network_without_a_tail(monkeypatch):
+    def fails(*_):
+        raise AttributeError("a typing error")
+
+    monkeypatch.setattr(sys.modules["swag.backbones.tail"], "_run_before", fails)
+    with pytest.raises(AttributeError, match="a typing error"):
+        tail_of(created("swag/resnet"), "stage2", ("stage3",))

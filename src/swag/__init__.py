@@ -12,10 +12,10 @@ Importing changes nothing in the process and loads no torch: each name is loaded
 A program calls `keep_freed_memory` and `wait_briefly` at its start; both save time.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import importlib
+import typing
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from swag import backbones, image, losses, smoothing, statistics
     from swag.allocation import keep_freed_memory
     from swag.config import PRESETS, Settings, settings
@@ -70,12 +70,12 @@ _MODULES = {
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     """Load a public name when it is first asked for (PEP 562)."""
     if name in _MODULE_OF:
-        value = getattr(import_module(_MODULE_OF[name]), name)
+        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
     elif name in __all__:
-        value = import_module(f"{__name__}.{name}")
+        value = importlib.import_module(f"{__name__}.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

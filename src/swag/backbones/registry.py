@@ -81,24 +81,35 @@ def create(
         source,
         edits=edits,
         weights=f"{weights}, seed {seed}" if given.scheme else str(weights),
+        style_layers=style_layers,
+        content_layers=content_layers,
     )
-    backbone = _with_layers(backbone, style_layers, content_layers)
     if given.draws > 1:
         choose(backbone, draws=given.draws, seed=seed, pictures=calibrate_on)
     return backbone
 
 
 def assemble(
-    name: str, source: Source, *, edits: Iterable[str] = (), weights: str = ""
+    name: str,
+    source: Source,
+    *,
+    edits: Iterable[str] = (),
+    weights: str = "",
+    style_layers: Iterable[str] | None = None,
+    content_layers: Iterable[str] | None = None,
 ) -> Backbone:
     """Make a backbone of a network whose weights are in: edits, layers, normalisation."""
     module, done = edits_by_name.apply(source.module.eval().requires_grad_(False), edits)
-    preset = BUNDLED if name.startswith("swag/") else PRESETS.get(name) or _found(module, source)
+    preset = BUNDLED if name.startswith("swag/") else PRESETS.get(name)
+    if preset is None and style_layers is not None and content_layers is not None:
+        preset = Preset("", (), ())
+    elif preset is None:
+        preset = _found(module, source)
     return Backbone(
         name,
         module,
-        preset.style,
-        preset.content,
+        preset.style if style_layers is None else style_layers,
+        preset.content if content_layers is None else content_layers,
         source.normalise,
         arrange=source.arrange,
         multiple=source.multiple,
@@ -183,13 +194,3 @@ def _found(module: nn.Module, source: Source) -> Preset:
 
     style = last_before_each_reduction(module, prepare, arrange=source.arrange)
     return Preset("", style, style[-2:-1] or style)
-
-
-def _with_layers(
-    backbone: Backbone, style: Iterable[str] | None, content: Iterable[str] | None
-) -> Backbone:
-    if style is not None:
-        backbone.style_layers = tuple(style)
-    if content is not None:
-        backbone.content_layers = tuple(content)
-    return backbone

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from swag.backbones.backbone import Backbone
-from swag.errors import SwagError
-from swag.features import FeatureExtractor
+from swag.errors import BackboneError
+from swag.features import REFUSALS, FeatureExtractor
 from swag.shapes import FeatureMap, FeatureMaps
 
 Tail = Callable[[FeatureMap, Sequence[str]], FeatureMaps]
@@ -59,14 +59,18 @@ def tail_of(network: Backbone, layer: str, behind: Sequence[str]) -> Tail | None
     try:
         with torch.no_grad():
             maps = network.extract(picture, (layer, *behind))
-            tail = _built(network, layer, behind, picture, maps[layer])
+    except (BackboneError, *REFUSALS):
+        return None
+    tail = _built(network, layer, behind, picture, maps[layer])
+    try:
         # With a graph: a module that writes into the map it is handed is an error then.
         found = tail(maps[layer].detach().clone().requires_grad_(), behind)
-    except (SwagError, RuntimeError, TypeError, ValueError, AttributeError, IndexError):
+    except (BackboneError, *REFUSALS, TypeError, AttributeError, IndexError):
         return None  # what is left out was needed, in one way or another
     return tail if all(_alike(found[name], maps[name]) for name in behind) else None
 
 
+@torch.no_grad()
 def _built(
     network: Backbone, layer: str, behind: Sequence[str], picture: Tensor, known: FeatureMap
 ) -> Tail:

@@ -12,10 +12,10 @@ from swag import backbones
 from swag.batch.jobs import Job
 from swag.batch.ledger import Outcome
 from swag.config import Settings, settings
-from swag.errors import CheckpointError, SwagError
+from swag.errors import CheckpointError, SettingsError, SwagError
 from swag.files import remove
 from swag.image import check_writable
-from swag.run import SECONDS, Update, iterate, keeping, load_checkpoint
+from swag.run import NO_STEP, SECONDS, Update, iterate, keeping, load_checkpoint
 
 Seen = Callable[[Update], object]
 Stopping = Callable[[], bool]
@@ -84,7 +84,8 @@ class Batch:
             if stopping() and not last.last:
                 last.save_checkpoint(checkpoint)
                 return False
-        assert last is not None  # a run makes a step, or says why not
+        if last is None:
+            raise SettingsError(NO_STEP)
         last.result([]).save(path, overwrite=True, metadata=self.metadata)
         remove(checkpoint)
         return True

@@ -18,6 +18,7 @@ from swag.errors import CheckpointError, SettingsError
 from swag.files import remove
 from swag.image import check_writable
 from swag.run import (
+    NO_STEP,
     SECONDS,
     Task,
     Update,
@@ -25,7 +26,8 @@ from swag.run import (
     iterate,
     keeping,
     load_checkpoint,
-)  # fmt: skip
+)
+from swag.tiles import is_out_of_memory
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def perform(
                 stop_asked(lambda: bool(steps)) as stopping,
             ):
                 for last in kept:
-                    steps.append(_line(last))
+                    steps.append(last.trace_entry)
                     show(last)
                     if stopping() and not last.last:
                         _keep(last, output)
@@ -116,20 +118,8 @@ def perform(
         if last is None:
             raise interrupted(" before the first step; nothing was written") from None
     if last is None:
-        raise SettingsError("the run made no step; give more steps or another start")
+        raise SettingsError(NO_STEP)
     _finish(last, steps, output, words, finished=finished)
-
-
-def _line(update: Update) -> dict[str, Any]:
-    """A step of the trace; `size` is (height, width) in pixels."""
-    return {
-        "step": update.index,
-        "scale": update.scale,
-        "size": list(update.size),
-        "seconds": round(update.seconds, 3),
-        "precision": update.precision,
-        "losses": update.losses,
-    }
 
 
 def _keep(last: Update, output: Output) -> None:
@@ -198,9 +188,8 @@ def _memory(size: int) -> Iterator[None]:
     """Say what to do where a picture is too large for the device."""
     try:
         yield
-    except RuntimeError as error:
-        # torch has no common type for this: CUDA has its own, the CPU only words.
-        if "out of memory" not in str(error) and "allocate memory" not in str(error):
+    except Exception as error:
+        if not is_out_of_memory(error):
             raise
         raise SettingsError(
             f"there is not enough memory for {size} pixels with this backbone; give a smaller "

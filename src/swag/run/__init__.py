@@ -11,10 +11,11 @@ from swag.run.keeping import SECONDS, keeping
 from swag.run.pause import Paused
 from swag.run.pause import load as load_checkpoint
 from swag.run.record import Made, Recorded, is_unfinished, recorded
-from swag.run.tasks import finish, iterate, reconstruct, stylize, texture
+from swag.run.tasks import NO_STEP, finish, iterate, reconstruct, stylize, texture
 from swag.run.update import Result, Task, Update
 
 __all__ = [
+    "NO_STEP",
     "SECONDS",
     "Made",
     "Paused",

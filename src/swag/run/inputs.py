@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from swag.backbones.weights import parse as parse_weights
 from swag.config import Settings
 from swag.errors import SettingsError
 from swag.image import Picture, Source, read, resize
@@ -39,9 +40,15 @@ class Inputs:
         """The picture whose shape the result has."""
         return self.paintings[0] if self.photo is None else self.photo
 
-    @property
-    def side_by_side(self) -> Tensor:
-        """All pictures as one batch of the first one's size: what batch norm is calibrated on."""
+    def calibration_images(self, weights: str) -> Tensor | None:
+        """The pictures that such weights depend on: one for `greedy`, all for `+calibrated`."""
+        given = parse_weights(weights)
+        if given.calibrated:
+            return self._side_by_side()
+        return self.canvas.batch if given.draws > 1 else None
+
+    def _side_by_side(self) -> Tensor:
+        """All pictures as one batch of the first one's size."""
         batches = [self.canvas.batch]
         batches += [p.batch for p in (self.photo, *self.paintings) if p and p is not self.canvas]
         rows, columns = batches[0].shape[-2:]

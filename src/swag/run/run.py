@@ -12,7 +12,7 @@ from swag import parametrisation
 from swag.backbones import Backbone, weights
 from swag.config import Settings
 from swag.errors import OptimizationError
-from swag.image import Picture, fitted, resize
+from swag.image import Picture, resize
 from swag.jitter import Jittered
 from swag.optimize import Loss, Method, State, Step, optimize, shown
 from swag.parametrisation import Parametrisation
@@ -20,15 +20,14 @@ from swag.precision import Precision
 from swag.run.inputs import Inputs
 from swag.run.memory import Memory
 from swag.run.pause import Paused
+from swag.run.pictures import Size, at_size, first_picture, size_of
 from swag.run.precision import Part, after, parts_of
 from swag.run.recolour import Finish
 from swag.run.record import Identity, Task
+from swag.run.scale_problem import ScaleProblem
 from swag.run.terms import Place, content_terms, places_of, style_terms
-from swag.run.update import Update
+from swag.run.update import Update, early_end
 from swag.schedule import Scale, plan
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,15 @@ class Run:
         began = time.perf_counter() - (0 if paused is None else paused.standing.seconds)
         first = 0 if paused is None else paused.standing.scale
         for number, scale in list(enumerate(self.scales))[first:]:
-            size = self._size(self.inputs.canvas, scale.size)
+            size = size_of(self.inputs.canvas, scale.size)
             if paused is not None and number == first:
                 state = paused.to(self.device)
             elif state is None:
-                state = State(self.form.encode(self._start(size)))
+                state = State(
+                    self.form.encode(first_picture(self.settings, self.inputs, size, self.device))
+                )
             else:
-                before = self._size(self.inputs.canvas, self.scales[number - 1].size)
+                before = size_of(self.inputs.canvas, self.scales[number - 1].size)
                 state = self._enlarged(state, before, size, method)
             going_on = paused if number == first else None
             for update in self._steps(number, size, state, method, began, going_on):
@@ -80,20 +81,33 @@ class Run:
         while parts:
             end, precision = parts[0]
             try:
-                stage = self._stage(number, size, state, start, looks, precision)
+                problem = self._problem(number, size, state, start, looks, precision)
                 if paused is not None:
-                    yield self._kept(stage, state, paused)
+                    yield self._kept(problem, state, paused)
                     paused = None
                 average = self.settings.average
-                for step in optimize(state, stage.loss, method, steps=end, average=average):
-                    state, start, looks = step.state, stage.start, stage.looks
-                    yield self._update(stage, step, time.perf_counter() - began)
-                parts, state, start, looks = parts[1:], after(state, end), stage.start, stage.looks
+                for step in optimize(state, problem.loss, method, steps=end, average=average):
+                    state, start, looks = step.state, problem.start, problem.looks
+                    yield self._update(problem, step, time.perf_counter() - began)
+                if state.step < end and number + 1 < len(self.scales):
+                    self._note_early_end(number, state)
+                start, looks = problem.start, problem.looks
+                parts, state = parts[1:], after(state, end)
             except OptimizationError as error:
                 raise OptimizationError(f"{error}{self._advice()}") from error
             except Exception as error:
                 if not self.memory.gives_way(error, size):
                     raise
+
+    def _note_early_end(self, number: int, state: State) -> None:
+        """The last scale's is noted by `Update.result`: no update comes after it."""
+        step = self._steps_before(number) + state.step
+        words = early_end(number, len(self.scales), step, self.settings.steps)
+        if words not in self.fallbacks:
+            self.fallbacks.append(words)
+
+    def _steps_before(self, number: int) -> int:
+        return sum(scale.steps for scale in self.scales[:number])
 
     def _advice(self) -> str:
         """What may keep the activations of random weights, which grow or fade, within bounds."""
@@ -124,37 +138,58 @@ class Run:
         hashes = self.inputs.hashes
         return Identity(self.task, self.settings, hashes, self.network, self.precision)
 
-    def _stage(
+    def _problem(
         self, number: int, size: Size, state: State, start: Tensor | None, looks: int,
         precision: Precision,
-    ) -> "Stage":  # fmt: skip
+    ) -> ScaleProblem:  # fmt: skip
         """What is minimised at a scale; `start` and `looks` where it has begun before."""
         if start is None:
             start = self.form.decode(state.image, size)
         long_side = self.scales[number].size
-        seen = self._seen(size, long_side, start.to(self.device), precision)
-        if isinstance(seen, Jittered):
+        loss_fn = self._loss_fn(size, long_side, start.to(self.device), precision)
+        if isinstance(loss_fn, Jittered):
             # The loop looks at its latest picture again.
-            seen.count = max(0, looks - 1)
+            loss_fn.count = max(0, looks - 1)
         kept = start if self._start_counts else None
-        return Stage(number, size, kept, seen, self.form, precision)
+        return ScaleProblem(
+            number=number,
+            size=size,
+            start=kept,
+            loss_fn=loss_fn,
+            parametrisation=self.form,
+            precision=precision,
+        )
 
-    def _update(self, stage: "Stage", step: Step, seconds: float) -> Update:
-        done = sum(scale.steps for scale in self.scales[: stage.number])
+    def _update(self, problem: ScaleProblem, step: Step, seconds: float) -> Update:
+        done = self._steps_before(problem.number)
         alpha = None if self.inputs.photo is None else self.inputs.photo.alpha
         return Update(
-            done + step.index, self.settings.steps, stage.number, len(self.scales), stage.size,
-            stage.decode(step.image), alpha if stage.number + 1 == len(self.scales) else None,
-            step.losses, seconds, self.settings, step.state, self.finish, stage.decode,
-            self.identity, stage.start, stage.looks, tuple(self.fallbacks), stage.precision,
-        )  # fmt: skip
+            index=done + step.index,
+            steps=self.settings.steps,
+            scale=problem.number,
+            scales=len(self.scales),
+            size=problem.size,
+            pixels=problem.decode(step.image),
+            alpha=alpha if problem.number + 1 == len(self.scales) else None,
+            losses=step.losses,
+            seconds=seconds,
+            settings=self.settings,
+            state=step.state,
+            finish=self.finish,
+            decode=problem.decode,
+            identity=self.identity,
+            start=problem.start,
+            looks=problem.looks,
+            fallbacks=tuple(self.fallbacks),
+            precision=problem.precision,
+        )
 
-    def _kept(self, stage: "Stage", state: State, paused: Paused) -> Update:
+    def _kept(self, problem: ScaleProblem, state: State, paused: Paused) -> Update:
         """The update after which a run was paused."""
         image = shown(state, self.settings.average)
         step = Step(state.step - 1, image, dict(paused.standing.losses), state)
         return replace(
-            self._update(stage, step, paused.standing.seconds), looks=paused.standing.looks
+            self._update(problem, step, paused.standing.seconds), looks=paused.standing.looks
         )
 
     @property
@@ -171,7 +206,7 @@ class Run:
     def check_paused(self, paused: Paused) -> None:
         """Raise the CheckpointError of a checkpoint that is not one of this run."""
         scale = min(paused.standing.scale, len(self.scales) - 1)
-        size = self._size(self.inputs.canvas, self.scales[scale].size)
+        size = size_of(self.inputs.canvas, self.scales[scale].size)
         latents = self.form.encode(torch.zeros(1, 3, *size))
         paused.check_shapes(latents, self.scales, self.memory.method(self._full_size))
 
@@ -180,7 +215,7 @@ class Run:
         """What the optimiser moves."""
         return parametrisation.get(self.settings.parametrisation)
 
-    def _seen(self, size: Size, long_side: int, start: Tensor, precision: Precision) -> Loss:
+    def _loss_fn(self, size: Size, long_side: int, start: Tensor, precision: Precision) -> Loss:
         """The loss of a picture, jittered where that is asked for."""
         objective: Loss = self._objective(size, long_side, start, precision)
         if self.settings.jitter or self.settings.jitter_scale:
@@ -191,34 +226,10 @@ class Run:
 
     @property
     def _full_size(self) -> Size:
-        return self._size(self.inputs.canvas, self.settings.size)
-
-    def _size(self, picture: Picture, long_side: int) -> Size:
-        width, height = picture.size
-        return fitted(height, width, long_side)
-
-    def _at(self, picture: Picture, size: Size) -> Tensor:
-        batch = picture.batch
-        seen = resize(batch, size)
-        # A picture of this very size is within the range, and too large, perhaps, to be copied.
-        return (seen if seen is batch else seen.clamp_(0, 1)).to(self.device)
-
-    def _start(self, size: Size) -> Tensor:
-        initial, paintings = self.inputs.initial, self.inputs.paintings
-        if initial is not None:
-            return self._at(initial, size)
-        if self.settings.start == "content" and self.inputs.photo is not None:
-            return self._at(self.inputs.photo, size)
-        if self.settings.start == "style" and paintings:
-            return self._at(paintings[0], size)
-        random = torch.Generator().manual_seed(self.settings.seed)
-        noise = torch.rand(1, 3, *size, generator=random).to(self.device)
-        # Noise around the mean colour: the mean is what deep layers see least of.
-        of = paintings[0] if paintings else self.inputs.canvas
-        return of.batch.mean((2, 3), keepdim=True).to(self.device) + 0.2 * (noise - 0.5)
+        return size_of(self.inputs.canvas, self.settings.size)
 
     def _objective(self, size: Size, long_side: int, start: Tensor, precision: Precision) -> Loss:
-        photo = None if self.inputs.photo is None else self._at(self.inputs.photo, size)
+        photo = None if self.inputs.photo is None else at_size(self.inputs.photo, size, self.device)
         styles = self._styles(long_side)
         other = start if photo is None else photo
         terms = style_terms(self.settings, self.network, styles, self._places, other)
@@ -239,7 +250,7 @@ class Run:
 
     def _styles(self, long_side: int) -> list[Tensor]:
         side = max(1, round(long_side * self.settings.style_scale))
-        return [self._at(p, self._size(p, side)) for p in self.inputs.paintings]
+        return [at_size(p, size_of(p, side), self.device) for p in self.inputs.paintings]
 
     @cached_property
     def _places(self) -> list[Place]:
@@ -269,31 +280,6 @@ class Run:
         pixels = size[0] * size[1] / (before[0] * before[1])
         memory = method.resized(state.memory, lambda x: resize(x, size), pixels)
         return State(latents, memory=memory)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of a scale: what is minimised there; `start` where targets depend on it."""
-
-    number: int
-    size: Size
-    start: Tensor | None
-    seen: Loss
-    form: Parametrisation
-    precision: Precision
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """The picture for which latents stand."""
-        return self.form.decode(latents, self.size)
-
-    def loss(self, latents: Tensor) -> dict[str, Tensor]:
-        """The terms of what the optimiser moves."""
-        return self.seen(self.decode(latents))
-
-    @property
-    def looks(self) -> int:
-        """How often the picture was seen at random."""
-        return self.seen.count if isinstance(self.seen, Jittered) else 0
 
 
 def _resized_within_range(picture: Tensor, size: Size) -> Tensor:

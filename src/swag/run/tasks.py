@@ -17,6 +17,8 @@ from swag.run.record import Recorded, Task, recorded
 from swag.run.run import Run
 from swag.run.update import Result, Update
 
+NO_STEP = "the run made no step; give more steps or another start"
+
 
 def stylize(content: Source, style: Source | Sequence[Source], **overrides: Any) -> Result:
     """A picture with the content of one and the style of others; settings as `swag.config`'s.
@@ -41,17 +43,9 @@ def finish(updates: Iterator[Update]) -> Result:
     trace = []
     last = None
     for last in updates:
-        trace.append(
-            {
-                "step": last.index,
-                "size": list(last.size),
-                "seconds": last.seconds,
-                "precision": last.precision,
-                **last.losses,
-            }
-        )
+        trace.append(last.trace_entry)
     if last is None:
-        raise SettingsError("the run made no step; give more steps or another start")
+        raise SettingsError(NO_STEP)
     return last.result(trace)
 
 
@@ -132,5 +126,5 @@ def _network(chosen: Settings, inputs: Inputs) -> backbones.Backbone:
         weights=chosen.weights,
         seed=chosen.seed,
         edits=chosen.edits,
-        calibrate_on=inputs.side_by_side,
+        calibrate_on=inputs.calibration_images(chosen.weights),
     )

@@ -20,6 +20,11 @@ GENERATED = "compositeWithTrainedAlgorithmicMedia"
 """IPTC's digital source type of what a network makes of somebody's pictures."""
 
 
+def early_end(scale: int, scales: int, step: int, steps: int) -> str:
+    """Why a scale has fewer steps than asked for; `step` is how far the run has come in all."""
+    return f"scale {scale + 1} of {scales} ended at step {step} of {steps}: none lowered the loss"
+
+
 @dataclass(frozen=True)
 class Update:
     """What a run has come to after a step; `losses` are the weighted terms.
@@ -75,6 +80,18 @@ class Update:
         """Whether no step of the settings' is left."""
         return self.index + 1 >= self.steps
 
+    @property
+    def trace_entry(self) -> dict[str, Any]:
+        """This step as a line of a trace, in plain values."""
+        return {
+            "step": self.index,
+            "scale": self.scale,
+            "size": list(self.size),
+            "seconds": round(self.seconds, 3),
+            "precision": self.precision,
+            "losses": self.losses,
+        }
+
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Write all that is needed to go on from here, with `resume=path`, whole or not at all.
 
@@ -83,15 +100,21 @@ class Update:
         pause.save(path, self)
 
     def result(self, trace: list[dict[str, Any]], *, finished: bool = True) -> "Result":
-        """This picture as the result of a run, or the best one where the run did not finish."""
+        """This picture as the result of a run, or the best one where the run did not finish.
+
+        A finished run that made fewer steps than asked for says so among its `fallbacks`.
+        """
+        fallbacks = self.fallbacks
+        if finished and not self.last:
+            fallbacks += (early_end(self.scale, self.scales, self.index + 1, self.steps),)
         made = None
         if self.identity is not None:
             made = Made.of(
                 self.identity, step=self.index + 1, finished=finished, losses=self.losses,
-                fallbacks=self.fallbacks,
+                fallbacks=fallbacks,
             )  # fmt: skip
         image = self.image if finished else self.best
-        return Result(image, self.losses, self.settings, trace, made, self.fallbacks)
+        return Result(image, self.losses, self.settings, trace, made, fallbacks)
 
 
 @dataclass(frozen=True)

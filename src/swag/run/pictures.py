@@ -1,0 +1,40 @@
+"""The pictures of a run at the size of a scale, and the one it begins with."""
+
+import torch
+from torch import Tensor
+
+from swag.config import Settings
+from swag.image import Picture, fitted, resize
+from swag.run.inputs import Inputs
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+def size_of(picture: Picture, long_side: int) -> Size:
+    """The size of a picture with a long side of so many pixels."""
+    width, height = picture.size
+    return fitted(height, width, long_side)
+
+
+def at_size(picture: Picture, size: Size, device: torch.device) -> Tensor:
+    """The picture as a batch of this size."""
+    batch = picture.batch
+    resized = resize(batch, size)
+    # A picture of this very size is within the range, and too large, perhaps, to be copied.
+    return (resized if resized is batch else resized.clamp_(0, 1)).to(device)
+
+
+def first_picture(settings: Settings, inputs: Inputs, size: Size, device: torch.device) -> Tensor:
+    """What the first scale begins with: a given picture, the content, a style, or noise."""
+    if inputs.initial is not None:
+        return at_size(inputs.initial, size, device)
+    if settings.start == "content" and inputs.photo is not None:
+        return at_size(inputs.photo, size, device)
+    if settings.start == "style" and inputs.paintings:
+        return at_size(inputs.paintings[0], size, device)
+    random = torch.Generator().manual_seed(settings.seed)
+    noise = torch.rand(1, 3, *size, generator=random).to(device)
+    # Noise around the mean colour: the mean is what deep layers see least of.
+    of = inputs.paintings[0] if inputs.paintings else inputs.canvas
+    return of.batch.mean((2, 3), keepdim=True).to(device) + 0.2 * (noise - 0.5)
