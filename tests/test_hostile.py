@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hostile_pictures
 import mutations
 import numpy as np
 import pytest
@@ -47,6 +48,15 @@ def test_damaged_files_of_every_kind_are_read_or_refused(tmp_path: Path):
     assert faults == []
     for name in mutations.SEEDS:
         assert counts[name, "refused"] > 0 or name == "ledger"  # which passes damaged lines over
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
+def test_hostile_pictures_are_read_or_refused_at_a_bounded_cost(capfd):
+    counts, faults = hostile_pictures.run(600, 1)
+    assert faults == []
+    for kind in hostile_pictures.CHANGES:
+        assert counts[kind, "read"] > 15 and counts[kind, "refused"] > 15
+    assert capfd.readouterr() == ("", "")
 
 
 # --- files that want too much ------------------------------------------------------------------

@@ -353,3 +353,22 @@ def test_a_tiff_with_fewer_strips_than_its_rows_need_is_refused():
     whole[at : at + 4] = struct.pack("<I", 60_000)
     with pytest.raises(ImageError, match="is truncated"):
         read(bytes(whole))
+
+
+@pytest.mark.parametrize("words", [b"\x1b]0;title\x07", b"\x9b31m\r\n", "\u202e".encode()])
+def test_words_of_a_file_are_printed_without_commands_to_a_terminal(words):
+    colours = deep_tiff(PICTURE, metadata=None)
+    at = colours.index(struct.pack("<2HI", 262, 3, 1))
+    entry = struct.pack("<2HI4s", 262, 2, 4, words[:4])
+    for data in (
+        colours[:at] + entry + colours[at + 12 :],
+        (plain := saved("PNG"))[:33] + struct.pack(">I", 4) + words[:4] + bytes(8) + plain[33:],
+    ):
+        with pytest.raises(ImageError) as caught:
+            read(data)
+        assert str(caught.value).isprintable()
+
+
+def test_a_profile_that_is_a_number_is_none():
+    profile = deep_tiff(PICTURE, metadata=None, extratags=[(34675, "I", 1, 7, True)])
+    assert read(profile).size == (14, 12)

@@ -163,5 +163,9 @@ def unit(samples: Array, name: str) -> Array:
 
 
 def one_line(error: object) -> str:
-    """A message of another library on one short line, or its kind where it has no words."""
-    return textwrap.shorten(str(error), 200, placeholder=" ...") or type(error).__name__
+    """A message of another library on one short line, or its kind where it has no words.
+
+    It may quote the file: what is not to be printed, as the commands of terminals, is escaped.
+    """
+    short = textwrap.shorten(str(error), 200, placeholder=" ...") or type(error).__name__
+    return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in short)

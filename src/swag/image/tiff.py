@@ -14,7 +14,16 @@ import tifffile
 
 from swag.errors import ImageError
 from swag.image.complete import is_flat, lengthened, truncated, truncated_within
-from swag.image.raster import Array, Colours, Limits, Raster, Stored, check_size, strip_bounds
+from swag.image.raster import (
+    Array,
+    Colours,
+    Limits,
+    Raster,
+    Stored,
+    check_size,
+    one_line,
+    strip_bounds,
+)
 from swag.image.source import File
 
 _COLOURS: dict[str, tuple[Colours, int]] = {
@@ -162,7 +171,7 @@ def _is_known(page: Any) -> bool:
 
 def _kind(page: Any) -> str:
     """The name of the colours: unknown numbers stay numbers."""
-    return str(getattr(page.photometric, "name", page.photometric))
+    return one_line(getattr(page.photometric, "name", page.photometric))
 
 
 def _check_complete(page: Any, file: File, name: str) -> None:
@@ -194,7 +203,8 @@ def _raster(page: Any, samples: Array) -> Raster:
         colour = colour ^ np.array([0, 128, 128], np.uint8)
     if alpha is not None and extra == 1:
         colour = _unassociated(colour, alpha)
-    return Raster(colour, colours, alpha, page.iccprofile)
+    profile = page.iccprofile  # of whatever type the tag says
+    return Raster(colour, colours, alpha, profile if isinstance(profile, bytes) else None)
 
 
 def _largest(samples: Array) -> Any:
