@@ -85,9 +85,9 @@ class Memory:
             if least > self.budget:
                 raise SettingsError(self._told(size, least, "even in tiles") + self._advice)
             told = self._told(size, needed, "at once")
-            self._note(
-                f"{told}: in tiles of {self.side(size)} pixels{self._on_disk_in_words(size)}"
-            )
+            laid = self._on_disk_in_words(size)
+            where = f" ({disk.folder()})" if laid else ""
+            self._note(f"{told}: in tiles of {self.side(size)} pixels{laid}", where)
 
     def objective(
         self,
@@ -261,18 +261,21 @@ class Memory:
         if not self._on_disk(size):
             return ""
         remembered = self._remembered(size) / 1e9
-        return f", and the {remembered:.1f} GB of steps that L-BFGS remembers in {disk.folder()}"
+        return f", and the {remembered:.1f} GB of steps that L-BFGS remembers on the disk"
 
     @property
     def _advice(self) -> str:
         adam = "" if self.settings.optimizer == "adam" else ", or --set optimizer=adam"
         return f"; give a smaller --size{adam}"
 
-    def _note(self, words: str) -> None:
-        """Write down what is done otherwise than asked, once; users see it as a warning."""
+    def _note(self, words: str, where: str = "") -> None:
+        """Write down what is done otherwise than asked, once; users see it as a warning.
+
+        `where` names a place, which is told but stands in no picture.
+        """
         if words not in self.fallbacks:
             self.fallbacks.append(words)
-            logging.getLogger("swag").warning(words)
+            logging.getLogger("swag").warning(words + where)
 
 
 def _shown(size: Size) -> str:

@@ -18,7 +18,18 @@ from swag.config import Settings
 from swag.errors import CheckpointError, SwagError
 from swag.optimize import Adam, Lbfgs, Method, State
 from swag.precision import Precision
-from swag.run.record import Identity, Name, Number, Sha256, Task, versions
+from swag.run.record import (
+    MOST_FALLBACKS,
+    MOST_LOSSES,
+    Identity,
+    Name,
+    Number,
+    Sha256,
+    Task,
+    fitting_fallbacks,
+    fitting_losses,
+    versions,
+)
 from swag.schedule import Scale
 
 if TYPE_CHECKING:
@@ -48,19 +59,19 @@ class Standing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    versions: dict[Name, Name]
+    versions: dict[Name, Name] = Field(max_length=16)
     task: Task
     settings: Settings
-    inputs: dict[Name, Sha256]
+    inputs: dict[Name, Sha256] = Field(max_length=1024)
     weights: Sha256
     precision: Precision = "float32"
     scale: int = Field(ge=0, lt=12)
     index: int = Field(ge=0)
     state: Numbers
     looks: int = Field(ge=0)
-    losses: dict[Name, Number]
+    losses: dict[Name, Number] = Field(max_length=MOST_LOSSES)
     seconds: float = Field(ge=0, allow_inf_nan=False)
-    fallbacks: tuple[Name, ...] = ()
+    fallbacks: tuple[Name, ...] = Field((), max_length=MOST_FALLBACKS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,9 +152,9 @@ def save(path: Path, update: "Update") -> None:
         index=update.index,
         state=Numbers(**{name: getattr(state, name) for name in _NUMBERS}),
         looks=update.looks,
-        losses=update.losses,
+        losses=fitting_losses(update.losses),
         seconds=update.seconds,
-        fallbacks=update.fallbacks,
+        fallbacks=fitting_fallbacks(update.fallbacks),
     )
     present = {name: tensor for name, tensor in tensors.items() if tensor is not None}
     checkpoint.save(path, present, standing.model_dump(mode="json"))

@@ -6,10 +6,13 @@ path is among them.
 """
 
 import json
+import logging
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 import torch
@@ -18,13 +21,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from swag.backbones import Backbone, fingerprint
 from swag.config import Settings
 from swag.config.load import brief
-from swag.errors import SettingsError, SwagError
+from swag.errors import ImageError, SettingsError, SwagError
 from swag.image import read_metadata
+from swag.image.metadata import check_texts
 from swag.precision import Precision
 
 Task = Literal["stylize", "texture", "reconstruct"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+LONGEST_NAME, MOST_FALLBACKS, MOST_LOSSES = 200, 64, 1024
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -64,8 +69,8 @@ class Made(BaseModel):
     precision: Precision = "float32"
     step: int = Field(ge=0, le=1_000_000)
     finished: bool
-    fallbacks: tuple[Name, ...] = Field((), max_length=64)
-    losses: dict[Name, Number] = Field(max_length=1024)
+    fallbacks: tuple[Name, ...] = Field((), max_length=MOST_FALLBACKS)
+    losses: dict[Name, Number] = Field(max_length=MOST_LOSSES)
 
     @classmethod
     def of(
@@ -77,7 +82,7 @@ class Made(BaseModel):
         losses: Mapping[str, float],
         fallbacks: tuple[str, ...] = (),
     ) -> "Made":
-        """What is known of a run after so many steps."""
+        """What is known of a run after so many steps; what is too long or too many is cut."""
         return cls(
             task=identity.task,
             versions=versions(),
@@ -86,8 +91,8 @@ class Made(BaseModel):
             precision=identity.precision,
             step=step,
             finished=finished,
-            fallbacks=fallbacks,
-            losses=dict(losses),
+            fallbacks=fitting_fallbacks(fallbacks),
+            losses=fitting_losses(losses),
         )
 
 
@@ -180,8 +185,49 @@ def versions() -> dict[str, str]:
     return {"swag": __version__, "torch": str(torch.__version__)}
 
 
+def fitting_fallbacks(fallbacks: Sequence[str]) -> tuple[str, ...]:
+    """The sentences, each cut to the length of a `Name`, and no more than are recorded."""
+    cut = tuple(_cut(words) for words in fallbacks)
+    if len(cut) <= MOST_FALLBACKS:
+        return cut
+    left = len(cut) - MOST_FALLBACKS + 1
+    return (*cut[: MOST_FALLBACKS - 1], f"and {left} more")
+
+
+def fitting_losses(losses: Mapping[str, float]) -> dict[str, float]:
+    """The losses that can be recorded: finite ones, so many, their names cut."""
+    finite = ((_cut(name), value) for name, value in losses.items() if math.isfinite(value))
+    return dict(islice(finite, MOST_LOSSES))
+
+
 def texts(settings: Settings, made: Made | None, size: tuple[int, int]) -> dict[str, str]:
-    """What stands in a picture of this width and height, by name."""
+    """What stands in a picture of this width and height, by name.
+
+    What no picture holds is left out, the losses first, and a warning says so: a picture is never
+    lost for the words about it.
+    """
+    told = _texts(settings, made, size)
+    if _is_held(told):
+        return told
+    brief = None if made is None else made.model_copy(update={"losses": {}})
+    fewer = (_texts(settings, brief, size), {"parameters": told["parameters"]})
+    fitting = next((texts for texts in fewer if _is_held(texts)), {})
+    logging.getLogger("swag").warning(
+        "how the picture was made is too long for its file: it holds "
+        f"{' and '.join(fitting) or 'none of it'}{' without losses' if 'swag' in fitting else ''}"
+    )
+    return fitting
+
+
+def _is_held(told: Mapping[str, str]) -> bool:
+    try:
+        check_texts(told)
+    except ImageError:
+        return False
+    return True
+
+
+def _texts(settings: Settings, made: Made | None, size: tuple[int, int]) -> dict[str, str]:
     values = _without_paths(settings)
     told = {"parameters": _parameters(settings, made, size), "swag": _canonical(values)}
     return told if made is None else {**told, "swag-run": _canonical(made.model_dump(mode="json"))}
@@ -213,6 +259,10 @@ def is_unfinished(path: str | os.PathLike[str]) -> bool:
         return not from_texts(read_metadata(path), str(path))[1].finished
     except SwagError:
         return False
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= LONGEST_NAME else f"{words[: LONGEST_NAME - 4]} ..."
 
 
 def _canonical(values: Mapping[str, Any]) -> str:
