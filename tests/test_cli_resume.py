@@ -87,6 +87,45 @@ def test_ctrl_c_pressed_twice_stops_within_the_step_and_keeps_the_last_checkpoin
     assert load_checkpoint(tmp_path / "out.png.ckpt").standing.index == 2
 
 
+@pytest.fixture
+def pressing_while_written(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Presses Ctrl-C so often while the picture is written."""
+
+    def press(times: int) -> None:
+        def interrupted(*given: Any, **settings: Any) -> None:
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+            write(*given, **settings)
+
+        monkeypatch.setattr(sys.modules["swag.run.update"], "write", interrupted)
+
+    return press
+
+
+@pytest.mark.parametrize("task", ["stylize", "texture", "reconstruct"])
+def test_ctrl_c_while_the_picture_is_written_waits_for_it(
+    task, pictures, pressing_while_written, tmp_path
+):
+    out = tmp_path / "out.png"
+    pressing_while_written(1)
+    given = pictures if task == "stylize" else pictures[:1]
+    result = swag(task, *given, "-o", out, *TINY[:-1], 1000)
+    assert (result.exit_code, result.stdout) == (0, f"{out}\n"), result.output
+    assert read(out).size == (48, 36)
+
+
+@pytest.mark.parametrize(("every", "said"), [(1000, "nothing was written"), (0, "go on with: ")])
+def test_ctrl_c_pressed_twice_while_the_picture_is_written_says_what_there_is(
+    every, said, pictures, pressing_while_written, tmp_path
+):
+    out = tmp_path / "out.png"
+    pressing_while_written(2)
+    result = swag("stylize", *pictures, "-o", out, *TINY[:-1], every, "--quiet")
+    assert result.exit_code == 130 and not out.exists()
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"swag: interrupted while {out} was written; {said}")
+
+
 def test_the_handler_of_ctrl_c_is_put_back(pictures, tmp_path):
     before = signal.getsignal(signal.SIGINT)
     swag("stylize", *pictures, "-o", tmp_path / "out.png", *TINY)

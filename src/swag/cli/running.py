@@ -3,7 +3,7 @@
 import json
 import logging
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,32 +94,50 @@ def perform(
     if output.quiet:
         logging.getLogger("swag").setLevel(logging.ERROR)
     steps: list[dict[str, Any]] = []
-    last: Update | None = None
-    finished = False
     try:
         # What `iterate` refuses comes before the bar, so that it is one line.
-        with _memory(chosen.size):
+        with _memory(chosen.size), stop_asked(lambda: bool(steps)) as stopping:
             updates = iterate(
                 content, None if style is None else list(style), task=task, **given, **overrides
             )
-            kept = keeping(updates, output.checkpoint, every=output.every, failed=_warn)
-            with (
-                run_bar(chosen, shown=output.shown) as show,
-                stop_asked(lambda: bool(steps)) as stopping,
-            ):
-                for last in kept:
-                    steps.append(last.trace_entry)
-                    show(last)
-                    if stopping() and not last.last:
-                        _keep(last, output)
-                        break
-                finished = last is not None and (last.last or not stopping())
+            with run_bar(chosen, shown=output.shown) as show:
+                last = _followed(updates, output, show, steps, stopping=stopping)
+            finished = last.last or not stopping()
+            # Still within: a first Ctrl-C waits for the file.
+            _finish(last, steps, output, words, finished=finished)
+    except KeyboardInterrupt:
+        when = f"while {output.path} was written" if steps else "before the first step"
+        raise interrupted(f" {when}; {_kept_at(output, words) or 'nothing was written'}") from None
+
+
+def _followed(
+    updates: Iterator[Update],
+    output: Output,
+    show: Callable[[Update], None],
+    steps: list[dict[str, Any]],
+    *,
+    stopping: Callable[[], bool],
+) -> Update:
+    """The last update of a run, at its end or after Ctrl-C; `steps` has a line for each.
+
+    Raises:
+        KeyboardInterrupt: before the first step.
+        SettingsError: the run makes none.
+    """
+    last: Update | None = None
+    try:
+        for last in keeping(updates, output.checkpoint, every=output.every, failed=_warn):
+            steps.append(last.trace_entry)
+            show(last)
+            if stopping() and not last.last:
+                _keep(last, output)
+                break
     except KeyboardInterrupt:
         if last is None:
-            raise interrupted(" before the first step; nothing was written") from None
+            raise
     if last is None:
         raise SettingsError(NO_STEP)
-    _finish(last, steps, output, words, finished=finished)
+    return last
 
 
 def _keep(last: Update, output: Output) -> None:
@@ -164,10 +182,16 @@ def _how_to_go_on(last: Update, output: Output, words: str) -> str:
         f" at step {last.index + 1} of {last.steps}; the picture so far, {width} x {height} "
         f"pixels, is {output.path}"
     )
+    kept = _kept_at(output, words)
+    return f"{said}; {kept}" if kept else said
+
+
+def _kept_at(output: Output, words: str) -> str:
+    """The command that goes on from the run's checkpoint; empty if there is none."""
     if not output.checkpoint.exists():
-        return said
+        return ""
     more = "" if output.metadata else " --no-metadata --overwrite"
-    return f"{said}; go on with: {words} --resume {shlex.quote(str(output.checkpoint))}{more}"
+    return f"go on with: {words} --resume {shlex.quote(str(output.checkpoint))}{more}"
 
 
 def _words(
