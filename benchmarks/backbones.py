@@ -121,9 +121,15 @@ def make(args: argparse.Namespace) -> None:
                 continue
             out.parent.mkdir(parents=True, exist_ok=True)
             result = swag.stylize(
-                content, style, size=args.size, steps=args.steps, scales=args.scales,
-                style_loss=args.style_loss, balance=args.balance, **candidate,
-            )  # fmt: skip
+                content,
+                style,
+                size=args.size,
+                steps=args.steps,
+                scales=args.scales,
+                style_loss=args.style_loss,
+                balance=args.balance,
+                **candidate,
+            )
             swag.image.write(out, result.image.batch)
         print(f"{content.stem}, {style.stem}", flush=True)
 
@@ -140,9 +146,21 @@ def objective_of(judge: Backbone, photo: torch.Tensor, style: torch.Tensor) -> O
         dict.fromkeys(layers, 1.0) for layers in (judge.style_layers, judge.content_layers)
     )
     none = parse("none")
-    terms = [Term(form, get(form), of_style, style, none, other=photo) for form in FORMS]
+    terms = [
+        Term(name=form, loss=get(form), layers=of_style, target=style, smoothing=none, other=photo)
+        for form in FORMS
+    ]
     shrunk = swag.image.resize(style, (photo.shape[-2], photo.shape[-1]))
-    terms.append(Term("content", get("content"), of_content, photo, none, other=shrunk))
+    terms.append(
+        Term(
+            name="content",
+            loss=get("content"),
+            layers=of_content,
+            target=photo,
+            smoothing=none,
+            other=shrunk,
+        )
+    )
     return Objective.of(judge.extract, terms, start=photo, style=style)
 
 
@@ -189,8 +207,10 @@ def report(args: argparse.Namespace) -> None:
     read = json.loads((args.out / f"{args.what}.json").read_text())
     own, rows = read["own"], [row["errors"] for row in read["pairs"]]
     first = next(iter(rows[0]))
-    print(f"| {len(rows)} pairs | style | content | random judge | noise | difference, style "
-          "| smaller in | difference, content | smaller in |")  # fmt: skip
+    print(
+        f"| {len(rows)} pairs | style | content | random judge | noise | difference, style "
+        "| smaller in | difference, content | smaller in |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     for label in rows[0]:
         fair = [judge for judge in rows[0][label] if judge not in (RANDOM_JUDGE, own[label])]
@@ -202,9 +222,11 @@ def report(args: argparse.Namespace) -> None:
         both = [judge for judge in fair if judge != own[first]]
         for key in ("style", "content"):
             gaps = [mean_over(r[label], both, key) - mean_over(r[first], both, key) for r in rows]
-            cells += ["", ""] if label == first else [
-                spread(gaps, sign="+"), f"{sum(gap < 0 for gap in gaps)} of {len(gaps)}"
-            ]  # fmt: skip
+            cells += (
+                ["", ""]
+                if label == first
+                else [spread(gaps, sign="+"), f"{sum(gap < 0 for gap in gaps)} of {len(gaps)}"]
+            )
         print(f"| {label} | {' | '.join(cells)} |")
 
 

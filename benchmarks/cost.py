@@ -35,8 +35,24 @@ def objective_of(name: str, photo: torch.Tensor, style: torch.Tensor) -> Objecti
         dict.fromkeys(layers, 1.0) for layers in (network.style_layers, network.content_layers)
     )
     terms = [
-        Term("style", get("gram"), of_style, style, none, 5.0, other=photo),
-        Term("content", get("content"), of_content, photo, none, 0.5, other=style),
+        Term(
+            name="style",
+            loss=get("gram"),
+            layers=of_style,
+            target=style,
+            smoothing=none,
+            weight=5.0,
+            other=photo,
+        ),
+        Term(
+            name="content",
+            loss=get("content"),
+            layers=of_content,
+            target=photo,
+            smoothing=none,
+            weight=0.5,
+            other=style,
+        ),
     ]
     return Objective.of(network.extract, terms, start=photo, style=style)
 

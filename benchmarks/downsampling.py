@@ -63,9 +63,11 @@ def network_of(name: str, reduction: str, saved: Path | None) -> Backbone:
             {k.removeprefix("network."): v for k, v in tensors if k.startswith("network.")}
         )
     return create(
-        module, edits=("reflect",), style_layers=bundled.STYLE_LAYERS,
+        module,
+        edits=("reflect",),
+        style_layers=bundled.STYLE_LAYERS,
         content_layers=bundled.CONTENT_LAYERS,
-    )  # fmt: skip
+    )
 
 
 def grid(picture: torch.Tensor) -> dict[str, float]:
@@ -107,11 +109,16 @@ def measure(args: argparse.Namespace) -> None:
         network = network_of(name, reduction, saved)
         made = [
             swag.texture(
-                style, backbone=network, size=args.size, steps=args.steps, scales=1,
-                square=True, total_variation=args.total_variation,
+                style,
+                backbone=network,
+                size=args.size,
+                steps=args.steps,
+                scales=1,
+                square=True,
+                total_variation=args.total_variation,
             ).image.batch
             for style in args.styles
-        ]  # fmt: skip
+        ]
         line(f"{name}, {reduction}, {way}", made)
         rows.append(torch.cat(made, dim=3)[0])
         swag.image.write(args.out / "textures.png", torch.cat(rows, dim=1), overwrite=True)

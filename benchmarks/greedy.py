@@ -55,9 +55,14 @@ def reconstructed(network: Backbone, content: Path, args: argparse.Namespace, se
     errors = {}
     for name, chosen in layers.items():
         result = swag.reconstruct(
-            content, backbone=network, content_layers=dict.fromkeys(chosen, 1.0), size=args.size,
-            steps=args.steps, total_variation=0.0, seed=seed,
-        )  # fmt: skip
+            content,
+            backbone=network,
+            content_layers=dict.fromkeys(chosen, 1.0),
+            size=args.size,
+            steps=args.steps,
+            total_variation=0.0,
+            seed=seed,
+        )
         difference = (result.image.batch - photo).square().mean()
         errors[name] = float(difference / photo.var((2, 3), correction=0).mean())
     return errors

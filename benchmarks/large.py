@@ -111,9 +111,16 @@ def main() -> None:
     )
     args = parser.parse_args()
     columns = (
-        "pixels", "tile", "optimiser", "passes", "peak, GB", "of it no file, GB", "CPU s a step",
-        "CPU s / MP", "MP",
-    )  # fmt: skip
+        "pixels",
+        "tile",
+        "optimiser",
+        "passes",
+        "peak, GB",
+        "of it no file, GB",
+        "CPU s a step",
+        "CPU s / MP",
+        "MP",
+    )
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     with tempfile.TemporaryDirectory() as folder:
         for size in args.sizes:
@@ -125,9 +132,14 @@ def main() -> None:
 def measured(pictures: list[Path], size: int, precision: str, args: argparse.Namespace) -> str:
     """One run in a process of its own, as cells of the table."""
     chosen = {
-        "size": size, "steps": args.steps, "tile": args.tile, "backbone": args.backbone,
-        "weights": args.weights, "optimizer": args.optimizer, "precision": precision,
-    }  # fmt: skip
+        "size": size,
+        "steps": args.steps,
+        "tile": args.tile,
+        "backbone": args.backbone,
+        "weights": args.weights,
+        "optimizer": args.optimizer,
+        "precision": precision,
+    }
     job = json.dumps([[*map(str, pictures), chosen, args.limit], args.returned])
     done = subprocess.run([sys.executable, __file__, CHILD, job], stdout=subprocess.PIPE, text=True)
     if done.returncode:

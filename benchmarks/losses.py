@@ -41,9 +41,17 @@ def course(
     chosen = {f"{role}_loss": loss.name, f"{role}_weight": 1.0, f"{other}_weight": 0.0}
     ticks, values = [time.process_time()], []
     for update in swag.iterate(
-        args.content, args.style, backbone=network, smoothing=smoothing, size=args.size, scales=1,
-        steps=args.steps, start="noise", total_variation=0.0, **chosen,
-    ):  # fmt: skip
+        args.content,
+        args.style,
+        backbone=network,
+        smoothing=smoothing,
+        size=args.size,
+        scales=1,
+        steps=args.steps,
+        start="noise",
+        total_variation=0.0,
+        **chosen,
+    ):
         ticks.append(time.process_time())
         values.append(update.losses[role])
     seconds = [after - before for before, after in itertools.pairwise(ticks[1:])]
@@ -56,7 +64,14 @@ def kept(loss: Loss, network: Backbone, args: argparse.Namespace) -> float:
     shrunk = swag.image.resize(style, (photo.shape[-2], photo.shape[-1]))
     target = style if loss.role == "style" else photo
     layers = (PIXELS,) if loss.of_pixels else network.style_layers
-    term = Term(loss.role, loss, dict.fromkeys(layers, 1.0), target, parse("none"), other=shrunk)
+    term = Term(
+        name=loss.role,
+        loss=loss,
+        layers=dict.fromkeys(layers, 1.0),
+        target=target,
+        smoothing=parse("none"),
+        other=shrunk,
+    )
     objective = Objective.of(network.extract, [term], start=shrunk, style=style)
     storages: dict[int, int] = {}
 

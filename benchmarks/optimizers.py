@@ -44,11 +44,25 @@ def objective_of(network: Backbone, photo: Tensor, style: Tensor) -> Objective:
     none = parse("none")
     shrunk = swag.image.resize(style, (photo.shape[-2], photo.shape[-1]))
     terms = [
-        Term("style", get("gram"), dict.fromkeys(network.style_layers, 1.0), style, none, 5.0,
-             other=photo),
-        Term("content", get("content"), dict.fromkeys(network.content_layers, 1.0), photo, none,
-             0.5, other=shrunk),
-    ]  # fmt: skip
+        Term(
+            name="style",
+            loss=get("gram"),
+            layers=dict.fromkeys(network.style_layers, 1.0),
+            target=style,
+            smoothing=none,
+            weight=5.0,
+            other=photo,
+        ),
+        Term(
+            name="content",
+            loss=get("content"),
+            layers=dict.fromkeys(network.content_layers, 1.0),
+            target=photo,
+            smoothing=none,
+            weight=0.5,
+            other=shrunk,
+        ),
+    ]
     penalties = {"total_variation": 1.0, "pixel_range": 1.0}
     return Objective.of(network.extract, terms, start=photo, style=style, penalties=penalties)
 
@@ -111,8 +125,13 @@ def main() -> None:
                     row = at_budgets(list(curve(objective, start, make())), first)
                     rows.setdefault(label, []).append(row)
                     if args.out:
-                        line = {"network": name, "style": path.name, "seed": seed,
-                                "method": label, "budgets": row}  # fmt: skip
+                        line = {
+                            "network": name,
+                            "style": path.name,
+                            "seed": seed,
+                            "method": label,
+                            "budgets": row,
+                        }
                         with args.out.open("a") as file:
                             file.write(json.dumps(line) + "\n")
         table(name, rows)

@@ -38,8 +38,13 @@ from swag.run import precision
 from swag.run.terms import content_terms, places_of, style_terms
 
 SHARES: Mapping[str, float | None] = {
-    "float32": None, "moved": None, "coarse": 0.0, "half": 0.5, "most": 0.75, "all": 1.0,
-}  # fmt: skip
+    "float32": None,
+    "moved": None,
+    "coarse": 0.0,
+    "half": 0.5,
+    "most": 0.75,
+    "all": 1.0,
+}
 """How much of the last scale is in bfloat16; None where nothing is."""
 
 NUMBERS = ("cpu", "loss", *MEASURES)
@@ -95,7 +100,7 @@ def runs(args: argparse.Namespace) -> None:
     for content, style in zip(args.contents, args.styles, strict=True):
         judge = _judge(network, content, style, args.size)
         for side in args.sides:
-            made = _run(network, content, style, side, args)
+            made = _run(network, content, style, side, args=args)
             if args.pictures:
                 args.pictures.mkdir(parents=True, exist_ok=True)
                 name = f"{content.stem}-{style.stem}-{side}.png"
@@ -128,9 +133,15 @@ def _run(
         chosen["initial"] = (photo + noise / 255).clamp(0, 1)
     before = time.process_time()
     result = swag.stylize(
-        photo, painting, backbone=network, size=args.size, steps=args.steps, method=args.method,
-        tile=args.tile, **chosen,
-    )  # fmt: skip
+        photo,
+        painting,
+        backbone=network,
+        size=args.size,
+        steps=args.steps,
+        method=args.method,
+        tile=args.tile,
+        **chosen,
+    )
     return time.process_time() - before, result.image.batch
 
 
@@ -156,12 +167,10 @@ def _objective(network: Backbone, photo: Tensor, painting: Tensor) -> Objective:
     """The default's loss at full size."""
     chosen = swag.config.settings()
     against = swag.image.resize(painting, (photo.shape[-2], photo.shape[-1]))
-    terms = style_terms(chosen, network, [painting], places_of(chosen, 1, None, []), photo)
-    terms += content_terms(chosen, network, photo, against, None)
+    terms = style_terms(chosen, network, [painting], places_of(chosen, 1, None, []), other=photo)
+    terms += content_terms(chosen, network, photo, against, where=None)
     weights = {"total_variation": chosen.total_variation, "pixel_range": chosen.pixel_range}
-    return Objective.of(
-        network.extract, terms, start=photo, style=painting, penalties=weights
-    )  # fmt: skip
+    return Objective.of(network.extract, terms, start=photo, style=painting, penalties=weights)
 
 
 def main() -> None:

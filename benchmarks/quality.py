@@ -68,16 +68,25 @@ def judge(name: str, photo: Tensor, style: Tensor) -> Objective:
         dict.fromkeys(names, 1.0) for names in (network.style_layers, network.content_layers)
     )
     terms = [
-        Term("style", get("gram"), layers, style, none, other=photo),
-        Term("content", get("content"), kept, photo, none, other=shrunk),
+        Term(
+            name="style", loss=get("gram"), layers=layers, target=style, smoothing=none, other=photo
+        ),
+        Term(
+            name="content",
+            loss=get("content"),
+            layers=kept,
+            target=photo,
+            smoothing=none,
+            other=shrunk,
+        ),
     ]
     return Objective.of(network.extract, terms, start=photo, style=style)
 
 
 def objective_of(chosen: Settings, network: Backbone, photo: Tensor, style: Tensor) -> Objective:
     """The loss of a run at full size."""
-    terms = style_terms(chosen, network, [style], places_of(chosen, 1, None, []), photo)
-    terms += content_terms(chosen, network, photo, style, None)
+    terms = style_terms(chosen, network, [style], places_of(chosen, 1, None, []), other=photo)
+    terms += content_terms(chosen, network, photo, style, where=None)
     return Objective.of(network.extract, terms, start=photo, style=style)
 
 
@@ -113,8 +122,12 @@ def main() -> None:
     square = (args.size, args.size)
     photo, style = (swag.image.read(p, size=square).batch for p in (args.content, args.style))
     network = swag.backbones.create("swag/resnet")
-    same = {"preset": "released-code", "backbone": network, "size": args.size,
-            "smoothing": SMOOTHING}  # fmt: skip
+    same = {
+        "preset": "released-code",
+        "backbone": network,
+        "size": args.size,
+        "smoothing": SMOOTHING,
+    }
     chosen = settings(**{**same, "backbone": "swag/resnet"})
     reference = objective_of(chosen, network, photo, style)
     judges = [judge(name, photo, style) for name in JUDGES]

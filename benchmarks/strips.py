@@ -70,8 +70,10 @@ def main() -> None:
     parser.add_argument("--bits", type=int, default=8)
     parser.add_argument("--whole", action="store_true")
     args = parser.parse_args()
-    print(f"{args.side} x {args.side}, {args.bits} bits; the picture in floats: "
-          f"{args.side**2 * 12 / 1e9:.2f} GB")  # fmt: skip
+    print(
+        f"{args.side} x {args.side}, {args.bits} bits; the picture in floats: "
+        f"{args.side**2 * 12 / 1e9:.2f} GB"
+    )
     print("| format | task | beyond the picture, GB | CPU s |")
     print("|---|---|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
@@ -84,8 +86,10 @@ def main() -> None:
                     print(f"| {kind} | {task} | failed: {done.stderr.splitlines()[-1:]} |")
                     continue
                 told = json.loads(done.stdout)
-                print(f"| {kind} | {task} | {told['over'] / 1e9:.2f} | {told['seconds']:.1f} |",
-                      flush=True)  # fmt: skip
+                print(
+                    f"| {kind} | {task} | {told['over'] / 1e9:.2f} | {told['seconds']:.1f} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

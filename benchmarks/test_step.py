@@ -18,7 +18,14 @@ def test_loss_and_gradient_at_256_pixels(benchmark, backbone, smoothing):
     random = torch.Generator().manual_seed(0)
     photo, style = (torch.rand(1, 3, 256, 256, generator=random) for _ in range(2))
     layers = dict.fromkeys(network.style_layers, 1.0)
-    term = Term("style", get("gram"), layers, style, parse(smoothing), other=photo)
+    term = Term(
+        name="style",
+        loss=get("gram"),
+        layers=layers,
+        target=style,
+        smoothing=parse(smoothing),
+        other=photo,
+    )
     objective = Objective.of(network.extract, [term], start=photo, style=style)
     point = benchmark(evaluate, objective, photo)
     assert point.finite()

@@ -102,7 +102,7 @@ def scattered(size: int, spacing: float, reach: int, rng: np.random.Generator) -
     across = int(np.ceil(size / spacing)) + 2 * reach
     cells = np.stack(positions(across)).reshape(2, -1)
     y, x = (cells - reach + 0.5 + rng.uniform(-0.5, 0.5, cells.shape)) * spacing
-    return Sites(y, x, flow(y / size, x / size)[0], across, spacing, reach)
+    return Sites(y, x, flow(y / size, x / size)[0], across, spacing=spacing, margin=reach)
 
 
 def around(sites: Sites, size: int, reach: int) -> Iterator[tuple[Array, Array, Array]]:

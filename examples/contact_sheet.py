@@ -31,7 +31,7 @@ def main() -> None:
     folder = options.out.with_suffix("") / label(chosen)
     folder.mkdir(parents=True, exist_ok=True)
     rows = [[stylised(content, style, folder, chosen) for style in styles] for content in contents]
-    _draw(contents, styles, rows, options.out, options.size)
+    _draw(contents, styles, rows, options.out, size=options.size)
     print(options.out.resolve())
 
 

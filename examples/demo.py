@@ -53,8 +53,10 @@ def _stylised(content: Path, style: Path, size: int) -> swag.image.Picture:
             shown = time.monotonic()
             height, width = update.size
             losses = ", ".join(f"{name} {value:.4g}" for name, value in update.losses.items())
-            print(f"step {update.index + 1} of {update.steps}, {width} x {height} pixels: {losses}",
-                  flush=True)  # fmt: skip
+            print(
+                f"step {update.index + 1} of {update.steps}, {width} x {height} pixels: {losses}",
+                flush=True,
+            )
     return update.image
 
 

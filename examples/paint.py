@@ -44,7 +44,7 @@ def brush_strokes(size: int = 512, seed: int = 0) -> Array:
     picture = np.full((size, size, 3), NIGHT(np.array(0.1)))
     relief = np.zeros((size, size))
     for width, length, coats in LAYERS:
-        strokes = _strokes(size, width * unit, length * unit, coats, rng)
+        strokes = _strokes(size, width * unit, length * unit, coats, rng=rng)
         _lay_down(picture, relief, strokes, rng)
     return lit(picture, relief / unit**0.5, 0.16)
 
@@ -136,7 +136,7 @@ def _strokes(
         inside &= (np.abs(s) < 1 - 0.3 * line) & (order[site] > top)
         for kept, new in ((top, order[site]), (owner, site), (along, s), (across, t), (hair, line)):
             np.copyto(kept, new, where=inside)
-    return Strokes(sites, width * 512 / size, top > 0, owner, along, across, hair)
+    return Strokes(sites, width * 512 / size, top > 0, owner, along=along, across=across, hair=hair)
 
 
 def _lay_down(picture: Array, relief: Array, strokes: Strokes, rng: np.random.Generator) -> None:

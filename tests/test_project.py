@@ -59,9 +59,9 @@ def test_no_file_is_long(path: Path):
 
 
 def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Lines of the statements: what a function promises, and takes, may be long.
+    """Lines of the statements as the formatter lays them out, without docstring and arguments.
 
-    The arguments of a command are its options, a line each.
+    Calls that name their arguments may take a line for each.
     """
     promised = ast.get_docstring(function) is not None and len(function.body) > 1
     first = function.body[1 if promised else 0]
@@ -72,7 +72,7 @@ def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 def test_no_function_is_long(path: Path):
     functions = ast.FunctionDef | ast.AsyncFunctionDef
     nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    long = [n.name for n in nodes if isinstance(n, functions) and body_lines(n) > 40]
+    long = [n.name for n in nodes if isinstance(n, functions) and body_lines(n) > 50]
     assert long == []
 
 
@@ -159,3 +159,31 @@ def test_documents_name_files_that_are_there(path: Path):
         if not any((folder / name).is_file() for folder in folders)
     }
     assert gone == set()
+
+
+TABLES = {"image/complete.py", "config/presets.py"}
+"""Files with a table that reads better as it is laid out by hand."""
+
+
+@pytest.mark.parametrize("path", CODE, ids=named)
+def test_code_is_laid_out_by_the_formatter(path: Path):
+    if str(path.relative_to(ROOT)).removeprefix("src/swag/") not in TABLES:
+        assert "fmt: " + "skip" not in path.read_text(encoding="utf-8")
+
+
+VARIADIC = {
+    *("_features", "_in_blocks", "there", "vgg_names"),
+    *("apply", "pack", "permute", "rand", "reshape", "submit"),
+}
+"""Functions that take any number of the same."""
+
+
+def name_called(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]
+
+
+@pytest.mark.parametrize("path", CODE, ids=named)
+def test_calls_name_the_arguments_beyond_the_fourth(path: Path):
+    calls = [n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Call)]
+    long = [f"line {call.lineno}: {name_called(call)}" for call in calls if len(call.args) > 4]
+    assert [one for one in long if one.split(": ")[1] not in VARIADIC] == []

@@ -20,10 +20,9 @@ class _Statistics(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_size_t)
         for name in (
-            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks",
-            "fordblks", "keepcost",
+            "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
         )
-    ]  # fmt: skip
+    ]
 
 
 def keep_freed_memory() -> bool:

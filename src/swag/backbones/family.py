@@ -61,7 +61,7 @@ def convolution(
     inputs: int, outputs: int, kernel: int, stride: int = 1, *, bias: bool
 ) -> nn.Conv2d:
     """A convolution that keeps the size (divided by `stride`), initialised as by He et al. 2015."""
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=bias)
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=bias)
     if conv.weight.is_meta:  # to draw no numbers there, torch would load its compiler: a second
         return conv
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")

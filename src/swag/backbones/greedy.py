@@ -74,7 +74,7 @@ def choose(
     backbone.extract(picture)  # refuses layers that are not there before anything is changed
     random = torch.Generator().manual_seed(seed)
     return {
-        layer: _best_of(draws, backbone, layer, parameters, picture, random)
+        layer: _best_of(draws, backbone, layer, parameters, picture=picture, random=random)
         for layer, parameters in groups(backbone, picture).items()
     }
 
@@ -169,9 +169,14 @@ def reconstruction_error(
     x = (picture.mean((2, 3), keepdim=True) + _NOISE * noise).requires_grad_()
     # Thresholds of torch's L-BFGS are absolute; here the budget alone ends the search.
     optimizer = torch.optim.LBFGS(
-        [x], max_iter=steps, max_eval=math.ceil(_EVALUATIONS * steps), history_size=steps,
-        tolerance_grad=0, tolerance_change=0, line_search_fn="strong_wolfe",
-    )  # fmt: skip
+        [x],
+        max_iter=steps,
+        max_eval=math.ceil(_EVALUATIONS * steps),
+        history_size=steps,
+        tolerance_grad=0,
+        tolerance_change=0,
+        line_search_fn="strong_wolfe",
+    )
 
     def closure() -> Tensor:
         loss: Tensor = 1e3 * (backbone.extract(x, [layer])[layer] - target).square().sum() / size

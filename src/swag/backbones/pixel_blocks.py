@@ -56,9 +56,15 @@ class PixelConvolution(nn.Conv2d):
         (height, width), (down, right) = conv.kernel_size, conv.stride
         rows, columns = (int(side) for side in conv.padding)
         super().__init__(
-            conv.in_channels, conv.out_channels, (height, width), (down, right), (rows, columns),
-            bias=conv.bias is not None, padding_mode=conv.padding_mode, device="meta",
-        )  # fmt: skip
+            conv.in_channels,
+            conv.out_channels,
+            (height, width),
+            (down, right),
+            padding=(rows, columns),
+            bias=conv.bias is not None,
+            padding_mode=conv.padding_mode,
+            device="meta",
+        )
         self.weight, self.bias = conv.weight, conv.bias
         self.train(conv.training)
         if folded_into := getattr(conv, "folded_into", None):
@@ -88,7 +94,7 @@ class _Convolution(torch.autograd.Function):
         ctx.save_for_backward(weight)
         ctx.stride, ctx.padding = stride, padding
         ctx.size, ctx.dtype = pixels.shape[-2:], pixels.dtype
-        return F.conv2d(pixels, weight, bias, stride, padding)
+        return F.conv2d(pixels, weight, bias, stride, padding=padding)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:

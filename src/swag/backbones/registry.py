@@ -106,11 +106,11 @@ def assemble(
     elif preset is None:
         preset = _found(module, source)
     return Backbone(
-        name,
-        module,
-        preset.style if style_layers is None else style_layers,
-        preset.content if content_layers is None else content_layers,
-        source.normalise,
+        name=name,
+        module=module,
+        style_layers=preset.style if style_layers is None else style_layers,
+        content_layers=preset.content if content_layers is None else content_layers,
+        normalise=source.normalise,
         arrange=source.arrange,
         multiple=source.multiple,
         aliases=preset.aliases,

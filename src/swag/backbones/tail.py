@@ -61,7 +61,7 @@ def tail_of(network: Backbone, layer: str, behind: Sequence[str]) -> Tail | None
             maps = network.extract(picture, (layer, *behind))
     except (BackboneError, *REFUSALS):
         return None
-    tail = _built(network, layer, behind, picture, maps[layer])
+    tail = _built(network, layer, behind, picture, known=maps[layer])
     try:
         # With a graph: a module that writes into the map it is handed is an error then.
         found = tail(maps[layer].detach().clone().requires_grad_(), behind)
@@ -111,17 +111,19 @@ def _run_before(network: Backbone, layer: str, picture: Tensor) -> list[str]:
 
     handles = [
         module.register_forward_hook(hook(name))
-        for name, module in network.module.named_modules() if name
-    ]  # fmt: skip
+        for name, module in network.module.named_modules()
+        if name
+    ]
     try:
         network.module(network.prepare(picture))
     finally:
         for handle in handles:
             handle.remove()
     return [
-        name for name, time in ended.items()
+        name
+        for name, time in ended.items()
         if time < ended[layer] and not name.startswith(f"{layer}.")
-    ]  # fmt: skip
+    ]
 
 
 def _alike(found: Tensor, expected: Tensor) -> bool:

@@ -44,9 +44,9 @@ def run(
         changed = _changed(batch, job)
         ledger.write(Outcome(job.output, "running", keys[job.output], before=changed))
 
-    made = _here(batch, left, begin, seen, stopping)
+    made = _here(batch, left, begin, seen, stopping=stopping)
     if workers > 1:
-        made = in_processes(batch, left, begin, workers, stopping)
+        made = in_processes(batch, left, begin, workers, stopping=stopping)
     for outcome in made:
         ledger.write(outcome)
         yield outcome

@@ -10,7 +10,7 @@ from typing import Any
 
 from swag import backbones
 from swag.batch.jobs import Job
-from swag.batch.ledger import Outcome
+from swag.batch.ledger import Outcome, State
 from swag.config import Settings, settings
 from swag.errors import CheckpointError, SettingsError, SwagError
 from swag.files import remove
@@ -61,17 +61,18 @@ class Batch:
         Whatever goes wrong is the job's own outcome: the others go on.
         """
         began = time.perf_counter()
-        outcome = Outcome(job.output, "done", self.key(job))
+        key = self.key(job)
         try:
             finished = self._made(job, seen, stopping)
-            state, error = ("done" if finished else "interrupted"), ""
+            state: State = "done" if finished else "interrupted"
+            error = ""
         except SwagError as refused:
             state, error = "failed", str(refused)
         except Exception as defect:  # of ours, or of memory: the others are not to suffer for it
             said = " ".join(str(defect).split())[:300]
             state, error = "failed", f"{type(defect).__name__}: {said}"
         passed = round(time.perf_counter() - began, 3)
-        return Outcome(outcome.output, state, outcome.key, error, passed)  # type: ignore[arg-type]
+        return Outcome(output=job.output, state=state, key=key, error=error, seconds=passed)
 
     def _made(self, job: Job, seen: Seen, stopping: Stopping) -> bool:
         """Make the picture; whether it was finished, which it is not when it is to stop."""

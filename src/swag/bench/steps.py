@@ -105,8 +105,24 @@ def steps(bench: Bench, network: Backbone, method: Method) -> Iterator[object]:
     layers = dict.fromkeys(network.style_layers, 1.0)
     kept = dict.fromkeys(network.content_layers, 1.0)
     terms = [
-        Term("style", get("gram"), layers, style, none, 5.0, other=photo),
-        Term("content", get("content"), kept, photo, none, 0.5, other=style),
+        Term(
+            name="style",
+            loss=get("gram"),
+            layers=layers,
+            target=style,
+            smoothing=none,
+            weight=5.0,
+            other=photo,
+        ),
+        Term(
+            name="content",
+            loss=get("content"),
+            layers=kept,
+            target=photo,
+            smoothing=none,
+            weight=0.5,
+            other=style,
+        ),
     ]
     weights = {"total_variation": 1.0, "pixel_range": 1.0}
     objective = Objective.of(network.extract, terms, start=photo, style=style, penalties=weights)

@@ -17,17 +17,18 @@ Images = Annotated[list[Path], typer.Argument(metavar="IMAGE...", show_default=F
 Csv = Annotated[
     Path | None,
     typer.Option(
-        "--csv", metavar="FILE", show_default=False,
-        help="Write a line for each picture and layer.",
+        "--csv", metavar="FILE", show_default=False, help="Write a line for each picture and layer."
     ),
-]  # fmt: skip
+]
 Figure = Annotated[
     Path | None,
     typer.Option(
-        "--figure", metavar="FILE", show_default=False,
+        "--figure",
+        metavar="FILE",
+        show_default=False,
         help="Draw maxima and entropies over the layers: .png, .svg or .pdf.",
     ),
-]  # fmt: skip
+]
 
 
 def analyze(  # noqa: PLR0913 - the arguments of a command are its options

@@ -13,31 +13,39 @@ FAILED = 3
 Jobs = Annotated[
     Path | None,
     typer.Argument(
-        metavar="JOBS", show_default=False,
+        metavar="JOBS",
+        show_default=False,
         help="A CSV file, or JSON lines, with content, style, output and settings.",
     ),
-]  # fmt: skip
+]
 Contents = Annotated[
     Path | None,
     typer.Option(
-        "--contents", metavar="DIR", show_default=False,
+        "--contents",
+        metavar="DIR",
+        show_default=False,
         help="Instead of JOBS: every picture in this folder ...",
     ),
-]  # fmt: skip
+]
 Styles = Annotated[
     Path | None,
     typer.Option(
-        "--styles", metavar="DIR", show_default=False,
+        "--styles",
+        metavar="DIR",
+        show_default=False,
         help="... in the style of every picture in this one.",
     ),
-]  # fmt: skip
+]
 Folder = Annotated[
     Path,
     typer.Option(
-        "--out", "-o", metavar="DIR", show_default=False,
+        "--out",
+        "-o",
+        metavar="DIR",
+        show_default=False,
         help="Where the pictures go, and manifest.jsonl, the state of each.",
     ),
-]  # fmt: skip
+]
 Workers = Annotated[int, typer.Option("--workers", metavar="N", min=1, max=256, help="Processes.")]
 
 
@@ -76,11 +84,29 @@ def batch(  # noqa: PLR0913 - the arguments of a command are its options
     from swag.cli.batches import jobs_of, perform
 
     chosen = options.overrides(
-        config, single, preset=preset, method=method, backbone=backbone, weights=weights,
-        smoothing=smoothing, size=size, steps=steps, strength=strength, seed=seed, device=device,
-        style_loss=style_loss, content_loss=content_loss, colours=colours,
-    )  # fmt: skip
-    work = Batch(folder, chosen, overwrite, checkpoint_every, not no_metadata)
+        config,
+        single,
+        preset=preset,
+        method=method,
+        backbone=backbone,
+        weights=weights,
+        smoothing=smoothing,
+        size=size,
+        steps=steps,
+        strength=strength,
+        seed=seed,
+        device=device,
+        style_loss=style_loss,
+        content_loss=content_loss,
+        colours=colours,
+    )
+    work = Batch(
+        folder=folder,
+        overrides=chosen,
+        overwrite=overwrite,
+        every=checkpoint_every,
+        metadata=not no_metadata,
+    )
     failed = perform(
         work, jobs_of(jobs, contents, styles), workers=workers, quiet=quiet, as_json=json
     )

@@ -12,11 +12,14 @@ USUAL = ("swag/resnet", "torchvision/resnet50", "torchvision/vgg19")
 Networks = Annotated[
     list[str] | None,
     typer.Option(
-        "--backbone", "-b", metavar="NAME", show_default=False,
+        "--backbone",
+        "-b",
+        metavar="NAME",
+        show_default=False,
         help="A network to measure; may be given several times. Those of torchvision and timm "
         "have random weights.",
     ),
-]  # fmt: skip
+]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Times that count, of each side.")]
 Pixels = Annotated[int, typer.Option("--size", min=32, help="Side of the pictures.")]
 DeviceName = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda ...")]

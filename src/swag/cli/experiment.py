@@ -12,11 +12,12 @@ from swag.cli.interruption import interrupted
 Name = Annotated[
     str,
     typer.Argument(
-        metavar="NAME", show_default=False,
+        metavar="NAME",
+        show_default=False,
         help="judges, weights, ablation, statistics, suppression, outliers, networks, methods, "
         "beyond; paper (the poster's seven), or all.",
     ),
-]  # fmt: skip
+]
 Out = Annotated[
     Path,
     typer.Option("--out", metavar="DIR", help="Where runs and report go.", show_default=False),
@@ -24,24 +25,31 @@ Out = Annotated[
 Contents = Annotated[
     Path | None,
     typer.Option(
-        "--contents", metavar="DIR", show_default=False,
+        "--contents",
+        metavar="DIR",
+        show_default=False,
         help="A folder of photos; without one, a few painted pictures.",
     ),
-]  # fmt: skip
+]
 Styles = Annotated[
     Path | None,
     typer.Option(
-        "--styles", metavar="DIR", show_default=False,
+        "--styles",
+        metavar="DIR",
+        show_default=False,
         help="A folder of style pictures; without one, a few painted ones.",
     ),
-]  # fmt: skip
+]
 Count = Annotated[
     int | None,
     typer.Option(
-        "--pictures", metavar="N", min=1, show_default=False,
+        "--pictures",
+        metavar="N",
+        min=1,
+        show_default=False,
         help="Contents and styles to use of each folder, spread over it.",
     ),
-]  # fmt: skip
+]
 Quick = Annotated[
     bool, typer.Option("--quick", help="Minutes instead of hours: a look, not a result.")
 ]
@@ -52,26 +60,34 @@ Ray = Annotated[bool, typer.Option("--ray", help="Spread the runs with Ray.")]
 Units = Annotated[
     int | None,
     typer.Option(
-        "--units", metavar="N", min=1, show_default=False,
+        "--units",
+        metavar="N",
+        min=1,
+        show_default=False,
         help="Pairs of a content and a style that each variant is run on.",
     ),
-]  # fmt: skip
+]
 
 
 LargeUnits = Annotated[
     int | None,
     typer.Option(
-        "--large-units", metavar="N", min=1, show_default=False,
+        "--large-units",
+        metavar="N",
+        min=1,
+        show_default=False,
         help="The same for networks of torchvision, where a run takes seconds to minutes.",
     ),
-]  # fmt: skip
+]
 Training = Annotated[
     Path | None,
     typer.Option(
-        "--training", metavar="DIR", show_default=False,
+        "--training",
+        metavar="DIR",
+        show_default=False,
         help="Pictures with classes: the ablation's networks are trained on them first, all alike.",
     ),
-]  # fmt: skip
+]
 Epochs = Annotated[
     float | None,
     typer.Option("--epochs", metavar="N", help="Passes of that training.", show_default=False),
@@ -105,9 +121,15 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     from swag.experiments import Conduct, named
 
     plan = _plan(
-        contents, styles, pictures, quick=quick, units=units, few=large_units, size=size,
+        contents,
+        styles,
+        pictures,
+        quick=quick,
+        units=units,
+        few=large_units,
+        size=size,
         steps=steps,
-    )  # fmt: skip
+    )
     named(name)
     if training is not None:
         plan = _with_twins(plan, training, epochs, _folder(out) / "networks", quiet=quiet)

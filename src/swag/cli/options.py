@@ -27,33 +27,43 @@ Styles = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="OUT", show_default=False,
+        "--output",
+        "-o",
+        metavar="OUT",
+        show_default=False,
         help="Where the picture goes; the extension is the format. By default a .png in the "
         "current folder, named for its inputs.",
     ),
-]  # fmt: skip
+]
 Backbone = Annotated[
     str | None,
     typer.Option(
-        "--backbone", "-b", metavar="NAME", show_default=False,
+        "--backbone",
+        "-b",
+        metavar="NAME",
+        show_default=False,
         help="The network: swag/..., torchvision/... or timm/...; see `swag backbones`.",
     ),
-]  # fmt: skip
+]
 Weights = Annotated[
     str | None,
     typer.Option(
-        "--weights", metavar="WEIGHTS", show_default=False,
+        "--weights",
+        metavar="WEIGHTS",
+        show_default=False,
         help="pretrained, random, random:greedy, or a .safetensors or .pth file.",
     ),
-]  # fmt: skip
+]
 Smoothing = Annotated[
     str | None,
     typer.Option(
-        "--smoothing", metavar="SPEC", show_default=False,
+        "--smoothing",
+        metavar="SPEC",
+        show_default=False,
         help="How activations are smoothed, as in softmax:temperature=auto@layer3,layer4; "
         "see `swag smoothings`.",
     ),
-]  # fmt: skip
+]
 Size = Annotated[
     int | None,
     typer.Option("--size", metavar="PIXELS", help="Long side of the result.", show_default=False),
@@ -65,31 +75,41 @@ Steps = Annotated[
 Strength = Annotated[
     float | None,
     typer.Option(
-        "--strength", metavar="X", show_default=False,
+        "--strength",
+        metavar="X",
+        show_default=False,
         help="0 is the content alone, 1 the style alone.",
     ),
-]  # fmt: skip
+]
 Preset = Annotated[
     str | None,
     typer.Option(
-        "--preset", "-p", metavar="NAME", show_default=False,
+        "--preset",
+        "-p",
+        metavar="NAME",
+        show_default=False,
         help="Settings that belong together; see `swag presets`.",
     ),
-]  # fmt: skip
+]
 Method = Annotated[
     str | None,
     typer.Option(
-        "--method", "-m", metavar="NAME", show_default=False,
+        "--method",
+        "-m",
+        metavar="NAME",
+        show_default=False,
         help="How styles are compared, as a whole; see `swag methods`.",
     ),
-]  # fmt: skip
+]
 Config = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="FILE", show_default=False,
+        "--config",
+        metavar="FILE",
+        show_default=False,
         help="Settings in a TOML or JSON file; options given here win over it.",
     ),
-]  # fmt: skip
+]
 Seed = Annotated[
     int | None,
     typer.Option("--seed", metavar="N", help="Of whatever is random.", show_default=False),
@@ -103,17 +123,21 @@ Device = Annotated[
 Tile = Annotated[
     str | None,
     typer.Option(
-        "--tile", metavar="PIXELS", show_default=False,
+        "--tile",
+        metavar="PIXELS",
+        show_default=False,
         help="Side of the tiles a large picture is computed in; 0: at once; auto: if it must be.",
     ),
-]  # fmt: skip
+]
 Precision = Annotated[
     str | None,
     typer.Option(
-        "--precision", metavar="NAME", show_default=False,
+        "--precision",
+        metavar="NAME",
+        show_default=False,
         help="Of the network's passes before the last steps: auto, float32 or bfloat16.",
     ),
-]  # fmt: skip
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and no progress bar.")]
@@ -122,17 +146,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, and no progress 
 Resume = Annotated[
     Path | None,
     typer.Option(
-        "--resume", metavar="FILE", show_default=False,
+        "--resume",
+        metavar="FILE",
+        show_default=False,
         help="Go on from the checkpoint of a run that was interrupted, with its settings.",
     ),
-]  # fmt: skip
+]
 Every = Annotated[
     float,
     typer.Option(
-        "--checkpoint-every", metavar="SECONDS", min=0,
+        "--checkpoint-every",
+        metavar="SECONDS",
+        min=0,
         help="How often OUT.ckpt is written, at the least every 50 steps; 0: after each step.",
     ),
-]  # fmt: skip
+]
 NoMetadata = Annotated[
     bool,
     typer.Option("--no-metadata", help="Keep settings, hashes and losses out of the picture."),
@@ -143,10 +171,12 @@ SECONDS = 30.0
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="NAME=VALUE", show_default=False,
+        "--set",
+        metavar="NAME=VALUE",
+        show_default=False,
         help="Any other setting, its value as in TOML; may be given several times.",
     ),
-]  # fmt: skip
+]
 
 
 def overrides(

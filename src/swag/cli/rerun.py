@@ -10,10 +10,11 @@ from swag.cli import controls, options
 Picture = Annotated[
     Path,
     typer.Argument(
-        metavar="PICTURE", help="A picture that swag has made, with its metadata.",
+        metavar="PICTURE",
+        help="A picture that swag has made, with its metadata.",
         show_default=False,
     ),
-]  # fmt: skip
+]
 Content = Annotated[
     Path | None,
     typer.Option("--content", metavar="FILE", help="The photo of it.", show_default=False),
@@ -21,10 +22,12 @@ Content = Annotated[
 Styles = Annotated[
     list[Path] | None,
     typer.Option(
-        "--style", metavar="FILE", show_default=False,
+        "--style",
+        metavar="FILE",
+        show_default=False,
         help="The style picture of it; several in their order.",
     ),
-]  # fmt: skip
+]
 
 
 def rerun(  # noqa: PLR0913 - the arguments of a command are its options
@@ -56,10 +59,21 @@ def rerun(  # noqa: PLR0913 - the arguments of a command are its options
     for doubt in [] if quiet else like.doubts:
         typer.echo(f"swag: note: the picture may differ: {doubt}", err=True)
     pictures = {
-        "content_mask": content_mask, "style_mask": style_mask or None,
-        "content_map": content_map, "initial": initial, "like": like,
-    }  # fmt: skip
+        "content_mask": content_mask,
+        "style_mask": style_mask or None,
+        "content_map": content_map,
+        "initial": initial,
+        "like": like,
+    }
     path = output or picture.with_stem(f"{picture.stem}-again")
-    out = Output(path, overwrite, quiet, json, None, checkpoint_every, not no_metadata)
+    out = Output(
+        path=path,
+        overwrite=overwrite,
+        quiet=quiet,
+        as_json=json,
+        resume=None,
+        every=checkpoint_every,
+        metadata=not no_metadata,
+    )
     chosen = options.overrides(None, weights=weights, device=device)
-    perform(like.made.task, content, style or None, chosen, out, pictures)
+    perform(like.made.task, content, style or None, chosen, output=out, pictures=pictures)

@@ -46,12 +46,28 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
     from swag.cli.running import Output, perform
 
     chosen = options.overrides(
-        config, single, preset=preset, method=method, backbone=backbone, weights=weights,
-        smoothing=smoothing, size=size, steps=steps, strength=strength, seed=seed, device=device,
-        tile=tile, precision=precision, style_loss=style_loss, content_loss=content_loss,
-        style_weights=controls.weights(blend), style_scale=style_scale,
-        style_rotations=style_rotations or None, colours=colours, feather=feather,
-    )  # fmt: skip
+        config,
+        single,
+        preset=preset,
+        method=method,
+        backbone=backbone,
+        weights=weights,
+        smoothing=smoothing,
+        size=size,
+        steps=steps,
+        strength=strength,
+        seed=seed,
+        device=device,
+        tile=tile,
+        precision=precision,
+        style_loss=style_loss,
+        content_loss=content_loss,
+        style_weights=controls.weights(blend),
+        style_scale=style_scale,
+        style_rotations=style_rotations or None,
+        colours=colours,
+        feather=feather,
+    )
     pictures = {
         "content_mask": content_mask,
         "style_mask": style_mask or None,
@@ -59,5 +75,13 @@ def stylize(  # noqa: PLR0913 - the arguments of a command are its options
         "initial": initial,
     }
     path = options.output_of(output, resume, [content, *style])
-    out = Output(path, overwrite, quiet, json, resume, checkpoint_every, not no_metadata)
-    perform("stylize", content, style, chosen, out, pictures)
+    out = Output(
+        path=path,
+        overwrite=overwrite,
+        quiet=quiet,
+        as_json=json,
+        resume=resume,
+        every=checkpoint_every,
+        metadata=not no_metadata,
+    )
+    perform("stylize", content, style, chosen, output=out, pictures=pictures)

@@ -45,5 +45,13 @@ def texture(  # noqa: PLR0913 - the arguments of a command are its options
         precision=precision,
     )
     path = options.output_of(output, resume, style, "-texture")
-    out = Output(path, overwrite, quiet, json, resume, checkpoint_every, not no_metadata)
-    perform("texture", None, style, chosen, out)
+    out = Output(
+        path=path,
+        overwrite=overwrite,
+        quiet=quiet,
+        as_json=json,
+        resume=resume,
+        every=checkpoint_every,
+        metadata=not no_metadata,
+    )
+    perform("texture", None, style, chosen, output=out)

@@ -15,10 +15,11 @@ Name = Annotated[
 Data = Annotated[
     Path,
     typer.Argument(
-        metavar="DATA", show_default=False,
+        metavar="DATA",
+        show_default=False,
         help="A folder with a folder of pictures for each class, or with packed .npz files.",
     ),
-]  # fmt: skip
+]
 Checkpoint = Annotated[
     Path,
     typer.Argument(
@@ -34,10 +35,12 @@ Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of whatever is r
 Start = Annotated[
     str | None,
     typer.Option(
-        "--start", metavar="WEIGHTS", show_default=False,
+        "--start",
+        metavar="WEIGHTS",
+        show_default=False,
         help="A checkpoint or exported weights to begin with; shipped: those in the package.",
     ),
-]  # fmt: skip
+]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")]
 
 

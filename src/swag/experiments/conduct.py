@@ -90,7 +90,7 @@ class Conduct:
         jobs = study.jobs(self.plan)
         runs = [run for job in jobs if (run := found(self.runs, job)) is not None]
         failed = sum(run.failed for run in runs)
-        return Chapter(study, study.sections(self.plan, runs), len(runs), failed, len(jobs))
+        return Chapter(study, study.sections(self.plan, runs), len(runs), failed, planned=len(jobs))
 
 
 def names() -> tuple[str, ...]:

@@ -126,10 +126,26 @@ def _objective(judge: Network, photo: OwnImage, style: OwnImage) -> Objective:
         "frechet": ("bures", layers[1:2]),
     }
     terms = [
-        Term(name, get(loss), dict.fromkeys(read, 1.0), style, none, other=photo)
+        Term(
+            name=name,
+            loss=get(loss),
+            layers=dict.fromkeys(read, 1.0),
+            target=style,
+            smoothing=none,
+            other=photo,
+        )
         for name, (loss, read) in losses.items()
     ]
     shrunk = resize(style, (photo.shape[-2], photo.shape[-1]))
     content = dict.fromkeys(network.content_layers, 1.0)
-    terms.append(Term("content", get("content"), content, photo, none, other=shrunk))
+    terms.append(
+        Term(
+            name="content",
+            loss=get("content"),
+            layers=content,
+            target=photo,
+            smoothing=none,
+            other=shrunk,
+        )
+    )
     return Objective.of(network.extract, terms, start=photo, style=style)

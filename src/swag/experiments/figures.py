@@ -52,10 +52,13 @@ def curves(
 def fronts(panels: Mapping[str, Mapping[str, Sequence[Point]]]) -> bytes:
     """Style error over content error, a line for each variant: lower and further left is better."""
     lines = {
-        title: {label: ([p[0] for p in points], [p[1] for p in points])
-                for label, points in variants.items() if points}
+        title: {
+            label: ([p[0] for p in points], [p[1] for p in points])
+            for label, points in variants.items()
+            if points
+        }
         for title, variants in panels.items()
-    }  # fmt: skip
+    }
     return curves(lines, x="content error", y="style error (sliced)")
 
 

@@ -52,8 +52,9 @@ def gap(a: Sequence[Point], b: Sequence[Point]) -> float:
     if len(a) < 2 or len(b) < 2 or high <= low:
         return math.nan
     places = np.linspace(low, high, PLACES)
-    first, second = (np.interp(places, [p[0] for p in points], [p[1] for p in points])
-                     for points in (a, b))  # fmt: skip
+    first, second = (
+        np.interp(places, [p[0] for p in points], [p[1] for p in points]) for points in (a, b)
+    )
     return float((first - second).mean())
 
 

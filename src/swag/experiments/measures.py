@@ -165,9 +165,13 @@ def judging(job: Job, panel: Panel) -> list[Row]:
     """
     photo, style = panel.photo, panel.style
     made = stylize(
-        photo[0], style[0], backbone=job.network.create(job.seed), size=job.size, device="cpu",
+        photo[0],
+        style[0],
+        backbone=job.network.create(job.seed),
+        size=job.size,
+        device="cpu",
         **{**BASE, **job.settings},
-    ).image.batch  # fmt: skip
+    ).image.batch
     grain = torch.randn(photo.shape, generator=torch.Generator().manual_seed(job.seed))
     content = (photo + 0.02 * grain).clamp(0, 1)
     return [
@@ -182,10 +186,13 @@ def _ranked(panel: Panel, original: Image, measures: tuple[str, ...]) -> Iterato
         for judge, scores in panel(worse)["judges"].items():
             for measure in measures:
                 yield {
-                    "judge": judge, "measure": measure, "degraded by": kind,
-                    "original": best[judge][measure], "degraded": scores[measure],
+                    "judge": judge,
+                    "measure": measure,
+                    "degraded by": kind,
+                    "original": best[judge][measure],
+                    "degraded": scores[measure],
                     "right": scores[measure] > best[judge][measure],
-                }  # fmt: skip
+                }
 
 
 KINDS: Mapping[Kind, Callable[[Job, Callable[[], Panel]], list[Row]]] = MappingProxyType(

@@ -79,7 +79,11 @@ def random(
     """A network with random weights: r-NAME. Switches are of the bundled family only."""
     short = name.rpartition("/")[2]
     return Network(
-        f"r-{label or short}", name, "random", tuple(switches.items()), ("reflect", *edits)
+        name=f"r-{label or short}",
+        backbone=name,
+        weights="random",
+        switches=tuple(switches.items()),
+        edits=("reflect", *edits),
     )
 
 
@@ -95,9 +99,10 @@ def pretrained_there(names: Iterable[str]) -> list[Network]:
 
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     there = [
-        name for name in names
+        name
+        for name in names
         if any((folder / Path(w.url).name).is_file() for w in get_model_weights(name))
-    ]  # fmt: skip
+    ]
     return [Network(f"p-{name}", f"torchvision/{name}") for name in there]
 
 

@@ -49,8 +49,10 @@ def _balls(side: int) -> Array:
     table = _colour("c9b18a") * (0.75 + 0.25 * chequers)
     picture = np.where(y > 0.6, table, _colour("40526b") * (0.6 + y))
     for row, column, radius, code in (
-        (0.55, 0.3, 0.2, "c43c39"), (0.65, 0.68, 0.16, "3a8f5c"), (0.4, 0.6, 0.1, "e0a92e"),
-    ):  # fmt: skip
+        (0.55, 0.3, 0.2, "c43c39"),
+        (0.65, 0.68, 0.16, "3a8f5c"),
+        (0.4, 0.6, 0.1, "e0a92e"),
+    ):
         v, u = (y - row) / radius, (x - column) / radius
         height = np.sqrt(np.clip(1 - u**2 - v**2, 0, 1))
         light = np.clip(0.25 + 0.9 * (height - 0.5 * u - 0.6 * v) / 1.3, 0.05, 1.2)

@@ -53,9 +53,14 @@ def compare(differences: Sequence[float]) -> Comparison | None:
         return None
     low, high = _interval(values)
     return Comparison(
-        float(values.mean()), low, high, float(values.std()),
-        _p(values), values.size, int((values < 0).sum()),
-    )  # fmt: skip
+        float(values.mean()),
+        low,
+        high,
+        float(values.std()),
+        p=_p(values),
+        count=values.size,
+        below=int((values < 0).sum()),
+    )
 
 
 def _p(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:

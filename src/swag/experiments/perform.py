@@ -73,8 +73,10 @@ def _picture(job: Job, folder: Path) -> dict[str, Any]:
     updates = iterate(
         None if job.task == "texture" else photo[0],
         None if job.task == "reconstruct" else style[0],
-        task=job.task, backbone=network, **settings,
-    )  # fmt: skip
+        task=job.task,
+        backbone=network,
+        **settings,
+    )
     result = finish(updates)
     lines = "".join(json.dumps(line) + "\n" for line in result.trace)
     write_whole(folder / "trace.jsonl", lambda file: file.write(lines.encode()))
@@ -115,7 +117,16 @@ def common_weights(
     As the weights of errors that are measured in spans, they make the loss of the paper or of the
     authors' script, up to one factor. The largest is 1.
     """
-    term = Term("", get("gram"), {}, style, parse(smoothing), 1.0, normalisation, photo)
+    term = Term(
+        name="",
+        loss=get("gram"),
+        layers={},
+        target=style,
+        smoothing=parse(smoothing),
+        weight=1.0,
+        normalisation=normalisation,
+        other=photo,
+    )
     terms = [replace(term, name=layer, layers={layer: 1.0}) for layer in network.style_layers]
     objective = Objective.of(network.extract, terms, start=photo, style=style)
     errors = {name: float(error) for name, error in objective(photo).items()}

@@ -56,10 +56,18 @@ class Plan:
     ) -> list[Job]:
         """A measurement of a network on each style picture."""
         return [
-            Job(variant, network, self.contents[i % len(self.contents)], style,
-                self.seeds[i % len(self.seeds)], self.size, kind, settings=settings or {})
+            Job(
+                variant=variant,
+                network=network,
+                content=self.contents[i % len(self.contents)],
+                style=style,
+                seed=self.seeds[i % len(self.seeds)],
+                size=self.size,
+                kind=kind,
+                settings=settings or {},
+            )
             for i, style in enumerate(self.styles)
-        ]  # fmt: skip
+        ]
 
     def front(
         self,
@@ -72,7 +80,13 @@ class Plan:
     ) -> list[Job]:
         """A variant at all strengths, for each unit."""
         return [
-            self._job(variant, network, number, {**(settings or {}), "strength": strength}, options)
+            self._job(
+                variant,
+                network,
+                number,
+                {**(settings or {}), "strength": strength},
+                options=options,
+            )
             for number in range(self._units(network, units))
             for strength in self.strengths
         ]
@@ -88,7 +102,7 @@ class Plan:
     ) -> list[Job]:
         """A variant as its settings are, once for each unit: for tasks without a strength."""
         return [
-            self._job(variant, network, number, settings or {}, options)
+            self._job(variant, network, number, settings or {}, options=options)
             for number in range(self._units(network, units))
         ]
 
@@ -102,9 +116,15 @@ class Plan:
         if network.large:
             work = {"steps": max(1, 2 * self.steps // 3), "scales": 1}
         return Job(
-            variant, network, content, style, seed, self.size, settings={**work, **settings},
+            variant=variant,
+            network=network,
+            content=content,
+            style=style,
+            seed=seed,
+            size=self.size,
+            settings={**work, **settings},
             **options,
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)

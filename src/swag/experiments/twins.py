@@ -80,9 +80,12 @@ def train_twins(
         file = twin.file(data, folder)
         saved, top1 = file.with_suffix(".pt"), None
         for progress in train(
-            twin.architecture, twin.recipe, {"main": sources["main"]}, out=saved,
+            twin.architecture,
+            twin.recipe,
+            {"main": sources["main"]},
+            out=saved,
             validation=validation,
-        ):  # fmt: skip
+        ):
             top1 = progress.top1 if progress.top1 is not None else top1
             yield twin, progress
         _keep(twin, saved, file, top1)
@@ -91,11 +94,12 @@ def train_twins(
 def networks(wanted: Sequence[Twin], data: Path, folder: Path) -> tuple[Network, ...]:
     """Those of them that are trained, as networks of a study: t-NAME."""
     return tuple(
-        Network(f"t-{twin.name}", "swag/resnet", "twin", tuple(twin.switches.items()),
-                file=str(file))
+        Network(
+            f"t-{twin.name}", "swag/resnet", "twin", tuple(twin.switches.items()), file=str(file)
+        )
         for twin in wanted
         if (file := twin.file(data, folder)).exists()
-    )  # fmt: skip
+    )
 
 
 def top1(network: Network) -> float | None:
@@ -121,5 +125,6 @@ def _names(data: Path) -> list[tuple[str, int]]:
     """The names and sizes of the files in a folder: what tells one set of pictures from another."""
     return sorted(
         (str(file.relative_to(data)), file.stat().st_size)
-        for file in data.rglob("*") if file.is_file()
-    )  # fmt: skip
+        for file in data.rglob("*")
+        if file.is_file()
+    )

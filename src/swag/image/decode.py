@@ -31,7 +31,7 @@ from swag.image.raster import (
     of_samples,
     one_line,
     sliced,
-)  # fmt: skip
+)
 from swag.image.source import File, container
 
 _PLUGINS: dict[str, type[ImageFile]] = {

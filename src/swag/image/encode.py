@@ -70,11 +70,11 @@ def _tiff(samples: Samples, quality: int, text: Text, file: IO[bytes]) -> None:
 
 
 FORMATS = (
-    Format("PNG", (".png",), (8, 16), 1_000_000, True, _png),
-    Format("JPEG", (".jpg", ".jpeg"), (8,), 65_500, False, _jpeg),
-    Format("WebP", (".webp",), (8,), 16_383, True, _webp),
-    Format("AVIF", (".avif",), (8,), 32_768, True, _avif),
-    Format("TIFF", (".tif", ".tiff"), (8, 16), 1_000_000, True, _tiff),
+    Format("PNG", (".png",), (8, 16), 1_000_000, holds_alpha=True, encode=_png),
+    Format("JPEG", (".jpg", ".jpeg"), (8,), 65_500, holds_alpha=False, encode=_jpeg),
+    Format("WebP", (".webp",), (8,), 16_383, holds_alpha=True, encode=_webp),
+    Format("AVIF", (".avif",), (8,), 32_768, holds_alpha=True, encode=_avif),
+    Format("TIFF", (".tif", ".tiff"), (8, 16), 1_000_000, holds_alpha=True, encode=_tiff),
 )
 """What is written; the longest sides are those that the libraries used here accept."""
 

@@ -12,15 +12,7 @@ from torch import Tensor
 
 from swag.errors import ImageError
 from swag.image.decode import decode, from_pillow, guarded, guarded_strips, orientation_of
-from swag.image.raster import (
-    Array,
-    Limits,
-    Picture,
-    Stored,
-    check_size,
-    of_samples,
-    sliced,
-)  # fmt: skip
+from swag.image.raster import Array, Limits, Picture, Stored, check_size, of_samples, sliced
 from swag.image.resize import fitted
 from swag.image.source import Readable, buffered, label, open_path
 from swag.image.strips import assembled, resized, upright_size

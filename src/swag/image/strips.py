@@ -51,14 +51,14 @@ def resized(stored: Stored, name: str, size: tuple[int, int], limits: Limits) ->
         whole = assembled(stored, name)
         layers = [whole.pixels] if whole.alpha is None else [whole.pixels, whole.alpha]
         strips = iter([(0, torch.cat(layers).permute(1, 2, 0).numpy())])
-        return _picture(_rescaled(strips, name, upright_size(stored)[0], size, limits))
+        return _picture(_rescaled(strips, name, upright_size(stored)[0], size, limits=limits))
     strips = _converted(stored, name)
     if lying:
-        small = _rescaled(strips, name, stored.height, size[::-1], limits)
+        small = _rescaled(strips, name, stored.height, size[::-1], limits=limits)
         turned = _upright(small.permute(1, 2, 0).numpy(), stored.orientation)
         return _picture(_tensor(turned))
     turned_strips = _turned(strips, stored)
-    return _picture(_rescaled(turned_strips, name, stored.height, size, limits))
+    return _picture(_rescaled(turned_strips, name, stored.height, size, limits=limits))
 
 
 def _turned(strips: Iterator[tuple[int, Array]], stored: Stored) -> Iterator[tuple[int, Array]]:
@@ -70,9 +70,12 @@ def _turned(strips: Iterator[tuple[int, Array]], stored: Stored) -> Iterator[tup
 
 
 def _rescaled(
-    strips: Iterator[tuple[int, Array]], name: str, height: int, size: tuple[int, int],
+    strips: Iterator[tuple[int, Array]],
+    name: str,
+    height: int,
+    size: tuple[int, int],
     limits: Limits,
-) -> Float[Tensor, "c h w"]:  # fmt: skip
+) -> Float[Tensor, "c h w"]:
     """Strips of a picture of this height, resized in width each, and then together in height."""
     words = f"{name}, on its way to {size[1]} x {size[0]} pixels,"
     check_size(words, size[1], height, limits.whole)

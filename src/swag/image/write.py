@@ -56,7 +56,7 @@ def write(
         # The target once more at the end: encoding takes a while.
         write_whole(
             path,
-            lambda file: _encode(samples, form, quality, texts, file),
+            lambda file: _encode(samples, form, quality, texts, file=file),
             check=lambda: _check_target(path, overwrite),
         )
     except (OSError, ValueError) as error:

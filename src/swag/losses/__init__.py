@@ -58,29 +58,40 @@ _LOSSES = (
     loss_of(covariance, "style", "the same about the mean of each channel", "Li et al., NIPS 2017"),
     loss_of(moments, "style", "mean and deviation of each channel", "Li et al., IJCAI 2017"),
     loss_of(
-        gram_robust, "style", "Gram matrices, outliers counting less",
-        "Huber, 1964; Charbonnier et al., ICIP 1994"
+        gram_robust,
+        "style",
+        "Gram matrices, outliers counting less",
+        "Huber, 1964; Charbonnier et al., ICIP 1994",
     ),
     loss_of(
-        cross_layer, "style", "which channels of neighbouring layers are active together",
-        "Novak and Nikulin, 2016", joint=True,
+        cross_layer,
+        "style",
+        "which channels of neighbouring layers are active together",
+        "Novak and Nikulin, 2016",
+        joint=True,
     ),
     loss_of(
-        bures, "style", "mean and covariance as a Gaussian to be moved",
+        bures,
+        "style",
+        "mean and covariance as a Gaussian to be moved",
         "Olkin and Pukelsheim, 1982",
     ),
     loss_of(
         histogram, "style", "the distribution of each channel", "Risser, Wilmot and Barnes, 2017"
     ),
+    loss_of(sliced, "style", "the distribution along random directions", "Heitz et al., CVPR 2021"),
     loss_of(
-        sliced, "style", "the distribution along random directions", "Heitz et al., CVPR 2021"
-    ),
-    loss_of(
-        remd, "style", "relaxed transport between hypercolumns", "Kolkin et al., CVPR 2019",
+        remd,
+        "style",
+        "relaxed transport between hypercolumns",
+        "Kolkin et al., CVPR 2019",
         joint=True,
     ),
     loss_of(
-        neighbours, "style", "every hypercolumn like its nearest one", "Kolkin et al., 2022",
+        neighbours,
+        "style",
+        "every hypercolumn like its nearest one",
+        "Kolkin et al., 2022",
         joint=True,
     ),
     loss_of(mrf, "style", "every patch like its nearest one", "Li and Wand, CVPR 2016"),
@@ -89,14 +100,20 @@ _LOSSES = (
     ),
     loss_of(content, "content", "the activations, place by place", "Gatys et al., CVPR 2016"),
     loss_of(
-        self_similarity, "content", "how alike places are to each other",
-        "Kolkin et al., CVPR 2019", joint=True,
+        self_similarity,
+        "content",
+        "how alike places are to each other",
+        "Kolkin et al., CVPR 2019",
+        joint=True,
     ),
     loss_of(
-        laplacian, "content", "the edges of the pixels", "Li, Xu, Nie and Chua, MM 2017",
+        laplacian,
+        "content",
+        "the edges of the pixels",
+        "Li, Xu, Nie and Chua, MM 2017",
         of_pixels=True,
     ),
-)  # fmt: skip
+)
 
 LOSSES: Mapping[str, Loss] = MappingProxyType({loss.name: loss for loss in _LOSSES})
 """Losses by name, in the order in which they are listed."""

@@ -32,18 +32,18 @@ class Penalty:
 PENALTIES: Mapping[str, Penalty] = MappingProxyType(
     {
         "total_variation": Penalty(
-            "total_variation",
-            differences,
-            1,
-            "how much neighbouring pixels differ",
-            "Rudin, Osher and Fatemi, 1992",
+            name="total_variation",
+            cost=differences,
+            below=1,
+            summary="how much neighbouring pixels differ",
+            reference="Rudin, Osher and Fatemi, 1992",
         ),
         "pixel_range": Penalty(
-            "pixel_range",
-            distances,
-            0,
-            "how far pixels have left [0, 1]",
-            "Mahendran and Vedaldi, IJCV 2016",
+            name="pixel_range",
+            cost=distances,
+            below=0,
+            summary="how far pixels have left [0, 1]",
+            reference="Mahendran and Vedaldi, IJCV 2016",
         ),
     }
 )

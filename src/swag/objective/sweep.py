@@ -94,8 +94,9 @@ class Sweep:
                 crop = image[tile.crop].detach().to(replica.device).requires_grad_()
                 maps = replica.extract(crop, layers)
                 pulls = _pulled(kept, tile, maps, image.device)
-                (gradient,) = torch.autograd.grad([maps[layer] for layer in pulls], crop,
-                                                  list(pulls.values()))  # fmt: skip
+                (gradient,) = torch.autograd.grad(
+                    [maps[layer] for layer in pulls], crop, list(pulls.values())
+                )
             return gradient.to(image.device)
 
         def once() -> Tensor:

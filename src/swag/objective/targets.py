@@ -62,7 +62,7 @@ def _parts(term: Term, views: list[View], read: Reading, start: OwnImage) -> lis
         for same in zip(*described, strict=True)
     ]
     parts = [
-        Part(term.name, view, term.where, target, 1.0)
+        Part(term=term.name, view=view, where=term.where, target=target, factor=1.0)
         for view, target in zip(views, targets, strict=True)
     ]
     units = _unit_errors(term, parts, read, start)

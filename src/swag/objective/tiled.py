@@ -88,9 +88,8 @@ class _Terms(torch.autograd.Function):
         ctx.save_for_backward(image)
         ctx.objective = objective
         ctx.look = Look.at(
-            image, objective.parts, objective.sweep, objective.behind,
-            graph=ctx.needs_input_grad[0],
-        )  # fmt: skip
+            image, objective.parts, objective.sweep, objective.behind, graph=ctx.needs_input_grad[0]
+        )
         values = dict.fromkeys(objective.names, widened(image.new_zeros(())))
         for part, error in ctx.look.errors():
             values[part.term] = values[part.term] + error

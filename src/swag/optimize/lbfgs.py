@@ -60,7 +60,7 @@ class Lbfgs:
         if known:
             length = min(1.0, length)
         try:
-            after = self._search(evaluate, point, direction, slope, length)
+            after = self._search(evaluate, point, direction, slope, length=length)
         except Stalled:
             if not known:
                 raise

@@ -20,21 +20,27 @@ def _given(latents: Latents, size: Size) -> OwnImage:
 
 
 _FOURIER = Parametrisation(
-    "fourier",
-    fourier.encode,
-    fourier.decode,
-    "frequencies, scaled as in photographs, of decorrelated colours",
-    "Mordvintsev et al., Distill 2018",
+    name="fourier",
+    encode=fourier.encode,
+    decode=fourier.decode,
+    summary="frequencies, scaled as in photographs, of decorrelated colours",
+    reference="Mordvintsev et al., Distill 2018",
 )
 
 _ALL = (
-    Parametrisation("pixels", _same, _given, "the pixels themselves", "Gatys et al., CVPR 2016"),
     Parametrisation(
-        "laplacian",
-        laplacian.encode,
-        laplacian.decode,
-        "bands of detail, each at its own size",
-        "Burt and Adelson 1983; Kolkin et al., CVPR 2019",
+        name="pixels",
+        encode=_same,
+        decode=_given,
+        summary="the pixels themselves",
+        reference="Gatys et al., CVPR 2016",
+    ),
+    Parametrisation(
+        name="laplacian",
+        encode=laplacian.encode,
+        decode=laplacian.decode,
+        summary="bands of detail, each at its own size",
+        reference="Burt and Adelson 1983; Kolkin et al., CVPR 2019",
     ),
     _FOURIER,
     bounded(_FOURIER),

@@ -80,4 +80,10 @@ def cuts_of(network: Backbone, layers: Sequence[str], picture: Tensor) -> Iterat
             continue
         tail = tail_of(network, front[-1], rest)
         if tail is not None:
-            yield Cut(network, front, Behind(front[-1], rest, tail), picture, left)
+            yield Cut(
+                network=network,
+                front=front,
+                behind=Behind(front[-1], rest, tail),
+                picture=picture,
+                bytes_behind=left,
+            )

@@ -87,15 +87,21 @@ def read_inputs(
     pictures = {name: None if x is None else read(x) for name, x in others.items()}
     masks = tuple(read(source) for source in style_masks)
     return Inputs(
-        photo, paintings, pictures["initial"], pictures["content_mask"], masks,
-        pictures["content_map"],
-        _hashes({
-            "content": (content, photo),
-            **_numbered("style", styles, paintings),
-            **{name: (source, pictures[name]) for name, source in others.items()},
-            **_numbered("style_mask", style_masks, masks),
-        }),
-    )  # fmt: skip
+        photo=photo,
+        paintings=paintings,
+        initial=pictures["initial"],
+        content_mask=pictures["content_mask"],
+        style_masks=masks,
+        content_map=pictures["content_map"],
+        hashes=_hashes(
+            {
+                "content": (content, photo),
+                **_numbered("style", styles, paintings),
+                **{name: (source, pictures[name]) for name, source in others.items()},
+                **_numbered("style_mask", style_masks, masks),
+            }
+        ),
+    )
 
 
 def listed(sources: Source | Sequence[Source] | None) -> list[Source]:

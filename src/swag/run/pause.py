@@ -117,8 +117,9 @@ class Paused:
         """Refuse a state that is not one of such latents and this optimiser: CheckpointError."""
         state, was = self.state, self.standing
         images = [state.image, state.best, state.average]
-        alike = all(x is None or (x.shape, x.dtype) == (latents.shape, latents.dtype)
-                    for x in images)  # fmt: skip
+        alike = all(
+            x is None or (x.shape, x.dtype) == (latents.shape, latents.dtype) for x in images
+        )
         there = was.scale < len(scales) and was.state.step <= scales[was.scale].steps
         if not (there and alike and _is_memory(state.memory, latents, method)):
             raise CheckpointError(f"{self.path} does not fit its own settings: it is damaged")
@@ -209,8 +210,11 @@ def _is_memory(memory: Mapping[str, Tensor], latents: Tensor, method: Method) ->
     if isinstance(method, Lbfgs):
         rows, kind = (method.history, *flat), method.remembered or latents.dtype
         fitting = shapes == {
-            "steps": rows, "changes": rows, "curvatures": (method.history,), "pairs": (),
-        }  # fmt: skip
+            "steps": rows,
+            "changes": rows,
+            "curvatures": (method.history,),
+            "pairs": (),
+        }
         return fitting and memory["steps"].dtype == memory["changes"].dtype == kind
     numbers = {"H_diag", "func_evals", "n_iter", "t", "prev_loss"}
     large = {name for name, shape in shapes.items() if shape == flat}

@@ -25,6 +25,11 @@ def at_size(picture: Picture, size: Size, device: torch.device) -> Tensor:
     return (resized if resized is batch else resized.clamp_(0, 1)).to(device)
 
 
+def brightness(picture: Picture | None, device: torch.device) -> Tensor | None:
+    """How bright a picture is, as a map of weights."""
+    return None if picture is None else picture.batch.mean(1, keepdim=True).to(device)
+
+
 def first_picture(settings: Settings, inputs: Inputs, size: Size, device: torch.device) -> Tensor:
     """What the first scale begins with: a given picture, the content, a style, or noise."""
     if inputs.initial is not None:

@@ -23,11 +23,18 @@ SHARE = 0.75
 SMALLEST = 256
 """Pixels of the long side below which passes are in float32."""
 
-TRIED: Mapping[str, str] = MappingProxyType({
-    "backbone": "swag/resnet", "weights": "pretrained", "style_loss": "bures",
-    "content_loss": "content", "smoothing": "none", "optimizer": "lbfgs",
-    "parametrisation": "pixels", "start": "content",
-})  # fmt: skip
+TRIED: Mapping[str, str] = MappingProxyType(
+    {
+        "backbone": "swag/resnet",
+        "weights": "pretrained",
+        "style_loss": "bures",
+        "content_loss": "content",
+        "smoothing": "none",
+        "optimizer": "lbfgs",
+        "parametrisation": "pixels",
+        "start": "content",
+    }
+)
 """Settings under which `auto` may be bfloat16, as results were compared there: docs/performance.md.
 
 A softmax at a low temperature makes much of a small error, torch's L-BFGS tests its steps against

@@ -130,8 +130,9 @@ class Recorded:
         names = self.made.inputs.keys() | inputs.keys()
         missing = sorted(names - inputs.keys())
         added = sorted(names - self.made.inputs.keys())
-        changed = sorted(n for n in names.difference(missing, added)
-                         if inputs[n] != self.made.inputs[n])  # fmt: skip
+        changed = sorted(
+            n for n in names.difference(missing, added) if inputs[n] != self.made.inputs[n]
+        )
         said = [
             f"{word} {', '.join(found)}"
             for word, found in (("without", missing), ("with another", changed), ("with", added))

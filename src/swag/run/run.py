@@ -12,7 +12,7 @@ from swag import parametrisation
 from swag.backbones import Backbone, weights
 from swag.config import Settings
 from swag.errors import OptimizationError
-from swag.image import Picture, resize
+from swag.image import resize
 from swag.jitter import Jittered
 from swag.optimize import Loss, Method, State, Step, optimize, shown
 from swag.parametrisation import Parametrisation
@@ -20,7 +20,7 @@ from swag.precision import Precision
 from swag.run.inputs import Inputs
 from swag.run.memory import Memory
 from swag.run.pause import Paused
-from swag.run.pictures import Size, at_size, first_picture, size_of
+from swag.run.pictures import Size, at_size, brightness, first_picture, size_of
 from swag.run.precision import Part, after, parts_of
 from swag.run.recolour import Finish
 from swag.run.record import Identity, Task
@@ -67,21 +67,28 @@ class Run:
                 before = size_of(self.inputs.canvas, self.scales[number - 1].size)
                 state = self._enlarged(state, before, size, method)
             going_on = paused if number == first else None
-            for update in self._steps(number, size, state, method, began, going_on):
+            for update in self._steps(number, size, state, method, began=began, paused=going_on):
                 state = update.state
                 yield update
 
     def _steps(
-        self, number: int, size: Size, state: State, method: Method, began: float,
+        self,
+        number: int,
+        size: Size,
+        state: State,
+        method: Method,
+        began: float,
         paused: Paused | None,
-    ) -> Iterator[Update]:  # fmt: skip
+    ) -> Iterator[Update]:
         """The steps of a scale, part by part; where memory runs out they go on, in tiles."""
         start, looks = (None, 0) if paused is None else (paused.start, paused.standing.looks)
         parts = [part for part in self._parts(number) if state.step <= part.end]
         while parts:
             end, precision = parts[0]
             try:
-                problem = self._problem(number, size, state, start, looks, precision)
+                problem = self._problem(
+                    number, size, state, start, looks=looks, precision=precision
+                )
                 if paused is not None:
                     yield self._kept(problem, state, paused)
                     paused = None
@@ -136,12 +143,23 @@ class Run:
     def identity(self) -> Identity:
         """What makes this run what it is."""
         hashes = self.inputs.hashes
-        return Identity(self.task, self.settings, hashes, self.network, self.precision)
+        return Identity(
+            task=self.task,
+            settings=self.settings,
+            inputs=hashes,
+            network=self.network,
+            precision=self.precision,
+        )
 
     def _problem(
-        self, number: int, size: Size, state: State, start: Tensor | None, looks: int,
+        self,
+        number: int,
+        size: Size,
+        state: State,
+        start: Tensor | None,
+        looks: int,
         precision: Precision,
-    ) -> ScaleProblem:  # fmt: skip
+    ) -> ScaleProblem:
         """What is minimised at a scale; `start` and `looks` where it has begun before."""
         if start is None:
             start = self.form.decode(state.image, size)
@@ -232,11 +250,11 @@ class Run:
         photo = None if self.inputs.photo is None else at_size(self.inputs.photo, size, self.device)
         styles = self._styles(long_side)
         other = start if photo is None else photo
-        terms = style_terms(self.settings, self.network, styles, self._places, other)
+        terms = style_terms(self.settings, self.network, styles, self._places, other=other)
         if photo is not None and self.task != "texture":
             against = resize(styles[0], size) if styles else start
-            where = self._map(self.inputs.content_map)
-            terms += content_terms(self.settings, self.network, photo, against, where)
+            where = brightness(self.inputs.content_map, self.device)
+            terms += content_terms(self.settings, self.network, photo, against, where=where)
         return self.memory.objective(
             [term for term in terms if term.weight > 0],
             start=start,
@@ -261,12 +279,6 @@ class Run:
             None if mask is None else mask.batch.to(self.device),
             [mask.batch.to(self.device) for mask in self.inputs.style_masks],
         )
-
-    def _map(self, picture: Picture | None) -> Tensor | None:
-        """How bright a picture is, as a map of weights."""
-        if picture is None:
-            return None
-        return picture.batch.mean(1, keepdim=True).to(self.device)
 
     @property
     def _relative(self) -> bool:

@@ -89,27 +89,53 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
     if task != "stylize" and "start" not in overrides:
         chosen = chosen.model_copy(update={"start": "noise"})
     inputs = read_inputs(
-        chosen, task, content, style,
-        initial=initial, content_mask=content_mask, style_mask=style_mask, content_map=content_map,
-    )  # fmt: skip
+        chosen,
+        task,
+        content,
+        style,
+        initial=initial,
+        content_mask=content_mask,
+        style_mask=style_mask,
+        content_map=content_map,
+    )
     _check_jitter(chosen)
     if earlier is not None:
         earlier.check_same(task, chosen, inputs.hashes)
-    inputs, last = recoloured(chosen, inputs)
-    device = device_of(chosen.device)
-    network = _network(chosen, inputs) if given is None else given
-    backbones.check_finite(network)
-    network.to(device)
-    fallbacks = [] if paused is None else list(paused.standing.fallbacks)
-    was = None if earlier is None else earlier.precision
-    precision = precision_of(chosen, device, fallbacks, was=was)
-    run = Run(chosen, task, network, inputs, device, last, fallbacks, precision)
+    run = _run(chosen, task, inputs, network=given, earlier=earlier)
     run.check()
     if earlier is not None:
         earlier.check_network(run.identity)
     if paused is not None:
         run.check_paused(paused)
     return run.updates(paused)
+
+
+def _run(
+    chosen: Settings,
+    task: Task,
+    inputs: Inputs,
+    *,
+    network: backbones.Backbone | None,
+    earlier: Paused | Recorded | None,
+) -> Run:
+    """The run of these inputs on its device; `earlier` is what it goes on from, or repeats."""
+    inputs, finish = recoloured(chosen, inputs)
+    device = device_of(chosen.device)
+    network = _network(chosen, inputs) if network is None else network
+    backbones.check_finite(network)
+    network.to(device)
+    fallbacks = list(earlier.standing.fallbacks) if isinstance(earlier, Paused) else []
+    was = None if earlier is None else earlier.precision
+    return Run(
+        settings=chosen,
+        task=task,
+        network=network,
+        inputs=inputs,
+        device=device,
+        finish=finish,
+        fallbacks=fallbacks,
+        precision=precision_of(chosen, device, fallbacks, was=was),
+    )
 
 
 def _check_jitter(chosen: Settings) -> None:

@@ -46,7 +46,13 @@ def places_of(
     sizes = [float(region.where.mean()) * shares[region.style] for region in found]
     radius = settings.feather * max(content_mask.shape[2:]) / settings.size
     return [
-        Place(region.name, region.style, size / sum(sizes), where, region.style_where)
+        Place(
+            name=region.name,
+            style=region.style,
+            share=size / sum(sizes),
+            where=where,
+            style_where=region.style_where,
+        )
         for region, size in zip(found, sizes, strict=True)
         if size > 0
         for where in [soften(region.where, radius)]
@@ -67,19 +73,19 @@ def style_terms(
         losses.append((get_loss("palette"), settings.palette, "palette"))
     return [
         Term(
-            role if len(places) == 1 else f"{role} {place.name}",
-            loss,
-            _layers(loss, settings.style_layers, network.style_layers),
-            _turned(styles[place.style], settings.style_rotations),
-            parse_smoothing(settings.smoothing),
-            loss_weight * place.share,
-            settings.normalisation,
-            other,
-            place.where,
-            None
+            name=role if len(places) == 1 else f"{role} {place.name}",
+            loss=loss,
+            layers=_layers(loss, settings.style_layers, network.style_layers),
+            target=_turned(styles[place.style], settings.style_rotations),
+            smoothing=parse_smoothing(settings.smoothing),
+            weight=loss_weight * place.share,
+            normalisation=settings.normalisation,
+            other=other,
+            where=place.where,
+            target_where=None
             if place.style_where is None
             else _turned(place.style_where, settings.style_rotations),
-            settings.matched,
+            matched=settings.matched,
         )
         for loss, loss_weight, role in losses
         for place in places
@@ -100,17 +106,17 @@ def content_terms(
     normalisation = "span" if normalisation == "initial" else normalisation
     return [
         Term(
-            name,
-            loss,
-            _layers(loss, settings.content_layers, network.content_layers),
-            photo,
-            parse_smoothing(smoothing),
-            loss_weight,
-            normalisation,
-            other,
-            where,
-            where,
-            settings.matched,
+            name=name,
+            loss=loss,
+            layers=_layers(loss, settings.content_layers, network.content_layers),
+            target=photo,
+            smoothing=parse_smoothing(smoothing),
+            weight=loss_weight,
+            normalisation=normalisation,
+            other=other,
+            where=where,
+            target_where=where,
+            matched=settings.matched,
         )
         for loss, loss_weight, name in losses
     ]

@@ -110,11 +110,21 @@ class Update:
         made = None
         if self.identity is not None:
             made = Made.of(
-                self.identity, step=self.index + 1, finished=finished, losses=self.losses,
+                self.identity,
+                step=self.index + 1,
+                finished=finished,
+                losses=self.losses,
                 fallbacks=fallbacks,
-            )  # fmt: skip
+            )
         image = self.image if finished else self.best
-        return Result(image, self.losses, self.settings, trace, made, fallbacks)
+        return Result(
+            image=image,
+            losses=self.losses,
+            settings=self.settings,
+            trace=trace,
+            made=made,
+            fallbacks=fallbacks,
+        )
 
 
 @dataclass(frozen=True)

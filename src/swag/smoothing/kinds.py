@@ -82,7 +82,14 @@ def _plain(
     reference: str,
     smooth: Callable[[FeatureMap, float], FeatureMap],
 ) -> Kind:
-    return Kind(name, formula, parameter, reference, smooth, lambda shape: 1.0)
+    return Kind(
+        name=name,
+        formula=formula,
+        parameter=parameter,
+        reference=reference,
+        smooth=smooth,
+        unit=lambda shape: 1.0,
+    )
 
 
 def _reciprocal_of_deviation(features: FeatureMap) -> float:
@@ -90,7 +97,13 @@ def _reciprocal_of_deviation(features: FeatureMap) -> float:
 
 
 _ALL = (
-    _plain("none", "F", None, "Gatys, Ecker and Bethge, CVPR 2016", lambda f, _: functions.none(f)),
+    _plain(
+        "none",
+        "F",
+        None,
+        "Gatys, Ecker and Bethge, CVPR 2016",
+        smooth=lambda f, _: functions.none(f),
+    ),
     _softmax("softmax", "layer", "exp(F_ik / T) / sum_mn exp(F_mn / T)", f"{PAPER}, with T = 1"),
     _softmax(
         "channel-softmax",
@@ -114,14 +127,14 @@ _ALL = (
             _reciprocal_of_deviation,
         ),
         f"{PAPER}: released script",
-        functions.scale,
+        smooth=functions.scale,
     ),
     _plain(
         "power",
         "sign(F) |F|^p",
         Parameter("exponent", 0.5, "p; below 1 smooths, above 1 sharpens"),
         "none; the square root as in signed square-root pooling, Lin et al., ICCV 2015",
-        functions.power,
+        smooth=functions.power,
     ),
     _plain(
         "log",
@@ -133,7 +146,7 @@ _ALL = (
             automatic.deviation,
         ),
         "none; logarithmic compression",
-        functions.log,
+        smooth=functions.log,
     ),
     _plain(
         "tanh",
@@ -145,7 +158,7 @@ _ALL = (
             automatic.deviation,
         ),
         "none; a soft clip",
-        functions.tanh,
+        smooth=functions.tanh,
     ),
 )
 

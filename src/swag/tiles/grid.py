@@ -58,7 +58,7 @@ def _spans(reach: Reach, axis: int, length: int, side: int) -> list[Span]:
     count = max(1, round(length / max(side, step)))
     cuts = [length * i // count // step * step for i in range(count)]
     cuts = [*dict.fromkeys(cuts), length]
-    return [_span(sides, step, halo, length, pair) for pair in pairwise(cuts)]
+    return [_span(sides, step, halo, length, tile=pair) for pair in pairwise(cuts)]
 
 
 def _span(

@@ -88,8 +88,8 @@ def _sides(extract: Extract, layers: Sequence[str], like: Tensor, *, axis: int) 
     found: dict[str, Side] = {}
     for length in LENGTHS:
         half = length // 2
-        late = _spoilt(extract, layers, like, axis, length, slice(half, None))
-        early = _spoilt(extract, layers, like, axis, length, slice(0, half))
+        late = _spoilt(extract, layers, like, axis, length=length, where=slice(half, None))
+        early = _spoilt(extract, layers, like, axis, length=length, where=slice(0, half))
         for layer, stride in strides.items():
             first, last = int(late[layer].nonzero()[0]), int(early[layer].nonzero()[-1])
             if first > 0 and last + 1 < len(early[layer]):
@@ -103,7 +103,8 @@ def _sides(extract: Extract, layers: Sequence[str], like: Tensor, *, axis: int) 
 def _strides(extract: Extract, layers: Sequence[str], like: Tensor, axis: int) -> dict[str, int]:
     """Pixels to a position: from how much longer maps are for a picture of 256 pixels more."""
     short, long = (
-        _spoilt(extract, layers, like, axis, length, slice(0, 0)) for length in LENGTHS[:2]
+        _spoilt(extract, layers, like, axis, length=length, where=slice(0, 0))
+        for length in LENGTHS[:2]
     )
     grown = {layer: len(long[layer]) - len(short[layer]) for layer in layers}
     for layer, positions in grown.items():

@@ -107,9 +107,8 @@ def train(
     model = _initialised(architecture, sources, recipe).to(device)
     model = model.to(memory_format=torch.channels_last)
     optimizer = _optimizer(model, recipe)
-    first, earlier = _begun(
-        model, optimizer, recipe, out, start, batch_of(recipe, sources, 0, steps)
-    )
+    batch = batch_of(recipe, sources, 0, steps)
+    first, earlier = _begun(model, optimizer, recipe, out, start=start, batch=batch)
     shown, since = 0, time.perf_counter()
     coming = batches(recipe, sources, first, steps, workers=_workers(device))
     for done, batch in enumerate(coming, start=first + 1):
@@ -123,7 +122,16 @@ def train(
             due = done % cadence.measure == 0 or done == steps
             top1 = accuracy(model, validation) if due and validation is not None else None
             size = batch[0].shape[-1]
-            yield _logged(out, Progress(done, steps, size, loss.item(), rate, speed, top1))
+            progress = Progress(
+                step=done,
+                steps=steps,
+                size=size,
+                loss=loss.item(),
+                rate=rate,
+                pictures_per_second=speed,
+                top1=top1,
+            )
+            yield _logged(out, progress)
 
 
 def _workers(device: str) -> int:
@@ -163,7 +171,7 @@ def _begun(
     """The first step to take and the trainings before this one, with the weights in place."""
     if out.exists():
         state = checkpoint.load(out)
-        checkpoint.restore(state, out, model, optimizer, recipe)
+        checkpoint.restore(state, out, model, optimizer, recipe=recipe)
         return int(state["step"]), state.get("earlier", [])
     if start is None:
         return 0, []

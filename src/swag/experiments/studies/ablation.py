@@ -99,22 +99,25 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             words(main, "Removing the shortcuts helps", "Removing the shortcuts hurts")
             + f" The change that helps most is: {best}.",
             "see the p of each row",
-            rows_of(runs, components),
-            effects(runs, components),
+            table=rows_of(runs, components),
+            figure=effects(runs, components),
         ),
         Section(
             "Shortcuts, by depth and by training",
             "Without shortcuts quality is better, the more so the deeper the network.",
-            words(deep, "In the deep random pair removing them helps",
-                  "In the deep random pair removing them hurts"),
+            words(
+                deep,
+                "In the deep random pair removing them helps",
+                "In the deep random pair removing them hurts",
+            ),
             "see the p of each row",
-            rows_of(runs, shortcuts),
-            effects(runs, shortcuts),
+            table=rows_of(runs, shortcuts),
+            figure=effects(runs, shortcuts),
             note="Trained pairs saw the same pictures, but not for equally many passes.",
         ),
         *_alike(plan, runs),
         *_seen(plan, runs, shortcuts),
-    ]  # fmt: skip
+    ]
 
 
 def _alike(plan: Plan, runs: list[Run]) -> list[Section]:
@@ -138,15 +141,22 @@ def _alike(plan: Plan, runs: list[Run]) -> list[Section]:
         Section(
             "One component at a time, trained alike",
             "Removing the shortcuts helps trained networks, too.",
-            words(without, "Without shortcuts a network trained as long is better",
-                  "Without shortcuts a network trained as long is worse")
-            + " " + words(under_one, "Under one weight it is better",
-                          "Under one weight it is worse")
-            + " " + words(alike, "Against shortcuts that learnt as little it is better",
-                          "Against shortcuts that learnt as little it is worse"),
+            words(
+                without,
+                "Without shortcuts a network trained as long is better",
+                "Without shortcuts a network trained as long is worse",
+            )
+            + " "
+            + words(under_one, "Under one weight it is better", "Under one weight it is worse")
+            + " "
+            + words(
+                alike,
+                "Against shortcuts that learnt as little it is better",
+                "Against shortcuts that learnt as little it is worse",
+            ),
             "see the p of each row",
-            rows,
-            effects(runs, [*pairs, *weighed]),
+            table=rows,
+            figure=effects(runs, [*pairs, *weighed]),
             note=f"Each saw the same pictures in the same order for as many steps. Top-1 of {base} "
             f"is {_percent(known.get(base))}; a change that learns less differs in that, too, "
             "as the one that was stopped at a third does.",
@@ -158,7 +168,7 @@ def _alike(plan: Plan, runs: list[Run]) -> list[Section]:
             "by eye",
             figure=sheet(plan, runs, [base, *(network.name for network in others)]),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _percent(share: float | None) -> str:
@@ -173,9 +183,19 @@ def _seen(plan: Plan, runs: list[Run], shortcuts: list[tuple[str, str]]) -> list
             "The picture without shortcuts is the better one.",
             "Pictures at the middle strength.",
             "by eye",
-            figure=sheet(plan, runs, [BASE, "no shortcuts", "bottlenecks", "max pooling",
-                                      "r-vgg, one weight", *reversed(DEEP_PAIR),
-                                      *reversed(LARGE_PAIR)]),
+            figure=sheet(
+                plan,
+                runs,
+                [
+                    BASE,
+                    "no shortcuts",
+                    "bottlenecks",
+                    "max pooling",
+                    "r-vgg, one weight",
+                    *reversed(DEEP_PAIR),
+                    *reversed(LARGE_PAIR),
+                ],
+            ),
         ),
         Section(
             "Fronts of the pairs",
@@ -186,7 +206,7 @@ def _seen(plan: Plan, runs: list[Run], shortcuts: list[tuple[str, str]]) -> list
                 front_panels(runs, {f"{b}": (a, b) for a, b in shortcuts}) or {"": {}}
             ),
         ),
-    ]  # fmt: skip
+    ]
 
 
 STUDY = Study(
@@ -194,5 +214,5 @@ STUDY = Study(
     "2. Which component makes a residual network poor",
     "Shortcuts, blocks, stem, pooling, batch norm, depth and width, changed one at a time.",
     jobs,
-    sections,
+    sections=sections,
 )

@@ -42,7 +42,7 @@ def _section(plan: Plan, found: str, table: Sequence[Row]) -> Section:
         "SWAG lowers it.",
         found,
         "each variant has one number, without an interval; p is that of the differences",
-        table,
+        table=table,
         note=f"Pictures at strength {plan.middle:g}, the same units with and without SWAG, against "
         "the style pictures of those units. The FID of few pictures is larger than that of many: "
         "only rows of equal number can be compared, and none with published ones.",
@@ -51,9 +51,12 @@ def _section(plan: Plan, found: str, table: Sequence[Row]) -> Section:
 
 def _row(variant: str, measured: ArtFID) -> Row:
     return {
-        "variant": variant, "pictures": measured.pictures, "LPIPS": measured.lpips,
-        "FID": measured.fid, "ArtFID": measured.value,
-    }  # fmt: skip
+        "variant": variant,
+        "pictures": measured.pictures,
+        "LPIPS": measured.lpips,
+        "FID": measured.fid,
+        "ArtFID": measured.value,
+    }
 
 
 def _measured(plan: Plan, runs: Sequence[Run], pair: Pair) -> tuple[ArtFID, ArtFID] | None:

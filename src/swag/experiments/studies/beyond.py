@@ -22,6 +22,6 @@ STUDY = Study(
     "8. What the poster leaves open",
     "Shape or scale? Which layers? Which temperature? A better remedy? Only late? To the letter?",
     jobs,
-    sections,
+    sections=sections,
     poster=False,
 )

@@ -30,12 +30,11 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
         Section(
             "Originals against degraded pictures",
             "A judge ranks a result with noise, blur or shifted colours below the result itself.",
-            f"Right in {right} of {count} cases."
-            if count else "There are no runs.",
+            f"Right in {right} of {count} cases." if count else "There are no runs.",
             "counted",
-            table,
+            table=table,
         )
-    ]  # fmt: skip
+    ]
 
 
 STUDY = Study(
@@ -43,5 +42,5 @@ STUDY = Study(
     "Are the judges worth their name?",
     "Do networks that were not optimised prefer a picture to its degraded versions?",
     jobs,
-    sections,
+    sections=sections,
 )

@@ -35,10 +35,13 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     pairs = [(label(n.name, name), n.name) for n in NETWORKS for name in LAYERS]
     pairs += [(smoothed(n), n.name) for n in NETWORKS]
     told = [
-        words(pooled(runs, [(label(n.name, name), n.name) for n in NETWORKS]),
-              f"Smoothing {name} alone helps", f"Smoothing {name} alone hurts")
+        words(
+            pooled(runs, [(label(n.name, name), n.name) for n in NETWORKS]),
+            f"Smoothing {name} alone helps",
+            f"Smoothing {name} alone hurts",
+        )
         for name in LAYERS
-    ]  # fmt: skip
+    ]
     return [
         Section(
             "(d) Which layers to smooth",
@@ -46,7 +49,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             "the deeper layers only.",
             " ".join(told),
             "see the p of each row",
-            rows_of(runs, pairs),
-            effects(runs, pairs),
+            table=rows_of(runs, pairs),
+            figure=effects(runs, pairs),
         )
     ]

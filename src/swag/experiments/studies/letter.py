@@ -20,9 +20,18 @@ from swag.experiments.study import Plan, Row, Section
 
 LETTERS = ("paper", "released-code")
 TAKEN = (
-    "method", "style_loss", "normalisation", "smoothing", "optimizer", "scales", "pixel_range",
-    "total_variation", "content_weight", "style_weight", "square",
-)  # fmt: skip
+    "method",
+    "style_loss",
+    "normalisation",
+    "smoothing",
+    "optimizer",
+    "scales",
+    "pixel_range",
+    "total_variation",
+    "content_weight",
+    "style_weight",
+    "square",
+)
 """What is taken of a preset: all but the network, the size and the number of steps."""
 
 
@@ -50,18 +59,22 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     """Where both end, and how far above the front without smoothing that is."""
     found = {name: _above(runs, to_the_letter(name)) for name in LETTERS}
     told = [
-        words(found[name], f"At its own content error `{name}` is better than no smoothing",
-              f"At its own content error `{name}` is worse than no smoothing")
-        for name in LETTERS if of_variant(runs, to_the_letter(name))
-    ]  # fmt: skip
+        words(
+            found[name],
+            f"At its own content error `{name}` is better than no smoothing",
+            f"At its own content error `{name}` is worse than no smoothing",
+        )
+        for name in LETTERS
+        if of_variant(runs, to_the_letter(name))
+    ]
     return [
         Section(
             "(f) To the letter",
             "The poster: its formula mends ResNet. The script is taken for that formula.",
             " ".join(told),
             "see the p of each row",
-            [row for name in LETTERS for row in _row(runs, name, found[name])],
-            sheet(plan, runs, [to_the_letter(name) for name in LETTERS]),
+            table=[row for name in LETTERS for row in _row(runs, name, found[name])],
+            figure=sheet(plan, runs, [to_the_letter(name) for name in LETTERS]),
             note="torch's L-BFGS without a line search, one scale, style 1e17 against content 1; "
             f"against each layer in its own span, as many steps ({LONGER} times the usual).",
         )

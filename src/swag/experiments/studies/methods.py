@@ -17,8 +17,15 @@ from swag.experiments.study import SMOOTHED, Plan, Row, Section, Study
 ADAM = 3
 """How many steps of Adam stand for one of L-BFGS, which costs as much."""
 
-PARTS = ("style_loss", "content_loss", "palette", "parametrisation", "optimizer", "rate",
-         "style_rotations")  # fmt: skip
+PARTS = (
+    "style_loss",
+    "content_loss",
+    "palette",
+    "parametrisation",
+    "optimizer",
+    "rate",
+    "style_rotations",
+)
 """The settings that make a method what it is."""
 
 TASKS = {"texture": "sliced", "reconstruct": "content"}
@@ -70,31 +77,34 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
         Section(
             "With and without SWAG under every method",
             "SWAG improves several methods, not only that of Gatys et al.",
-            words(all_of_them, "Pooled over the methods SWAG helps",
-                  "Pooled over the methods SWAG hurts"),
+            words(
+                all_of_them,
+                "Pooled over the methods SWAG helps",
+                "Pooled over the methods SWAG hurts",
+            ),
             "see the p of each row",
-            rows_of(runs, pairs),
-            effects(runs, pairs),
+            table=rows_of(runs, pairs),
+            figure=effects(runs, pairs),
         ),
         Section(
             "Methods against Gatys'",
             "Nothing: the poster does not compare methods.",
             "The gap of each method to Gram matrices without smoothing.",
             "see the p of each row; the judge's distance is of the form of `sliced`",
-            rows_of(runs, against),
-            effects(runs, against),
+            table=rows_of(runs, against),
+            figure=effects(runs, against),
         ),
         Section(
             "Textures and reconstructions",
             "Smoothing also improves textures and reconstructions of content.",
             "The difference in the error, with SWAG less without.",
             "see the p of each row",
-            single,
-            sheet(plan, runs, [v for task in TASKS for v in (task, smoothed(task))]),
+            table=single,
+            figure=sheet(plan, runs, [v for task in TASKS for v in (task, smoothed(task))]),
         ),
         *_seen(plan, runs),
         *art.sections(plan, runs, pairs),
-    ]  # fmt: skip
+    ]
 
 
 def _seen(plan: Plan, runs: list[Run]) -> list[Section]:
@@ -117,7 +127,7 @@ def _seen(plan: Plan, runs: list[Run]) -> list[Section]:
                 front_panels(runs, {name: (name, smoothed(name)) for name in names()}) or {"": {}}
             ),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _task_row(runs: list[Run], task: str) -> Row | None:
@@ -131,10 +141,16 @@ def _task_row(runs: list[Run], task: str) -> Row | None:
     if found is None:
         return None
     return {
-        "task": task, "error": TASKS[task], "without": sum(errors[1].values()) / len(errors[1]),
-        "difference": found.mean, "low": found.low, "high": found.high, "p": found.p,
-        "better in": f"{found.below} of {found.count}", "sure": found.certainty,
-    }  # fmt: skip
+        "task": task,
+        "error": TASKS[task],
+        "without": sum(errors[1].values()) / len(errors[1]),
+        "difference": found.mean,
+        "low": found.low,
+        "high": found.high,
+        "p": found.p,
+        "better in": f"{found.below} of {found.count}",
+        "sure": found.certainty,
+    }
 
 
 STUDY = Study(
@@ -142,5 +158,5 @@ STUDY = Study(
     "7. SWAG under every method",
     "Does smoothing help other losses, textures and reconstructions?",
     jobs,
-    sections,
+    sections=sections,
 )

@@ -57,17 +57,26 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     shown = [name for name in names if name.startswith("r-")]
     panels = {name: (name, smoothed(name)) for name in names}
     return [
-        _section(runs, "With and without SWAG", pairs,
-                 "The error of each layer is measured in its own span, which balances layers."),
-        _section(runs, "The same under one weight", weighed,
-                 "The poster's setting: one common weight of all layers."),
+        _section(
+            runs,
+            "With and without SWAG",
+            pairs,
+            "The error of each layer is measured in its own span, which balances layers.",
+        ),
+        _section(
+            runs,
+            "The same under one weight",
+            weighed,
+            "The poster's setting: one common weight of all layers.",
+        ),
         Section(
             "Pictures",
             "With SWAG the picture is the better one.",
             "Pictures at the middle strength.",
             "by eye",
-            figure=sheet(plan, runs, [v for name in (*names[:2], *shown)
-                                      for v in (name, smoothed(name))]),
+            figure=sheet(
+                plan, runs, [v for name in (*names[:2], *shown) for v in (name, smoothed(name))]
+            ),
         ),
         Section(
             "Fronts",
@@ -77,7 +86,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             figure=figures.fronts(front_panels(runs, panels) or {"": {}}),
         ),
         *art.sections(plan, runs, [*pairs, *weighed]),
-    ]  # fmt: skip
+    ]
 
 
 def _section(runs: list[Run], title: str, pairs: list[tuple[str, str]], note: str) -> Section:
@@ -87,15 +96,22 @@ def _section(runs: list[Run], title: str, pairs: list[tuple[str, str]], note: st
     return Section(
         title,
         "SWAG improves every network that is no VGG.",
-        words(learnt, "Pooled over the trained networks SWAG helps",
-              "Pooled over the trained networks SWAG hurts")
-        + " " + words(drawn, "Pooled over the random networks SWAG helps",
-                      "Pooled over the random networks SWAG hurts"),
+        words(
+            learnt,
+            "Pooled over the trained networks SWAG helps",
+            "Pooled over the trained networks SWAG hurts",
+        )
+        + " "
+        + words(
+            drawn,
+            "Pooled over the random networks SWAG helps",
+            "Pooled over the random networks SWAG hurts",
+        ),
         "see the p of each row; a few units alone can show nothing",
-        rows_of(runs, pairs),
-        effects(runs, pairs),
+        table=rows_of(runs, pairs),
+        figure=effects(runs, pairs),
         note=note,
-    )  # fmt: skip
+    )
 
 
 STUDY = Study(
@@ -103,5 +119,5 @@ STUDY = Study(
     "6. SWAG on networks that are no VGG",
     "Does smoothing help the networks of the poster, and others?",
     jobs,
-    sections,
+    sections=sections,
 )

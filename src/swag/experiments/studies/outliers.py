@@ -50,8 +50,9 @@ def averaged(runs: list[Run]) -> list[Row]:
                 values[run.job.variant, row["smoothing"]].append(row)
     numbers = [
         f"{kind} {fraction:.1%}".replace(".0%", "%")
-        for fraction in FRACTIONS for kind in ("loss", "gram", "gradient")
-    ]  # fmt: skip
+        for fraction in FRACTIONS
+        for kind in ("loss", "gram", "gradient")
+    ]
     return [
         {"network": network, "smoothing": smoothing}
         | {name: fmean(row[name] for row in rows) for name in numbers}
@@ -63,12 +64,13 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     """Shares before and after smoothing; robust errors against squares and against SWAG."""
     rows = averaged(runs)
     pairs = [
-        pair for network in STYLISED
+        pair
+        for network in STYLISED
         for pair in [
             *((robust(network, penalty), network.name) for penalty in PENALTIES),
             (smoothed(network), network.name),
         ]
-    ]  # fmt: skip
+    ]
     robustly = {p: pooled(runs, [(robust(n, p), n.name) for n in STYLISED]) for p in PENALTIES}
     first = P_RESNET.name
     return [
@@ -78,29 +80,32 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             "it.",
             _told(rows),
             "measured; the mean over layers and style pictures",
-            rows,
-            figures.curves(_lines(rows) or {"": {}}, x="largest entries", y="share"),
+            table=rows,
+            figure=figures.curves(_lines(rows) or {"": {}}, x="largest entries", y="share"),
             note="At the photo. `loss`: the largest differences; `gram`: the entries largest in "
             "either matrix; `gradient`: what of the gradient comes through these.",
         ),
         Section(
             "L1, Huber and Charbonnier instead of squares",
             "If outliers are the trouble, an error that forgives them should help as SWAG does.",
-            " ".join(words(c, f"{p} is better than squares", f"{p} is worse than squares")
-                     for p, c in robustly.items()),
+            " ".join(
+                words(c, f"{p} is better than squares", f"{p} is worse than squares")
+                for p, c in robustly.items()
+            ),
             "see the p of each row",
-            rows_of(runs, pairs),
-            effects(runs, pairs),
+            table=rows_of(runs, pairs),
+            figure=effects(runs, pairs),
         ),
         Section(
             "Pictures",
             "With robust errors more of the style's patterns appear.",
             "Pictures at the middle strength.",
             "by eye",
-            figure=sheet(plan, runs, [first, *(robust(P_RESNET, p) for p in PENALTIES),
-                                      smoothed(first)]),
+            figure=sheet(
+                plan, runs, [first, *(robust(P_RESNET, p) for p in PENALTIES), smoothed(first)]
+            ),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _lines(rows: list[Row]) -> dict[str, dict[str, figures.Curve]]:
@@ -132,5 +137,5 @@ STUDY = Study(
     "5. The sensitivity of squares to outliers",
     "How much of the style loss and its gradient do the largest Gram entries hold?",
     jobs,
-    sections,
+    sections=sections,
 )

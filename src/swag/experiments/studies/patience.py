@@ -28,18 +28,19 @@ def jobs(plan: Plan) -> list[Job]:
         for name in CHOSEN[2:] if plan.quick else CHOSEN:
             settings, options = VARIANTS[name]
             made += plan.front(
-                patient(label(network, name)), network, {**settings, **longer},
-                units=plan.half, **options,
-            )  # fmt: skip
+                patient(label(network, name)),
+                network,
+                {**settings, **longer},
+                units=plan.half,
+                **options,
+            )
     return made
 
 
 def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     """The gaps of study 8a again, and what the steps alone gain."""
     networks = there(P_RESNET, P_DEEP)
-    pairs = [
-        (patient(label(n, a)), patient(label(n, b))) for n in networks for a, b in AGAINST
-    ]  # fmt: skip
+    pairs = [(patient(label(n, a)), patient(label(n, b))) for n in networks for a, b in AGAINST]
     more = [(patient(label(n, name)), label(n, name)) for n in networks for name in CHOSEN]
     smooth = pooled(runs, [pair for pair in pairs if pair[0].count("SWAG")])
     spans = pooled(runs, [pair for pair in pairs if not pair[0].count("SWAG")])
@@ -48,12 +49,19 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             "(e) Patience",
             "Nothing on the poster. A softmax makes a badly conditioned loss, so its pictures may "
             "only be late.",
-            words(smooth, f"With {LONGER} times the steps SWAG helps",
-                  f"With {LONGER} times the steps SWAG still hurts")
-            + " " + words(spans, "Layers in their own spans are still better than one weight",
-                          "Layers in their own spans are worse than one weight then"),
+            words(
+                smooth,
+                f"With {LONGER} times the steps SWAG helps",
+                f"With {LONGER} times the steps SWAG still hurts",
+            )
+            + " "
+            + words(
+                spans,
+                "Layers in their own spans are still better than one weight",
+                "Layers in their own spans are worse than one weight then",
+            ),
             "see the p of each row",
-            rows_of(runs, [*pairs, *more]),
-            effects(runs, pairs),
+            table=rows_of(runs, [*pairs, *more]),
+            figure=effects(runs, pairs),
         )
-    ]  # fmt: skip
+    ]

@@ -43,15 +43,18 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     pairs += [(f"{n.name}, {name}", n.name) for n in NETWORKS for name in found]
     pairs += [
         (f"{n.name}, {name} + SWAG", f"{n.name}, {name}")
-        for n in NETWORKS for name in ("Fourier, jitter", "W2")
-    ]  # fmt: skip
+        for n in NETWORKS
+        for name in ("Fourier, jitter", "W2")
+    ]
     pairs += [(f"{n.name}, Fourier, jitter", f"{n.name}, Adam") for n in NETWORKS]
     told = [
-        words(pooled(runs, [(f"{n.name}, {name}", n.name) for n in NETWORKS]),
-              f"{name} is better than Gram matrices by L-BFGS",
-              f"{name} is worse than Gram matrices by L-BFGS")
+        words(
+            pooled(runs, [(f"{n.name}, {name}", n.name) for n in NETWORKS]),
+            f"{name} is better than Gram matrices by L-BFGS",
+            f"{name} is worse than Gram matrices by L-BFGS",
+        )
         for name in ("Fourier, jitter", "Huber", "sliced", "W2")
-    ]  # fmt: skip
+    ]
     names = [f"{P_RESNET.name}, {name}" for name in found]
     return [
         Section(
@@ -60,8 +63,8 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             "need decorrelated pictures and random shifts; others change the loss.",
             " ".join(told),
             "see the p of each row; the judge's distance is of the form of `sliced`",
-            rows_of(runs, pairs),
-            effects(runs, pairs),
+            table=rows_of(runs, pairs),
+            figure=effects(runs, pairs),
         ),
         Section(
             "Pictures of the rivals",

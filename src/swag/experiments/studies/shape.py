@@ -43,8 +43,14 @@ NOTHING, BALANCED = "one weight, nothing", "balanced, nothing"
 SCRIPT = "one weight, script"
 """The authors' script: its loss, and the last two stages times 0.001."""
 
-CORE = (NOTHING, "one weight, SWAG", "one weight, only weights", "one weight, only shape",
-        BALANCED, "balanced, SWAG")  # fmt: skip
+CORE = (
+    NOTHING,
+    "one weight, SWAG",
+    "one weight, only weights",
+    "one weight, only shape",
+    BALANCED,
+    "balanced, SWAG",
+)
 PAIRS = (
     *((name, NOTHING) for name in (*VARIANTS, SCRIPT) if name[:3] == "one" and name != NOTHING),
     (BALANCED, NOTHING),
@@ -60,8 +66,12 @@ def networks(plan: Plan) -> dict[Network, tuple[str, ...]]:
     core = (*CORE, SCRIPT)
     some = (NOTHING, "one weight, SWAG", SCRIPT, BALANCED, "balanced, SWAG")
     scaled = (*core, "one weight, scaled alike", "one weight, SWAG at T = 1")
-    return {P_RESNET: everything, R_DEEP: scaled, **dict.fromkeys(there(P_DEEP), core),
-            R_RESNET50: some}  # fmt: skip
+    return {
+        P_RESNET: everything,
+        R_DEEP: scaled,
+        **dict.fromkeys(there(P_DEEP), core),
+        R_RESNET50: some,
+    }
 
 
 def label(network: Network, variant: str) -> str:
@@ -92,8 +102,8 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             "The poster explains its gain by shape: less peaky activations, more entropy.",
             " ".join(_told(runs, chosen)),
             "pooled over networks; see the p of each row",
-            rows_of(runs, pairs),
-            effects(runs, [p for p in pairs if p[0].startswith(("p-resnet:", "r-deep:"))]),
+            table=rows_of(runs, pairs),
+            figure=effects(runs, [p for p in pairs if p[0].startswith(("p-resnet:", "r-deep:"))]),
             note="`one weight`: one common weight of all layers. `matched=loss` is the variant "
             "`only shape`, and changes nothing where errors are measured in spans.",
         ),
@@ -117,18 +127,30 @@ def _told(runs: list[Run], chosen: list[Network]) -> list[str]:
         return pooled(runs, [(label(n, variant), label(n, baseline)) for n in chosen])
 
     return [
-        words(over("one weight, SWAG", NOTHING), "Under one weight SWAG helps",
-              "Under one weight SWAG hurts"),
-        words(over("one weight, only weights", NOTHING), "Its weights alone help",
-              "Its weights alone hurt"),
-        words(over("one weight, only shape", NOTHING), "Its shape alone helps",
-              "Its shape alone hurts"),
-        words(over(BALANCED, NOTHING),
-              "Measuring each layer in its own span, without any smoothing, helps",
-              "Measuring each layer in its own span, without any smoothing, hurts"),
-        words(over("balanced, SWAG", BALANCED), "With that, SWAG still helps",
-              "With that, SWAG hurts"),
-    ]  # fmt: skip
+        words(
+            over("one weight, SWAG", NOTHING),
+            "Under one weight SWAG helps",
+            "Under one weight SWAG hurts",
+        ),
+        words(
+            over("one weight, only weights", NOTHING),
+            "Its weights alone help",
+            "Its weights alone hurt",
+        ),
+        words(
+            over("one weight, only shape", NOTHING),
+            "Its shape alone helps",
+            "Its shape alone hurts",
+        ),
+        words(
+            over(BALANCED, NOTHING),
+            "Measuring each layer in its own span, without any smoothing, helps",
+            "Measuring each layer in its own span, without any smoothing, hurts",
+        ),
+        words(
+            over("balanced, SWAG", BALANCED), "With that, SWAG still helps", "With that, SWAG hurts"
+        ),
+    ]
 
 
 def late(network: Network) -> str:

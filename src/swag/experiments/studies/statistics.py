@@ -45,9 +45,10 @@ def networks(plan: Plan) -> list[Network]:
 def jobs(plan: Plan) -> list[Job]:
     """Each network on each style picture."""
     return [
-        job for network in networks(plan)
+        job
+        for network in networks(plan)
         for job in plan.measured("statistics", network.name, network)
-    ]  # fmt: skip
+    ]
 
 
 def averaged(runs: list[Run]) -> dict[str, list[Row]]:
@@ -81,16 +82,23 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
                 "not.",
                 _told(chosen),
                 "measured; the mean over the style pictures",
-                [row for rows in chosen.values() for row in rows],
-                figures.curves(
-                    {title: {name: (range(1, len(rows) + 1), [row[key] for row in rows])
-                             for name, rows in chosen.items()} for title, key in PANELS.items()},
-                    x="layer", columns=3, logarithmic=MAXIMA,
+                table=[row for rows in chosen.values() for row in rows],
+                figure=figures.curves(
+                    {
+                        title: {
+                            name: (range(1, len(rows) + 1), [row[key] for row in rows])
+                            for name, rows in chosen.items()
+                        }
+                        for title, key in PANELS.items()
+                    },
+                    x="layer",
+                    columns=3,
+                    logarithmic=MAXIMA,
                 ),
                 note="Entropies are in natural units over log n. F / sum F takes non-negative "
                 "activations; negative ones count as zero. softmax(F) takes all as they are.",
             )
-        )  # fmt: skip
+        )
     return made
 
 
@@ -116,5 +124,5 @@ STUDY = Study(
     "3. How peaky activations and Gram matrices are",
     "Maximum and entropy of activations and Gram matrices, layer by layer.",
     jobs,
-    sections,
+    sections=sections,
 )

@@ -42,9 +42,10 @@ def leaky(slope: float) -> str:
 def jobs(plan: Plan) -> list[Job]:
     """Fates of the largest entries, and fronts with leaky ReLUs in the poster's setting."""
     made = [
-        job for network in networks(plan)
+        job
+        for network in networks(plan)
         for job in plan.measured("suppression", network.name, network)
-    ]  # fmt: skip
+    ]
     made += plan.front(BASE, R_DEEP, weighed_by=COMMON)
     for slope in SLOPES:
         made += plan.front(leaky(slope), replace(R_DEEP, slope=slope), weighed_by=COMMON)
@@ -74,10 +75,11 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     panels = {
         column: {
             name: ([row["depth"] for row in rows], [row[column] for row in rows])
-            for name, rows in found.items() if rows[0][column] is not None
+            for name, rows in found.items()
+            if rows[0][column] is not None
         }
         for column in COLUMNS
-    }  # fmt: skip
+    }
     pairs = [(leaky(slope), BASE) for slope in SLOPES]
     return [
         Section(
@@ -86,20 +88,23 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             "residual. A plain block can.",
             _told(found),
             "measured; the mean over the style pictures",
-            [row for rows in found.values() for row in rows],
-            figures.curves({k: v for k, v in panels.items() if v} or {"": {}}, x="depth"),
+            table=[row for rows in found.values() for row in rows],
+            figure=figures.curves({k: v for k, v in panels.items() if v} or {"": {}}, x="depth"),
             note="`still largest` is 0.01 by chance. `kept` compares with the mean of the layer.",
         ),
         Section(
             "Leaky ReLUs",
             "The authors, asked by a reader, expected that a leaky ReLU might help, too.",
-            words(gap_of(runs, *pairs[0]), f"A slope of {SLOPES[0]} helps",
-                  f"A slope of {SLOPES[0]} hurts"),
+            words(
+                gap_of(runs, *pairs[0]),
+                f"A slope of {SLOPES[0]} helps",
+                f"A slope of {SLOPES[0]} hurts",
+            ),
             "see the p of each row",
-            rows_of(runs, pairs),
-            effects(runs, pairs),
+            table=rows_of(runs, pairs),
+            figure=effects(runs, pairs),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _unfolded(network: Network) -> Network:
@@ -132,5 +137,5 @@ STUDY = Study(
     "4. Why residual networks stay peaky",
     "How the largest entries fare through a block, with and without shortcuts; leaky ReLUs.",
     jobs,
-    sections,
+    sections=sections,
 )

@@ -65,19 +65,24 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
         lowest = min(known, key=lambda t: known[t])
         best.append(f"{network}: T = {lowest:g} sd ({found[lowest]})")
     pairs = [(label(n, t), n) for n in measured for t in TEMPERATURES]
-    table = [
-        {**row, **measured[row["against"]][t]}
-        for n in measured for t in TEMPERATURES
-        for row in rows_of(runs, [(label(n, t), n)])
-    ] if pairs else []  # fmt: skip
+    table = (
+        [
+            {**row, **measured[row["against"]][t]}
+            for n in measured
+            for t in TEMPERATURES
+            for row in rows_of(runs, [(label(n, t), n)])
+        ]
+        if pairs
+        else []
+    )
     return [
         Section(
             "(b) Temperature, entropy and quality",
             "More entropy makes better pictures, up to the point where nothing is left.",
             "The smallest gap to no smoothing is at: " + "; ".join(best) + ".",
             "see the p of each row; the best of several is flattered",
-            table,
-            figures.curves(dict(panels) or {"": {}}, columns=3),
+            table=table,
+            figure=figures.curves(dict(panels) or {"": {}}, columns=3),
             note="Temperatures are in standard deviations of each layer on the style picture; the "
             "entropy is that of softmax(F / T) over log n, the mean over layers and pictures.",
         )

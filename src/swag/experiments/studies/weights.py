@@ -54,13 +54,20 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             "Residual against plain, trained against random",
             "ResNet is worse than VGG, and by more when random.",
             seen
-            + words(learnt, "the trained residual network is better than the trained plain one",
-                    "the trained residual network is worse than the trained plain one")
-            + " " + words(drawn, "The random residual one is better than the random plain one",
-                          "The random residual one is worse than the random plain one"),
+            + words(
+                learnt,
+                "the trained residual network is better than the trained plain one",
+                "the trained residual network is worse than the trained plain one",
+            )
+            + " "
+            + words(
+                drawn,
+                "The random residual one is better than the random plain one",
+                "The random residual one is worse than the random plain one",
+            ),
             "see the p of each row",
-            rows_of(runs, PAIRS),
-            effects(runs, PAIRS),
+            table=rows_of(runs, PAIRS),
+            figure=effects(runs, PAIRS),
             note="The trained networks differ in training as well as in architecture.",
         ),
         Section(
@@ -68,10 +75,10 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             "A curve further down and left has more of the style for the same content.",
             "Mean fronts over the units.",
             "see the table above",
-            [row for name in names if (row := spread(runs, name))],
-            figures.fronts(front_panels(runs, panels) or {"": {}}),
+            table=[row for name in names if (row := spread(runs, name))],
+            figure=figures.fronts(front_panels(runs, panels) or {"": {}}),
         ),
-    ]  # fmt: skip
+    ]
 
 
 STUDY = Study(
@@ -79,5 +86,5 @@ STUDY = Study(
     "1. Trained and random, residual and plain",
     "Does quality depend on the architecture when weights are trained, and when they are random?",
     jobs,
-    sections,
+    sections=sections,
 )
