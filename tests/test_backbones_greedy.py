@@ -84,7 +84,7 @@ def test_all_other_weights_are_one_draw(text):
         *((f"random:greedy:draws={n}", "from 1 to 64") for n in ("0", "65", "-1", "2.5", "x", "")),
         ("random:greedy:", r"expected draws=N.*random:greedy:draws=8"),
         ("random:greedy:seeds=3", "expected draws=N"),
-        ("random:gredy", "no random scheme 'gredy'; expected greedy"),
+        ("random:gredy", "no random scheme is called 'gredy'; did you mean greedy"),
         ("random:kaiming:draws=3", "random:kaiming takes no option, not 'draws=3'"),
         ("random:greedy+calibrated", r"takes no \+calibrated; use random:greedy, or"),
     ],

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from swag.errors import SettingsError
-from swag.parametrisation import PARAMETRISATIONS, get, names
+from swag.parametrisation import PARAMETRISATIONS
 
 SIZES = [(1, 1), (1, 2), (2, 1), (1, 7), (3, 3), (5, 8), (16, 16), (37, 53), (64, 48)]
 LINEAR = ["pixels", "laplacian", "fourier"]
@@ -17,7 +17,7 @@ def rng():
 
 @pytest.fixture(params=list(PARAMETRISATIONS))
 def form(request):
-    return get(request.param)
+    return PARAMETRISATIONS.find(request.param)
 
 
 def size_of(image):
@@ -61,7 +61,7 @@ def test_the_pictures_of_a_batch_do_not_mix(form, rng):
 
 @pytest.mark.parametrize("name", LINEAR)
 def test_a_sum_of_latents_is_a_sum_of_pictures(name, rng):
-    form = get(name)
+    form = PARAMETRISATIONS.find(name)
     a, b = form.encode(torch.randn(2, 3, 9, 12, generator=rng, dtype=torch.float64)).split(1)
     size = (9, 12)
     torch.testing.assert_close(
@@ -92,7 +92,7 @@ def test_the_next_scale_begins_with_the_same_picture_resized(form, rng):
 
 
 def test_every_parametrisation_can_be_listed():
-    assert names() == ("pixels", "laplacian", "fourier", "fourier-bounded")
+    assert tuple(PARAMETRISATIONS) == ("pixels", "laplacian", "fourier", "fourier-bounded")
     for name, form in PARAMETRISATIONS.items():
         assert str(form) == form.name == name
         assert form.summary and form.reference
@@ -109,6 +109,6 @@ def test_every_parametrisation_can_be_listed():
 )
 def test_an_unknown_name_is_told_in_one_line(name, said):
     with pytest.raises(SettingsError, match=said) as raised:
-        get(name)
+        PARAMETRISATIONS.find(name)
     assert "\n" not in str(raised.value)
-    assert get(" fourier ") is get("fourier")
+    assert PARAMETRISATIONS.find(" fourier ") is PARAMETRISATIONS.find("fourier")

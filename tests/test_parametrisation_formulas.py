@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from swag.parametrisation import bounded, fourier, get, laplacian
+from swag.parametrisation import PARAMETRISATIONS, bounded, fourier, laplacian
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def one_over_f(height, width):
 
 def test_pixels_are_the_picture_itself(rng):
     image = torch.rand(1, 3, 4, 5, generator=rng)
-    assert get("pixels").encode(image) is image
-    assert get("pixels").decode(image, (4, 5)) is image
+    assert PARAMETRISATIONS.find("pixels").encode(image) is image
+    assert PARAMETRISATIONS.find("pixels").decode(image, (4, 5)) is image
 
 
 @pytest.mark.parametrize("size", [(1, 1), (4, 4), (3, 5), (6, 5)])
@@ -117,12 +117,12 @@ def test_the_colours_axes_are_light_and_two_opponents():
 
 def test_zero_latents_are_black_and_grey_where_bounded():
     zero = torch.zeros(1, 3, 5, 6)
-    assert torch.equal(get("fourier").decode(zero, (5, 6)), zero)
-    assert torch.equal(get("fourier-bounded").decode(zero, (5, 6)), zero + 0.5)
+    assert torch.equal(PARAMETRISATIONS.find("fourier").decode(zero, (5, 6)), zero)
+    assert torch.equal(PARAMETRISATIONS.find("fourier-bounded").decode(zero, (5, 6)), zero + 0.5)
 
 
 def test_bounded_pixels_stay_within_the_margin(rng):
-    form = get("fourier-bounded")
+    form = PARAMETRISATIONS.find("fourier-bounded")
     image = form.decode(1e3 * torch.randn(1, 3, 16, 16, generator=rng), (16, 16))
     assert image.min() >= -bounded.MARGIN - 1e-6
     assert image.max() <= 1 + bounded.MARGIN + 1e-6
@@ -131,21 +131,21 @@ def test_bounded_pixels_stay_within_the_margin(rng):
 
 def test_bounded_pixels_are_those_of_the_spectrum_about_grey(rng):
     small = 1e-4 * torch.randn(1, 3, 8, 8, generator=rng, dtype=torch.float64)
-    expected = 0.5 + get("fourier").decode(small, (8, 8))
+    expected = 0.5 + PARAMETRISATIONS.find("fourier").decode(small, (8, 8))
     torch.testing.assert_close(
-        get("fourier-bounded").decode(small, (8, 8)), expected, atol=1e-9, rtol=0
+        PARAMETRISATIONS.find("fourier-bounded").decode(small, (8, 8)), expected, atol=1e-9, rtol=0
     )
 
 
 def test_a_picture_out_of_range_is_clamped_where_it_is_bounded():
-    form = get("fourier-bounded")
+    form = PARAMETRISATIONS.find("fourier-bounded")
     image = torch.linspace(-0.5, 1.5, 48, dtype=torch.float64).view(1, 3, 4, 4)
     again = form.decode(form.encode(image), (4, 4))
     torch.testing.assert_close(again, image.clamp(0, 1))
 
 
 def test_black_and_white_can_be_left_again():
-    form = get("fourier-bounded")
+    form = PARAMETRISATIONS.find("fourier-bounded")
     pixel = form.encode(torch.tensor([0.0, 1.0, 0.5], dtype=torch.float64).view(1, 3, 1, 1))
     straight = fourier.decode(pixel, (1, 1)).requires_grad_()
     drawn = 0.5 + bounded.REACH * (straight / bounded.REACH).tanh()

@@ -4,7 +4,6 @@ create("torchvision/resnet50", edits=("without-residuals",))     the paper's NoR
 create("torchvision/vgg19", edits=("average-pooling", "reflect")) as Gatys et al., no frame
 """
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
@@ -14,6 +13,7 @@ from swag.backbones.family import ResidualBlock
 from swag.backbones.folding import fold
 from swag.backbones.pixel_blocks import in_blocks
 from swag.errors import BackboneError
+from swag.registry import Registry
 
 Edit = Callable[[nn.Module], nn.Module]
 
@@ -108,22 +108,26 @@ def unchanged(module: nn.Module) -> nn.Module:
     return module
 
 
-EDITS: dict[str, Edit] = {
-    "reflect": pad("reflect", everywhere=False),
-    "reflect-all": pad("reflect", everywhere=True),
-    "replicate": pad("replicate", everywhere=False),
-    "replicate-all": pad("replicate", everywhere=True),
-    "average-pooling": average_pooling,
-    "without-residuals": without_residuals,
-    "with-residuals": with_residuals,
-    "no-inplace": no_inplace,
-    "fold": fold,
-    "no-fold": unchanged,
-    "channels-last": channels_last,
-    "no-channels-last": unchanged,
-    "pixel-blocks": in_blocks,
-    "no-pixel-blocks": unchanged,
-}
+EDITS: Registry[Edit] = Registry(
+    "edit",
+    {
+        "reflect": pad("reflect", everywhere=False),
+        "reflect-all": pad("reflect", everywhere=True),
+        "replicate": pad("replicate", everywhere=False),
+        "replicate-all": pad("replicate", everywhere=True),
+        "average-pooling": average_pooling,
+        "without-residuals": without_residuals,
+        "with-residuals": with_residuals,
+        "no-inplace": no_inplace,
+        "fold": fold,
+        "no-fold": unchanged,
+        "channels-last": channels_last,
+        "no-channels-last": unchanged,
+        "pixel-blocks": in_blocks,
+        "no-pixel-blocks": unchanged,
+    },
+    error=BackboneError,
+)
 
 OWN = ("fold", "channels-last", "pixel-blocks")
 """Those that make a network faster and nothing else."""
@@ -138,10 +142,7 @@ def apply(module: nn.Module, names: Iterable[str]) -> tuple[nn.Module, tuple[str
     own = [name for name in OWN if not {name, f"no-{name}"} & {*asked}]
     done = (*asked, *own)
     for name in done:
-        if name not in EDITS:
-            nearest = difflib.get_close_matches(name, EDITS, 3) or sorted(EDITS)
-            raise BackboneError(f"no edit {name!r}; nearest: {', '.join(nearest)}")
-        module = EDITS[name](module)
+        module = EDITS.find(name)(module)
     return module, done
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from swag.errors import WeightsError
 from swag.features import REFUSALS
+from swag.registry import Registry
 
 _RELU_GAIN = math.sqrt(2)
 
@@ -35,12 +36,16 @@ def orthogonal(module: nn.Module) -> None:
     _initialise(module, lambda w: nn.init.orthogonal_(w, gain=_RELU_GAIN))
 
 
-SCHEMES: dict[str, Callable[[nn.Module], None]] = {
-    "torchvision": as_constructed,
-    "kaiming": kaiming,
-    "orthogonal": orthogonal,
-    "greedy": as_constructed,
-}
+SCHEMES: Registry[Callable[[nn.Module], None]] = Registry(
+    "random scheme",
+    {
+        "torchvision": as_constructed,
+        "kaiming": kaiming,
+        "orthogonal": orthogonal,
+        "greedy": as_constructed,
+    },
+    error=WeightsError,
+)
 """What to do with a network as it is constructed; `greedy` chooses once its layers are known."""
 
 

@@ -7,7 +7,6 @@ random:greedy:draws=16          the best of several draws, layer by layer; see `
 FILE                            .safetensors, or .pth/.pt without anything but tensors
 """
 
-import difflib
 import hashlib
 import pickle
 import warnings
@@ -75,9 +74,7 @@ def _random(text: str, *, calibrated: bool) -> Weights:
     """A scheme with its option, as in `greedy:draws=16`."""
     scheme, colon, option = text.partition(":")
     scheme = scheme or "torchvision"
-    if scheme not in SCHEMES:
-        nearest = difflib.get_close_matches(scheme, SCHEMES, 1) or sorted(SCHEMES)
-        raise WeightsError(f"no random scheme {scheme!r}; expected {', '.join(nearest)}")
+    SCHEMES.find(scheme)
     if scheme == "greedy":
         return Weights(scheme, draws=_draws(option if colon else f"draws={DRAWS}", calibrated))
     if colon:

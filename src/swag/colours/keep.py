@@ -6,7 +6,6 @@ lightness and colour are apart to the eye, and in linear light.
 """
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 
 import torch
@@ -21,6 +20,7 @@ from swag.colours.spaces import (
     to_oklab,
 )
 from swag.errors import SettingsError
+from swag.registry import did_you_mean
 from swag.shapes import Image, OwnImage
 
 HALVINGS = 12
@@ -49,8 +49,7 @@ def with_colours_of(result: Image, content: OwnImage, space: str = "oklab") -> I
             f"{_size(result)}; give both the same size."
         )
     if space not in SPACES:
-        near = get_close_matches(space, SPACES, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(space, SPACES)
         raise SettingsError(
             f"colours cannot be kept in {space!r}; {hint}there are {', '.join(SPACES)}."
         )

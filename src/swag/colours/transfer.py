@@ -4,9 +4,7 @@ Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic sty
 2016: "color transfer", with three ways to match. All work on stored sRGB values, as theirs do.
 """
 
-from collections.abc import Callable, Mapping
-from difflib import get_close_matches
-from types import MappingProxyType
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -14,7 +12,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from swag.errors import SettingsError
+from swag.registry import Registry
 from swag.shapes import OwnImage
 
 SMALLEST_DEVIATION = 1 / 255
@@ -33,14 +31,9 @@ def match(source: OwnImage, target: OwnImage, method: str = "symmetric") -> OwnI
     Pictures of a batch are matched one to one. A flat picture has one colour: the target's mean.
     Raises SettingsError for an unknown method.
     """
-    if method not in METHODS:
-        near = get_close_matches(method, METHODS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise SettingsError(
-            f"no way to match colours is called {method!r}; {hint}there are {', '.join(METHODS)}."
-        )
+    matching = METHODS.find(method)
     pairs = zip(_pixels(source), _pixels(target), strict=True)
-    matched = torch.stack([METHODS[method](own, other) for own, other in pairs])
+    matched = torch.stack([matching(own, other) for own, other in pairs])
     return matched.reshape(source.shape).clamp(0, 1).to(source)
 
 
@@ -70,8 +63,9 @@ def histogram(source: Pixels, target: Pixels) -> Pixels:
     return torch.from_numpy(np.stack([_ranked(own, other) for own, other in pairs]))
 
 
-METHODS: Mapping[str, Callable[[Pixels, Pixels], Pixels]] = MappingProxyType(
-    {"symmetric": symmetric, "cholesky": cholesky, "histogram": histogram}
+METHODS: Registry[Callable[[Pixels, Pixels], Pixels]] = Registry(
+    "way to match colours",
+    {"symmetric": symmetric, "cholesky": cholesky, "histogram": histogram},
 )
 """Ways to match the colours of pixels, by name; what they return may leave [0, 1]."""
 

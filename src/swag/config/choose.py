@@ -1,7 +1,6 @@
 """From names and single values to the settings of a run."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +9,7 @@ from swag.config.load import brief
 from swag.config.presets import METHODS, PRESETS, Preset
 from swag.config.settings import Settings
 from swag.errors import SettingsError
+from swag.registry import did_you_mean
 
 
 def settings(preset: str = "default", method: str | None = None, **overrides: Any) -> Settings:
@@ -25,8 +25,8 @@ def settings(preset: str = "default", method: str | None = None, **overrides: An
         values |= {**_found("method", method, METHODS).values, "method": method}
     for name in overrides:
         if name not in Settings.model_fields:
-            near = get_close_matches(name, Settings.model_fields, n=1)
-            hint = f"did you mean {near[0]}?" if near else "see the settings in the documentation"
+            near = did_you_mean(name, Settings.model_fields).strip()
+            hint = near or "see the settings in the documentation"
             raise SettingsError(f"there is no setting {brief(repr(name))}; {hint}")
     try:
         return Settings(**{**values, **overrides, "preset": preset})
@@ -38,7 +38,10 @@ def settings(preset: str = "default", method: str | None = None, **overrides: An
 
 def _found(kind: str, name: object, known: Mapping[str, Preset]) -> Preset:
     if not isinstance(name, str) or name not in known:
-        raise SettingsError(f"no {kind} is called {_shown(name)}; there are {', '.join(known)}")
+        hint = did_you_mean(str(name), known) if isinstance(name, str) else ""
+        raise SettingsError(
+            f"no {kind} is called {_shown(name)}; {hint}there are {', '.join(known)}"
+        )
     return known[name]
 
 

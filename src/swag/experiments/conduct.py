@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -17,6 +16,7 @@ from swag.experiments.perform import Perform, found
 from swag.experiments.report import Chapter, write_report
 from swag.experiments.studies import STUDIES
 from swag.experiments.study import Plan, Row, Study
+from swag.registry import unknown
 
 PAPER = "paper"
 """All studies that the poster asks for."""
@@ -101,9 +101,7 @@ def names() -> tuple[str, ...]:
 def named(name: str) -> list[Study]:
     """The studies of a name. SettingsError with the names there are."""
     if name not in names():
-        near = get_close_matches(name, names(), n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise SettingsError(f"no study is called {name!r}; {hint}there are {', '.join(names())}")
+        raise SettingsError(unknown("study", name, names()))
     if name in STUDIES:
         return [STUDIES[name]]
     return [study for study in STUDIES.values() if study.poster or name == "all"]

@@ -13,10 +13,6 @@ counts pictures; only `describe` and `compare` look inside. Every picture of a b
 itself. Penalties are terms without a target: they measure the pixels.
 """
 
-from collections.abc import Mapping
-from difflib import get_close_matches
-from types import MappingProxyType
-
 from swag.errors import SettingsError
 from swag.losses import (
     bures,
@@ -39,6 +35,7 @@ from swag.losses.loss import Description, Loss, loss_of, options_of
 from swag.losses.penalty import PENALTIES, Penalty
 from swag.losses.pixel_range import pixel_range
 from swag.losses.total_variation import total_variation
+from swag.registry import Registry
 
 __all__ = [
     "LOSSES",
@@ -115,7 +112,7 @@ _LOSSES = (
     ),
 )
 
-LOSSES: Mapping[str, Loss] = MappingProxyType({loss.name: loss for loss in _LOSSES})
+LOSSES = Registry("loss", _LOSSES)
 """Losses by name, in the order in which they are listed."""
 
 
@@ -130,17 +127,10 @@ def get(spec: str) -> Loss:
     Raises SettingsError with the names or options there are.
     """
     name, colon, written = (part.strip() for part in spec.partition(":"))
-    if name not in LOSSES:
-        raise SettingsError(_unknown(name))
-    if not colon:
-        return LOSSES[name]
-    pairs = [option.partition("=") for option in written.split(",")]
-    return LOSSES[name].with_options({key.strip(): value.strip() for key, _, value in pairs})
-
-
-def _unknown(name: str) -> str:
     if name in PENALTIES:
-        return f"{name} is no loss between layers but a penalty on the pixels."
-    near = get_close_matches(name, LOSSES, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"no loss is called {name!r}; {hint}there are {', '.join(LOSSES)}."
+        raise SettingsError(f"{name} is no loss between layers but a penalty on the pixels.")
+    loss = LOSSES.find(name)
+    if not colon:
+        return loss
+    pairs = [option.partition("=") for option in written.split(",")]
+    return loss.with_options({key.strip(): value.strip() for key, _, value in pairs})

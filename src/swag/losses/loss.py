@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from functools import partial
 from types import ModuleType
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from torch import Tensor
 from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
 from swag.losses.sums import Sums
+from swag.registry import did_you_mean
 from swag.shapes import PerImage
 
 Description = Tensor | tuple[Tensor, ...]
@@ -151,8 +151,7 @@ def _bound(function: Callable[..., Any], values: Mapping[str, Option]) -> Callab
 
 def _read(loss: str, key: str, text: str, known: Mapping[str, Option]) -> Option:
     if key not in known:
-        near = get_close_matches(key, known, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(key, known)
         there = ", ".join(f"{name}={_written(value)}" for name, value in known.items())
         raise SettingsError(
             f"{loss} has no option {key!r}; {hint}{f'it has {there}' if there else 'it has none'}."

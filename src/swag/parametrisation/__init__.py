@@ -1,6 +1,6 @@
 """Parametrisation: the numbers that stand for the picture while it is optimised.
 
-    form = get("fourier")
+    form = PARAMETRISATIONS.find("fourier")
     latents = form.encode(photo)                      what the optimiser moves, (b, 3, m, n)
     picture = form.decode(latents, (rows, columns))   what the network sees
     form.resized(latents, before, after, resize)      the same picture at the next scale
@@ -12,6 +12,6 @@ form by about its rate, up to a few times that where a whole region moves one wa
 """
 
 from swag.parametrisation.form import Latents, Parametrisation
-from swag.parametrisation.names import PARAMETRISATIONS, get, names
+from swag.parametrisation.names import PARAMETRISATIONS
 
-__all__ = ["PARAMETRISATIONS", "Latents", "Parametrisation", "get", "names"]
+__all__ = ["PARAMETRISATIONS", "Latents", "Parametrisation"]

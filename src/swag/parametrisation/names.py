@@ -1,13 +1,9 @@
 """The parametrisations that a name can ask for."""
 
-from collections.abc import Mapping
-from difflib import get_close_matches
-from types import MappingProxyType
-
-from swag.errors import SettingsError
 from swag.parametrisation import fourier, laplacian
 from swag.parametrisation.bounded import bounded
 from swag.parametrisation.form import Latents, Parametrisation, Size
+from swag.registry import Registry
 from swag.shapes import OwnImage
 
 
@@ -46,23 +42,5 @@ _ALL = (
     bounded(_FOURIER),
 )
 
-PARAMETRISATIONS: Mapping[str, Parametrisation] = MappingProxyType(
-    {form.name: form for form in _ALL}
-)
+PARAMETRISATIONS = Registry("parametrisation", _ALL)
 """Parametrisations by name, in the order in which they are listed."""
-
-
-def names() -> tuple[str, ...]:
-    """The names that `get` knows."""
-    return tuple(PARAMETRISATIONS)
-
-
-def get(name: str) -> Parametrisation:
-    """The parametrisation of this name. Raises SettingsError with the names there are."""
-    name = name.strip()
-    if name in PARAMETRISATIONS:
-        return PARAMETRISATIONS[name]
-    near = get_close_matches(name, PARAMETRISATIONS, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    there = ", ".join(PARAMETRISATIONS)
-    raise SettingsError(f"no parametrisation is called {name!r}; {hint}there are {there}.")

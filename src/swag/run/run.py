@@ -8,14 +8,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from swag import parametrisation
 from swag.backbones import Backbone, weights
 from swag.config import Settings
 from swag.errors import OptimizationError
 from swag.image import resize
 from swag.jitter import Jittered
 from swag.optimize import Loss, Method, State, Step, optimize, shown
-from swag.parametrisation import Parametrisation
+from swag.parametrisation import PARAMETRISATIONS, Parametrisation
 from swag.precision import Precision
 from swag.run.inputs import Inputs
 from swag.run.memory import Memory
@@ -231,7 +230,7 @@ class Run:
     @cached_property
     def form(self) -> Parametrisation:
         """What the optimiser moves."""
-        return parametrisation.get(self.settings.parametrisation)
+        return PARAMETRISATIONS.find(self.settings.parametrisation)
 
     def _loss_fn(self, size: Size, long_side: int, start: Tensor, precision: Precision) -> Loss:
         """The loss of a picture, jittered where that is asked for."""

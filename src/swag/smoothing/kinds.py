@@ -1,16 +1,15 @@
 """The kinds of smoothing that a name can ask for, each with what a user should know about it."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
-from types import MappingProxyType
 from typing import Literal
 
 import torch
 
 from swag.errors import SettingsError
+from swag.registry import Registry
 from swag.shapes import FeatureMap
 from swag.smoothing import automatic, functions
 from swag.smoothing.functions import Domain
@@ -162,14 +161,5 @@ _ALL = (
     ),
 )
 
-KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ALL})
+KINDS = Registry("smoothing", _ALL)
 """The kinds of smoothing by name, in the order in which they are listed."""
-
-
-def find(name: str) -> Kind:
-    """The kind of this name. Raises SettingsError with the names there are."""
-    if name in KINDS:
-        return KINDS[name]
-    near = get_close_matches(name, KINDS, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise SettingsError(f"no smoothing is called {name!r}; {hint}there are {', '.join(KINDS)}.")

@@ -1,14 +1,14 @@
 """A choice of smoothing as users write it: NAME[:PARAMETER=VALUE][@LAYER,LAYER...]."""
 
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Literal
 
 import torch
 
 from swag.errors import SettingsError
+from swag.registry import did_you_mean
 from swag.shapes import FeatureMap
-from swag.smoothing.kinds import Kind, find
+from swag.smoothing.kinds import KINDS, Kind
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Smoothing:
 
     def __post_init__(self) -> None:
         # A frozen dataclass can complete its fields only in this way.
-        object.__setattr__(self, "parameter", _parameter(find(self.name), self.parameter))
+        object.__setattr__(self, "parameter", _parameter(KINDS.find(self.name), self.parameter))
         _check_layers(self.layers)
 
     def __str__(self) -> str:
@@ -49,7 +49,7 @@ class Smoothing:
     @property
     def kind(self) -> Kind:
         """What is known about this kind of smoothing: formula, parameter, reference."""
-        return find(self.name)
+        return KINDS.find(self.name)
 
     def at(self, layer: str) -> "Smoothing":
         """What happens at this layer: the same for every layer it applies to, none elsewhere."""
@@ -84,7 +84,7 @@ def parse(spec: str) -> Smoothing:
     """
     choice, at, layers = spec.strip().partition("@")
     name, colon, setting = choice.partition(":")
-    kind = find(name.strip())
+    kind = KINDS.find(name.strip())
     return Smoothing(
         kind.name,
         _read_setting(kind, setting) if colon else None,
@@ -99,8 +99,7 @@ def _read_setting(kind: Kind, setting: str) -> float | Literal["auto"]:
             f"{kind.name} has no parameter, but {setting!r} was given; leave it out."
         )
     if key != kind.parameter.name:
-        near = get_close_matches(key, [kind.parameter.name], n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(key, [kind.parameter.name])
         raise SettingsError(
             f"{kind.name} has no parameter {key!r}; {hint}it has {kind.parameter.name} "
             f"(default {kind.parameter.default}), as in {kind.name}:{kind.parameter.name}=1."
