@@ -18,7 +18,7 @@ from swag.backbones.edits import fold
 from swag.backbones.presets import PRESETS
 from swag.backbones.reductions import last_before_each_reduction
 from swag.backbones.tokens import resize_positions
-from swag.errors import BackboneError
+from swag.errors import BackboneError, DependencyError
 
 PLAIN = ("no-fold", "no-channels-last", "no-pixel-blocks")
 TOKENS = {"torchvision/vit_b_16", "timm/vit_small_patch16_224.dino"}
@@ -342,7 +342,7 @@ def test_without_timm_the_extra_is_named(monkeypatch):
         "find_spec",
         lambda name: None if name == "timm" else find(name),
     )
-    with pytest.raises(BackboneError, match=r"pip install 'swag-style\[timm\]'"):
+    with pytest.raises(DependencyError, match=r"pip install 'swag-style\[timm\]'"):
         create("timm/resnet18", weights="random")
 
 

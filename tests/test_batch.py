@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from swag.batch import Batch, Job, Ledger, Outcome, product, read_jobs, run
 from swag.batch import work as work_module
 from swag.cli import app
-from swag.errors import SettingsError
+from swag.errors import ResourceError, SettingsError
 from swag.image import read, read_metadata, write
 from swag.run import Update
 
@@ -158,7 +158,7 @@ def test_lines_that_are_not_ours_are_passed_over(line: bytes, tmp_path: Path):
 def test_a_second_batch_in_the_same_folder_is_refused(tmp_path: Path):
     with (
         Ledger(tmp_path),
-        pytest.raises(SettingsError, match="another batch is at work"),
+        pytest.raises(ResourceError, match="another batch is at work"),
         Ledger(tmp_path),
     ):
         pass

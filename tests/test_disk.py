@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from swag import disk
-from swag.errors import SettingsError
+from swag.errors import ResourceError
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_full_disk_is_one_line_before_anything_is_written(here, monkeypatch):
 
     name = "posix_fallocate" if hasattr(os, "posix_fallocate") else "ftruncate"
     monkeypatch.setattr(os, name, full)
-    with pytest.raises(SettingsError, match=r"cannot lay 2\.4 GB into .*No space.*TMPDIR") as got:
+    with pytest.raises(ResourceError, match=r"cannot lay 2\.4 GB into .*No space.*TMPDIR") as got:
         disk.zeros((6, 200_000_000), torch.bfloat16)
     assert "\n" not in str(got.value) and str(here) in str(got.value)
 
@@ -52,7 +52,7 @@ def test_a_full_disk_is_one_line_before_anything_is_written(here, monkeypatch):
 def test_a_disk_without_room_is_noticed_where_blocks_cannot_be_reserved(here, monkeypatch):
     monkeypatch.delattr(os, "posix_fallocate", raising=False)
     monkeypatch.setattr(disk, "room", lambda: 100)
-    with pytest.raises(SettingsError, match="no space left"):
+    with pytest.raises(ResourceError, match="no space left"):
         disk.zeros((200,), torch.uint8)
     assert disk.zeros((50,), torch.uint8).sum() == 0
 

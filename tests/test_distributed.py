@@ -6,7 +6,7 @@ import os
 import pytest
 
 from swag import distributed
-from swag.errors import SettingsError
+from swag.errors import DependencyError, SettingsError
 
 # Functions of the standard library: a new process then has nothing of ours to import.
 HERE = "OMP_NUM_THREADS"
@@ -39,5 +39,5 @@ def test_a_wrong_number_of_workers_is_refused_at_once():
 
 def test_ray_without_ray_is_one_line_that_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match="swag-style"):
+    with pytest.raises(DependencyError, match="swag-style"):
         distributed.map(int, ["1"], backend="ray")

@@ -12,7 +12,7 @@ import pytest
 
 from swag import distributed
 from swag.allocation import idle_memory
-from swag.errors import SettingsError
+from swag.errors import ResourceError, SettingsError
 from swag.smoothing import parse
 
 ray = pytest.importorskip("ray")
@@ -54,7 +54,7 @@ def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch):
 
     monkeypatch.setattr(ray, "init", fails)
     monkeypatch.setenv("RAY_ADDRESS", "203.0.113.1:6379")
-    with pytest.raises(SettingsError, match=r"answers at 203\.0\.113\.1:6379; "):
+    with pytest.raises(ResourceError, match=r"answers at 203\.0\.113\.1:6379; "):
         list(with_ray(int, ["1"]))
 
 

@@ -10,7 +10,7 @@ import torch
 import swag
 from swag import disk
 from swag.config import settings
-from swag.errors import SettingsError
+from swag.errors import ResourceError, SettingsError
 from swag.run import precision as stages
 from swag.run.device import devices_beside
 from swag.run.memory import Memory
@@ -71,7 +71,7 @@ def test_tiles_are_announced_in_one_sentence_before_the_start(network, caplog):
 
 
 def test_what_does_not_fit_even_in_tiles_is_refused_in_one_line(network):
-    with pytest.raises(SettingsError, match=r"8000 x 8000 pixels .* even in tiles.*adam") as caught:
+    with pytest.raises(ResourceError, match=r"8000 x 8000 pixels .* even in tiles.*adam") as caught:
         memory(network, 1.0).check((8000, 8000))
     assert "\n" not in str(caught.value)
 
@@ -166,7 +166,7 @@ def test_what_is_remembered_goes_to_the_disk_where_memory_has_no_room(
     tight.device = torch.device("cpu")
     monkeypatch.setattr(disk, "room", lambda: 7_000_000_000)
     assert not tight.method(side).on_disk
-    with pytest.raises(SettingsError, match="even in tiles"):
+    with pytest.raises(ResourceError, match="even in tiles"):
         tight.check(side)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from swag.errors import SettingsError
+from swag.errors import ResourceError
 
 PERSISTENT = Path("/var/tmp")
 
@@ -38,7 +38,7 @@ def zeros(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     """A tensor of zeros whose memory is a file; on a processor only.
 
     Raises:
-        SettingsError: the disk has no room for it, or no file can be made there.
+        ResourceError: the disk has no room for it, or no file can be made there.
     """
     size = prod(shape) * dtype.itemsize
     where = folder()
@@ -47,7 +47,7 @@ def zeros(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
             _reserve(file.fileno(), size)
             memory = mmap.mmap(file.fileno(), size)
     except OSError as error:
-        raise SettingsError(
+        raise ResourceError(
             f"cannot lay {size / 1e9:.1f} GB into {where}: {error.strerror or error}; set TMPDIR "
             "to a folder with more room"
         ) from error

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from swag.allocation import keep_freed_memory
-from swag.errors import SettingsError
+from swag.errors import DependencyError, ResourceError, SettingsError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -47,7 +47,7 @@ def map(
         raise SettingsError(f"{workers} workers were asked for; expected 1 or more")
     if backend == "ray":
         if importlib.util.find_spec("ray") is None:
-            raise SettingsError(
+            raise DependencyError(
                 "Ray is not installed; use processes, or install it: pip install 'swag-style[ray]'"
             )
         return _with_ray(function, list(items), workers)
@@ -142,7 +142,7 @@ def _start(where: dict[str, Any]) -> None:
     try:
         ray.init(**where, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except ConnectionError as error:
-        raise SettingsError(
+        raise ResourceError(
             f"no Ray cluster answers at {where['address']}; mend or unset RAY_ADDRESS"
         ) from error
 

@@ -6,7 +6,11 @@
     │   └── WeightsError    weights that are missing, damaged, or of another network
     ├── SettingsError       a setting that is out of range, misspelt, or at odds with another
     ├── CheckpointError     a checkpoint that is damaged, or of another run
-    └── OptimizationError   an optimisation that left the finite numbers and could not return
+    ├── OptimizationError   an optimisation that left the finite numbers and could not return
+    ├── ResourceError       too little memory or disk, a lock that is held, a cluster that is silent
+    └── DependencyError     an optional package that is not installed
+
+A SettingsError is a ValueError, too, and a DependencyError an ImportError.
 
 A message is one line: what was given, what was expected, what to do. The command line prints
 it and ends with status 1; any other exception is a defect of ours and shows its traceback.
@@ -29,7 +33,7 @@ class WeightsError(BackboneError):
     """Weights that are missing, damaged, or made for another network."""
 
 
-class SettingsError(SwagError):
+class SettingsError(SwagError, ValueError):
     """A setting that is out of range, misspelt, or at odds with another."""
 
 
@@ -39,3 +43,11 @@ class CheckpointError(SwagError):
 
 class OptimizationError(SwagError):
     """An optimisation that left the finite numbers and could not return."""
+
+
+class ResourceError(SwagError):
+    """The machine has no memory or disk left, or what is needed is held by another process."""
+
+
+class DependencyError(SwagError, ImportError):
+    """An optional package that is not installed; the message says how to install it."""

@@ -15,7 +15,7 @@ from swag.backbones import weights
 from swag.backbones.backbone import Normalise
 from swag.backbones.download import fetch, fetch_from_hub
 from swag.backbones.tokens import AnySizeTransformer, channels_last_to_maps, tokens_to_maps
-from swag.errors import BackboneError, WeightsError
+from swag.errors import BackboneError, DependencyError, WeightsError
 from swag.features import Arrange
 
 _HEADS = ("fc", "classifier", "heads", "head")
@@ -99,7 +99,7 @@ def timm_source(name: str) -> Source:
         BackboneError: timm is not installed or does not know the name.
     """
     if importlib.util.find_spec("timm") is None:
-        raise BackboneError(f"timm/{name} needs timm: pip install 'swag-style[timm]'")
+        raise DependencyError(f"timm/{name} needs timm: pip install 'swag-style[timm]'")
     import timm
     from timm.models import model_entrypoint
 

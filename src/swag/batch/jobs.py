@@ -75,14 +75,14 @@ def _pictures(folder: Path) -> list[Path]:
 def _text(table: Path) -> str:
     try:
         status = table.stat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_TABLE:
-            raise SettingsError(
-                f"{table}: not a file of at most {LARGEST_TABLE} bytes; expected CSV or JSON lines"
-            )
-        return table.read_text(encoding="utf-8-sig")
+        if stat.S_ISREG(status.st_mode) and status.st_size <= LARGEST_TABLE:
+            return table.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not text in UTF-8"
         raise SettingsError(f"{table}: cannot be read ({reason})") from error
+    raise SettingsError(
+        f"{table}: not a file of at most {LARGEST_TABLE} bytes; expected CSV or JSON lines"
+    )
 
 
 def _csv_rows(text: str, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from swag.errors import SettingsError
+from swag.errors import ResourceError
 
 NAME = "manifest.jsonl"
 
@@ -46,7 +46,7 @@ class Ledger:
             self._file.seek(0)
             whole = self._file.read()
         except OSError as error:
-            raise SettingsError(f"cannot write {self.path}: {error.strerror}") from error
+            raise ResourceError(f"cannot write {self.path}: {error.strerror}") from error
         for line in whole.splitlines():
             with contextlib.suppress(ValueError, TypeError, RecursionError):
                 outcome = _outcome(json.loads(line))
@@ -60,7 +60,7 @@ class Ledger:
             self._file.close()
 
     def write(self, outcome: Outcome) -> None:
-        """Add a line and see it onto the disk. SettingsError where that fails."""
+        """Add a line and see it onto the disk. ResourceError where that fails."""
         assert self._file is not None  # within `with`
         self.last[outcome.output] = outcome
         try:
@@ -68,7 +68,7 @@ class Ledger:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise SettingsError(f"cannot write {self.path}: {error.strerror}") from error
+            raise ResourceError(f"cannot write {self.path}: {error.strerror}") from error
 
 
 def _outcome(line: Any) -> Outcome:
@@ -81,7 +81,7 @@ def _outcome(line: Any) -> Outcome:
 
 
 def _locked(path: Path) -> IO[bytes]:
-    """The file, held until it is closed. SettingsError if another process holds it."""
+    """The file, held until it is closed. ResourceError if another process holds it."""
     file = open(path, "a+b", opener=_open_at_once)
     try:
         import fcntl
@@ -89,7 +89,7 @@ def _locked(path: Path) -> IO[bytes]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         file.close()
-        raise SettingsError(f"another batch is at work in {path.parent}; wait for it") from error
+        raise ResourceError(f"another batch is at work in {path.parent}; wait for it") from error
     except (ImportError, OSError):  # a system, or a file system, without locks
         return file
     return file

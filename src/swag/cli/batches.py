@@ -12,7 +12,7 @@ import typer
 from swag.batch import Batch, Job, Ledger, Outcome, product, read_jobs, run
 from swag.cli.bars import batch_bar
 from swag.cli.interruption import interrupted, stop_asked
-from swag.errors import SettingsError
+from swag.errors import ResourceError, SettingsError
 
 
 def jobs_of(table: Path | None, contents: Path | None, styles: Path | None) -> list[Job]:
@@ -76,4 +76,4 @@ def _create(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"cannot create the folder {folder}: {error.strerror}") from error
+        raise ResourceError(f"cannot create the folder {folder}: {error.strerror}") from error

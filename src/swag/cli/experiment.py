@@ -192,10 +192,10 @@ def _with_twins(plan: Any, data: Path, epochs: float | None, folder: Path, *, qu
 
 
 def _folder(out: Path) -> Path:
-    from swag.errors import SettingsError
+    from swag.errors import ResourceError
 
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"cannot write to {out}: {error.strerror or error}") from error
+        raise ResourceError(f"cannot write to {out}: {error.strerror or error}") from error
     return out

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from swag.cli.table import Row
-from swag.errors import SettingsError
+from swag.errors import ResourceError, SettingsError
 from swag.files import write_whole
 
 FIGURES = (".png", ".svg", ".pdf")
@@ -34,7 +34,7 @@ def writable(path: Path, extensions: Sequence[str], *, overwrite: bool) -> None:
 
 
 def save_csv(rows: Sequence[Row], path: Path) -> None:
-    """Write rows with the same keys, numbers with all their digits. SettingsError if it fails."""
+    """Write rows with the same keys, numbers with all their digits. ResourceError if it fails."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=list(rows[0]))
     writer.writeheader()
@@ -43,7 +43,7 @@ def save_csv(rows: Sequence[Row], path: Path) -> None:
 
 
 def draw(layers: Sequence[Row], path: Path) -> None:
-    """Draw the four panels of the poster's figure over the layers. SettingsError if it fails."""
+    """Draw the four panels of the poster's figure over the layers. ResourceError if it fails."""
     # Without pyplot, which opens windows and keeps every figure.
     from matplotlib.figure import Figure
 
@@ -70,4 +70,4 @@ def _save(path: Path, data: bytes) -> None:
     try:
         write_whole(path, lambda file: file.write(data))
     except OSError as error:
-        raise SettingsError(f"cannot write {path}: {error.strerror or error}") from error
+        raise ResourceError(f"cannot write {path}: {error.strerror or error}") from error

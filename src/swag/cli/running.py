@@ -14,7 +14,7 @@ import typer
 from swag.cli.bars import run_bar
 from swag.cli.interruption import interrupted, stop_asked
 from swag.config import settings
-from swag.errors import CheckpointError, SettingsError
+from swag.errors import CheckpointError, ResourceError, SettingsError
 from swag.files import remove
 from swag.image import check_writable
 from swag.run import (
@@ -215,7 +215,7 @@ def _memory(size: int) -> Iterator[None]:
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        raise SettingsError(
+        raise ResourceError(
             f"there is not enough memory for {size} pixels with this backbone; give a smaller "
             "--size or another --device"
         ) from error

@@ -32,6 +32,9 @@ def settings(preset: str = "default", method: str | None = None, **overrides: An
         return Settings(**{**values, **overrides, "preset": preset})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
+        cause = first.get("ctx", {}).get("error")
+        if isinstance(cause, SettingsError):
+            raise cause from None
         where = brief(".".join(map(str, first["loc"])))
         raise SettingsError(f"{where} = {_shown(first['input'])}: {brief(first['msg'])}") from error
 

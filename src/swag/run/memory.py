@@ -13,7 +13,7 @@ from torch import Tensor
 from swag import disk
 from swag.backbones import Backbone
 from swag.config import Settings
-from swag.errors import SettingsError
+from swag.errors import ResourceError
 from swag.objective import PIXELS, Objective, Term, TiledObjective, with_pixels
 from swag.optimize import Adam, Lbfgs, Loss, Method, TorchLbfgs
 from swag.precision import Precision
@@ -78,12 +78,12 @@ class Memory:
         """Say before the first step how a picture of this size is read.
 
         Raises:
-            SettingsError: it does not fit, not even in tiles.
+            ResourceError: it does not fit, not even in tiles.
         """
         needed, least = self._whole(size), self._pictures(size)
         if self.settings.tile == "auto" and needed > self.budget:
             if least > self.budget:
-                raise SettingsError(self._told(size, least, "even in tiles") + self._advice)
+                raise ResourceError(self._told(size, least, "even in tiles") + self._advice)
             told = self._told(size, needed, "at once")
             laid = self._on_disk_in_words(size)
             where = f" ({disk.folder()})" if laid else ""
