@@ -9,8 +9,8 @@ import pytest
 PACKAGE = "swag"
 ROOT = Path(__file__).parents[1] / "src" / PACKAGE
 ROWS = [
-    {"errors", "shapes", "files", "precision", "allocation", "threads"},
-    {"registry"},
+    {"errors", "types", "allocation", "threads"},
+    {"registry", "files", "precision"},
     {"image", "features", "smoothing", "statistics", "losses"}
     | {"parametrisation", "jitter", "colours", "regions", "tiles", "disk"},
     {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},
@@ -65,7 +65,7 @@ def test_imports_point_upwards(path: Path):
 @pytest.mark.parametrize(
     ("part", "source"),
     [
-        ("errors", "from swag.shapes import Image"),
+        ("errors", "from swag.files import remove"),
         ("losses", "from swag.features import FeatureExtractor"),
         ("losses", "import swag.statistics"),
         ("losses", "from swag import statistics"),

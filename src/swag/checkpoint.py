@@ -23,8 +23,7 @@ from torch import Tensor
 
 from swag.errors import CheckpointError
 from swag.files import write_whole
-
-Path = str | os.PathLike[str]
+from swag.types import StrPath
 
 LARGEST_HEADER = 1 << 20
 """Bytes of names, shapes and values: no run has more than some 100 kB."""
@@ -42,7 +41,7 @@ _TYPES = {
 }
 
 
-def save(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+def save(path: StrPath, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
     """Write a checkpoint, whole or not at all; a tensor that has two names is written once.
 
     CheckpointError, one line, where it cannot be written; an older file then stays.
@@ -65,7 +64,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -
         raise CheckpointError(f"cannot write the checkpoint {path}: {reason}") from error
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load(path: StrPath) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and values of a checkpoint; CheckpointError if it is damaged or is none."""
     try:
         with open(path, "rb", opener=_open_regular) as file:

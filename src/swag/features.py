@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from swag.errors import BackboneError
-from swag.shapes import FeatureMaps, Image
+from swag.types import FeatureMaps, Image
 
 Preprocess = Callable[[Tensor], Tensor]
 Arrange = Callable[[Tensor, tuple[int, int]], Tensor]

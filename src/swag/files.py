@@ -7,11 +7,14 @@ import secrets
 from collections.abc import Callable
 from typing import IO
 
-Path = str | os.PathLike[str]
+from swag.types import StrPath
 
 
 def write_whole(
-    path: Path, write: Callable[[IO[bytes]], object], *, check: Callable[[], object] | None = None
+    path: StrPath,
+    write: Callable[[IO[bytes]], object],
+    *,
+    check: Callable[[], object] | None = None,
 ) -> None:
     """Let `write` fill a file that appears at `path` only when it is complete and on the disk.
 
@@ -36,14 +39,14 @@ def write_whole(
     _sync_folder(os.path.dirname(temporary))
 
 
-def remove(path: Path) -> None:
+def remove(path: StrPath) -> None:
     """Remove a file if it is there, with what killed processes left of it half written."""
     _sweep(*_place(path))
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
 
 
-def open_temporary(path: Path) -> tuple[int, str]:
+def open_temporary(path: StrPath) -> tuple[int, str]:
     """A new file in the folder where the path leads, open for writing, and its name.
 
     Those for the same path that a killed process left behind are removed.
@@ -55,7 +58,7 @@ def open_temporary(path: Path) -> tuple[int, str]:
     return os.open(temporary, flags, 0o666), temporary
 
 
-def _place(path: Path) -> tuple[str, str]:
+def _place(path: StrPath) -> tuple[str, str]:
     """The folder of the temporary files for a path, and how their names begin."""
     folder, name = os.path.split(os.path.realpath(path))
     return folder, f".swag-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}-"

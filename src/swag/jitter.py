@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from swag.errors import SettingsError
-from swag.shapes import Image
+from swag.types import Image
 
 
 def jittered(

@@ -1,12 +1,7 @@
 """Where float32 is too narrow, and where bfloat16 is wide enough."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
-
-Precision = Literal["float32", "bfloat16"]
-"""What the passes of a network are computed in; losses never are in less than float32."""
 
 NARROW_DEVICES = ("cpu", "cuda")
 """Where passes in bfloat16 have been made right: Metal stays with float32."""

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from swag.errors import SettingsError
-from swag.shapes import PerImage
+from swag.types import PerImage
 
 DISTRIBUTIONS = ("sum", "softmax")
 

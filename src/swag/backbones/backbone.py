@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from swag.backbones.reductions import trace
 from swag.errors import BackboneError
 from swag.features import REFUSALS, Arrange, FeatureExtractor, trial_picture
-from swag.precision import Precision
-from swag.shapes import FeatureMaps, Image
+from swag.types import FeatureMaps, Image, Precision
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

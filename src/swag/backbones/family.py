@@ -27,7 +27,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from swag.shapes import Image
+from swag.types import Image
 
 Block = Literal["basic", "bottleneck"]
 Downsampling = Literal["average", "max", "stride"]

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from swag.backbones.backbone import Backbone
 from swag.features import TRIAL_SIZES, trial_picture
 from swag.image import resize
-from swag.shapes import Image
+from swag.types import Image
 
 SIDE = 64
 """Rows and columns of the picture that is reconstructed, in pixels."""

@@ -20,7 +20,7 @@ from swag.backbones.reductions import last_before_each_reduction
 from swag.backbones.sources import Source, timm_source, torchvision_source
 from swag.backbones.weights import Weights
 from swag.errors import BackboneError, WeightsError
-from swag.shapes import Image
+from swag.types import Image
 
 FAMILIES = ("swag", "torchvision", "timm")
 BUNDLED = Preset("", bundled.STYLE_LAYERS, bundled.CONTENT_LAYERS)

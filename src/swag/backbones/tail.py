@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from swag.backbones.backbone import Backbone
 from swag.errors import BackboneError
 from swag.features import REFUSALS, FeatureExtractor
-from swag.shapes import FeatureMap, FeatureMaps
+from swag.types import FeatureMap, FeatureMaps
 
 Tail = Callable[[FeatureMap, Sequence[str]], FeatureMaps]
 """(map of the layer, layers behind it) -> activations by layer."""

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from swag.features import Arrange
-from swag.shapes import FeatureMap
+from swag.types import FeatureMap
 
 
 def tokens_to_maps(patch: int, prefix: int) -> Arrange:

@@ -8,7 +8,7 @@ import torch
 
 from swag.colours.spaces import from_linear, luminance_of, to_linear
 from swag.colours.transfer import SMALLEST_DEVIATION
-from swag.shapes import Image, OwnImage
+from swag.types import Image, OwnImage
 
 WHOLE = (1, 2, 3)
 """The dimensions of one picture of a batch."""

@@ -21,7 +21,7 @@ from swag.colours.spaces import (
 )
 from swag.errors import SettingsError
 from swag.registry import did_you_mean
-from swag.shapes import Image, OwnImage
+from swag.types import Image, OwnImage
 
 HALVINGS = 12
 """How often the largest chroma a screen can show is bracketed: to 1 part in 4096."""

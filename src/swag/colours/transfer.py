@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from swag.registry import Registry
-from swag.shapes import OwnImage
+from swag.types import OwnImage
 
 SMALLEST_DEVIATION = 1 / 255
 """A direction in which colours deviate less is stretched no more than if they deviated so much."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from swag.backbones import Backbone
 from swag.backbones.edits import PlainBlock
 from swag.backbones.family import ResidualBlock
-from swag.shapes import FeatureMap, Image
+from swag.types import FeatureMap, Image
 
 LAST_NORMS = ("bn3", "bn2")
 

@@ -31,8 +31,8 @@ from swag.experiments.ssim import ssim
 from swag.image import resize
 from swag.losses import get
 from swag.objective import Objective, Term
-from swag.shapes import Image, OwnImage
 from swag.smoothing import parse
+from swag.types import Image, OwnImage
 
 STYLE_MEASURES = ("gram", "sliced", "frechet")
 MEASURES = (*STYLE_MEASURES, "content")

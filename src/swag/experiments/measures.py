@@ -18,7 +18,6 @@ from swag.experiments.evaluate import STYLE_MEASURES, Panel, degraded
 from swag.experiments.job import BASE, Job, Kind
 from swag.losses import gram
 from swag.run import stylize
-from swag.shapes import GramMatrix, Image
 from swag.smoothing import parse, softmax
 from swag.statistics import (
     DISTRIBUTIONS,
@@ -27,6 +26,7 @@ from swag.statistics import (
     share_of_largest,
     standard_deviation,
 )
+from swag.types import GramMatrix, Image
 
 Row = dict[str, Any]
 LARGEST = 0.01

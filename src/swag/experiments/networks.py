@@ -15,8 +15,7 @@ from swag.backbones.family import ThinNetwork, from_state
 from swag.backbones.initialisation import seeded
 from swag.backbones.weights import sha256
 from swag.errors import WeightsError
-from swag.precision import Precision
-from swag.shapes import FeatureMaps, Image
+from swag.types import FeatureMaps, Image, Precision
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from swag.shapes import OwnImage
+from swag.types import OwnImage
 
 DISTANCES = ("lpips", "dists")
 """The metrics of a picture and its photo."""

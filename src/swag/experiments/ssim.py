@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from swag.shapes import Image, PerImage
+from swag.types import Image, PerImage
 
 RADIUS = 5
 DEVIATION = 1.5

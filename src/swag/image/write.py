@@ -15,12 +15,11 @@ from swag.image.encode import Format, format_of
 from swag.image.metadata import XMP, as_xmp, check_texts
 from swag.image.raster import Array, Picture, Samples, one_line, strip_bounds
 from swag.image.source import label, reason
-
-Path = str | os.PathLike[str]
+from swag.types import StrPath
 
 
 def write(
-    path: Path,
+    path: StrPath,
     picture: Picture | Tensor,
     *,
     bits: int = 8,
@@ -63,7 +62,7 @@ def write(
         raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
 
 
-def check_writable(path: Path, *, overwrite: bool, bits: int = 8) -> None:
+def check_writable(path: StrPath, *, overwrite: bool, bits: int = 8) -> None:
     """Find out before hours of work whether `write` could put a picture here.
 
     ImageError, one line: an extension that is not written or not with so many bits, a folder that
@@ -80,7 +79,7 @@ def check_writable(path: Path, *, overwrite: bool, bits: int = 8) -> None:
         raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
 
 
-def _check_target(path: Path, overwrite: bool) -> None:
+def _check_target(path: StrPath, overwrite: bool) -> None:
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
@@ -93,7 +92,7 @@ def _check_target(path: Path, overwrite: bool) -> None:
         raise ImageError(f"{label(path)} exists; choose another name, or allow overwriting it")
 
 
-def _check_folder(path: Path) -> None:
+def _check_folder(path: StrPath) -> None:
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
         raise ImageError(f"cannot write {label(path)}: there is no folder {folder!r}; create it")

@@ -24,7 +24,7 @@ from swag.losses.loss import EMPTY
 from swag.losses.precision import in_full_precision
 from swag.losses.sums import Centre, Means, Sums
 from swag.precision import widened
-from swag.shapes import FeatureMap, GramMatrix, PerImage, Where
+from swag.types import FeatureMap, GramMatrix, PerImage, Where
 
 Normal = tuple[Float[Tensor, "b d"], GramMatrix]
 """Mean and covariance of the positions, over the channels."""

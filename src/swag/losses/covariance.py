@@ -14,7 +14,7 @@ from swag.losses.precision import in_full_precision
 from swag.losses.products import products_about_mean
 from swag.losses.sums import Centre, Means, Sums, added
 from swag.losses.weighting import weighted_mean
-from swag.shapes import FeatureMap, GramMatrix, PerImage, Where
+from swag.types import FeatureMap, GramMatrix, PerImage, Where
 
 
 @in_full_precision

@@ -13,7 +13,7 @@ from swag.errors import SettingsError
 from swag.losses.hypercolumns import Layers, OwnWhere, resized
 from swag.losses.precision import in_full_precision
 from swag.losses.weighting import scaled_positions
-from swag.shapes import PerImage
+from swag.types import PerImage
 
 
 @in_full_precision

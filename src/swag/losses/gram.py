@@ -7,7 +7,7 @@ from swag.losses.precision import in_full_precision
 from swag.losses.products import products
 from swag.losses.sums import Centre, Means, Sums
 from swag.losses.weighting import scaled_positions
-from swag.shapes import FeatureMap, GramMatrix, PerImage, Where
+from swag.types import FeatureMap, GramMatrix, PerImage, Where
 
 
 @in_full_precision

@@ -19,7 +19,7 @@ from swag.errors import SettingsError
 from swag.losses import gram
 from swag.losses.loss import EMPTY
 from swag.losses.precision import in_full_precision
-from swag.shapes import FeatureMap, GramMatrix, PerImage, Where
+from swag.types import FeatureMap, GramMatrix, PerImage, Where
 
 Corner = Float[Tensor, "b 1 1"]
 Error = Callable[[GramMatrix, Corner], GramMatrix]

@@ -23,7 +23,7 @@ from swag.losses.quantiles import (
     squared_distances,
 )
 from swag.losses.weighting import shares
-from swag.shapes import FeatureMap, PerImage, Where
+from swag.types import FeatureMap, PerImage, Where
 
 merge = pooled
 """Several pictures as one that has the positions of all."""

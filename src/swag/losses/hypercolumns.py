@@ -19,7 +19,7 @@ from torch.nn.functional import interpolate
 
 from swag.errors import SettingsError
 from swag.losses.weighting import shares
-from swag.shapes import FeatureMap
+from swag.types import FeatureMap
 
 OwnMap = Float[Tensor, "b _d _h _w"]
 """Maps beside others of other sizes."""

@@ -10,7 +10,7 @@ from torch.nn.functional import avg_pool2d, pad
 
 from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
-from swag.shapes import FeatureMap, PerImage, Where
+from swag.types import FeatureMap, PerImage, Where
 
 
 @in_full_precision

@@ -14,7 +14,7 @@ from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
 from swag.losses.sums import Sums
 from swag.registry import did_you_mean
-from swag.shapes import PerImage
+from swag.types import PerImage
 
 Description = Tensor | tuple[Tensor, ...]
 """What a loss keeps of a target; its first dimensions count pictures."""

@@ -13,7 +13,7 @@ from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
 from swag.losses.sums import Centre, Means, Sums, added
 from swag.losses.weighting import weighted_mean
-from swag.shapes import FeatureMap, PerImage, Where
+from swag.types import FeatureMap, PerImage, Where
 
 Moments = tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]
 """Mean and standard deviation of each channel."""

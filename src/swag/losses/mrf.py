@@ -16,7 +16,7 @@ from swag.losses.loss import EMPTY
 from swag.losses.neighbours import matched, nearest
 from swag.losses.precision import in_full_precision
 from swag.losses.weighting import shares
-from swag.shapes import FeatureMap, PerImage, Where
+from swag.types import FeatureMap, PerImage, Where
 
 Patches = tuple[Float[Tensor, "b n k"], Float[Tensor, "b n"]]
 """Patches as vectors, and the share of each, which sum to 1."""

@@ -25,7 +25,7 @@ from swag.losses.hypercolumns import (
     together,
 )
 from swag.losses.precision import in_full_precision
-from swag.shapes import PerImage
+from swag.types import PerImage
 
 Distances = Callable[[Tensor, Tensor], Tensor]
 

@@ -21,7 +21,7 @@ from swag.losses.hypercolumns import (
 )
 from swag.losses.precision import in_full_precision
 from swag.losses.remd import relaxed
-from swag.shapes import Image, PerImage
+from swag.types import Image, PerImage
 
 COLOURS = 4096
 """Colours of a picture at most: up to 64 x 64 pixels every one, beyond that averages of cells."""

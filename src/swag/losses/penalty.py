@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from swag.losses.pixel_range import distances
 from swag.losses.total_variation import differences
-from swag.shapes import Image, PerImage
+from swag.types import Image, PerImage
 
 
 @dataclass(frozen=True)

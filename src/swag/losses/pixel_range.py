@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from swag.losses.precision import in_full_precision
-from swag.shapes import Image, PerImage
+from swag.types import Image, PerImage
 
 
 @in_full_precision

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from swag.shapes import FeatureMap, GramMatrix
+from swag.types import FeatureMap, GramMatrix
 
 
 def products(features: FeatureMap) -> GramMatrix:

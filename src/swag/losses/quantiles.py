@@ -14,7 +14,7 @@ from torch import Tensor
 
 from swag.losses.loss import EMPTY
 from swag.precision import widened
-from swag.shapes import PerImage
+from swag.types import PerImage
 
 Values = Float[Tensor, "b k m"]
 """For each picture, k sets of m numbers."""

@@ -26,7 +26,7 @@ from swag.losses.hypercolumns import (
 )
 from swag.losses.neighbours import Distances, to_nearest
 from swag.losses.precision import in_full_precision
-from swag.shapes import PerImage
+from swag.types import PerImage
 
 
 @in_full_precision

@@ -12,7 +12,7 @@ from torch import Tensor
 from swag.errors import SettingsError
 from swag.losses.hypercolumns import Layers, OwnWhere, columns_of, directions, grid, hypercolumns
 from swag.losses.precision import in_full_precision
-from swag.shapes import PerImage
+from swag.types import PerImage
 
 Similarities = Float[Tensor, "b rows columns n"]
 """For each position of a grid its distances from all n = rows * columns, in reading order."""

@@ -20,7 +20,7 @@ from swag.losses.quantiles import (
     squared_distances,
 )
 from swag.losses.weighting import shares
-from swag.shapes import FeatureMap, PerImage, Where
+from swag.types import FeatureMap, PerImage, Where
 
 Directions = Float[Tensor, "k d"]
 """Vectors of length 1, one in each row."""

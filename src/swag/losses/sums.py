@@ -11,7 +11,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from swag.shapes import FeatureMap, Where
+from swag.types import FeatureMap, Where
 
 Means = tuple[Tensor, ...]
 """Each (b, d) or (b, d, d)."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from swag.losses.precision import in_full_precision
-from swag.shapes import Image, PerImage
+from swag.types import Image, PerImage
 
 CORNER = 0.01
 """Length of a difference below which its cost is quadratic, in pixel values: 2.5 of 255 steps."""

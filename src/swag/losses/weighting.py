@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from swag.shapes import FeatureMap, Where
+from swag.types import FeatureMap, Where
 
 Positions = Float[Tensor, "b d m"]
 

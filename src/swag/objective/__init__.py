@@ -13,12 +13,11 @@ from swag.objective.behind import Behind
 from swag.objective.objective import Objective
 from swag.objective.term import Matched, Normalisation, Term
 from swag.objective.tiled import TiledObjective
-from swag.objective.view import PIXELS, Extract, Part, View, with_pixels
+from swag.objective.view import PIXELS, Part, View, with_pixels
 
 __all__ = [
     "PIXELS",
     "Behind",
-    "Extract",
     "Matched",
     "Normalisation",
     "Objective",

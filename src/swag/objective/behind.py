@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from swag.objective.view import Extract, Part, View
+from swag.objective.view import Part, View
 from swag.objective.whole import Assembled
-from swag.shapes import FeatureMaps
+from swag.types import Extract, FeatureMaps
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from swag.objective.behind import Behind, Errors
 from swag.objective.sweep import Gathered, Kept, Sweep
 from swag.objective.view import Part
-from swag.shapes import OwnImage
+from swag.types import OwnImage
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from swag.losses import PENALTIES
 from swag.objective.reading import Reader
 from swag.objective.targets import parts_of
 from swag.objective.term import Term
-from swag.objective.view import Extract, Part, with_pixels
+from swag.objective.view import Part, with_pixels
 from swag.precision import widened
-from swag.shapes import Image, OwnImage
+from swag.types import Extract, Image, OwnImage
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from swag.losses import Description
-from swag.objective.view import Extract, Part, View
-from swag.shapes import FeatureMap, FeatureMaps, OwnImage, OwnWhere
+from swag.objective.view import Part, View
+from swag.types import Extract, FeatureMap, FeatureMaps, OwnImage, OwnWhere
 
 
 @runtime_checkable

@@ -14,8 +14,8 @@ from swag.losses.weighting import shares
 from swag.objective.tally import Tally
 from swag.objective.view import View
 from swag.objective.whole import Assembled, Whole
-from swag.shapes import FeatureMaps, OwnImage, OwnWhere
 from swag.tiles import Reach, Replica, Tile, grid, in_order, is_out_of_memory
+from swag.types import FeatureMaps, OwnImage, OwnWhere
 
 T = TypeVar("T")
 

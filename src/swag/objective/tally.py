@@ -16,9 +16,9 @@ from swag.losses import Description
 from swag.losses.sums import Means, Sums
 from swag.objective.view import View
 from swag.precision import widened
-from swag.shapes import FeatureMap, FeatureMaps, OwnWhere
 from swag.smoothing.functions import at_least_float32
 from swag.tiles import Place, Tile
+from swag.types import FeatureMap, FeatureMaps, OwnWhere
 
 
 @dataclass

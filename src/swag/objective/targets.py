@@ -8,8 +8,8 @@ import torch
 from swag.objective.reading import Reading
 from swag.objective.term import Term
 from swag.objective.view import PIXELS, Part, View
-from swag.shapes import OwnImage
 from swag.smoothing import Smoothing
+from swag.types import OwnImage
 
 SMALLEST_SPAN = 1e-6
 """Share of a target's size below which two pictures count as equal when spans are measured."""

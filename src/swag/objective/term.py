@@ -7,8 +7,8 @@ from typing import Literal
 from torch import Tensor
 
 from swag.losses import Loss
-from swag.shapes import OwnImage, OwnWhere
 from swag.smoothing import Smoothing
+from swag.types import OwnImage, OwnWhere
 
 Normalisation = Literal["span", "target", "initial", "paper", "released-code"]
 """What the error of a layer is measured in; see `Objective.of`."""

@@ -26,8 +26,8 @@ from swag.objective.term import Term
 from swag.objective.tiled_reader import TiledReader
 from swag.objective.view import Part
 from swag.precision import widened
-from swag.shapes import Image, OwnImage
 from swag.tiles import Reach, Replica
+from swag.types import Image, OwnImage
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from swag.objective.look import Look
 from swag.objective.sweep import Sweep
 from swag.objective.view import Part, View
 from swag.precision import widened
-from swag.shapes import FeatureMap, FeatureMaps, OwnImage, OwnWhere
+from swag.types import FeatureMap, FeatureMaps, OwnImage, OwnWhere
 
 SAMPLED = 2**24
 """Entries of a map above which a smoothing is fitted to some of its positions, evenly spaced."""

@@ -1,6 +1,6 @@
 """How layers are seen by a loss, and what is compared at each step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,10 +9,8 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from swag.losses import Description, Loss
 from swag.precision import widened
-from swag.shapes import FeatureMaps, OwnWhere
 from swag.smoothing import Smoothing
-
-Extract = Callable[[Tensor, Sequence[str]], FeatureMaps]
+from swag.types import Extract, FeatureMaps, OwnWhere
 
 PIXELS = "pixels"
 """The layer that is the picture itself."""

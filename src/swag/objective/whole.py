@@ -8,8 +8,8 @@ from torch import Tensor
 from swag.losses import Description
 from swag.losses.sums import Means
 from swag.objective.view import View
-from swag.shapes import FeatureMaps, OwnWhere
 from swag.tiles import Tile
+from swag.types import FeatureMaps, OwnWhere
 
 
 @dataclass

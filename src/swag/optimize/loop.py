@@ -16,7 +16,7 @@ from swag.optimize.point import (
     Stalled,
     evaluate,
 )
-from swag.shapes import Image
+from swag.types import Image
 
 RETURNS = 3
 """How often a run goes back to its best picture before it gives up."""

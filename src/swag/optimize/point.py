@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from swag.precision import widened
-from swag.shapes import Image
+from swag.types import Image
 
 Loss = Callable[[Tensor], dict[str, Tensor]]
 """From pictures to the scalars whose sum is minimised, by name."""

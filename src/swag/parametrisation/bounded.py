@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from swag.parametrisation.form import Latents, Parametrisation, Size
-from swag.shapes import OwnImage
+from swag.parametrisation.form import Latents, Parametrisation
+from swag.types import OwnImage, Size
 
 MARGIN = 0.05
 """How far a pixel may leave [0, 1], so that black and white are reached and can be left again."""

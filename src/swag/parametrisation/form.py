@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from swag.shapes import OwnImage
+from swag.types import OwnImage, Size
 
 Latents = Float[Tensor, "_b 3 _rows _columns"]
 """The numbers an optimiser moves; their rows and columns need not be those of the picture."""
-
-Size = tuple[int, int]
-"""Height and width of a picture in pixels."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from swag.parametrisation.form import Latents, Size
-from swag.shapes import OwnImage
+from swag.parametrisation.form import Latents
+from swag.types import OwnImage, Size
 
 COLOUR_COVARIANCE = (
     (0.07634, 0.06608, 0.05826),

@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from swag.parametrisation.form import Latents, Size
-from swag.shapes import OwnImage
+from swag.parametrisation.form import Latents
+from swag.types import OwnImage, Size
 
 BANDS = 5
 """Bands of detail above the coarsest picture; fewer where a picture is a single pixel before."""

@@ -2,9 +2,9 @@
 
 from swag.parametrisation import fourier, laplacian
 from swag.parametrisation.bounded import bounded
-from swag.parametrisation.form import Latents, Parametrisation, Size
+from swag.parametrisation.form import Latents, Parametrisation
 from swag.registry import Registry
-from swag.shapes import OwnImage
+from swag.types import OwnImage, Size
 
 
 def _same(image: OwnImage) -> Latents:

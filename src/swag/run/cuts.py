@@ -8,8 +8,8 @@ from torch import Tensor
 
 from swag.backbones import Backbone, narrow, tail_of
 from swag.objective import Behind, with_pixels
-from swag.precision import Precision
-from swag.tiles import Extract, Reach, bytes_per_pixel, probe
+from swag.tiles import Reach, bytes_per_pixel, probe
+from swag.types import Extract, Precision
 
 LARGEST_SHARE = 0.15
 """Of a pass's memory that may lie behind a cut: what is left over of it is the gain of tiles."""

@@ -16,7 +16,6 @@ from swag.config import Settings
 from swag.errors import ResourceError
 from swag.objective import PIXELS, Objective, Term, TiledObjective, with_pixels
 from swag.optimize import Adam, Lbfgs, Loss, Method, TorchLbfgs
-from swag.precision import Precision
 from swag.run.cuts import Cut, cuts_of, passes_of, uncut
 from swag.run.device import devices_beside
 from swag.tiles import (
@@ -27,9 +26,7 @@ from swag.tiles import (
     is_out_of_memory,
     largest_side,
 )
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
+from swag.types import Precision, Size
 
 USABLE = 0.8
 """Share of the free memory that a run counts on."""

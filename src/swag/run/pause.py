@@ -4,7 +4,6 @@ On a processor, with as many threads, the run that goes on gives the same bits a
 stopped. What can be made again from the inputs is not kept: targets, and the network itself.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ from swag import checkpoint
 from swag.config import Settings
 from swag.errors import CheckpointError, SwagError
 from swag.optimize import Adam, Lbfgs, Method, State
-from swag.precision import Precision
 from swag.run.record import (
     MOST_FALLBACKS,
     MOST_LOSSES,
@@ -31,11 +29,11 @@ from swag.run.record import (
     versions,
 )
 from swag.schedule import Scale
+from swag.types import Precision, StrPath
 
 if TYPE_CHECKING:
     from swag.run.update import Update
 
-Path = str | os.PathLike[str]
 
 MEMORY = "memory."
 _IMAGES = ("image", "best", "average")
@@ -78,7 +76,7 @@ class Standing(BaseModel):
 class Paused:
     """A run as a checkpoint holds it; `start` is the first picture of its scale, where needed."""
 
-    path: Path
+    path: StrPath
     standing: Standing
     state: State
     start: Tensor | None
@@ -133,7 +131,7 @@ class Paused:
         return State(**{**moved, "memory": memory})
 
 
-def save(path: Path, update: "Update") -> None:
+def save(path: StrPath, update: "Update") -> None:
     """Write what is needed to go on after an update. CheckpointError where that fails."""
     if update.identity is None:
         raise CheckpointError("only an update of `iterate` can be kept as a checkpoint")
@@ -161,7 +159,7 @@ def save(path: Path, update: "Update") -> None:
     checkpoint.save(path, present, standing.model_dump(mode="json"))
 
 
-def load(path: Path) -> Paused:
+def load(path: StrPath) -> Paused:
     """Read a checkpoint. CheckpointError if it is damaged or not one of a run."""
     tensors, values = checkpoint.load(path)
     try:
@@ -180,7 +178,7 @@ def load(path: Path) -> Paused:
     return Paused(path, standing, state, tensors.get("start"))
 
 
-def _check_settings(path: Path, was: Settings, now: Settings) -> None:
+def _check_settings(path: StrPath, was: Settings, now: Settings) -> None:
     before, after = was.model_dump(mode="json"), now.model_dump(mode="json")
     changed = [name for name in before if before[name] != after[name]]
     if changed:
@@ -190,7 +188,7 @@ def _check_settings(path: Path, was: Settings, now: Settings) -> None:
         )
 
 
-def _check_inputs(path: Path, was: Mapping[str, str], now: Mapping[str, str]) -> None:
+def _check_inputs(path: StrPath, was: Mapping[str, str], now: Mapping[str, str]) -> None:
     names = sorted(n for n in was.keys() | now.keys() if was.get(n) != now.get(n))
     if names:
         raise CheckpointError(

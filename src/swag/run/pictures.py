@@ -6,9 +6,7 @@ from torch import Tensor
 from swag.config import Settings
 from swag.image import Picture, fitted, resize
 from swag.run.inputs import Inputs
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
+from swag.types import Size
 
 
 def size_of(picture: Picture, long_side: int) -> Size:

@@ -14,8 +14,9 @@ import torch
 
 from swag.config import Settings
 from swag.optimize import State
-from swag.precision import NARROW_DEVICES, Precision, has_fast_bfloat16
+from swag.precision import NARROW_DEVICES, has_fast_bfloat16
 from swag.schedule import Scale
+from swag.types import Precision
 
 SHARE = 0.75
 """Of the steps at the last scale, how many see the picture through passes in bfloat16."""

@@ -24,7 +24,7 @@ from swag.config.load import brief
 from swag.errors import ImageError, SettingsError, SwagError
 from swag.image import read_metadata
 from swag.image.metadata import check_texts
-from swag.precision import Precision
+from swag.types import Precision
 
 Task = Literal["stylize", "texture", "reconstruct"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

@@ -15,11 +15,10 @@ from swag.image import resize
 from swag.jitter import Jittered
 from swag.optimize import Loss, Method, State, Step, optimize, shown
 from swag.parametrisation import PARAMETRISATIONS, Parametrisation
-from swag.precision import Precision
 from swag.run.inputs import Inputs
 from swag.run.memory import Memory
 from swag.run.pause import Paused
-from swag.run.pictures import Size, at_size, brightness, first_picture, size_of
+from swag.run.pictures import at_size, brightness, first_picture, size_of
 from swag.run.precision import Part, after, parts_of
 from swag.run.recolour import Finish
 from swag.run.record import Identity, Task
@@ -27,6 +26,7 @@ from swag.run.scale_problem import ScaleProblem
 from swag.run.terms import Place, content_terms, places_of, style_terms
 from swag.run.update import Update, early_end
 from swag.schedule import Scale, plan
+from swag.types import Precision, Size
 
 
 @dataclass(frozen=True)

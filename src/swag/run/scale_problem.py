@@ -7,8 +7,7 @@ from torch import Tensor
 from swag.jitter import Jittered
 from swag.optimize import Loss
 from swag.parametrisation import Parametrisation
-from swag.precision import Precision
-from swag.run.pictures import Size
+from swag.types import Precision, Size
 
 
 @dataclass(frozen=True)

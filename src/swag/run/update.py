@@ -10,9 +10,9 @@ from torch import Tensor
 from swag.config import Settings
 from swag.image import Picture, write
 from swag.optimize import State
-from swag.precision import Precision
 from swag.run import pause
 from swag.run.record import Identity, Made, Task, texts
+from swag.types import Precision
 
 __all__ = ["Result", "Task", "Update"]
 

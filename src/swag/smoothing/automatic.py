@@ -24,8 +24,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from swag.errors import SettingsError
-from swag.shapes import FeatureMap
 from swag.smoothing.functions import Domain
+from swag.types import FeatureMap
 
 LARGEST = 0.01
 """The fraction of entries whose share of the sum of squares says how peaky a layer is."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from swag.errors import SettingsError
-from swag.shapes import FeatureMap
+from swag.types import FeatureMap
 
 Domain = Literal["layer", "channels", "positions"]
 """What a softmax is normalised over: all of a layer, or its channels, or its positions."""

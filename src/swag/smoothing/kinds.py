@@ -10,9 +10,9 @@ import torch
 
 from swag.errors import SettingsError
 from swag.registry import Registry
-from swag.shapes import FeatureMap
 from swag.smoothing import automatic, functions
 from swag.smoothing.functions import Domain
+from swag.types import FeatureMap
 
 PAPER = "Wang, Li and Vasconcelos, CVPR 2021"
 

@@ -7,8 +7,8 @@ import torch
 
 from swag.errors import SettingsError
 from swag.registry import did_you_mean
-from swag.shapes import FeatureMap
 from swag.smoothing.kinds import KINDS, Kind
+from swag.types import FeatureMap
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,10 @@ from swag.tiles.memory import (
     is_out_of_memory,
     largest_side,
 )
-from swag.tiles.reach import Extract, Reach, probe
+from swag.tiles.reach import Reach, probe
 from swag.tiles.replicas import Replica, in_order
 
 __all__ = [
-    "Extract",
     "Place",
     "Reach",
     "Replica",

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from swag.allocation import idle_memory
-from swag.shapes import OwnImage
-from swag.tiles.reach import Extract, Reach
+from swag.tiles.reach import Reach
+from swag.types import Extract, OwnImage
 
 WORKSPACE = 2.5
 """Memory of an evaluation over what the pass keeps: gradients, losses, and room to work."""

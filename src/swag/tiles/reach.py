@@ -1,6 +1,6 @@
 """How far a position of each layer sees, found by trial: what is not a number spreads."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from math import lcm, nan
@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from swag.errors import SettingsError
-from swag.shapes import FeatureMaps, OwnImage
+from swag.types import Extract, OwnImage
 
-Extract = Callable[[Tensor, Sequence[str]], FeatureMaps]
 """(picture, layers) -> activations by layer."""
 
 LENGTHS = (256, 512, 1024, 2048, 4096)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 
-from swag.tiles.reach import Extract
+from swag.types import Extract
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -25,12 +25,12 @@ from swag.backbones.family import (
     start_as_shortcuts,
     start_near_identity,
 )
-from swag.shapes import Image, Scalar
 from swag.training import checkpoint
 from swag.training.batches import Batch, batch_of, batches
 from swag.training.data import Source, as_images, centre
 from swag.training.recipe import Recipe
 from swag.training.start import begin
+from swag.types import Image, Scalar
 
 
 @dataclass(frozen=True)

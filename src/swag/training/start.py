@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from swag.backbones import bundled
 from swag.backbones.family import ThinNetwork, conv_of
 from swag.errors import WeightsError
-from swag.shapes import Image
 from swag.training import checkpoint
+from swag.types import Image
 
 
 @torch.no_grad()

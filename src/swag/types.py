@@ -1,11 +1,24 @@
-"""Names for the shapes of tensors, each with one line of meaning.
+"""Types that many modules share, each named once: shapes of tensors, sizes, paths.
 
 Letters: b pictures, d channels (the paper's D), h and w rows and columns, h * w = m positions
 (the paper's M). Annotations are checked at run time in the tests only.
 """
 
+import os
+from collections.abc import Callable, Sequence
+from typing import Literal
+
 from jaxtyping import Float
 from torch import Tensor
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+StrPath = str | os.PathLike[str]
+"""A path, as the standard library takes it."""
+
+Precision = Literal["float32", "bfloat16"]
+"""What the passes of a network are computed in; losses never are in less than float32."""
 
 Image = Float[Tensor, "b 3 h w"]
 """Pictures, sRGB; in [0, 1] outside an optimisation, which may leave the range a little."""
@@ -33,3 +46,6 @@ OwnImage = Float[Tensor, "_b 3 _h _w"]
 
 OwnWhere = Float[Tensor, "_b 1 _h _w"]
 """Weights of positions beside pictures of other sizes: the same as Where."""
+
+Extract = Callable[[Tensor, Sequence[str]], FeatureMaps]
+"""(picture, layers) -> activations by layer."""
