@@ -9,7 +9,7 @@ import pytest
 PACKAGE = "swag"
 ROOT = Path(__file__).parents[1] / "src" / PACKAGE
 ROWS = [
-    {"errors", "types", "allocation", "threads"},
+    {"errors", "types", "spec", "allocation", "threads"},
     {"registry", "files", "precision"},
     {"image", "features", "smoothing", "statistics", "losses"}
     | {"parametrisation", "jitter", "colours", "regions", "tiles", "disk"},

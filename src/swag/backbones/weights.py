@@ -20,6 +20,8 @@ from torch import Tensor, nn
 
 from swag.backbones.initialisation import SCHEMES
 from swag.errors import WeightsError
+from swag.spec import Spec
+from swag.spec import parse as parse_spec
 
 State = dict[str, Tensor]
 
@@ -72,28 +74,32 @@ def parse(text: str | Path) -> Weights:
 
 def _random(text: str, *, calibrated: bool) -> Weights:
     """A scheme with its option, as in `greedy:draws=16`."""
-    scheme, colon, option = text.partition(":")
-    scheme = scheme or "torchvision"
+    given = parse_spec(text)
+    scheme = given.name or "torchvision"
     SCHEMES.find(scheme)
     if scheme == "greedy":
-        return Weights(scheme, draws=_draws(option if colon else f"draws={DRAWS}", calibrated))
-    if colon:
-        raise WeightsError(f"random:{scheme} takes no option, not {option!r}; only greedy does")
+        return Weights(scheme, draws=_draws(given, calibrated))
+    if given.options:
+        raise WeightsError(
+            f"random:{scheme} takes no option, not {given.written_options!r}; only greedy does"
+        )
     return Weights(scheme, calibrated)
 
 
-def _draws(option: str, calibrated: bool) -> int:
-    """The number in `draws=16`."""
+def _draws(given: Spec, calibrated: bool) -> int:
+    """The number in `greedy:draws=16`."""
     if calibrated:
         raise WeightsError(
             "random:greedy chooses with batch statistics as they are constructed and takes no "
             "+calibrated; use random:greedy, or random:torchvision+calibrated"
         )
-    name, _, number = option.partition("=")
-    if name != "draws" or not number.isdecimal() or not 1 <= int(number) <= MOST_DRAWS:
+    options = given.options or {"draws": str(DRAWS)}
+    number = options.get("draws", "")
+    valid = len(options) == 1 and number.isdecimal() and 1 <= int(number) <= MOST_DRAWS
+    if not valid:
         raise WeightsError(
-            f"random:greedy:{option} is no number of draws; expected draws=N, N a whole number "
-            f"from 1 to {MOST_DRAWS}, as in random:greedy:draws={DRAWS}"
+            f"random:greedy:{given.written_options} is no number of draws; expected draws=N, N a "
+            f"whole number from 1 to {MOST_DRAWS}, as in random:greedy:draws={DRAWS}"
         )
     return int(number)
 

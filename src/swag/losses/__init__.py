@@ -36,6 +36,7 @@ from swag.losses.penalty import PENALTIES, Penalty
 from swag.losses.pixel_range import pixel_range
 from swag.losses.total_variation import total_variation
 from swag.registry import Registry
+from swag.spec import parse
 
 __all__ = [
     "LOSSES",
@@ -126,11 +127,8 @@ def get(spec: str) -> Loss:
 
     Raises SettingsError with the names or options there are.
     """
-    name, colon, written = (part.strip() for part in spec.partition(":"))
-    if name in PENALTIES:
-        raise SettingsError(f"{name} is no loss between layers but a penalty on the pixels.")
-    loss = LOSSES.find(name)
-    if not colon:
-        return loss
-    pairs = [option.partition("=") for option in written.split(",")]
-    return loss.with_options({key.strip(): value.strip() for key, _, value in pairs})
+    given = parse(spec)
+    if given.name in PENALTIES:
+        raise SettingsError(f"{given.name} is no loss between layers but a penalty on the pixels.")
+    loss = LOSSES.find(given.name)
+    return loss.with_options(given.options) if given.options else loss

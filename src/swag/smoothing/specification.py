@@ -8,6 +8,7 @@ import torch
 from swag.errors import SettingsError
 from swag.registry import did_you_mean
 from swag.smoothing.kinds import KINDS, Kind
+from swag.spec import Spec, parse_with_layers
 from swag.types import FeatureMap
 
 
@@ -82,28 +83,25 @@ def parse(spec: str) -> Smoothing:
     What is left out has its default; str() of the result writes it out in full. Raises
     SettingsError that says what is wrong and what there is.
     """
-    choice, at, layers = spec.strip().partition("@")
-    name, colon, setting = choice.partition(":")
-    kind = KINDS.find(name.strip())
-    return Smoothing(
-        kind.name,
-        _read_setting(kind, setting) if colon else None,
-        tuple(layer.strip() for layer in layers.split(",")) if at else None,
-    )
+    given = parse_with_layers(spec)
+    kind = KINDS.find(given.name)
+    return Smoothing(kind.name, _read_parameter(kind, given), given.layers)
 
 
-def _read_setting(kind: Kind, setting: str) -> float | Literal["auto"]:
-    key, _, value = (part.strip() for part in setting.partition("="))
+def _read_parameter(kind: Kind, given: Spec) -> float | Literal["auto"] | None:
+    if not given.options:
+        return None
     if kind.parameter is None:
         raise SettingsError(
-            f"{kind.name} has no parameter, but {setting!r} was given; leave it out."
+            f"{kind.name} has no parameter, but {given.written_options!r} was given; leave it out."
         )
-    if key != kind.parameter.name:
+    for key in given.options.keys() - {kind.parameter.name}:
         hint = did_you_mean(key, [kind.parameter.name])
         raise SettingsError(
             f"{kind.name} has no parameter {key!r}; {hint}it has {kind.parameter.name} "
             f"(default {kind.parameter.default}), as in {kind.name}:{kind.parameter.name}=1."
         )
+    value = given.options[kind.parameter.name]
     return kind.parameter.check(_number(value), kind.name)
 
 

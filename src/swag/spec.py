@@ -1,0 +1,40 @@
+"""A choice as users write it: NAME[:KEY=VALUE,KEY=VALUE...][@LAYER,LAYER...].
+
+parse("mrf:size=3,patches=64").options                {"size": "3", "patches": "64"}
+parse_with_layers("softmax:temperature=auto@layer3").layers                     ("layer3",)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A name, its options as they are written, and its layers; None stands for all layers."""
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    layers: tuple[str, ...] | None = None
+
+    @property
+    def written_options(self) -> str:
+        """The options in one line, as in a message."""
+        return ",".join(f"{key}={value}" if value else key for key, value in self.options.items())
+
+
+def parse(text: str) -> Spec:
+    """Split a name from its options; what they may be is for the caller to say.
+
+    White space around any part counts for nothing. An option without `=` has an empty value.
+    """
+    name, colon, options = text.partition(":")
+    pairs = (option.partition("=") for option in options.split(","))
+    read = {key.strip(): value.strip() for key, _, value in pairs}
+    return Spec(name.strip(), read if colon else {})
+
+
+def parse_with_layers(text: str) -> Spec:
+    """The same of a choice that may name its layers."""
+    choice, at, layers = text.partition("@")
+    names = tuple(layer.strip() for layer in layers.split(",")) if at else None
+    return replace(parse(choice), layers=names)
