@@ -20,7 +20,7 @@ import swag
 from swag.backbones import bundled
 from swag.losses import get
 from swag.objective import Objective, Term
-from swag.optimize.point import evaluate
+from swag.optimize.optimizer import evaluate
 from swag.smoothing import parse
 
 BEGIN = "<!-- cost: python benchmarks/cost.py --write docs/backbones.md -->"

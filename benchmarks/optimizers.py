@@ -24,11 +24,11 @@ import swag
 from swag.backbones import Backbone
 from swag.losses import get
 from swag.objective import Objective, Term
-from swag.optimize import Adam, Lbfgs, Method, State, TorchLbfgs, optimize
+from swag.optimize import Adam, Lbfgs, Optimizer, State, TorchLbfgs, optimize
 from swag.smoothing import parse
 
 NETWORKS = ("swag/resnet", "swag/vgg", "torchvision/resnet18")
-METHODS: dict[str, Callable[[], Method]] = {
+METHODS: dict[str, Callable[[], Optimizer]] = {
     "L-BFGS": Lbfgs,
     "L-BFGS, half precision": lambda: Lbfgs(remembered=torch.bfloat16),
     "L-BFGS, half precision, 6 steps": lambda: Lbfgs(history=6, remembered=torch.bfloat16),
@@ -68,7 +68,7 @@ def objective_of(network: Backbone, photo: Tensor, style: Tensor) -> Objective:
 
 
 def curve(
-    objective: Objective, start: Tensor, method: Method
+    objective: Objective, start: Tensor, method: Optimizer
 ) -> Iterator[tuple[int, float, float]]:
     """(evaluations, seconds, loss) after each step, until the largest budget is spent."""
     count = 0

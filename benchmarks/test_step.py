@@ -6,7 +6,7 @@ import torch
 import swag
 from swag.losses import get
 from swag.objective import Objective, Term
-from swag.optimize.point import evaluate
+from swag.optimize.optimizer import evaluate
 from swag.smoothing import parse
 
 

@@ -95,7 +95,7 @@ def test_the_loss_falls(method):
 @pytest.mark.parametrize("average", [None, 0.9])
 @pytest.mark.parametrize("stop", [1, 2, 13])
 def test_a_resumed_run_equals_one_that_never_stopped(method, average, stop, tmp_path):
-    run = partial(optimize, loss=style_like(), method=method, steps=25, average=average)
+    run = partial(optimize, loss=style_like(), optimizer=method, steps=25, ema_decay=average)
     through = pictures(run(State(picture(0))))
     first = run(State(picture(0)))
     for _ in range(stop):
@@ -117,10 +117,10 @@ def spoilt_once(method, *, at):
 def test_a_run_resumed_after_a_return_equals_one_that_never_stopped(method, tmp_path):
     through = pictures(optimize(State(picture(0)), spoilt_once(method, at=5), method, steps=20))
     first = optimize(State(picture(0)), spoilt_once(method, at=5), method, steps=20)
-    step = next(step for step in first if step.state.returns)
+    step = next(step for step in first if step.state.rollbacks)
     save(step.state, tmp_path)
     resumed = pictures(optimize(load(tmp_path), style_like(), method, steps=20))
-    assert (step.state.caution, step.state.returns) == (0.5, 1)
+    assert (step.state.step_scale, step.state.rollbacks) == (0.5, 1)
     rest = through[step.index + 1 :]
     assert len(resumed) == len(rest) > 0
     assert all(torch.equal(a, b) for a, b in zip(resumed, rest, strict=True))
@@ -128,18 +128,18 @@ def test_a_run_resumed_after_a_return_equals_one_that_never_stopped(method, tmp_
 
 @every_method
 def test_the_same_run_twice_gives_the_same_bits(method):
-    run = partial(optimize, loss=style_like(), method=method, steps=20)
+    run = partial(optimize, loss=style_like(), optimizer=method, steps=20)
     one, two = (pictures(run(State(picture(0)))) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
 @every_method
 def test_the_state_given_is_left_as_it_is(method):
-    *_, last = optimize(State(picture(0)), style_like(), method, steps=8, average=0.9)
+    *_, last = optimize(State(picture(0)), style_like(), method, steps=8, ema_decay=0.9)
     given = replace(last.state, memory=dict(last.state.memory))
     before = {name: tensor.clone() for name, tensor in tensors_of(given).items()}
-    list(optimize(given, style_like(), method, steps=16, average=0.9))
-    assert (given.step, given.averaged) == (8, 8)
+    list(optimize(given, style_like(), method, steps=16, ema_decay=0.9))
+    assert (given.step, given.ema_steps) == (8, 8)
     after = tensors_of(given)
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -155,7 +155,7 @@ def test_the_losses_of_a_step_are_those_of_its_picture(method):
 @every_method
 def test_the_losses_of_an_averaged_step_are_those_of_the_iterate(method):
     loss = style_like()
-    for step in optimize(State(picture(0)), loss, method, steps=5, average=0.5):
+    for step in optimize(State(picture(0)), loss, method, steps=5, ema_decay=0.5):
         assert step.losses == {name: term.item() for name, term in loss(step.state.image).items()}
 
 
@@ -191,7 +191,7 @@ def test_a_step_of_lbfgs_is_almost_always_one_evaluation():
 def test_the_average_of_the_iterates_equals_its_closed_form(method, decay):
     state = State(picture(0, dtype=torch.float64))
     loss, iterates = style_like(dtype=torch.float64), []
-    for count, step in enumerate(optimize(state, loss, method, steps=12, average=decay), 1):
+    for count, step in enumerate(optimize(state, loss, method, steps=12, ema_decay=decay), 1):
         iterates.append(step.state.image)
         weights = [(1 - decay) * decay ** (count - i) for i in range(1, count + 1)]
         mean = sum(w * x for w, x in zip(weights, iterates, strict=True)) / sum(weights)
@@ -201,7 +201,7 @@ def test_the_average_of_the_iterates_equals_its_closed_form(method, decay):
 def test_an_average_that_begins_late_is_an_average_from_there_on():
     loss = style_like()
     *_, last = optimize(State(picture(0)), loss, Adam(), steps=10)
-    step = next(optimize(last.state, loss, Adam(), steps=11, average=0.99))
+    step = next(optimize(last.state, loss, Adam(), steps=11, ema_decay=0.99))
     torch.testing.assert_close(step.image, step.state.image)
 
 
@@ -225,7 +225,7 @@ def test_a_run_that_leaves_the_finite_numbers_goes_back_to_its_best_picture(meth
     *_, step = optimize(State(picture(0)), loss, method, steps=10)
     assert torch.equal(step.image, best)
     assert sum(step.losses.values()) == pytest.approx(min(values))
-    assert (step.state.caution, step.state.returns, step.state.memory) == (0.5, 1, {})
+    assert (step.state.step_scale, step.state.rollbacks, step.state.memory) == (0.5, 1, {})
 
 
 def test_a_return_is_to_the_best_picture_even_where_it_is_not_the_latest():
@@ -242,7 +242,7 @@ def test_a_return_is_to_the_best_picture_even_where_it_is_not_the_latest():
 def test_lbfgs_shortens_a_step_into_a_bad_region_and_remembers(spoil):
     loss = Recorded(style_like(), spoil_at=[3, 4], spoil=spoil)
     *_, step = optimize(State(picture(0)), loss, Lbfgs(), steps=5)
-    assert (step.state.returns, step.state.caution) == (0, 1.0)
+    assert (step.state.rollbacks, step.state.step_scale) == (0, 1.0)
     assert step.state.memory["pairs"] == 5
     assert loss.calls >= 8
 
@@ -252,14 +252,14 @@ def test_lbfgs_goes_back_where_every_trial_of_a_step_is_bad():
     loss = Recorded(style_like(), spoil_at=range(3, 13))
     *_, step = optimize(State(picture(0)), loss, Lbfgs(), steps=2)
     assert torch.equal(step.image, best)
-    assert (step.state.caution, step.state.returns, step.state.memory) == (0.5, 1, {})
+    assert (step.state.step_scale, step.state.rollbacks, step.state.memory) == (0.5, 1, {})
 
 
 @every_method
 def test_a_run_that_went_back_goes_on_downwards(method):
     loss = spoilt_once(method, at=5)
     *_, step = optimize(State(picture(0)), loss, method, steps=60)
-    assert step.state.returns == 1
+    assert step.state.rollbacks == 1
     assert step.state.best_value < 0.1
 
 
@@ -276,7 +276,7 @@ def test_a_run_gives_up_when_it_would_go_back_a_fourth_time(method):
     run, seen = optimize(State(start), cliff, method, steps=100), []
     with pytest.raises(OptimizationError) as error:
         for step in run:
-            seen.append((step.state.returns, step.state.caution))
+            seen.append((step.state.rollbacks, step.state.step_scale))
     assert seen == [(1, 0.5), (2, 0.25), (3, 0.125)]
     assert "4 times" in str(error.value) and "step 4" in str(error.value)
     assert "\n" not in str(error.value)
@@ -295,7 +295,7 @@ def test_a_first_picture_whose_loss_is_not_finite_is_refused(method, spoil):
 @pytest.mark.parametrize("scale", [1e-25, 1e17])
 def test_the_scale_of_the_loss_does_not_matter(method, scale):
     dtype = torch.float64
-    run = partial(optimize, method=method, steps=40)
+    run = partial(optimize, optimizer=method, steps=40)
     plain = pictures(run(State(picture(0, dtype=dtype)), loss=style_like(dtype=dtype)))
     scaled = pictures(
         run(State(picture(0, dtype=dtype)), loss=style_like(scale=scale, dtype=dtype))
@@ -307,7 +307,7 @@ def test_the_scale_of_the_loss_does_not_matter(method, scale):
 @pytest.mark.parametrize("method", [Adam(), Lbfgs()])
 @pytest.mark.parametrize("scale", [1e-25, 1e17])
 def test_the_scale_of_the_loss_does_not_matter_in_single_precision(method, scale):
-    run = partial(optimize, method=method, steps=15)
+    run = partial(optimize, optimizer=method, steps=15)
     plain = pictures(run(State(picture(0)), loss=style_like()))
     scaled = pictures(run(State(picture(0)), loss=style_like(scale=scale)))
     for a, b in zip(plain, scaled, strict=True):

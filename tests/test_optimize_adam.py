@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from swag.optimize import Adam, State, optimize
-from swag.optimize.point import evaluate
+from swag.optimize.optimizer import evaluate
 
 
 def picture(seed, side=8):
@@ -50,9 +50,9 @@ def test_the_first_step_changes_every_pixel_by_the_rate():
 
 
 def test_caution_shortens_a_step_in_proportion():
-    run = partial(optimize, loss=partial(rough, picture(1)), method=Adam(), steps=1)
+    run = partial(optimize, loss=partial(rough, picture(1)), optimizer=Adam(), steps=1)
     whole = next(run(State(picture(0)))).image - picture(0)
-    quarter = next(run(State(picture(0), caution=0.25))).image - picture(0)
+    quarter = next(run(State(picture(0), step_scale=0.25))).image - picture(0)
     torch.testing.assert_close(quarter, whole / 4)
 
 
@@ -78,7 +78,7 @@ def test_a_run_goes_on_at_the_next_size():
     small = partial(square, picture(1))
     method = Adam(0.01)
     *_, step = optimize(State(picture(0)), small, method, steps=20)
-    memory = method.resized(step.state.memory, enlarged, 4.0)
+    memory = method.rescale_state(step.state.memory, enlarged, 4.0)
     state = State(enlarged(step.state.image), step=20, memory=memory)
     *_, last = optimize(state, partial(square, target), method, steps=80)
     assert last.index == 79 and last.image.shape == target.shape
@@ -97,7 +97,7 @@ def test_moments_at_the_next_size_are_those_of_a_run_there():
     *_, large = optimize(
         State(twice(picture(0))), partial(rough, twice(picture(1))), method, steps=7
     )
-    memory = method.resized(small.state.memory, twice, 4.0)
+    memory = method.rescale_state(small.state.memory, twice, 4.0)
     for name in ("mean", "square", "count"):
         torch.testing.assert_close(memory[name], large.state.memory[name], rtol=1e-9, atol=0)
 
@@ -108,12 +108,12 @@ def test_an_overshooting_enlargement_leaves_no_negative_moment():
         "square": torch.ones(1, 3, 2, 2),
         "count": torch.tensor(3),
     }
-    resized = Adam().resized(memory, lambda tensor: tensor - 1.5, 1.0)
+    resized = Adam().rescale_state(memory, lambda tensor: tensor - 1.5, 1.0)
     assert resized["square"].min() == 0 and resized["mean"].max() == -2.5
 
 
 def test_an_empty_memory_stays_empty_at_another_size():
-    assert Adam().resized({}, enlarged, 4.0) == {}
+    assert Adam().rescale_state({}, enlarged, 4.0) == {}
 
 
 def test_a_step_that_fails_leaves_what_is_remembered_as_it_was():

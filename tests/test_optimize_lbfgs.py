@@ -164,11 +164,11 @@ def test_no_pixel_changes_by_more_than_the_limits():
     assert max(changes[1:]) == pytest.approx(0.03)
 
 
-@pytest.mark.parametrize("caution", [1.0, 0.25])
-def test_caution_lowers_the_limit_of_a_step(caution):
-    state = State(picture(0), caution=caution)
+@pytest.mark.parametrize("step_scale", [1.0, 0.25])
+def test_caution_lowers_the_limit_of_a_step(step_scale):
+    state = State(picture(0), step_scale=step_scale)
     step = next(optimize(state, quadratic(10, picture(0) + 9), Lbfgs(), steps=1))
-    assert (step.image - picture(0)).abs().max().item() == pytest.approx(0.05 * caution)
+    assert (step.image - picture(0)).abs().max().item() == pytest.approx(0.05 * step_scale)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -192,7 +192,7 @@ def test_a_step_too_short_for_the_precision_ends_a_run_and_is_no_loss_out_of_bou
 
     *_, last = run(loss, picture(0).float(), 2000)
     assert last.index < 1000
-    assert (last.state.returns, last.state.caution) == (0, 1.0)
+    assert (last.state.rollbacks, last.state.step_scale) == (0, 1.0)
 
 
 def test_a_run_that_begins_at_a_minimum_yields_nothing():
@@ -239,7 +239,7 @@ def test_pairs_without_positive_curvature_are_not_remembered():
 
 def test_nothing_is_remembered_at_another_size():
     *_, step = run(rosenbrock, picture(0), 3)
-    assert Lbfgs().resized(step.state.memory, lambda tensor: tensor, 4.0) == {}
+    assert Lbfgs().rescale_state(step.state.memory, lambda tensor: tensor, 4.0) == {}
 
 
 @pytest.mark.parametrize(

@@ -87,4 +87,4 @@ def test_the_history_is_not_copied_in_a_step():
 
 def test_nothing_is_remembered_at_another_size():
     *_, step = optimize(State(picture(0)), rough, TorchLbfgs(), steps=3)
-    assert TorchLbfgs().resized(step.state.memory, lambda tensor: tensor, 4.0) == {}
+    assert TorchLbfgs().rescale_state(step.state.memory, lambda tensor: tensor, 4.0) == {}

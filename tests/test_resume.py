@@ -11,7 +11,7 @@ import torch
 import swag
 from swag import checkpoint
 from swag.errors import CheckpointError
-from swag.optimize import Adam, Lbfgs, Point, TorchLbfgs
+from swag.optimize import Adam, Evaluation, Lbfgs, TorchLbfgs
 from swag.run import keeping, memory, pause, precision
 
 NETWORK = swag.backbones.create("swag/resnet", weights="random", edits=("reflect",))
@@ -162,7 +162,7 @@ def changed(path: Path, tensors=None, **values) -> None:
         {"tensors": {"image": torch.zeros(1, 3, 24, 32, dtype=torch.float64)}},
         {"tensors": {"image": None, "best": None}},
         {"tensors": {"best": torch.full((1, 3, 24, 32), float("nan"))}},
-        {"tensors": {"average": torch.zeros(3)}},
+        {"tensors": {"ema": torch.zeros(3)}},
         {"tensors": {"memory.steps": torch.zeros(2, 3)}},
         {"tensors": {"memory.steps": None}},
         {"tensors": {"memory.more": torch.zeros(3)}},
@@ -198,7 +198,7 @@ def test_what_every_method_remembers_is_known(method):
     def square(image):
         value = slopes.mul(image.square()).sum().double()
         one = torch.tensor(1.0, dtype=torch.float64)
-        return Point(image, value, slopes * image, {"x": value}, one)
+        return Evaluation(image, value, slopes * image, {"x": value}, one)
 
     point, memory = square(torch.rand(1, 3, 4, 5)), {}
     for _ in range(3):

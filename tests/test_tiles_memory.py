@@ -11,7 +11,7 @@ from torch import nn
 from swag.features import FeatureExtractor
 from swag.losses import get
 from swag.objective import Objective, Term, TiledObjective
-from swag.optimize.point import evaluate
+from swag.optimize.optimizer import evaluate
 from swag.smoothing import parse
 from swag.tiles import bytes_per_pixel, probe
 

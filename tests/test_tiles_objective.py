@@ -12,7 +12,7 @@ from swag.errors import SettingsError
 from swag.features import FeatureExtractor
 from swag.losses import LOSSES, get
 from swag.objective import PIXELS, Behind, Objective, Term, TiledObjective, with_pixels
-from swag.optimize.point import evaluate
+from swag.optimize.optimizer import evaluate
 from swag.smoothing import KINDS, parse
 from swag.tiles import probe
 

@@ -22,7 +22,7 @@ from swag.backbones import Backbone
 from swag.backbones.edits import OWN
 from swag.losses import get
 from swag.objective import Objective, Term
-from swag.optimize import Adam, Lbfgs, Method, State, optimize
+from swag.optimize import Adam, Lbfgs, Optimizer, State, optimize
 from swag.smoothing import parse
 
 SIDES = ("floor", "lbfgs", "adam", "published")
@@ -98,7 +98,7 @@ def _rows(maps: Tensor) -> Tensor:
     return maps.permute(0, 2, 3, 1).flatten(1, 2)[0]
 
 
-def steps(bench: Bench, network: Backbone, method: Method) -> Iterator[object]:
+def steps(bench: Bench, network: Backbone, method: Optimizer) -> Iterator[object]:
     """Steps of Gram matrices and content, with the default's penalties, without end."""
     photo, style = bench.pictures
     none = parse("none")

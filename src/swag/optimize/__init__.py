@@ -3,28 +3,28 @@
     for step in optimize(State(picture), loss, Lbfgs(), steps=100):
         show(step.image, step.losses)        # progress bars, previews, stopping: the caller's
 
-    optimize(State(picture), loss, Adam(), steps=300, average=0.99)   # average of the iterates
+    optimize(State(picture), loss, Adam(), steps=300, ema_decay=0.99) # mean of the iterates
     optimize(saved_state, loss, Lbfgs(), steps=100)                   # goes on where it stopped
 
-`loss` maps pictures (b, 3, h, w) to a dictionary of scalars whose sum is minimised. Methods
+`loss` maps pictures (b, 3, h, w) to a dictionary of scalars whose sum is minimised. Optimizers
 measure progress only relative to the first loss: how small a loss is in itself stops nothing.
 """
 
 from swag.optimize.adam import Adam
 from swag.optimize.lbfgs import Lbfgs
-from swag.optimize.loop import State, Step, optimize, shown
-from swag.optimize.point import Loss, Method, Point
+from swag.optimize.loop import State, Step, averaged_image, optimize
+from swag.optimize.optimizer import Evaluation, Loss, Optimizer
 from swag.optimize.torch_lbfgs import TorchLbfgs
 
 __all__ = [
     "Adam",
+    "Evaluation",
     "Lbfgs",
     "Loss",
-    "Method",
-    "Point",
+    "Optimizer",
     "State",
     "Step",
     "TorchLbfgs",
+    "averaged_image",
     "optimize",
-    "shown",
 ]

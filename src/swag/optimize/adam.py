@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from swag.optimize.blocks import blocks
-from swag.optimize.point import Evaluate, Memory, NotFinite, Point, cloned
+from swag.optimize.optimizer import Evaluate, Evaluation, NotFinite, OptimizerState, clone_tensors
 
 
 @dataclass(frozen=True)
@@ -27,29 +27,31 @@ class Adam:
     epsilon: float = 1e-6
 
     def step(
-        self, evaluate: Evaluate, point: Point, memory: Memory, caution: float
-    ) -> tuple[Point, Memory]:
-        """See `Method.step`."""
-        memory = memory or self._empty(point.gradient)
+        self, evaluate: Evaluate, current: Evaluation, memory: OptimizerState, step_scale: float
+    ) -> tuple[Evaluation, OptimizerState]:
+        """See `Optimizer.step`."""
+        memory = memory or self._empty(current.gradient)
         first, second = self.betas
         # New tensors: where the evaluation fails, the step can be tried again from the old ones.
         memory = {
-            "mean": memory["mean"].lerp(point.gradient, 1 - first),
+            "mean": memory["mean"].lerp(current.gradient, 1 - first),
             "square": (memory["square"] * second).addcmul_(
-                point.gradient, point.gradient, value=1 - second
+                current.gradient, current.gradient, value=1 - second
             ),
             "count": memory["count"] + 1,
         }
-        after = evaluate(self._moved(point.image, memory, caution))
+        after = evaluate(self._moved(current.image, memory, step_scale))
         if not after.finite():
             raise NotFinite
         return after, memory
 
-    def owned(self, memory: Memory) -> Memory:
-        """See `Method.owned`."""
-        return cloned(memory)
+    def clone_state(self, memory: OptimizerState) -> OptimizerState:
+        """See `Optimizer.clone_state`."""
+        return clone_tensors(memory)
 
-    def resized(self, memory: Memory, resize: Callable[[Tensor], Tensor], pixels: float) -> Memory:
+    def rescale_state(
+        self, memory: OptimizerState, resize: Callable[[Tensor], Tensor], pixels: float
+    ) -> OptimizerState:
         """The moments, enlarged as the picture is and divided by the growth of its area.
 
         A loss that averages over positions has gradients that fall with their number.
@@ -62,7 +64,7 @@ class Adam:
             "count": memory["count"].clone(),
         }
 
-    def _moved(self, image: Tensor, memory: Memory, caution: float) -> Tensor:
+    def _moved(self, image: Tensor, memory: OptimizerState, step_scale: float) -> Tensor:
         """The next picture; block by block, as it has to be the only new one of its size."""
         count = int(memory["count"])
         grown, spread = (1 - beta**count for beta in self.betas)
@@ -70,10 +72,10 @@ class Adam:
         floor = self.epsilon * largest + torch.finfo(largest.dtype).tiny
         moved = image.clone(memory_format=torch.contiguous_format)
         for pixels, mean, square in blocks(moved, memory["mean"], memory["square"]):
-            pixels -= self.rate * caution * (mean / grown) / ((square / spread).sqrt() + floor)
+            pixels -= self.rate * step_scale * (mean / grown) / ((square / spread).sqrt() + floor)
         return moved
 
-    def _empty(self, like: Tensor) -> Memory:
+    def _empty(self, like: Tensor) -> OptimizerState:
         return {
             "mean": torch.zeros_like(like),
             "square": torch.zeros_like(like),

@@ -12,7 +12,14 @@ from torch import Tensor
 
 from swag.disk import zeros
 from swag.optimize.blocks import BLOCK, add, blocks, dot
-from swag.optimize.point import Evaluate, Memory, NotFinite, Point, Stalled, cloned
+from swag.optimize.optimizer import (
+    Converged,
+    Evaluate,
+    Evaluation,
+    NotFinite,
+    OptimizerState,
+    clone_tensors,
+)
 from swag.precision import widened
 
 ROWS = ("steps", "changes")
@@ -26,7 +33,7 @@ class Lbfgs:
     Departures from the textbook: only sufficient decrease is asked of a step, not Wolfe's
     condition on curvature; pairs without positive curvature are skipped instead. A step changes
     no pixel by more than `largest_change`, the first one, whose length nothing is known about,
-    by `first_change`; caution lowers both limits. Where a step finds no decrease, the pairs are
+    by `first_change`; `step_scale` lowers both limits. If a step finds no decrease, the pairs are
     forgotten and the gradient alone is tried before the run is taken to be at its end.
 
     Args:
@@ -49,39 +56,41 @@ class Lbfgs:
     on_disk: bool = False
 
     def step(
-        self, evaluate: Evaluate, point: Point, memory: Memory, caution: float
-    ) -> tuple[Point, Memory]:
-        """See `Method.step`."""
-        memory = memory or self._empty(point.gradient)
-        direction, slope, largest = self._descent(point, memory)
+        self, evaluate: Evaluate, current: Evaluation, memory: OptimizerState, step_scale: float
+    ) -> tuple[Evaluation, OptimizerState]:
+        """See `Optimizer.step`."""
+        memory = memory or self._empty(current.gradient)
+        direction, slope, largest = self._descent(current, memory)
         known = int(memory["pairs"]) > 0
         cap = self.largest_change if known else self.first_change
-        length = cap * caution / largest
+        length = cap * step_scale / largest
         if known:
             length = min(1.0, length)
         try:
-            after = self._search(evaluate, point, direction, slope, length=length)
-        except Stalled:
+            after = self._search(evaluate, current, direction, slope, length=length)
+        except Converged:
             if not known:
                 raise
             memory["pairs"].zero_()
-            return self.step(evaluate, point, memory, caution)
-        self._remember(memory, point, after)
+            return self.step(evaluate, current, memory, step_scale)
+        self._remember(memory, current, after)
         return after, memory
 
-    def owned(self, memory: Memory) -> Memory:
-        """See `Method.owned`; what lies on the disk is copied to the disk."""
+    def clone_state(self, memory: OptimizerState) -> OptimizerState:
+        """See `Optimizer.clone_state`; what lies on the disk is copied to the disk."""
         if not (memory and self.on_disk):
-            return cloned(memory)
+            return clone_tensors(memory)
         rows = {n: self._zeros(memory[n], memory[n].shape).copy_(memory[n]) for n in ROWS}
-        numbers = cloned({name: memory[name] for name in memory.keys() - rows.keys()})
-        return rows | numbers
+        scalars = clone_tensors({name: memory[name] for name in memory.keys() - rows.keys()})
+        return rows | scalars
 
-    def resized(self, memory: Memory, resize: Callable[[Tensor], Tensor], pixels: float) -> Memory:
+    def rescale_state(
+        self, memory: OptimizerState, resize: Callable[[Tensor], Tensor], pixels: float
+    ) -> OptimizerState:
         """Nothing: pairs of steps and gradients of another size do not describe this loss."""
         return {}
 
-    def _empty(self, like: Tensor) -> Memory:
+    def _empty(self, like: Tensor) -> OptimizerState:
         shape = (self.history, like.numel())
         rows = {name: self._zeros(like, shape) for name in ROWS}
         return {
@@ -94,25 +103,25 @@ class Lbfgs:
         kind = self.remembered or like.dtype
         return zeros(shape, kind) if self.on_disk else like.new_zeros(shape, dtype=kind)
 
-    def _descent(self, point: Point, memory: Memory) -> tuple[Tensor, float, float]:
+    def _descent(self, current: Evaluation, memory: OptimizerState) -> tuple[Tensor, float, float]:
         """A direction, the slope along it and its largest entry.
 
         Steepest descent where the memory misleads.
         """
-        direction = self._times_inverse_hessian(point.gradient.flatten(), memory).neg_()
-        direction = direction.view_as(point.gradient)
-        slope, largest = _slope(direction, point.gradient)
+        direction = self._times_inverse_hessian(current.gradient.flatten(), memory).neg_()
+        direction = direction.view_as(current.gradient)
+        slope, largest = _slope(direction, current.gradient)
         if not slope < 0:
             memory["pairs"].zero_()
-            direction = -point.gradient
-            slope, largest = _slope(direction, point.gradient)
+            direction = -current.gradient
+            slope, largest = _slope(direction, current.gradient)
         if not math.isfinite(largest):
             raise NotFinite
         if slope == 0:
-            raise Stalled
+            raise Converged
         return direction, slope, largest
 
-    def _times_inverse_hessian(self, gradient: Tensor, memory: Memory) -> Tensor:
+    def _times_inverse_hessian(self, gradient: Tensor, memory: OptimizerState) -> Tensor:
         """The two loops; numbers stay on the device."""
         pairs = int(memory["pairs"])
         newest_first = [(pairs - 1 - i) % self.history for i in range(min(pairs, self.history))]
@@ -131,27 +140,32 @@ class Lbfgs:
         return q
 
     def _search(
-        self, evaluate: Evaluate, point: Point, direction: Tensor, slope: float, length: float
-    ) -> Point:
+        self,
+        evaluate: Evaluate,
+        current: Evaluation,
+        direction: Tensor,
+        slope: float,
+        length: float,
+    ) -> Evaluation:
         """Shorten the step until it brings the decrease asked for."""
-        (start, *_), within, outside = point.numbers, False, False
+        (start, *_), within, outside = current.host_values, False, False
         for _ in range(self.trials):
-            trial = evaluate(torch.add(point.image, direction, alpha=length))
+            trial = evaluate(torch.add(current.image, direction, alpha=length))
             if not trial.finite():
                 length, outside = 0.25 * length, True
                 continue
-            value, *_ = trial.numbers
+            value, *_ = trial.host_values
             if value < start and value <= start + self.decrease * length * slope:
                 return trial
-            if torch.equal(trial.image, point.image):
+            if torch.equal(trial.image, current.image):
                 break  # too short to be represented
             within = True
             # The minimum of the parabola through both values and the slope, within bounds.
             best = -slope * length**2 / (2 * (value - start - slope * length))
             length = min(max(best, 0.1 * length), 0.5 * length)
-        raise NotFinite if outside and not within else Stalled
+        raise NotFinite if outside and not within else Converged
 
-    def _remember(self, memory: Memory, before: Point, after: Point) -> None:
+    def _remember(self, memory: OptimizerState, before: Evaluation, after: Evaluation) -> None:
         """Keep the step and the change of gradient, unless the loss did not curve upwards."""
         known = _differences(before, after)
         if not self._curves(known()):
@@ -171,7 +185,9 @@ class Lbfgs:
         return bool(along > self.curvature * math.sqrt(steps * changes))
 
 
-def _differences(before: Point, after: Point) -> Callable[[], Iterable[tuple[Tensor, Tensor]]]:
+def _differences(
+    before: Evaluation, after: Evaluation
+) -> Callable[[], Iterable[tuple[Tensor, Tensor]]]:
     """The step and the change of gradient, block by block, as often as they are asked for.
 
     Of a picture of one block they are kept; larger ones would be two more pictures in memory.

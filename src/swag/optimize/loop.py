@@ -7,18 +7,18 @@ import torch
 from torch import Tensor
 
 from swag.errors import OptimizationError
-from swag.optimize.point import (
+from swag.optimize.optimizer import (
+    Converged,
+    Evaluation,
     Loss,
-    Memory,
-    Method,
     NotFinite,
-    Point,
-    Stalled,
+    Optimizer,
+    OptimizerState,
     evaluate,
 )
 from swag.types import Image
 
-RETURNS = 3
+MOST_ROLLBACKS = 3
 """How often a run goes back to its best picture before it gives up."""
 
 
@@ -26,21 +26,21 @@ RETURNS = 3
 class State:
     """All that a later run needs to go on as if it had never stopped.
 
-    A yielded state is live: save or copy it before asking for the next step. `average` is the
-    sum of `averaged` iterates behind `Step.image` where they are averaged; `caution` shortens
-    steps after the loss left the finite numbers, `returns` times so far.
+    A yielded state is live: save or copy it before asking for the next step. `ema` is the
+    exponential sum of `ema_steps` iterates behind `Step.image` if they are averaged; `step_scale`
+    shortens steps after the loss left the finite numbers, `rollbacks` times so far.
     """
 
     image: Image
     step: int = 0
-    memory: Memory = field(default_factory=dict)
-    reference: Tensor | None = None
+    memory: OptimizerState = field(default_factory=dict)
+    loss_scale: Tensor | None = None
     best: Image | None = None
     best_value: float = float("inf")
-    average: Image | None = None
-    averaged: int = 0
-    caution: float = 1.0
-    returns: int = 0
+    ema: Image | None = None
+    ema_steps: int = 0
+    step_scale: float = 1.0
+    rollbacks: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,81 +58,83 @@ class Step:
 
 
 def optimize(
-    state: State, loss: Loss, method: Method, *, steps: int, average: float | None = None
+    state: State, loss: Loss, optimizer: Optimizer, *, steps: int, ema_decay: float | None = None
 ) -> Iterator[Step]:
     """Yield one `Step` after each update, until `steps` have been done in all.
 
     When the loss or its gradient is not finite, the run goes back to its best picture, forgets
-    what the method remembers and halves its steps. It ends early where nothing lowers the loss.
+    what the optimizer remembers and halves its steps. It ends early where nothing lowers the loss.
     The state given is left as it is.
 
     Args:
-        average: decay of an exponential mean of the iterates, in (0, 1), corrected for its start
+        ema_decay: decay of an exponential mean of the iterates, in (0, 1), corrected for its start
             as Adam's; None for the latest iterate itself.
 
     Raises:
         OptimizationError: the loss of the first picture or its gradient is not finite, or the
             run had to go back more than three times.
     """
-    point = evaluate(loss, state.image, state.reference)
-    if not point.finite():
+    current = evaluate(loss, state.image, state.loss_scale)
+    if not current.finite():
         raise OptimizationError(
-            f"the loss of the first picture or its gradient is not finite: {_told(point)}. "
+            f"the loss of the first picture or its gradient is not finite: {_told(current)}. "
             "Try another first picture, a larger temperature, or another smoothing"
         )
-    state = replace(state, reference=point.reference, memory=method.owned(state.memory))
-    _keep_best(state, point)
+    state = replace(
+        state, loss_scale=current.loss_scale, memory=optimizer.clone_state(state.memory)
+    )
+    _keep_best(state, current)
     for index in range(state.step, steps):
         try:
-            point, state.memory = method.step(
-                lambda image: evaluate(loss, image, state.reference),
-                point,
+            current, state.memory = optimizer.step(
+                lambda image: evaluate(loss, image, state.loss_scale),
+                current,
                 state.memory,
-                state.caution,
+                state.step_scale,
             )
-        except Stalled:
+        except Converged:
             return
         except NotFinite:
-            point = _gone_back(state, loss)
-        state.image, state.step = point.image, index + 1
-        _keep_best(state, point)
-        _take_into_average(state, average)
-        yield Step(index, shown(state, average), point.losses(), state)
+            current = _roll_back(state, loss)
+        state.image, state.step = current.image, index + 1
+        _keep_best(state, current)
+        _update_ema(state, ema_decay)
+        yield Step(index, averaged_image(state, ema_decay), current.losses(), state)
 
 
-def shown(state: State, average: float | None) -> Image:
+def averaged_image(state: State, ema_decay: float | None) -> Image:
     """The picture to show or keep: the latest iterate, or the average of the iterates so far."""
-    if average is None or state.average is None:
+    if ema_decay is None or state.ema is None:
         return state.image
-    return state.average / (1 - average**state.averaged)
+    return state.ema / (1 - ema_decay**state.ema_steps)
 
 
-def _keep_best(state: State, point: Point) -> None:
-    value, *_ = point.numbers
+def _keep_best(state: State, current: Evaluation) -> None:
+    value, *_ = current.host_values
     if value < state.best_value:
-        state.best, state.best_value = point.image, value
+        state.best, state.best_value = current.image, value
 
 
-def _gone_back(state: State, loss: Loss) -> Point:
-    state.returns += 1
+def _roll_back(state: State, loss: Loss) -> Evaluation:
+    state.rollbacks += 1
     state.memory = {}
-    state.caution /= 2
-    point = evaluate(loss, state.image if state.best is None else state.best, state.reference)
-    if state.returns > RETURNS or not point.finite():
+    state.step_scale /= 2
+    current = evaluate(loss, state.image if state.best is None else state.best, state.loss_scale)
+    if state.rollbacks > MOST_ROLLBACKS or not current.finite():
         raise OptimizationError(
-            f"the loss left the finite numbers {state.returns} times, at last in step "
-            f"{state.step + 1}; best so far: {_told(point)}. Try a larger temperature, a smaller "
+            f"the loss left the finite numbers {state.rollbacks} times, at last in step "
+            f"{state.step + 1}; best so far: {_told(current)}. Try a larger temperature, a smaller "
             "strength, or another smoothing"
         )
-    return point
+    return current
 
 
-def _take_into_average(state: State, decay: float | None) -> None:
+def _update_ema(state: State, decay: float | None) -> None:
     if decay is not None:
-        before = torch.zeros_like(state.image) if state.average is None else state.average
-        state.average = before.lerp(state.image, 1 - decay)
-        state.averaged += 1
+        before = torch.zeros_like(state.image) if state.ema is None else state.ema
+        state.ema = before.lerp(state.image, 1 - decay)
+        state.ema_steps += 1
 
 
-def _told(point: Point) -> str:
-    return ", ".join(f"{name} {value:.3g}" for name, value in point.losses().items())
+def _told(current: Evaluation) -> str:
+    return ", ".join(f"{name} {value:.3g}" for name, value in current.losses().items())

@@ -7,7 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swag.optimize.point import Evaluate, Memory, NotFinite, Point, Stalled, cloned
+from swag.optimize.optimizer import (
+    Converged,
+    Evaluate,
+    Evaluation,
+    NotFinite,
+    OptimizerState,
+    clone_tensors,
+)
 
 _TENSORS = ("d", "prev_flat_grad", "H_diag")
 _LISTS = ("old_dirs", "old_stps", "ro")
@@ -23,41 +30,43 @@ class TorchLbfgs:
     the loss relative to the first: its thresholds are part of what is reproduced.
 
     Departure: where a script would go on with a picture of NaN, this raises NotFinite; where
-    torch's thresholds end a run, Stalled.
+    torch's thresholds end a run, Converged.
     """
 
     rate: float = 1.0
     history: int = 100
 
     def step(
-        self, evaluate: Evaluate, point: Point, memory: Memory, caution: float
-    ) -> tuple[Point, Memory]:
-        """See `Method.step`."""
-        image = point.image.clone().requires_grad_()
+        self, evaluate: Evaluate, current: Evaluation, memory: OptimizerState, step_scale: float
+    ) -> tuple[Evaluation, OptimizerState]:
+        """See `Optimizer.step`."""
+        image = current.image.clone().requires_grad_()
         optimizer = torch.optim.LBFGS(
-            [image], lr=self.rate * caution, max_iter=1, history_size=self.history
+            [image], lr=self.rate * step_scale, max_iter=1, history_size=self.history
         )
         if memory:
             optimizer.state[image] = _unpacked(memory)
-        image.grad = point.gradient * point.reference.to(point.gradient.dtype)
-        optimizer.step(lambda: float(point.value * point.reference))  # type: ignore[no-untyped-call]
-        if torch.equal(image.detach(), point.image):
-            raise Stalled
+        image.grad = current.gradient * current.loss_scale.to(current.gradient.dtype)
+        optimizer.step(lambda: float(current.value * current.loss_scale))  # type: ignore[no-untyped-call]
+        if torch.equal(image.detach(), current.image):
+            raise Converged
         after = evaluate(image.detach())
         if not after.finite():
             raise NotFinite
         return after, _packed(optimizer.state[image])
 
-    def owned(self, memory: Memory) -> Memory:
-        """See `Method.owned`."""
-        return cloned(memory)
+    def clone_state(self, memory: OptimizerState) -> OptimizerState:
+        """See `Optimizer.clone_state`."""
+        return clone_tensors(memory)
 
-    def resized(self, memory: Memory, resize: Callable[[Tensor], Tensor], pixels: float) -> Memory:
+    def rescale_state(
+        self, memory: OptimizerState, resize: Callable[[Tensor], Tensor], pixels: float
+    ) -> OptimizerState:
         """Nothing: a new size is a new problem."""
         return {}
 
 
-def _packed(state: dict[str, Any]) -> Memory:
+def _packed(state: dict[str, Any]) -> OptimizerState:
     memory = {name: torch.as_tensor(state[name]) for name in _TENSORS}
     memory |= {name: torch.as_tensor(state[name], dtype=torch.float64) for name in _NUMBERS}
     for name in _LISTS:  # row by row: stacking would copy the whole history in every step
@@ -65,7 +74,7 @@ def _packed(state: dict[str, Any]) -> Memory:
     return memory
 
 
-def _unpacked(memory: Memory) -> dict[str, Any]:
+def _unpacked(memory: OptimizerState) -> dict[str, Any]:
     state: dict[str, Any] = {name: memory[name].clone() for name in _TENSORS}
     state |= {name: memory[name].item() for name in _NUMBERS}
     rows = range(sum(key.startswith("ro.") for key in memory))

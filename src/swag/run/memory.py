@@ -15,7 +15,7 @@ from swag.backbones import Backbone
 from swag.config import Settings
 from swag.errors import ResourceError
 from swag.objective import PIXELS, Objective, Term, TiledObjective, with_pixels
-from swag.optimize import Adam, Lbfgs, Loss, Method, TorchLbfgs
+from swag.optimize import Adam, Lbfgs, Loss, Optimizer, TorchLbfgs
 from swag.run.cuts import Cut, cuts_of, passes_of, uncut
 from swag.run.device import devices_beside
 from swag.tiles import (
@@ -154,14 +154,14 @@ class Memory:
         self._note(f"memory ran out at {_shown(size)} pixels: in tiles of {self.side(size)}")
         return True
 
-    def method(self, size: Size) -> Method:
+    def method(self, size: Size) -> Optimizer:
         """The optimiser, for a result of this size."""
         method = self._method(size)
         if isinstance(method, Lbfgs) and self._on_disk(size):
             return replace(method, on_disk=True)
         return method
 
-    def _method(self, size: Size) -> Method:
+    def _method(self, size: Size) -> Optimizer:
         """The same, with all that it remembers in memory."""
         settings = self.settings
         if settings.optimizer == "adam":

@@ -15,7 +15,7 @@ from torch import Tensor
 from swag import checkpoint
 from swag.config import Settings
 from swag.errors import CheckpointError, SwagError
-from swag.optimize import Adam, Lbfgs, Method, State
+from swag.optimize import Adam, Lbfgs, Optimizer, State
 from swag.run.record import (
     MOST_FALLBACKS,
     MOST_LOSSES,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 
 MEMORY = "memory."
-_IMAGES = ("image", "best", "average")
-_NUMBERS = ("step", "best_value", "averaged", "caution", "returns")
+_IMAGES = ("image", "best", "ema")
+_NUMBERS = ("step", "best_value", "ema_steps", "step_scale", "rollbacks")
 
 
 class Numbers(BaseModel):
@@ -47,9 +47,9 @@ class Numbers(BaseModel):
 
     step: int = Field(ge=0, le=1_000_000)
     best_value: Number
-    averaged: int = Field(ge=0)
-    caution: float = Field(gt=0, le=1)
-    returns: int = Field(ge=0)
+    ema_steps: int = Field(ge=0)
+    step_scale: float = Field(gt=0, le=1)
+    rollbacks: int = Field(ge=0)
 
 
 class Standing(BaseModel):
@@ -111,10 +111,10 @@ class Paused:
                 "(their SHA-256 differs); give the same, or begin anew"
             )
 
-    def check_shapes(self, latents: Tensor, scales: Sequence[Scale], method: Method) -> None:
+    def check_shapes(self, latents: Tensor, scales: Sequence[Scale], method: Optimizer) -> None:
         """Refuse a state that is not one of such latents and this optimiser: CheckpointError."""
         state, was = self.state, self.standing
-        images = [state.image, state.best, state.average]
+        images = [state.image, state.best, state.ema]
         alike = all(
             x is None or (x.shape, x.dtype) == (latents.shape, latents.dtype) for x in images
         )
@@ -136,7 +136,7 @@ def save(path: StrPath, update: "Update") -> None:
     if update.identity is None:
         raise CheckpointError("only an update of `iterate` can be kept as a checkpoint")
     state = update.state
-    tensors = {name: getattr(state, name) for name in (*_IMAGES, "reference")}
+    tensors = {name: getattr(state, name) for name in (*_IMAGES, "loss_scale")}
     tensors |= {MEMORY + name: tensor for name, tensor in state.memory.items()}
     tensors["start"] = update.start
     identity = update.identity
@@ -173,7 +173,7 @@ def load(path: StrPath) -> Paused:
     finite = all(bool(tensor.isfinite().all()) for tensor in tensors.values())
     if "image" not in images or not finite or len({x.shape for x in images.values()}) > 1:
         raise CheckpointError(f"{path} does not hold the numbers of a run: it is damaged")
-    own: dict[str, Any] = {**images, "reference": tensors.get("reference")}
+    own: dict[str, Any] = {**images, "loss_scale": tensors.get("loss_scale")}
     state = State(**own, memory=memory, **standing.state.model_dump())
     return Paused(path, standing, state, tensors.get("start"))
 
@@ -197,7 +197,7 @@ def _check_inputs(path: StrPath, was: Mapping[str, str], now: Mapping[str, str])
         )
 
 
-def _is_memory(memory: Mapping[str, Tensor], latents: Tensor, method: Method) -> bool:
+def _is_memory(memory: Mapping[str, Tensor], latents: Tensor, method: Optimizer) -> bool:
     """Whether this is what the optimiser remembers of such latents."""
     if not memory:
         return True

@@ -13,7 +13,7 @@ from swag.config import Settings
 from swag.errors import OptimizationError
 from swag.image import resize
 from swag.jitter import Jittered
-from swag.optimize import Loss, Method, State, Step, optimize, shown
+from swag.optimize import Loss, Optimizer, State, Step, averaged_image, optimize
 from swag.parametrisation import PARAMETRISATIONS, Parametrisation
 from swag.run.inputs import Inputs
 from swag.run.memory import Memory
@@ -75,7 +75,7 @@ class Run:
         number: int,
         size: Size,
         state: State,
-        method: Method,
+        method: Optimizer,
         began: float,
         paused: Paused | None,
     ) -> Iterator[Update]:
@@ -92,7 +92,7 @@ class Run:
                     yield self._kept(problem, state, paused)
                     paused = None
                 average = self.settings.average
-                for step in optimize(state, problem.loss, method, steps=end, average=average):
+                for step in optimize(state, problem.loss, method, steps=end, ema_decay=average):
                     state, start, looks = step.state, problem.start, problem.looks
                     yield self._update(problem, step, time.perf_counter() - began)
                 if state.step < end and number + 1 < len(self.scales):
@@ -203,7 +203,7 @@ class Run:
 
     def _kept(self, problem: ScaleProblem, state: State, paused: Paused) -> Update:
         """The update after which a run was paused."""
-        image = shown(state, self.settings.average)
+        image = averaged_image(state, self.settings.average)
         step = Step(state.step - 1, image, dict(paused.standing.losses), state)
         return replace(
             self._update(problem, step, paused.standing.seconds), looks=paused.standing.looks
@@ -283,13 +283,13 @@ class Run:
     def _relative(self) -> bool:
         return self.settings.normalisation not in ("paper", "released-code")
 
-    def _enlarged(self, state: State, before: Size, size: Size, method: Method) -> State:
+    def _enlarged(self, state: State, before: Size, size: Size, method: Optimizer) -> State:
         """The state at the next scale: the latest picture, and what the method can still use."""
         latents = self.form.resized(state.image, before, size, _resized_within_range)
         if self.form.name != "pixels":
             return State(latents)
         pixels = size[0] * size[1] / (before[0] * before[1])
-        memory = method.resized(state.memory, lambda x: resize(x, size), pixels)
+        memory = method.rescale_state(state.memory, lambda x: resize(x, size), pixels)
         return State(latents, memory=memory)
 
 
