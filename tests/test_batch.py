@@ -127,6 +127,49 @@ def test_two_jobs_with_one_output_are_refused(tmp_path: Path):
         read_jobs(table(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("x.png", "./x.png"), ("x.png", "X.PNG"), ("a/x.png", "a//x.png"), ("a/x.png", "a\\x.png"),
+        ("caf\u00e9.png", "cafe\u0301.png"),
+    ],
+)  # fmt: skip
+def test_two_outputs_that_are_one_file_are_refused(first, second, tmp_path: Path):
+    names = [
+        {"content": f"{n}.jpg", "style": "x", "output": o} for n, o in enumerate((first, second))
+    ]
+    text = "\n".join(map(json.dumps, names))
+    with pytest.raises(SettingsError, match="two jobs have the output"):
+        read_jobs(table(tmp_path, text, "jobs.jsonl"))
+
+
+def test_two_outputs_that_are_one_by_a_link_are_refused(pictures: Path):
+    out = pictures / "out"
+    (out / "real").mkdir(parents=True)
+    (out / "link").symlink_to("real")
+    text = TWO.replace("style\n", "style,output\n").replace("x.png\n", "x.png,{}/x.png\n")
+    path = table(pictures, text.format("real", "link"))
+    line = the_only_line(swag("batch", path, "--out", out, *WORDS))
+    assert "two jobs have the output link/x.png, also as real/x.png" in line
+
+
+def test_a_picture_that_appears_in_a_jobs_place_stays_and_the_jobs_own_is_kept(
+    pictures: Path, monkeypatch
+):
+    out, made = pictures / "out", work_module.iterate
+
+    def faster(*given: Any, **settings: Any) -> Any:
+        write(out / "a-x.png", torch.zeros(3, 5, 5))
+        return made(*given, **settings)
+
+    monkeypatch.setattr(work_module, "iterate", faster)
+    path = table(pictures, "content,style\nphotos/a.png,paintings/x.png\n")
+    result = swag("batch", path, "--out", out, *WORDS)
+    assert result.exit_code == 3 and f"this picture is {out / 'a-x-2.png'}" in result.stderr
+    assert read(out / "a-x.png").size == (5, 5)
+    assert read(out / "a-x-2.png").size == (32, 24)
+
+
 # --- the ledger --------------------------------------------------------------------------------
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -195,15 +194,38 @@ def test_checkpoints_come_with_time_and_are_gone_at_the_end(pictures, tmp_path, 
 
 
 def test_a_run_removes_what_a_killed_one_left_of_its_checkpoint(pictures, tmp_path):
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
     out = tmp_path / "out.png"
-    descriptor, half = open_temporary(f"{out}.ckpt")
-    os.close(descriptor)
-    os.rename(half, half.replace(f"-{os.getpid()}-", f"-{ended.pid}-"))
+    descriptor, _ = open_temporary(f"{out}.ckpt")
+    os.close(descriptor)  # and with it the lock, as by a kill
+    assert len(list(tmp_path.glob(".swag-*"))) == 1
     words = ("stylize", *pictures, "-o", out, *TINY, "--checkpoint-every", 1000)
     assert swag(*words).exit_code == 0
     assert list(tmp_path.glob(".swag-*")) == []
+
+
+@pytest.mark.parametrize("taken", [1, 2])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_of_two_runs_to_one_name_both_pictures_are_kept(
+    stopped, taken, pictures, pressing, tmp_path, monkeypatch
+):
+    out, own = tmp_path / "out.png", tmp_path / f"out-{taken + 1}.png"
+    pressing(2 if stopped else 1000)
+
+    def faster(*given: Any, **settings: Any) -> Iterator[Update]:
+        for name in ("out.png", "out-2.png")[:taken]:
+            write(tmp_path / name, torch.zeros(3, 5, 5))
+        yield from interrupted(*given, **settings)
+
+    interrupted = running.iterate
+    monkeypatch.setattr(running, "iterate", faster)
+    result = swag("stylize", *pictures, "-o", out, *TINY)
+    warning = f"swag: warning: {out} was written by something else meanwhile and stays; "
+    assert f"{warning}this picture is {own}\n" in result.stderr
+    assert read(out).size == (5, 5) and read(own).size[0] > 5
+    if stopped:
+        assert result.exit_code == 130 and f"is {own}; go on with" in result.stderr
+    else:
+        assert (result.exit_code, result.stdout) == (0, f"{own}\n")
 
 
 def test_a_run_goes_on_where_its_checkpoints_cannot_be_written(pictures, tmp_path, monkeypatch):

@@ -379,6 +379,20 @@ def test_a_file_that_appears_during_the_work_is_kept(tmp_path: Path, monkeypatch
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_file_that_appears_in_the_last_moment_is_kept(tmp_path: Path, monkeypatch):
+    path, link = tmp_path / "a.png", os.link
+
+    def somebody_else_is_faster(source: str, target: str) -> None:
+        path.write_bytes(b"theirs")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", somebody_else_is_faster)
+    with pytest.raises(ImageError, match="exists; choose another name"):
+        write(path, torch.zeros(3, 4, 4), overwrite=False)
+    assert path.read_bytes() == b"theirs"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_missing_folder_is_named(tmp_path: Path):
     assert f"there is no folder '{tmp_path / 'no'}'" in both(tmp_path / "no" / "a.png")
 

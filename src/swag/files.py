@@ -3,11 +3,17 @@
 import contextlib
 import hashlib
 import os
+import platform
 import secrets
+import time
 from collections.abc import Callable
-from typing import IO
+from functools import cache
+from typing import IO, Literal
 
 from swag.types import StrPath
+
+OLD = 24 * 3600.0
+"""Seconds after which nobody writes a temporary file on: another machine's lock may not show."""
 
 
 def write_whole(
@@ -15,14 +21,19 @@ def write_whole(
     write: Callable[[IO[bytes]], object],
     *,
     check: Callable[[], object] | None = None,
+    replace: bool = True,
 ) -> None:
     """Let `write` fill a file that appears at `path` only when it is complete and on the disk.
 
     The bytes go to a temporary file in the same folder, are synced, and take the name in one
     step, after `check` has had a last look; on any failure the temporary file is removed and an
     older file at `path` stays. A link at `path` stays, and the file it leads to is replaced.
+
+    Raises:
+        FileExistsError: there is a file, however new, and it is not to be replaced.
     """
     descriptor, temporary = open_temporary(path)
+    held = _held(descriptor)
     try:
         # Opened by its name, since there are libraries that look for it.
         with open(temporary, "wb", opener=lambda *_: descriptor) as file:
@@ -31,12 +42,31 @@ def write_whole(
             os.fsync(file.fileno())
         if check is not None:
             check()
-        os.replace(temporary, os.path.realpath(path))
+        (os.replace if replace else _move_to_free)(temporary, os.path.realpath(path))
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+    finally:
+        if held is not None:
+            os.close(held)
     _sync_folder(os.path.dirname(temporary))
+
+
+def _move_to_free(source: str, target: str) -> None:
+    """Give a file a name that no file has: of several who try at once, one succeeds."""
+    try:
+        os.link(source, target)
+        os.unlink(source)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: the name is taken first, then filled
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        try:
+            os.replace(source, target)
+        except BaseException:
+            os.unlink(target)
+            raise
 
 
 def remove(path: StrPath) -> None:
@@ -49,13 +79,23 @@ def remove(path: StrPath) -> None:
 def open_temporary(path: StrPath) -> tuple[int, str]:
     """A new file in the folder where the path leads, open for writing, and its name.
 
-    Those for the same path that a killed process left behind are removed.
+    Those for the same path that a killed process left behind are removed. Whoever has this one
+    open holds a lock on it, which ends with the process.
     """
     folder, key = _place(path)
     _sweep(folder, key)
-    temporary = os.path.join(folder, f"{key}{os.getpid()}-{secrets.token_hex(4)}.part")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    return os.open(temporary, flags, 0o666), temporary
+    while True:
+        temporary = os.path.join(folder, f"{key}{_machine()}-{secrets.token_hex(4)}.part")
+        descriptor = os.open(temporary, flags, 0o666)
+        if _lock(descriptor) != "busy" and os.path.exists(temporary):
+            return descriptor, temporary
+        os.close(descriptor)  # swept between the two calls
+
+
+def _held(descriptor: int) -> int | None:
+    """A second hold on a file and its lock; None where an open file could not be renamed."""
+    return os.dup(descriptor) if os.name == "posix" else None
 
 
 def _place(path: StrPath) -> tuple[str, str]:
@@ -64,26 +104,52 @@ def _place(path: StrPath) -> tuple[str, str]:
     return folder, f".swag-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}-"
 
 
+@cache
+def _machine() -> str:
+    """What the processes have in common that see each other's locks: those of one kernel.
+
+    Numbers of processes will not do: containers count their own.
+    """
+    try:
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            name = file.read(64)
+    except OSError:
+        name = platform.node().encode(errors="replace")
+    return hashlib.sha256(name).hexdigest()[:8]
+
+
 def _sweep(folder: str, key: str) -> None:
     """Remove the temporary files of this place whose processes have ended."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
-            if name.startswith(key) and name.endswith(".part") and _is_orphan(name[len(key) :]):
-                os.unlink(os.path.join(folder, name))
+            if name.startswith(key) and name.endswith(".part"):
+                with contextlib.suppress(OSError):
+                    _remove_orphan(os.path.join(folder, name), name[len(key) :])
 
 
-def _is_orphan(name: str) -> bool:
-    """Whether the process whose number begins the name has ended; where that cannot be, no."""
-    number = name.partition("-")[0]
-    if os.name != "posix" or not number.isdecimal():
-        return False
+def _remove_orphan(temporary: str, name: str) -> None:
+    """Remove a temporary file that nobody has open; one of another machine only if it is old."""
+    ours = name.startswith(f"{_machine()}-")
+    descriptor = os.open(temporary, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
     try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
+        old = time.time() - os.fstat(descriptor).st_mtime > OLD
+        if (ours or old) and _lock(descriptor) == "held":
+            os.unlink(temporary)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> Literal["held", "busy", "none"]:
+    """Lock a file: held now, busy as another's, or none where there are no locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return "busy"
+    except (ImportError, OSError):
+        return "none"
+    return "held"
 
 
 def _sync_folder(folder: str) -> None:

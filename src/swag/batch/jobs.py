@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import stat
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PureWindowsPath
@@ -138,15 +140,25 @@ def _check_name(output: object) -> None:
         )
 
 
-def _distinct(jobs: Iterable[Job]) -> list[Job]:
-    """The jobs; SettingsError if two have the same output, whatever the case of its letters."""
-    listed = list(jobs)
+def check_distinct(jobs: Iterable[Job], folder: Path = Path()) -> None:
+    """Refuse two jobs whose pictures would be one file in this folder: SettingsError.
+
+    Names are compared as the file system resolves them, links too, and without regard to the
+    case of letters or to how accents are composed: there are file systems that have none.
+    """
     seen: dict[str, Job] = {}
-    for job in listed:
-        other = seen.setdefault(job.output.casefold(), job)
+    for job in jobs:
+        place = os.path.realpath(folder / job.output.replace("\\", "/"))
+        other = seen.setdefault(unicodedata.normalize("NFC", place).casefold(), job)
         if other is not job:
+            also = "" if other.output == job.output else f", also as {other.output}"
             raise SettingsError(
-                f"two jobs have the output {job.output}: {other.content} and {job.content}; name "
-                "the outputs in a table"
+                f"two jobs have the output {job.output}{also}: {other.content} and {job.content}; "
+                "name the outputs in a table"
             )
+
+
+def _distinct(jobs: Iterable[Job]) -> list[Job]:
+    listed = list(jobs)
+    check_distinct(listed)
     return listed

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from swag.batch.jobs import Job
+from swag.batch.jobs import Job, check_distinct
 from swag.batch.ledger import Ledger, Outcome
 from swag.batch.processes import Begin, in_processes
 from swag.batch.work import Batch, Seen, Stopping
@@ -26,8 +26,10 @@ def run(
     process with a network of its own, and `seen` is not called.
 
     Raises:
-        SettingsError: the settings of a job, or a ledger that cannot be written.
+        SettingsError: two outputs that are one file, the settings of a job, or a ledger that
+            cannot be written.
     """
+    check_distinct(jobs, batch.folder)
     keys = {job.output: _key(batch, job) for job in jobs}
     left = []
     for job in jobs:

@@ -15,7 +15,7 @@ from swag.config import Settings, settings
 from swag.errors import CheckpointError, SettingsError, SwagError
 from swag.files import remove
 from swag.image import check_writable
-from swag.run import NO_STEP, SECONDS, Update, iterate, keeping, load_checkpoint
+from swag.run import NO_STEP, SECONDS, Update, iterate, keeping, load_checkpoint, taken
 
 Seen = Callable[[Update], object]
 Stopping = Callable[[], bool]
@@ -87,8 +87,10 @@ class Batch:
                 return False
         if last is None:
             raise SettingsError(NO_STEP)
-        last.result([]).save(path, overwrite=True, metadata=self.metadata)
+        kept = last.result([]).keep(path, overwrite=self.overwrite, metadata=self.metadata)
         remove(checkpoint)
+        if kept != path:
+            raise SettingsError(taken(path, kept))
         return True
 
     def _updates(self, job: Job, checkpoint: Path) -> Any:

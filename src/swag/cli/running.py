@@ -26,6 +26,7 @@ from swag.run import (
     iterate,
     keeping,
     load_checkpoint,
+    taken,
 )
 from swag.tiles import is_out_of_memory
 
@@ -155,14 +156,16 @@ def _warn(error: CheckpointError) -> None:
 def _finish(
     last: Update, steps: list[dict[str, Any]], output: Output, words: str, *, finished: bool
 ) -> None:
-    """Write the picture, and say where it is."""
+    """Write the picture, and say where it is: elsewhere, if its place was taken meanwhile."""
     result = last.result(steps, finished=finished)
-    result.save(output.path, overwrite=output.replaces, metadata=output.metadata)
+    path = result.keep(output.path, overwrite=output.replaces, metadata=output.metadata)
+    if path != output.path:
+        typer.echo(f"swag: warning: {taken(output.path, path)}", err=True)
     if finished:
         remove(output.checkpoint)
     if output.as_json:
         trace = {
-            "output": str(output.path),
+            "output": str(path),
             "finished": finished,
             "seconds": steps[-1]["seconds"],
             "settings": result.config,
@@ -171,16 +174,16 @@ def _finish(
         }
         typer.echo(json.dumps(trace, indent=1))
     elif finished and not output.quiet:
-        typer.echo(str(output.path))
+        typer.echo(str(path))
     if not finished:
-        raise interrupted(_how_to_go_on(last, output, words))
+        raise interrupted(_how_to_go_on(last, output, words, path))
 
 
-def _how_to_go_on(last: Update, output: Output, words: str) -> str:
+def _how_to_go_on(last: Update, output: Output, words: str, path: Path) -> str:
     height, width = last.size
     said = (
         f" at step {last.index + 1} of {last.steps}; the picture so far, {width} x {height} "
-        f"pixels, is {output.path}"
+        f"pixels, is {path}"
     )
     kept = _kept_at(output, words)
     return f"{said}; {kept}" if kept else said

@@ -57,7 +57,10 @@ def write(
             path,
             lambda file: _encode(samples, form, quality, texts, file=file),
             check=lambda: _check_target(path, overwrite),
+            replace=overwrite,
         )
+    except FileExistsError as error:
+        raise ImageError(_there(path)) from error
     except (OSError, ValueError) as error:
         raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
 
@@ -89,7 +92,11 @@ def _check_target(path: StrPath, overwrite: bool) -> None:
     if not stat.S_ISREG(mode):
         raise ImageError(f"cannot write {label(path)}: what is there is not a file")
     if not overwrite:
-        raise ImageError(f"{label(path)} exists; choose another name, or allow overwriting it")
+        raise ImageError(_there(path))
+
+
+def _there(path: StrPath) -> str:
+    return f"{label(path)} exists; choose another name, or allow overwriting it"
 
 
 def _check_folder(path: StrPath) -> None:

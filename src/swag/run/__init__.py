@@ -12,7 +12,7 @@ from swag.run.pause import Paused
 from swag.run.pause import load as load_checkpoint
 from swag.run.record import Made, Recorded, is_unfinished, recorded
 from swag.run.tasks import NO_STEP, finish, iterate, reconstruct, stylize, texture
-from swag.run.update import Result, Task, Update
+from swag.run.update import Result, Task, Update, taken
 
 __all__ = [
     "NO_STEP",
@@ -32,5 +32,6 @@ __all__ = [
     "reconstruct",
     "recorded",
     "stylize",
+    "taken",
     "texture",
 ]

@@ -3,11 +3,14 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from swag.config import Settings
+from swag.errors import ImageError
 from swag.image import Picture, write
 from swag.optimize import State
 from swag.run import pause
@@ -19,10 +22,18 @@ __all__ = ["Result", "Task", "Update"]
 GENERATED = "compositeWithTrainedAlgorithmicMedia"
 """IPTC's digital source type of what a network makes of somebody's pictures."""
 
+MOST_NAMES = 1000
+"""Names that are tried for a picture whose own is taken."""
+
 
 def early_end(scale: int, scales: int, step: int, steps: int) -> str:
     """Why a scale has fewer steps than asked for; `step` is how far the run has come in all."""
     return f"scale {scale + 1} of {scales} ended at step {step} of {steps}: none lowered the loss"
+
+
+def taken(wanted: Path, path: Path) -> str:
+    """What to say of a picture that was kept under another name."""
+    return f"{wanted} was written by something else meanwhile and stays; this picture is {path}"
 
 
 @dataclass(frozen=True)
@@ -158,3 +169,22 @@ class Result:
         told = texts(self.settings, self.made, self.image.size) if metadata else None
         source = GENERATED if metadata else None
         write(path, self.image, bits=bits, metadata=told, source_type=source, overwrite=overwrite)
+
+    def keep(
+        self, path: str | os.PathLike[str], *, overwrite: bool = False, metadata: bool = True
+    ) -> Path:
+        """Save the picture; under the next free name if there is a file that stays.
+
+        Gives the path of the picture. ImageError as for `save`.
+        """
+        wanted = Path(path)
+        others = (wanted.with_stem(f"{wanted.stem}-{number}") for number in range(2, MOST_NAMES))
+        for name in chain([wanted], others):
+            try:
+                self.save(name, overwrite=overwrite, metadata=metadata)
+            except ImageError:
+                if overwrite or not name.exists():
+                    raise
+            else:
+                return name
+        raise ImageError(f"{wanted} and all names up to {name} are taken; choose another")
