@@ -281,6 +281,51 @@ def test_published_weights_of_timm_are_found_in_the_cache(hub_cache, no_network)
     assert torch.equal(backbone.module.get_parameter(name), state[name])
 
 
+class Runs:
+    """Something whose unpickling makes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("custom", [False, True])
+def test_nothing_pickled_in_published_weights_of_timm_is_run(
+    custom, torch_home, no_network, monkeypatch, tmp_path
+):
+    """Neither by this timm nor by one that would: it is not asked to read files."""
+    import timm
+    from timm.models import _builder as builder
+
+    network = timm.create_model("test_resnet")
+    network.pretrained_cfg |= {
+        "hf_hub_id": None, "url": "https://host/evil.pth", "custom_load": custom,
+    }  # fmt: skip
+    network.load_pretrained = lambda path: torch.load(path, weights_only=False)
+    monkeypatch.setattr(timm, "create_model", lambda *_, **__: network)
+    monkeypatch.setattr(
+        builder, "load_state_dict", lambda path, **_: torch.load(path, weights_only=False)
+    )
+    evil = {**network.state_dict(), "extra": Runs(tmp_path / "ran")}
+    torch.save(evil, torch_home / "evil.pth")
+    with pytest.raises(WeightsError, match="holds other things than tensors"):
+        create("timm/test_resnet")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_file_that_contains_itself_is_refused(depth, tmp_path):
+    top = content = {}
+    for _ in range(depth - 1):
+        content["model"] = content = {}
+    content["state_dict"] = top
+    torch.save(top, tmp_path / "ring.pth")
+    with pytest.raises(WeightsError, match="holds no tensors by name"):
+        read(tmp_path / "ring.pth")
+
+
 @pytest.mark.parametrize("offline", [True, False])
 def test_missing_weights_of_timm_end_in_one_line(offline, hub_cache, no_network, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", offline)

@@ -18,6 +18,13 @@ def update():
     return list(run)[-1]
 
 
+@pytest.fixture(autouse=True)
+def warnings_logged(caplog):
+    """Whatever --quiet has set the logger to before."""
+    with caplog.at_level("WARNING", "swag"):
+        yield
+
+
 LONG = "memory ran out " * 40
 HOSTILE = {
     "a sentence that is too long": {"fallbacks": (LONG,)},

@@ -178,8 +178,12 @@ def _load_from_hub(module: Any, name: str) -> None:
         path = fetch(settings["url"])
     else:
         raise WeightsError(f"timm has no pretrained weights of {name}; use --weights random")
+    # Read here, never by timm, some versions of which run what is pickled in a file.
+    arrays = settings.get("custom_load") and path.suffix == ".npz"  # NumPy's, without pickles
+    given = {"file": str(path)} if arrays else {"state_dict": weights.read(path)}
+    settings |= {"source": "", "custom_load": arrays, **given}
     try:
-        load_pretrained(module, {**settings, "file": str(path), "source": ""}, num_classes=0)
+        load_pretrained(module, settings, num_classes=0)
     except (RuntimeError, OSError, ValueError, KeyError, SafetensorError) as error:
         why = str(error).partition("\n")[0]
         raise WeightsError(

@@ -32,6 +32,8 @@ MOST_DRAWS = 64
 
 _CALIBRATED = "+calibrated"
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
+MOST_WRAPPERS = 4
+"""Dictionaries within each other, down to the one of tensors."""
 _PREFIXES = ("module.", "_orig_mod.")
 
 
@@ -177,7 +179,9 @@ def load(
 
 
 def _unwrapped(content: object, path: Path) -> State:
-    while isinstance(content, dict):
+    for _ in range(MOST_WRAPPERS):  # a pickle may hold itself
+        if not isinstance(content, dict):
+            break
         if content and all(isinstance(value, Tensor) for value in content.values()):
             return {str(name): value for name, value in content.items()}
         content = next((content[key] for key in _WRAPPERS if key in content), None)
