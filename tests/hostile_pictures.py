@@ -160,11 +160,15 @@ def _poked(data: bytes, draw: Draw) -> bytes:
     number = draw.choice(NUMBERS)
     what = draw.choice(
         (
-            struct.pack(">I", number), struct.pack("<I", number), struct.pack(">H", number & 65535),
-            struct.pack("<H", number & 65535), bytes([draw.randrange(256)]), draw.randbytes(24),
+            struct.pack(">I", number),
+            struct.pack("<I", number),
+            struct.pack(">H", number & 65535),
+            struct.pack("<H", number & 65535),
+            bytes([draw.randrange(256)]),
+            draw.randbytes(24),
             b"\x1b]0;title\x07\r\n\x9b31m",
         )
-    )  # fmt: skip
+    )
     return data[:at] + what + data[at + (len(what) if draw.random() < 0.8 else 0) :]
 
 
@@ -230,12 +234,68 @@ def _jpeg(data: bytes, draw: Draw) -> bytes:
     return data[:2] + b"".join(_shuffled(parts, draw, change)) + scans[:cut] + data[-2:]
 
 
-TAGS = (254, 256, 257, 258, 259, 262, 266, 270, 273, 274, 277, 278, 279, 284, 292, 317, 320, 322,
-        323, 324, 325, 338, 339, 347, 530, 32997, 34675, 42113, 50838)  # fmt: skip
-VALUES = {259: (1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 33007, 34712, 34887, 34925, 34933, 50000,
-                50001, 50002, 65000), 262: tuple(range(10)), 258: (1, 2, 4, 8, 12, 16, 24, 32, 64),
-          339: (1, 2, 3, 4, 5, 6), 284: (1, 2), 317: (1, 2, 3, 34894), 277: (1, 2, 3, 4, 5, 9),
-          266: (1, 2), 338: (0, 1, 2)}  # fmt: skip
+TAGS = (
+    254,
+    256,
+    257,
+    258,
+    259,
+    262,
+    266,
+    270,
+    273,
+    274,
+    277,
+    278,
+    279,
+    284,
+    292,
+    317,
+    320,
+    322,
+    323,
+    324,
+    325,
+    338,
+    339,
+    347,
+    530,
+    32997,
+    34675,
+    42113,
+    50838,
+)
+VALUES = {
+    259: (
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        32773,
+        32946,
+        33007,
+        34712,
+        34887,
+        34925,
+        34933,
+        50000,
+        50001,
+        50002,
+        65000,
+    ),
+    262: tuple(range(10)),
+    258: (1, 2, 4, 8, 12, 16, 24, 32, 64),
+    339: (1, 2, 3, 4, 5, 6),
+    284: (1, 2),
+    317: (1, 2, 3, 34894),
+    277: (1, 2, 3, 4, 5, 9),
+    266: (1, 2),
+    338: (0, 1, 2),
+}
 
 
 def _changed_tag(part: bytes, form: str, draw: Draw, length: int) -> bytes:
@@ -344,12 +404,12 @@ def hostile(seeds: dict[str, list[bytes]], draw: Draw, kind: str) -> bytes:
 # --- reading -----------------------------------------------------------------------------------
 
 
-def digest(data: bytes, size: int | None) -> str:
+def digest(source: bytes | Path, size: int | None, limit: int = LIMIT) -> str:
     """The hash of what was read, "refused", or a fault in words."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            picture = read(data, size=size, max_pixels=LIMIT)
+            picture = read(source, size=size, max_pixels=limit)
     except ImageError as error:
         text = str(error)
         return "refused" if text.isprintable() and len(text) < 500 else f"words: {text!r}"
@@ -364,11 +424,11 @@ def _held(field: str) -> int:
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
 
 
-def cost(data: bytes, size: int | None) -> tuple[str, float, int]:
+def cost(source: bytes | Path, size: int | None, limit: int = LIMIT) -> tuple[str, float, int]:
     """What came of a file, the CPU time that it took, and the memory beyond what there was."""
     Path("/proc/self/clear_refs").write_text("5")  # what the process has held at most: as of now
     before, began = _held("VmRSS"), time.process_time()
-    result = digest(data, size)
+    result = digest(source, size, limit)
     return result, time.process_time() - began, _held("VmHWM") - before
 
 

@@ -120,8 +120,16 @@ def test_a_picture_within_a_tiff_that_lacks_rows_is_refused(kind, options):
     for rows in (32, 24):
         parts = iter([bytes(encode(RGB[:32])), bytes(encode(RGB[32 : 32 + rows].copy()))])
         stream = BytesIO()
-        tifffile.imwrite(stream, parts, shape=RGB.shape, dtype=RGB.dtype, photometric="rgb",
-                         compression=kind, metadata=None, **options)  # fmt: skip
+        tifffile.imwrite(
+            stream,
+            parts,
+            shape=RGB.shape,
+            dtype=RGB.dtype,
+            photometric="rgb",
+            compression=kind,
+            metadata=None,
+            **options,
+        )
         if rows == 32:
             assert read(stream.getvalue()).size == (WIDE, TALL)
         else:
@@ -136,8 +144,16 @@ def cut_jpeg(data: bytes) -> bytes:
 def test_a_jpeg_within_a_tiff_that_ends_early_is_refused():
     stream = BytesIO()
     part = cut_jpeg(bytes(imagecodecs.jpeg8_encode(RGB)))
-    tifffile.imwrite(stream, iter([part]), shape=RGB.shape, dtype=RGB.dtype, photometric="rgb",
-                     compression="jpeg", rowsperstrip=TALL, metadata=None)  # fmt: skip
+    tifffile.imwrite(
+        stream,
+        iter([part]),
+        shape=RGB.shape,
+        dtype=RGB.dtype,
+        photometric="rgb",
+        compression="jpeg",
+        rowsperstrip=TALL,
+        metadata=None,
+    )
     assert "its data ends within rows 1 to 64 of 64" in refusal(stream.getvalue())
 
 
@@ -173,10 +189,15 @@ def interlaced(last: bool) -> bytes:
     lines = [
         (len(range(left, WIDE, across)), len(range(top, TALL, down)))
         for left, across, top, down in (
-            (0, 8, 0, 8), (4, 8, 0, 8), (0, 4, 4, 8), (2, 4, 0, 4), (0, 2, 2, 4), (1, 2, 0, 2),
+            (0, 8, 0, 8),
+            (4, 8, 0, 8),
+            (0, 4, 4, 8),
+            (2, 4, 0, 4),
+            (0, 2, 2, 4),
+            (1, 2, 0, 2),
             (0, 1, 1, 2),
         )
-    ]  # fmt: skip
+    ]
     data = b"".join(bytes(1 + columns) * rows for columns, rows in lines)
     head = struct.pack(">2I5B", WIDE, TALL, 8, 0, 0, 0, 1)
     idat = chunk(b"IDAT", zlib.compress(data if last else data[: -1 - WIDE]))

@@ -12,9 +12,7 @@ import imagecodecs
 import numpy as np
 from PIL import ImageCms
 
-from swag.image.raster import Array, Colours, Raster, one_line, unit
-
-MAX_PROFILE_BYTES = 4 << 20
+from swag.image.raster import MAX_PROFILE_BYTES, Array, Colours, Raster, one_line, unit
 
 
 @cache

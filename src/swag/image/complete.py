@@ -18,13 +18,20 @@ from swag.image.raster import Array
 from swag.image.source import File
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_PASSES = ((0, 8, 0, 8), (4, 8, 0, 8), (0, 4, 4, 8), (2, 4, 0, 4), (0, 2, 2, 4), (1, 2, 0, 2),
-           (0, 1, 1, 2))  # fmt: skip
+_PASSES = (
+    (0, 8, 0, 8),
+    (4, 8, 0, 8),
+    (0, 4, 4, 8),
+    (2, 4, 0, 4),
+    (0, 2, 2, 4),
+    (1, 2, 0, 2),
+    (0, 1, 1, 2),
+)
 """Adam7: of each pass its first column, the step to the next, its first row, the step."""
 _PIECE = 1 << 16
-_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 """What can end the data of a scan of a JPEG; restarts are within them."""
-_SCAN, _END = b"\xff\xda", b"\xff\xd9"
+_PROGRESSIVE, _SCAN, _END = b"\xff\xc2", b"\xff\xda", b"\xff\xd9"
 
 
 def truncated(name: str, rows: int, height: int) -> ImageError:
@@ -45,12 +52,20 @@ def is_flat(samples: Array) -> bool:
     return bool((corner == corner[0]).all())
 
 
+def has_end(file: File) -> bool:
+    """Whether a JPEG has an end marker of its own, before that which an excerpt gives it."""
+    file.seek(-4, io.SEEK_END)
+    return file.read(2) == _END
+
+
 def check_jpeg(data: bytes, name: str) -> None:
-    """Refuse a JPEG whose data end before its last row."""
+    """Refuse a JPEG whose data end before its last row, or its last scan."""
     whole, longer = (imagecodecs.jpeg8_decode(x) for x in (data, lengthened(data)))
     changed = np.flatnonzero((whole != longer).reshape(len(whole), -1).any(axis=1))
     if len(changed):
         raise truncated(name, int(changed[0]), len(whole))
+    if missing := _missing(data):
+        raise ImageError(f"{name} is truncated: {missing} of its coefficients are not complete")
 
 
 def lengthened(data: bytes) -> bytes:
@@ -58,17 +73,37 @@ def lengthened(data: bytes) -> bytes:
 
     They make another picture of it only if its own were not enough.
     """
-    parts, begin, found = [], 0, _MARKER.search(data, 2)
-    while found and found.group() != _END:
-        at = found.end()
-        at += int.from_bytes(data[at : at + 2])
-        is_scan = found.group() == _SCAN
-        found = _MARKER.search(data, at)
-        if is_scan:
-            end = found.start() if found else len(data)
+    parts, begin = [], 0
+    for marker, _, end in segments(data):
+        if marker == _SCAN:
             parts += [data[begin:end], bytes(range(255))]
             begin = end
     return b"".join([*parts, data[begin:]])
+
+
+def _missing(data: bytes) -> int:
+    """How many coefficients of a progressive JPEG no scan gives to the last bit."""
+    wanted: set[tuple[int, int]] = set()
+    for marker, begin, end in segments(data):
+        body = data[begin + 2 : min(end, begin + 300)]
+        if marker == _PROGRESSIVE:
+            wanted = {(part, n) for part in body[6 : 6 + 3 * body[5] : 3] for n in range(64)}
+        elif marker == _SCAN and wanted:
+            parts = body[1 : 1 + 2 * body[0] : 2]
+            first, last, bits = body[1 + 2 * body[0] :][:3]
+            if not bits & 15:
+                wanted -= {(part, n) for part in parts for n in range(first, last + 1)}
+    return len(wanted)
+
+
+def segments(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The segments of a JPEG up to its end: marker, where its length stands, where it ends."""
+    found = MARKER.search(data, 2)
+    while found and found.group() != _END:
+        begin = found.end()
+        following = MARKER.search(data, begin + int.from_bytes(data[begin : begin + 2]))
+        yield found.group(), begin, following.start() if following else len(data)
+        found = following
 
 
 def check_png(file: File, image: Image, name: str) -> None:

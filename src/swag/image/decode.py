@@ -19,8 +19,9 @@ from PIL.Image import Image
 from PIL.ImageFile import ImageFile
 
 from swag.errors import ImageError
-from swag.image import tiff, vips
-from swag.image.complete import check_jpeg, check_png, is_flat
+from swag.image import avif, tiff, vips
+from swag.image.complete import check_jpeg, check_png, has_end, is_flat
+from swag.image.excerpt import excerpt
 from swag.image.raster import (
     LARGE_PIXELS,
     Array,
@@ -32,7 +33,8 @@ from swag.image.raster import (
     one_line,
     sliced,
 )
-from swag.image.source import File, container
+from swag.image.sizes import webp_size
+from swag.image.source import BYTES_BESIDES, BYTES_PER_PIXEL, File, container, reason
 
 _PLUGINS: dict[str, type[ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile,
@@ -63,6 +65,8 @@ def guarded(name: str) -> Iterator[None]:
         except ImageError:
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno is not None:  # not the decoder's
+                raise ImageError(f"cannot read {name}: {reason(error)}") from error
             raise ImageError(f"{name} is damaged or truncated ({one_line(error)})") from error
         finally:
             for logger, disabled in zip(loggers, before, strict=True):
@@ -75,12 +79,16 @@ def decode(file: File, name: str, limits: Limits) -> Stored:
     Strips are decoded when they are asked for, where the format allows it, and raise then; the file
     must stay open.
     """
-    kind = container(file.read(32), name)
+    try:
+        kind = container(file.read(32), name)
+        shown = excerpt(file, kind, name)
+    except OSError as error:
+        raise ImageError(f"cannot read {name}: {reason(error)}") from error
     with guarded(name):
         if kind == "TIFF":
-            stored = tiff.decode(file, name, limits)
+            stored = tiff.decode(shown, name, limits)
         else:
-            stored = _decode(file, kind, name, limits)
+            stored = _decode(shown, kind, name, limits)
     return replace(stored, strips=guarded_strips(stored.strips, name))
 
 
@@ -124,7 +132,7 @@ def _check_complete(file: File, kind: str, image: Image, name: str) -> None:
         check_png(file, image, name)
     width, height = image.size
     corner = image.crop((max(width - 2, 0), max(height - 2, 0), width, height))
-    if kind == "JPEG" and is_flat(np.asarray(corner)):
+    if kind == "JPEG" and (is_flat(np.asarray(corner)) or not has_end(file)):
         file.seek(0)
         check_jpeg(file.read(), name)
 
@@ -133,12 +141,27 @@ def open_header(file: File, kind: str, name: str, limits: Limits) -> ImageFile:
     """A picture of known format whose header was read and judged, and nothing else."""
     limit = limits.strips if kind in ("PNG", "JPEG", "TIFF") else limits.whole
     file.seek(0)
-    if kind == "WEBP":  # its decoder allocates the whole picture when it opens it
-        check_size(name, *_webp_size(file.read(30)), limit)
-        file.seek(0)
+    if kind == "WEBP":  # decoders of these take the file, or the whole picture, when they open it
+        _check_sizes(file, name, webp_size(file.read(30)), limit)
+    elif kind == "AVIF":
+        _check_sizes(file, name, avif.size(file, name), limit)
+    file.seek(0)
     image = _PLUGINS[kind](file)
-    check_size(name, *image.size, limit)
+    if kind == "TIFF":  # of which strips are read as they are needed
+        check_size(name, *image.size, limit)
+    else:
+        _check_sizes(file, name, image.size, limit)
     return image
+
+
+def _check_sizes(file: File, name: str, size: tuple[int, int], limit: int) -> None:
+    """Refuse a picture with too many pixels, and a file with more bytes than they can need."""
+    check_size(name, *size, limit)
+    length, most = file.seek(0, io.SEEK_END), BYTES_PER_PIXEL * size[0] * size[1] + BYTES_BESIDES
+    if length > most:
+        raise ImageError(
+            f"{name} has {length} bytes; {size[0]} x {size[1]} pixels need {most} at most"
+        )
 
 
 def from_pillow(image: Image) -> Iterator[Raster]:
@@ -221,14 +244,3 @@ def _early_orientation(file: File, kind: str, image: Image) -> int:
             file.seek(length + 4, io.SEEK_CUR)
     value = Image.getexif(image).get(_ORIENTATION, 1)  # that of PNG decodes, that of all does not
     return value if isinstance(value, int) else 1
-
-
-def _webp_size(head: bytes) -> tuple[int, int]:
-    if head[12:16] == b"VP8X":
-        number = [int.from_bytes(head[at : at + 3], "little") for at in (24, 27)]
-        return number[0] + 1, number[1] + 1
-    if head[12:16] == b"VP8L":
-        bits = int.from_bytes(head[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    sides = [int.from_bytes(head[at : at + 2], "little") & 0x3FFF for at in (26, 28)]
-    return sides[0], sides[1]

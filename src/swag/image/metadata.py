@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from swag.errors import ImageError
 from swag.image.decode import guarded, open_header
+from swag.image.excerpt import excerpt
 from swag.image.raster import Limits
 from swag.image.source import container, label, open_path
 
@@ -45,8 +46,9 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     name = label(path)
     with open_path(path) as file:
         kind = container(file.read(32), name)
+        shown = excerpt(file, kind, name, words=True)
         with guarded(name):
-            return _texts(open_header(file, kind, name, Limits()))
+            return _texts(open_header(shown, kind, name, Limits()))
 
 
 def check_texts(texts: Mapping[str, str]) -> None:

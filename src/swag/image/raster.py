@@ -26,6 +26,9 @@ STRIP_PIXELS = 1 << 20
 """The pixels of a strip: some tens of megabytes while they are converted, and still long rows of
 work for each call."""
 
+MAX_PROFILE_BYTES = 4 << 20
+"""Bytes of a color profile that is used."""
+
 Array = NDArray[Any]
 """Numbers of any type: pictures in files have many."""
 

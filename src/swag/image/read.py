@@ -14,7 +14,7 @@ from swag.errors import ImageError
 from swag.image.decode import decode, from_pillow, guarded, guarded_strips, orientation_of
 from swag.image.raster import Array, Limits, Picture, Stored, check_size, of_samples, sliced
 from swag.image.resize import fitted
-from swag.image.source import Readable, buffered, label, open_path
+from swag.image.source import Readable, label, open_path, searchable
 from swag.image.strips import assembled, resized, upright_size
 
 Source = (
@@ -116,7 +116,8 @@ def _held(source: Source, limits: Limits) -> Named:
         return _from_pillow(source, limits)
     if isinstance(source, Readable):
         name = repr(getattr(source, "name", "the file object"))
-        return decode(buffered(source, name, limits.whole), name, limits), name
+        file = searchable(source, name, limits.whole)
+        return decode(file, name, limits), name
     raise ImageError(
         f"cannot read a picture from {type(source).__name__}; expected a path, bytes, a binary "
         "file, a Pillow picture, a Picture, an array or a tensor"

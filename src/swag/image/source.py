@@ -11,8 +11,8 @@ from typing import Protocol, runtime_checkable
 from swag.errors import ImageError
 from swag.image.raster import one_line
 
-_BYTES_PER_PIXEL = 16  # four samples of 32 bits; no picture within the limit needs more ...
-_BYTES_BESIDES = 64 << 20  # ... than these and its metadata
+BYTES_PER_PIXEL = 16  # four samples of 32 bits; no picture within the limit needs more ...
+BYTES_BESIDES = 16 << 20  # ... than these and its metadata
 
 _SIGNATURES = (
     ("PNG", 0, b"\x89PNG\r\n\x1a\n"),
@@ -85,10 +85,16 @@ def open_path(path: str | os.PathLike[str]) -> Iterator[File]:
         yield file
 
 
-def buffered(source: Readable, name: str, max_pixels: int) -> File:
-    """What a file object holds, in memory: from its start if it can go back there, first its head,
-    so that no stream is read in vain, and never more than a picture of `max_pixels` can need."""
-    limit = _BYTES_PER_PIXEL * max_pixels + _BYTES_BESIDES
+def searchable(source: Readable, name: str, max_pixels: int) -> File:
+    """A file object from its start, if it can go back there.
+
+    What cannot be searched is held in memory: first its head, so that no stream is read in vain,
+    and never more than a picture of `max_pixels` can need.
+    """
+    if isinstance(source, io.BufferedReader | io.BytesIO) and source.seekable():
+        source.seek(0)
+        return source
+    limit = BYTES_PER_PIXEL * max_pixels + BYTES_BESIDES
     try:
         if isinstance(source, io.IOBase) and source.seekable():
             source.seek(0)

@@ -24,7 +24,8 @@ from swag.image.raster import (
     one_line,
     strip_bounds,
 )
-from swag.image.source import File
+from swag.image.sizes import jpeg_size, webp_size
+from swag.image.source import BYTES_PER_PIXEL, File
 
 _COLOURS: dict[str, tuple[Colours, int]] = {
     "MINISWHITE": ("gray", 1),
@@ -37,7 +38,23 @@ _COLOURS: dict[str, tuple[Colours, int]] = {
 }
 _MAX_SAMPLES = 8  # four inks, and some to spare for alpha and masks, which are left out
 _ORIENTATION = 274
-_JPEG = 7
+_JPEG, _WEBP = 7, 50001
+_COMPRESSIONS = {
+    1: "none",
+    2: "CCITT RLE",
+    3: "CCITT G3",
+    4: "CCITT G4",
+    5: "LZW",
+    7: "JPEG",
+    8: "deflate",
+    32946: "deflate",
+    32773: "PackBits",
+    50000: "ZSTD",
+    _WEBP: "WebP",
+}
+"""Those that are read: of the decoders of imagecodecs no other is ever started."""
+_BLOCK = 16  # to a multiple of which JPEGs are made larger by some
+_SEGMENT_BYTES = 32 << 20  # of a strip or tile, whatever the size of the picture
 
 
 def decode(file: File, name: str, limits: Limits) -> Stored:
@@ -125,6 +142,7 @@ def _decoder(page: Any, name: str) -> Callable[[int], Any]:
         top = index // across % down * page.chunks[0]
         bottom = min(top + page.chunks[0], page.imagelength)
         short = truncated_within(name, top, bottom, page.imagelength)
+        _check_inner(page, data, name)
         try:
             found = page.decode(data, index, **tables)
         except tifffile.TiffFileError as error:  # it has fewer samples than it covers
@@ -138,12 +156,27 @@ def _decoder(page: Any, name: str) -> Callable[[int], Any]:
     return decode
 
 
+def _check_inner(page: Any, data: bytes, name: str) -> None:
+    """Refuse a strip or tile that is a picture of its own and larger than its place."""
+    if page.compression not in (_JPEG, _WEBP):
+        return
+    tall, wide = page.chunks[:2]
+    width, height = jpeg_size(data) if page.compression == _JPEG else webp_size(data[:30])
+    if width >= wide + _BLOCK or height >= tall + _BLOCK:
+        raise ImageError(
+            f"{name} is damaged: a strip or tile of {wide} x {tall} pixels has {width} x {height} "
+            "within"
+        )
+
+
 def _check_header(page: Any, name: str, limits: Limits) -> None:
     check_size(name, page.imagewidth, page.imagelength, limits.strips)
-    if page.is_tiled:  # a tile is decoded whole, however little of it the picture shows
-        check_size(f"a tile of {name}", page.tilewidth, page.tilelength, limits.whole)
-    elif not _is_plain(page):
-        check_size(f"a strip of {name}", page.imagewidth, page.rowsperstrip, limits.whole)
+    if page.compression not in _COMPRESSIONS:
+        known = ", ".join(dict.fromkeys(_COMPRESSIONS.values()))
+        raise ImageError(
+            f"{name} is a TIFF compressed with {_word(page.compression)}, which is not read; "
+            f"expected one of {known}: save it with one of these"
+        )
     if page.imagedepth != 1 or page.tiledepth > 1 or page.samplesperpixel > _MAX_SAMPLES:
         raise ImageError(
             f"{name} has {page.samplesperpixel} samples per pixel and a depth of "
@@ -158,6 +191,20 @@ def _check_header(page: Any, name: str, limits: Limits) -> None:
         raise ImageError(
             f"{name} is damaged: {_kind(page)} with {page.samplesperpixel} samples per pixel"
         )
+    if not _is_plain(page):
+        _check_segments(page, name, limits)
+
+
+def _check_segments(page: Any, name: str, limits: Limits) -> None:
+    """Refuse strips and tiles, which are decoded whole, that are larger than the picture needs."""
+    tall, wide = page.chunks[:2]
+    words = f"a {'tile' if page.is_tiled else 'strip'} of {name}"
+    check_size(words, wide, tall, limits.whole)
+    held = tall * wide * page.dtype.itemsize * (1 if _is_planar(page) else page.samplesperpixel)
+    pixels = min(limits.whole, page.imagewidth * page.imagelength)
+    most = BYTES_PER_PIXEL * pixels + _SEGMENT_BYTES
+    if held > most:
+        raise ImageError(f"{words} takes {held} bytes, more than the limit of {most}")
 
 
 def _is_known(page: Any) -> bool:
@@ -170,8 +217,12 @@ def _is_known(page: Any) -> bool:
 
 
 def _kind(page: Any) -> str:
-    """The name of the colours: unknown numbers stay numbers."""
-    return one_line(getattr(page.photometric, "name", page.photometric))
+    return _word(page.photometric)
+
+
+def _word(value: Any) -> str:
+    """The name of a tag's value: unknown numbers stay numbers."""
+    return one_line(getattr(value, "name", value))
 
 
 def _check_complete(page: Any, file: File, name: str) -> None:

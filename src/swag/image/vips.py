@@ -5,8 +5,6 @@ told, sizes and metadata read as ever before it is asked, and its loader is call
 it, too, starts no other decoder.
 """
 
-import io
-import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -15,7 +13,7 @@ import numpy as np
 from PIL.Image import Image
 
 from swag.errors import ImageError
-from swag.image.complete import is_flat, truncated_within
+from swag.image.complete import has_end, is_flat, truncated_within
 from swag.image.raster import Raster, of_samples, sliced, strip_bounds
 from swag.image.source import File
 
@@ -43,7 +41,7 @@ def strips(file: File, kind: str, image: Image, name: str) -> Iterator[Raster]:
     rows, strip = _rows(file, kind, image, "truncated"), None
     for strip in sliced(image.height, image.width, rows):
         yield strip
-    if kind == "JPEG" and strip is not None and is_flat(strip.samples):
+    if kind == "JPEG" and strip is not None and (is_flat(strip.samples) or not has_end(file)):
         _check_jpeg(_rows(file, kind, image, "warning"), image, name)
 
 
@@ -60,6 +58,7 @@ def _rows(file: File, kind: str, image: Image, fail_on: str) -> Callable[[int, i
     profile = image.info.get("icc_profile")
 
     def rows(top: int, bottom: int) -> Raster:
+        assert source.pointer  # its handlers are called as long as it is referred to
         data = region.fetch(0, top, loaded.width, bottom - top)
         samples = np.frombuffer(data, dtype).reshape(bottom - top, loaded.width, loaded.bands)
         if image.mode == "CMYK":
@@ -83,11 +82,20 @@ def _check_jpeg(rows: Callable[[int, int], Raster], image: Image, name: str) -> 
 
 
 def _source(file: File) -> Any:
-    """A source of libvips that begins where the file does, whatever was read of it."""
+    """A source of libvips that begins where the file does, whatever was read of it.
+
+    An exception that leaves a handler is printed by cffi: a file that cannot be read ends there.
+    """
     import pyvips
 
+    def read(size: int) -> bytes | None:
+        try:
+            return file.read(size) or None
+        except (OSError, ValueError):
+            return None
+
     file.seek(0)
-    if isinstance(file, io.BytesIO):
-        return pyvips.Source.new_from_memory(file.getbuffer())
-    os.lseek(file.fileno(), 0, os.SEEK_SET)
-    return pyvips.Source.new_from_descriptor(file.fileno())
+    source = pyvips.SourceCustom()
+    source.on_read(read)
+    source.on_seek(file.seek)
+    return source
