@@ -10,7 +10,7 @@ PACKAGE = "swag"
 ROOT = Path(__file__).parents[1] / "src" / PACKAGE
 ROWS = [
     {"errors", "types", "spec", "allocation", "threads"},
-    {"registry", "files", "precision"},
+    {"registry", "files", "precision", "modes"},
     {"image", "features", "smoothing", "statistics", "losses"}
     | {"parametrisation", "jitter", "colours", "regions", "tiles", "disk"},
     {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
 from swag.backbones.family import Architecture, ThinNetwork, from_state
+from swag.backbones.initialisation import seeded
 from swag.errors import BackboneError, WeightsError
 
 ARCHITECTURES = {
@@ -127,8 +127,7 @@ def network(
         WeightsError: no weights for it in the package, or not those of the card.
     """
     if weights == "random":
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             return ThinNetwork(architecture(name)).eval()
     expected = card(name, folder)
     file = folder / expected.file

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from swag.errors import WeightsError
 from swag.features import REFUSALS
@@ -16,10 +18,39 @@ _RELU_GAIN = math.sqrt(2)
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """A random stream of its own on the processor; the one outside goes on as if nothing was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    """Let this thread draw from a random stream of its own; the process's is not touched.
+
+    What constructors draw with torch is turned to a generator that is made here: other threads
+    neither hear of it nor change what is drawn.
+    """
+    with _Drawing(torch.Generator().manual_seed(seed)):
         yield
+
+
+class _Drawing(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's own
+    """Operations that draw on a processor do so from this generator."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.generator = generator
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = dict(kwargs or {})
+        if torch.Tag.nondeterministic_seeded in func.tags and _on_processor(args, given):
+            takes = [argument.name for argument in func._schema.arguments]
+            # rand and its like take one in an overload of its own.
+            func = func if "generator" in takes else func.overloadpacket.generator
+            if given.get("generator") is None:
+                given["generator"] = self.generator
+        return func(*args, **given)
+
+
+def _on_processor(args: Any, given: dict[str, Any]) -> bool:
+    """Whether an operation is on a processor: not on another device, nor without numbers."""
+    devices = [x.device for x in args if isinstance(x, Tensor)] + [given.get("device")]
+    return all(device is None or torch.device(device).type == "cpu" for device in devices)
 
 
 def as_constructed(module: nn.Module) -> None:

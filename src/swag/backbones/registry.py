@@ -20,6 +20,7 @@ from swag.backbones.reductions import last_before_each_reduction
 from swag.backbones.sources import Source, timm_source, torchvision_source
 from swag.backbones.weights import Weights
 from swag.errors import BackboneError, WeightsError
+from swag.modes import own_modes
 from swag.types import Image
 
 FAMILIES = ("swag", "torchvision", "timm")
@@ -39,6 +40,7 @@ class Entry:
     card: bundled.Card | None = None
 
 
+@own_modes()
 def create(
     name: str | nn.Module,
     *,

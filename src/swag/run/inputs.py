@@ -77,6 +77,8 @@ def read_inputs(
             f"{task} was given no {'style' if style is None else 'content'} picture"
         )
     styles, style_masks = listed(style), listed(style_mask)
+    if style is not None and not styles:
+        raise SettingsError(f"{task} was given an empty list of styles; expected one or more")
     _check_masks(len(styles), len(style_masks), content_mask is not None)
     size = (settings.size, settings.size) if settings.square else settings.size
     enlarged = round(settings.size * settings.style_scale)

@@ -8,6 +8,7 @@ from swag import backbones
 from swag.config import Settings, settings
 from swag.errors import SettingsError
 from swag.image import Source
+from swag.modes import own_modes, with_own_modes
 from swag.run.device import device_of
 from swag.run.inputs import Inputs, read_inputs
 from swag.run.pause import Paused, load
@@ -49,6 +50,7 @@ def finish(updates: Iterator[Update]) -> Result:
     return last.result(trace)
 
 
+@own_modes()
 def iterate(  # noqa: PLR0913 - all that a run can be given
     content: Source | None,
     style: Source | Sequence[Source] | None,
@@ -107,7 +109,7 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
         earlier.check_network(run.identity)
     if paused is not None:
         run.check_paused(paused)
-    return run.updates(paused)
+    return with_own_modes(run.updates(paused))
 
 
 def _run(

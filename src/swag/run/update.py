@@ -12,6 +12,7 @@ from torch import Tensor
 from swag.config import Settings
 from swag.errors import ImageError
 from swag.image import Picture, write
+from swag.modes import own_modes
 from swag.optimize import State
 from swag.run import pause
 from swag.run.record import Identity, Made, Task, texts
@@ -68,6 +69,7 @@ class Update:
     precision: Precision = "float32"
 
     @property
+    @own_modes()
     def image(self) -> Picture:
         """The picture as it is now, in [0, 1], with the alpha of the content."""
         shown = self.pixels.detach().clamp(0, 1).float().cpu()
@@ -76,6 +78,7 @@ class Update:
         return Picture(shown[0], self.alpha)
 
     @property
+    @own_modes()
     def best(self) -> Picture:
         """The picture to keep if the run ends here: of this scale, the one with the lowest loss.
 

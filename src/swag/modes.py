@@ -1,0 +1,38 @@
+"""Runs that do not depend on the modes of torch that their caller has switched on."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+DEVICES = ("cpu", "cuda", "mps")
+"""Where autocast may be on."""
+
+
+@contextmanager
+def own_modes() -> Iterator[None]:
+    """Gradients on, inference mode and autocast off; the caller's own come back at the end.
+
+    As a decorator it holds for each call of a function, of a generator function for its creation
+    alone: see `with_own_modes`.
+    """
+    with ExitStack() as modes:
+        modes.enter_context(torch.inference_mode(False))
+        modes.enter_context(torch.enable_grad())
+        for device in filter(torch.is_autocast_enabled, DEVICES):
+            modes.enter_context(torch.autocast(device, enabled=False))
+        yield
+
+
+def with_own_modes(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each made in modes of our own; between them the caller has theirs."""
+    while True:
+        with own_modes():
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+        yield item
