@@ -1,6 +1,9 @@
 """Reading: every mode, orientation, profile and kind of source, against values known beforehand."""
 
+import hashlib
+import importlib
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -13,9 +16,12 @@ import torch
 from picture_files import saved
 from PIL import Image, ImageCms
 
+from swag.config import settings
 from swag.errors import ImageError
-from swag.image import Picture, read
+from swag.image import Picture, read, read_hashed
 from swag.image.colour import srgb_profile
+from swag.image.excerpt import Excerpt
+from swag.run.inputs import read_inputs
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3)).astype(np.uint8)
 GREY = np.ascontiguousarray(RGB[..., 0])
@@ -549,3 +555,151 @@ def test_a_size_below_one_pixel_is_refused(size):
 def test_a_size_beyond_the_limit_is_refused():
     with pytest.raises(ImageError, match=r"size=1000.* more than the limit of 5000"):
         read(RGB, size=1000, max_pixels=5000)
+
+
+# --- what was read -----------------------------------------------------------------------------
+
+
+def exchanging(monkeypatch, action) -> None:
+    """Something happens to files while the first is decoded."""
+    module, done = importlib.import_module("swag.image.read"), []
+
+    def decode(*args, **options):
+        if not done:
+            done.append(action())
+        return original(*args, **options)
+
+    original = module.decode
+    monkeypatch.setattr(module, "decode", decode)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_the_hash_is_of_what_was_decoded(kind, tmp_path: Path, monkeypatch):
+    path, data = tmp_path / "a", saved(RGB, kind)
+    path.write_bytes(data)
+    (tmp_path / "b").write_bytes(saved(RGB[::-1].copy(), kind))
+    exchanging(monkeypatch, lambda: os.replace(tmp_path / "b", path))
+    picture, digest = read_hashed(path)
+    same(values(picture), RGB / 255)
+    assert digest == hashlib.sha256(data).hexdigest()
+    assert read_hashed(path)[1] != digest
+
+
+def test_a_pipe_that_takes_the_place_of_a_photo_is_not_waited_for(tmp_path: Path, monkeypatch):
+    path, data = tmp_path / "a.png", saved(RGB)
+    path.write_bytes(data)
+    os.mkfifo(tmp_path / "pipe")
+    exchanging(monkeypatch, lambda: os.replace(tmp_path / "pipe", path))
+    inputs = read_inputs(settings(size=16), "stylize", path, RGB)
+    assert inputs.hashes["content"] == hashlib.sha256(data).hexdigest()
+    with pytest.raises(ImageError, match="is a pipe"):
+        read_hashed(path)
+
+
+def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path: Path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(saved(RGB))
+    exchanging(monkeypatch, lambda: path.write_bytes(saved(RGB[::-1].copy()) + b"more"))
+    with pytest.raises(ImageError, match=r"a.png' was changed while it was read; try again"):
+        read_hashed(path)
+
+
+def test_what_is_no_file_has_a_hash_too():
+    data = saved(RGB)
+    assert read_hashed(data)[1] == hashlib.sha256(data).hexdigest()
+    assert read_hashed(RGB)[1] == read_hashed(torch.tensor(RGB).permute(2, 0, 1))[1]
+    assert read_hashed(RGB)[1] != read_hashed(RGB[::-1].copy())[1]
+
+
+def test_a_disk_that_fails_while_a_photo_is_read_is_told(tmp_path: Path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(saved(np.random.default_rng(0).integers(0, 256, (90, 90, 3)).astype(np.uint8)))
+
+    def fails(self, size: int = -1, /) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Excerpt, "read", fails)
+    with pytest.raises(ImageError, match=r"^cannot read '.*a.png': Input/output error$"):
+        read_hashed(path)
+
+
+class Backwards(np.ndarray):
+    """An array whose operators are others."""
+
+    def __truediv__(self, other):
+        return NotImplemented
+
+    def __array_ufunc__(self, *args, **options):
+        raise AssertionError("an operator of a subclass is used")
+
+
+class Odd(torch.Tensor):
+    """A tensor of a subclass."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), options=None):
+        if function is torch.Tensor.mul:
+            raise AssertionError("an operator of a subclass is used")
+        return super().__torch_function__(function, types, args, options or {})
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("size", [None, 5, 40])
+def test_arrays_of_any_subclass_and_order_are_plain_ones(size):
+    expected = read(GREY, size=size).pixels
+    wide = GREY.astype(np.uint16) * 257
+    for array in (
+        np.matrix(GREY),
+        np.matrix(GREY / 255),
+        GREY.view(Backwards),
+        np.ma.masked_array(GREY),
+        wide.astype(">u2"),
+        wide.astype("<u2"),
+        (GREY / 255).astype(">f4"),
+        np.asfortranarray(GREY),
+    ):
+        assert torch.allclose(read(array, size=size).pixels, expected, atol=1e-6), type(array)
+    with pytest.raises(ImageError, match="has masked values"):
+        read(np.ma.masked_array(GREY, GREY > 9))
+
+
+@pytest.mark.parametrize("size", [None, 5])
+def test_tensors_of_any_make_are_read_or_refused_in_one_line(size):
+    values = torch.rand(3, 6, 9, generator=torch.Generator().manual_seed(0))
+    expected = read(values, size=size).pixels
+    conjugate = torch.complex(values, -values).conj().imag  # negative by a bit
+    for tensor in (conjugate, torch._neg_view(-values), values.as_subclass(Odd), values.double()):
+        assert torch.equal(read(tensor, size=size).pixels, expected)
+    for tensor in (
+        values.to_sparse(),
+        values[None].to_mkldnn(),
+        values.to("meta"),
+        torch.nested.as_nested_tensor([values], layout=torch.jagged),
+        torch.complex(values, values).conj(),
+        values.to(torch.int64),
+    ):
+        with pytest.raises(ImageError, match=r"expected a dense tensor of numbers|values of type"):
+            read(tensor, size=size)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [None, 1, 3, 20, (4, 1), (1, 4)])
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (1, 1)])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_turned_pictures_of_one_pixels_width_are_read(kind, shape, size, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(RGB.reshape(-1, 3)[: max(shape)].reshape(*shape, 3), kind, exif=exif)
+    picture = read(data, size=size)
+    assert picture.pixels.is_contiguous() or size is None
+    assert picture.pixels.isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 3), (9, 1, 3), (1, 1, 4)])
+def test_arrays_that_run_backwards_are_read(shape):
+    array = np.random.default_rng(0).random(shape).astype(np.float32)
+    for turned in (array[::-1], array[:, ::-1], array[::-1, ::-1]):
+        for size in (None, 4):
+            assert torch.equal(
+                read(turned, size=size).pixels, read(turned.copy(), size=size).pixels
+            )

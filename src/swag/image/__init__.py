@@ -12,7 +12,7 @@ wrong with a file is an ImageError of one line.
 from swag.image.encode import extensions
 from swag.image.metadata import read_metadata
 from swag.image.raster import MAX_PIXELS, MOST_PIXELS, Picture
-from swag.image.read import Source, read
+from swag.image.read import Source, read, read_hashed
 from swag.image.resize import fitted, resize
 from swag.image.write import check_writable, write
 
@@ -25,6 +25,7 @@ __all__ = [
     "extensions",
     "fitted",
     "read",
+    "read_hashed",
     "read_metadata",
     "resize",
     "write",

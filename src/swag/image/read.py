@@ -1,5 +1,6 @@
 """Read a picture from whatever holds one."""
 
+import hashlib
 import io
 import os
 from collections.abc import Iterator
@@ -12,9 +13,19 @@ from torch import Tensor
 
 from swag.errors import ImageError
 from swag.image.decode import decode, from_pillow, guarded, guarded_strips, orientation_of
-from swag.image.raster import Array, Limits, Picture, Stored, check_size, of_samples, sliced
+from swag.image.raster import (
+    Array,
+    Limits,
+    Picture,
+    Raster,
+    Stored,
+    check_size,
+    of_samples,
+    one_line,
+    sliced,
+)
 from swag.image.resize import fitted
-from swag.image.source import Readable, label, open_path, searchable
+from swag.image.source import File, Readable, label, open_path, reason, searchable
 from swag.image.strips import assembled, resized, upright_size
 
 Source = (
@@ -30,6 +41,8 @@ Source = (
     | Tensor
 )
 Named = tuple[Stored, str]
+_FLOATS = (torch.float16, torch.float32, torch.float64)
+"""Those that NumPy has, too."""
 
 
 def read(
@@ -66,6 +79,41 @@ def read(
         if size is None:
             return _checked(assembled(stored, name), name)
         return _checked(resized(stored, name, _target(stored, size, limits), limits), name)
+
+
+def read_hashed(
+    source: Source, *, size: int | tuple[int, int] | None = None
+) -> tuple[Picture, str]:
+    """Read a picture, and the SHA-256 of what it was read from: see `read`.
+
+    That is of the bytes of a file, which is opened once and must not change meanwhile, and else of
+    the pixels.
+    """
+    if isinstance(source, str | os.PathLike):
+        name = label(source)
+        with open_path(source) as file:
+            before = _state(file)
+            picture = read(file, size=size)
+            file.seek(0)
+            try:
+                digest = hashlib.file_digest(file, "sha256")
+            except OSError as error:
+                raise ImageError(f"cannot read {name}: {reason(error)}") from error
+            if _state(file) != before:
+                raise ImageError(f"{name} was changed while it was read; try again")
+        return picture, digest.hexdigest()
+    picture = read(source, size=size)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return picture, hashlib.sha256(source).hexdigest()
+    pixels = hashlib.sha256(repr(tuple(picture.pixels.shape)).encode())
+    pixels.update(picture.pixels.contiguous().numpy().tobytes())
+    return picture, pixels.hexdigest()
+
+
+def _state(file: File) -> tuple[int, int]:
+    """What is another after a file was written to."""
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns
 
 
 def _checked(picture: Picture, name: str) -> Picture:
@@ -135,7 +183,10 @@ def _from_pillow(image: Image, limits: Limits) -> Named:
 
 
 def _from_array(array: Array, name: str, limits: Limits) -> Named:
-    samples = array[..., None] if array.ndim == 2 else array
+    if np.ma.is_masked(array):
+        raise ImageError(f"{name} has masked values; expected all of them: fill them first")
+    plain = np.asarray(array)  # of no subclass, whose operators may be others
+    samples = plain[..., None] if plain.ndim == 2 else plain
     if samples.ndim != 3 or samples.shape[2] not in (1, 2, 3, 4):
         raise ImageError(
             f"{name} has shape {tuple(array.shape)}; expected (height, width, channels) with 1 "
@@ -143,18 +194,29 @@ def _from_array(array: Array, name: str, limits: Limits) -> Named:
         )
     height, width = samples.shape[:2]
     check_size(name, width, height, limits.whole)
-    strips = sliced(height, width, lambda top, bottom: of_samples(samples[top:bottom]))
-    return Stored(height, width, strips), name
+    order = samples.dtype.newbyteorder("=")
+
+    def rows(top: int, bottom: int) -> Raster:
+        return of_samples(samples[top:bottom].astype(order, copy=False))
+
+    return Stored(height, width, sliced(height, width, rows)), name
 
 
 def _from_tensor(tensor: Tensor, name: str, limits: Limits) -> Named:
-    single = tensor[0] if tensor.ndim == 4 and tensor.shape[0] == 1 else tensor
-    if single.ndim != 3 or single.shape[0] not in (1, 2, 3, 4):
+    try:
+        values = tensor.detach().as_subclass(Tensor)
+        single = values[0] if values.ndim == 4 and values.shape[0] == 1 else values
+        if single.ndim != 3 or single.shape[0] not in (1, 2, 3, 4):
+            raise ImageError(
+                f"{name} has shape {tuple(tensor.shape)}; expected (channels, height, width) with "
+                "1 to 4 channels, or a batch of one such picture"
+            )
+        dense = single.cpu().resolve_conj().resolve_neg()
+        if dense.is_floating_point() and dense.dtype not in _FLOATS:
+            dense = dense.float()
+        array = dense.permute(1, 2, 0).numpy()
+    except (RuntimeError, TypeError) as error:  # sparse, quantized, nested, without numbers ...
         raise ImageError(
-            f"{name} has shape {tuple(tensor.shape)}; expected (channels, height, width) with 1 to "
-            "4 channels, or a batch of one such picture"
-        )
-    values = single.detach().cpu()
-    if values.dtype == torch.bfloat16:  # NumPy has no such type
-        values = values.float()
-    return _from_array(values.permute(1, 2, 0).numpy(), name, limits)
+            f"{name} cannot be read ({one_line(error)}); expected a dense tensor of numbers"
+        ) from error
+    return _from_array(array, name, limits)

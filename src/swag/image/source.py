@@ -75,7 +75,7 @@ def open_path(path: str | os.PathLike[str]) -> Iterator[File]:
     name = label(path)
     try:
         _refuse_special(os.stat(path).st_mode, name)
-        file = open(path, "rb", opener=_open_at_once)
+        file = open(os.fspath(path), "rb", opener=_open_at_once)
     except FileNotFoundError as error:
         raise ImageError(f"there is no file {name}{_similar(path)}") from error
     except (OSError, ValueError) as error:

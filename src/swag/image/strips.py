@@ -116,7 +116,8 @@ def _converted(stored: Stored, name: str) -> Iterator[tuple[int, Array]]:
 
 
 def _tensor(array: Array) -> Float[Tensor, "c h w"]:
-    return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
+    # A copy always: what is one pixel wide counts as contiguous though it runs backwards.
+    return torch.from_numpy(array.transpose(2, 0, 1).copy())
 
 
 def _picture(layers: Float[Tensor, "c h w"]) -> Picture:

@@ -126,6 +126,8 @@ def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Samples:
 
 
 def _single(pixels: Tensor) -> Tensor:
+    if pixels.layout != torch.strided or pixels.is_meta or pixels.is_nested:
+        raise ImageError("cannot write a sparse, nested or empty tensor; expected a dense one")
     one = pixels[0] if pixels.ndim == 4 and pixels.shape[0] == 1 else pixels
     if one.ndim != 3 or one.shape[0] != 3 or not one.is_floating_point():
         raise ImageError(

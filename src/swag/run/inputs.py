@@ -1,9 +1,7 @@
 """The pictures of a run, read once at the size of its result."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import torch
@@ -12,7 +10,7 @@ from torch import Tensor
 from swag.backbones.weights import parse as parse_weights
 from swag.config import Settings
 from swag.errors import SettingsError
-from swag.image import Picture, Source, read, resize
+from swag.image import Picture, Source, read_hashed, resize
 from swag.run.record import Task
 
 MOST_STYLES = 64
@@ -83,26 +81,20 @@ def read_inputs(
     size = (settings.size, settings.size) if settings.square else settings.size
     enlarged = round(settings.size * settings.style_scale)
     style_size = (enlarged, enlarged) if settings.square else enlarged
-    photo = None if content is None else read(content, size=size)
-    paintings = tuple(read(source, size=style_size) for source in styles)
-    others = {"initial": initial, "content_mask": content_mask, "content_map": content_map}
-    pictures = {name: None if x is None else read(x) for name, x in others.items()}
-    masks = tuple(read(source) for source in style_masks)
+    hashes: dict[str, str] = {}
+
+    def picture(name: str, source: Source, size: int | tuple[int, int] | None = None) -> Picture:
+        found, hashes[name] = read_hashed(source, size=size)
+        return found
+
     return Inputs(
-        photo=photo,
-        paintings=paintings,
-        initial=pictures["initial"],
-        content_mask=pictures["content_mask"],
-        style_masks=masks,
-        content_map=pictures["content_map"],
-        hashes=_hashes(
-            {
-                "content": (content, photo),
-                **_numbered("style", styles, paintings),
-                **{name: (source, pictures[name]) for name, source in others.items()},
-                **_numbered("style_mask", style_masks, masks),
-            }
-        ),
+        photo=None if content is None else picture("content", content, size),
+        paintings=tuple(picture(name, x, style_size) for name, x in _numbered("style", styles)),
+        initial=None if initial is None else picture("initial", initial),
+        content_mask=None if content_mask is None else picture("content_mask", content_mask),
+        style_masks=tuple(picture(name, x) for name, x in _numbered("style_mask", style_masks)),
+        content_map=None if content_map is None else picture("content_map", content_map),
+        hashes=hashes,
     )
 
 
@@ -131,27 +123,5 @@ def _check_masks(styles: int, style_masks: int, content_mask: bool) -> None:
         )
 
 
-def _numbered(
-    name: str, sources: Sequence[Source], pictures: Sequence[Picture]
-) -> dict[str, tuple[Source, Picture]]:
-    pairs = zip(sources, pictures, strict=True)
-    return {f"{name} {i}" if i > 1 else name: pair for i, pair in enumerate(pairs, start=1)}
-
-
-def _hashes(inputs: dict[str, tuple[Source | None, Picture | None]]) -> dict[str, str]:
-    return {
-        name: _hash(source, picture)
-        for name, (source, picture) in inputs.items()
-        if source is not None and picture is not None
-    }
-
-
-def _hash(source: Source, picture: Picture) -> str:
-    if isinstance(source, str | Path):
-        with open(source, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    if isinstance(source, bytes | bytearray | memoryview):
-        return hashlib.sha256(source).hexdigest()
-    digest = hashlib.sha256(repr(tuple(picture.pixels.shape)).encode())
-    digest.update(picture.pixels.contiguous().numpy().tobytes())
-    return digest.hexdigest()
+def _numbered(name: str, sources: Sequence[Source]) -> list[tuple[str, Source]]:
+    return [(f"{name} {i}" if i > 1 else name, source) for i, source in enumerate(sources, start=1)]
