@@ -1,6 +1,7 @@
 """Checkpoints as files: what goes in comes out, and nothing else is believed."""
 
 import errno
+import hashlib
 import json
 import os
 import struct
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from swag import checkpoint
 from swag.checkpoint import LARGEST_HEADER, load, save
 from swag.errors import CheckpointError
 
@@ -150,3 +152,56 @@ def test_the_values_stand_in_the_header_as_json(kept: Path):
     (length,) = struct.unpack("<Q", data[:8])
     texts = json.loads(data[8 : 8 + length])["__metadata__"]
     assert json.loads(texts["values"]) == {"step": 3, "loss": 0.1}
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_file_cut_short_after_it_was_read_harms_nobody(large, tmp_path: Path, monkeypatch):
+    """A mapped file would end the process with SIGBUS."""
+    monkeypatch.setattr(checkpoint, "LARGE", 0 if large else 1 << 30)
+    path, values = tmp_path / "a.ckpt", torch.arange(1 << 20)
+    save(path, {"a": values, "b": torch.zeros(0, 3), "c": values.to(torch.bfloat16)}, {})
+    tensors, _ = load(path)
+    os.truncate(path, 100)
+    assert torch.equal(tensors["a"], values)
+    assert torch.equal(tensors["c"], values.to(torch.bfloat16))
+    tensors["a"] += 1  # and it can be written to
+
+
+def forged(path: Path, entries: dict, data: bytes) -> None:
+    """A checkpoint whose digest is right."""
+    texts = {"values": "{}", "same": "{}", "sha256": "0" * 64}
+    text = json.dumps({"__metadata__": texts, **entries}).encode()
+    blank = struct.pack("<Q", len(text)) + text
+    right = hashlib.sha256(blank + data).hexdigest().encode()
+    path.write_bytes(blank.replace(b"0" * 64, right, 1) + data)
+
+
+def entry(shape, start, end, dtype="F32"):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"a": entry([4], 0, 8)},
+        {"a": entry([2], 0, 16)},
+        {"a": entry([4], 4, 20)},
+        {"a": entry([2], 0, 8)},
+        {"a": entry([2], 0, 8), "b": entry([4], 0, 16)},
+        {"a": entry([-4, -1], 0, 16)},
+        {"a": entry([10**30], 0, 4 * 10**30)},
+        {"a": entry([10**30, 0], 0, 0), "b": entry([4], 0, 16)},
+        {"a": entry(["4"], 0, 16)},
+        {"a": entry([4], 0, 16, "Q4")},
+        {"a": entry([4], 0, 16, None)},
+        {"a": {}},
+        {"a": 3},
+        {"a": entry([2.0, 2], 0, 16)},
+    ],
+)
+def test_forged_entries_are_refused(entries, tmp_path: Path):
+    forged(tmp_path / "a.ckpt", {"a": entry([4], 0, 16)}, bytes(16))
+    assert load(tmp_path / "a.ckpt")[0]["a"].shape == (4,)
+    forged(tmp_path / "a.ckpt", entries, bytes(16))
+    with pytest.raises(CheckpointError, match="is not a checkpoint, or is damaged"):
+        load(tmp_path / "a.ckpt")

@@ -10,7 +10,7 @@ import torch
 
 import swag
 from swag import checkpoint
-from swag.errors import CheckpointError
+from swag.errors import CheckpointError, SettingsError
 from swag.optimize import Adam, Evaluation, Lbfgs, TorchLbfgs
 from swag.run import keeping, memory, pause, precision
 
@@ -166,6 +166,16 @@ def changed(path: Path, tensors=None, **values) -> None:
         {"tensors": {"memory.steps": torch.zeros(2, 3)}},
         {"tensors": {"memory.steps": None}},
         {"tensors": {"memory.more": torch.zeros(3)}},
+        {"tensors": {"loss_scale": torch.ones(2, 3)}},
+        {"tensors": {"loss_scale": torch.ones((), dtype=torch.int64)}},
+        {"tensors": {"start": torch.zeros(1, 3, 9, 9)}},
+        {"tensors": {"ema": torch.zeros(1, 3, 24, 32)}},
+        {"tensors": {"memory.pairs": torch.tensor(-1)}},
+        {"tensors": {"memory.curvatures": torch.ones(10, dtype=torch.int64)}},
+        {"fallbacks": ["words"] * 65},
+        {"fallbacks": ["words" * 100]},
+        {"index": 10**6},
+        {"looks": 10**30},
         {"scale": 7},
         {"scale": -1},
         {"losses": {"style": "much"}},
@@ -183,6 +193,37 @@ def test_a_forged_checkpoint_is_refused(forged, tmp_path: Path):
     with pytest.raises(CheckpointError) as caught:
         swag.iterate(PHOTO, PAINTING, resume=path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("device", ["meta", "hpu", "privateuseone", "xla", "x" * 200])
+def test_a_device_that_cannot_compute_is_one_line_that_names_those_that_can(device, tmp_path):
+    path = tmp_path / "a.ckpt"
+    begun(path, 1)
+    changed(path, settings={**SMALL, "device": device})
+    with pytest.raises(SettingsError, match=r"device '.*' is not there; use auto, cpu") as caught:
+        swag.iterate(PHOTO, PAINTING, resume=path)
+    assert "\n" not in str(caught.value)
+    assert ("mps" in str(caught.value)) == torch.backends.mps.is_available()
+
+
+NUMBERS = {
+    "adam": ("mean", "square", "count"),
+    "torch-lbfgs": ("d", "prev_flat_grad", "H_diag", "old_dirs.0", "old_dirs.1", "ro.0"),
+}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "name"), [(key, name) for key, names in NUMBERS.items() for name in names]
+)
+@pytest.mark.parametrize("forge", ["type", "shape", "gone"])
+def test_a_forged_memory_is_refused(forge, optimizer, name, tmp_path: Path):
+    path, name = tmp_path / "a.ckpt", f"memory.{name}"
+    begun(path, 2, optimizer=optimizer)
+    tensor = checkpoint.load(path)[0][name]
+    forged = {"type": tensor.half(), "shape": tensor.reshape(1, *tensor.shape), "gone": None}
+    changed(path, {name: forged[forge]})
+    with pytest.raises(CheckpointError, match="does not fit its own settings"):
+        swag.iterate(PHOTO, PAINTING, resume=path)
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path):

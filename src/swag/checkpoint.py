@@ -9,24 +9,28 @@ all of it. Nothing in it is ever run.
 
 import hashlib
 import json
+import math
 import os
 import stat
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import IO, Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
+from swag import disk
 from swag.errors import CheckpointError
 from swag.files import write_whole
 from swag.types import StrPath
 
 LARGEST_HEADER = 1 << 20
 """Bytes of names, shapes and values: no run has more than some 100 kB."""
+
+LARGE = 256 << 20
+"""Bytes of tensors above which a checkpoint is read into a file without a name, if there is room:
+what a run went on from is rarely looked at again, and the system may take its memory back."""
 
 _DIGEST = "sha256"
 _UNKNOWN = "0" * 64
@@ -68,15 +72,12 @@ def load(path: StrPath) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and values of a checkpoint; CheckpointError if it is damaged or is none."""
     try:
         with open(path, "rb", opener=_open_regular) as file:
-            texts = _verified(file)
+            tensors, texts = _read(file)
         same, values = json.loads(texts["same"]), json.loads(texts["values"])
-        tensors = load_file(path)
         tensors |= {name: tensors[twin] for name, twin in same.items()}
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint {path}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is not a checkpoint, or is damaged") from error
-    except (RecursionError, SafetensorError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path} is not a checkpoint, or is damaged") from error
     return tensors, values
 
@@ -130,17 +131,46 @@ def _open_regular(path: str, flags: int) -> int:
     raise ValueError("not a file")
 
 
-def _verified(file: IO[bytes]) -> dict[str, Any]:
-    """The texts in a checkpoint's header. ValueError where its digest is not that of its bytes."""
+def _read(file: IO[bytes]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the texts. ValueError where the digest is not that of all bytes.
+
+    Tensors are copies: a mapped file that is cut short meanwhile would end the process.
+    """
     (length,) = struct.unpack("<Q", (file.read(8) + bytes(8))[:8])
     if length > LARGEST_HEADER:
         raise ValueError("too long a header")
     header = file.read(length)
-    texts: dict[str, Any] = json.loads(header)["__metadata__"]
+    entries: dict[str, Any] = json.loads(header)
+    texts: dict[str, Any] = entries.pop("__metadata__")
     digest = hashlib.sha256(struct.pack("<Q", length))
     digest.update(header.replace(texts[_DIGEST].encode(), _UNKNOWN.encode(), 1))
-    while part := file.read(1 << 20):
+    size, at = os.fstat(file.fileno()).st_size - file.tell(), 0
+    make = disk.zeros if size > LARGE and disk.room() > 2 * size else _zeros
+    tensors = {}
+    for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
+        tensors[name] = _tensor(entry, at, size, make)
+        part = _bytes(tensors[name])
+        at += file.readinto(part)  # type: ignore[attr-defined] # of a buffered file
         digest.update(part)
-    if digest.hexdigest() != texts[_DIGEST]:
+    if at != size or file.read(1) or digest.hexdigest() != texts[_DIGEST]:
         raise ValueError("damaged")
-    return texts
+    return tensors, texts
+
+
+def _zeros(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    return torch.zeros(shape, dtype=dtype)
+
+
+def _tensor(
+    entry: Mapping[str, Any],
+    at: int,
+    size: int,
+    make: Callable[[Sequence[int], torch.dtype], Tensor],
+) -> Tensor:
+    """Room for the tensor that begins here, of so many bytes in all; ValueError if none does."""
+    (dtype,) = (kind for kind, name in _TYPES.items() if name == entry["dtype"])
+    start, end = entry["data_offsets"]
+    length = math.prod(entry["shape"]) * dtype.itemsize
+    if not (start == at <= end <= size and length == end - start):
+        raise ValueError("a tensor that is not where it says")
+    return (make if length else _zeros)(entry["shape"], dtype)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
 from swag.backbones.initialisation import SCHEMES
@@ -132,7 +132,7 @@ def read(path: Path) -> State:
     """
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return load_safetensors(path.read_bytes())  # mapped, a file cut short would kill us
         with warnings.catch_warnings():
             # An unusual pickle: either it is read all the same, or refused here in our words.
             warnings.filterwarnings("ignore", "Detected pickle protocol")

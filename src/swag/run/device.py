@@ -24,6 +24,16 @@ def device_of(name: str) -> torch.device:
         if torch.backends.mps.is_available():
             name = "mps"
     try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise SettingsError(f"device {name!r} is not there; use auto, cpu, cuda or mps") from error
+        device = torch.empty(0, device=name).device
+        float(torch.ones(1, device=device) + 1)  # meta has no numbers
+    except Exception as error:  # a back end that is not installed may raise anything
+        raise SettingsError(
+            f"device {name[:50]!r} is not there; use {', '.join(_present())}"
+        ) from error
+    return device
+
+
+def _present() -> list[str]:
+    """The devices that can be named here."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return ["auto", "cpu", *(name for name, present in there.items() if present)]

@@ -29,14 +29,19 @@ from swag.run.record import (
     versions,
 )
 from swag.schedule import Scale
-from swag.types import Precision, StrPath
+from swag.types import Precision, Size, StrPath
 
 if TYPE_CHECKING:
     from swag.run.update import Update
 
 
 MEMORY = "memory."
+MOST_COUNTED = 100_000_000
+"""Steps, looks and the like that a run can have counted."""
+
 _IMAGES = ("image", "best", "ema")
+_TORCH_NUMBERS = ("H_diag", "func_evals", "n_iter", "t", "prev_loss")
+_NUMBERS_ALONE = (torch.float32, torch.float64)
 _NUMBERS = ("step", "best_value", "ema_steps", "step_scale", "rollbacks")
 
 
@@ -47,9 +52,9 @@ class Numbers(BaseModel):
 
     step: int = Field(ge=0, le=1_000_000)
     best_value: Number
-    ema_steps: int = Field(ge=0)
+    ema_steps: int = Field(ge=0, le=1_000_000)
     step_scale: float = Field(gt=0, le=1)
-    rollbacks: int = Field(ge=0)
+    rollbacks: int = Field(ge=0, le=1_000_000)
 
 
 class Standing(BaseModel):
@@ -64,9 +69,9 @@ class Standing(BaseModel):
     weights: Sha256
     precision: Precision = "float32"
     scale: int = Field(ge=0, lt=12)
-    index: int = Field(ge=0)
+    index: int = Field(ge=0, le=1_000_000)
     state: Numbers
-    looks: int = Field(ge=0)
+    looks: int = Field(ge=0, le=MOST_COUNTED)
     losses: dict[Name, Number] = Field(max_length=MOST_LOSSES)
     seconds: float = Field(ge=0, allow_inf_nan=False)
     fallbacks: tuple[Name, ...] = Field((), max_length=MOST_FALLBACKS)
@@ -111,15 +116,24 @@ class Paused:
                 "(their SHA-256 differs); give the same, or begin anew"
             )
 
-    def check_shapes(self, latents: Tensor, scales: Sequence[Scale], method: Optimizer) -> None:
-        """Refuse a state that is not one of such latents and this optimiser: CheckpointError."""
+    def check_shapes(
+        self, latents: Tensor, size: Size, scales: Sequence[Scale], method: Optimizer
+    ) -> None:
+        """Refuse a state that is not one of such latents and this optimiser: CheckpointError.
+
+        `size` is that of the picture behind the latents.
+        """
         state, was = self.state, self.standing
-        images = [state.image, state.best, state.ema]
-        alike = all(
-            x is None or (x.shape, x.dtype) == (latents.shape, latents.dtype) for x in images
-        )
+        images = [(x, latents) for x in (state.image, state.best, state.ema) if x is not None]
+        if self.start is not None:
+            images.append((self.start, torch.empty(1, 3, *size)))
+        alike = all((x.shape, x.dtype) == (like.shape, like.dtype) for x, like in images)
+        scalar = state.loss_scale is None or _is_number(state.loss_scale)
+        averaged = (state.ema is None) == (was.state.ema_steps == 0)
         there = was.scale < len(scales) and was.state.step <= scales[was.scale].steps
-        if not (there and alike and _is_memory(state.memory, latents, method)):
+        there = there and was.index < sum(scale.steps for scale in scales)
+        fitting = alike and scalar and averaged and _is_memory(state.memory, latents, method)
+        if not (there and fitting):
             raise CheckpointError(f"{self.path} does not fit its own settings: it is damaged")
 
     def to(self, device: torch.device) -> State:
@@ -202,21 +216,41 @@ def _is_memory(memory: Mapping[str, Tensor], latents: Tensor, method: Optimizer)
     if not memory:
         return True
     shapes = {name: tuple(tensor.shape) for name, tensor in memory.items()}
-    flat, own = (latents.numel(),), tuple(latents.shape)
+    if shapes != _shapes(method, latents, len(memory)):
+        return False
+    rows = method.remembered or latents.dtype if isinstance(method, Lbfgs) else latents.dtype
+    return all(_is_kind(name, tensor, latents.dtype, rows) for name, tensor in memory.items())
+
+
+def _shapes(method: Optimizer, latents: Tensor, number: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of what an optimiser remembers of such latents, of so many tensors."""
+    flat, own = latents.numel(), tuple(latents.shape)
     if isinstance(method, Adam):
-        return shapes == {"mean": own, "square": own, "count": ()}
+        return {"mean": own, "square": own, "count": ()}
     if isinstance(method, Lbfgs):
-        rows, kind = (method.history, *flat), method.remembered or latents.dtype
-        fitting = shapes == {
-            "steps": rows,
-            "changes": rows,
-            "curvatures": (method.history,),
-            "pairs": (),
-        }
-        return fitting and memory["steps"].dtype == memory["changes"].dtype == kind
-    numbers = {"H_diag", "func_evals", "n_iter", "t", "prev_loss"}
-    large = {name for name, shape in shapes.items() if shape == flat}
-    return {"d", "prev_flat_grad"} <= large and numbers <= {n for n, s in shapes.items() if s == ()}
+        rows = (method.history, flat)
+        return {"steps": rows, "changes": rows, "curvatures": rows[:1], "pairs": ()}
+    once = {"d": (flat,), "prev_flat_grad": (flat,), **dict.fromkeys(_TORCH_NUMBERS, ())}
+    pairs = {"old_dirs": (flat,), "old_stps": (flat,), "ro": ()}
+    each = range((number - len(once)) // len(pairs))
+    return once | {f"{name}.{i}": shape for name, shape in pairs.items() for i in each}
+
+
+def _is_kind(name: str, tensor: Tensor, kind: torch.dtype, rows: torch.dtype) -> bool:
+    """Whether numbers of this name have the type that they have in a run."""
+    if name in ("count", "pairs"):
+        return tensor.dtype == torch.int64 and 0 <= int(tensor) <= MOST_COUNTED
+    if name in ("steps", "changes"):
+        return tensor.dtype == rows
+    if name == "curvatures":
+        return tensor.dtype in _NUMBERS_ALONE
+    if name == "H_diag" and tensor.dtype == torch.int64:
+        return True  # torch's, before its second step
+    return tensor.dtype == kind if tensor.ndim else _is_number(tensor)
+
+
+def _is_number(tensor: Tensor) -> bool:
+    return tensor.ndim == 0 and tensor.dtype in _NUMBERS_ALONE
 
 
 def _listed(named: Mapping[str, str]) -> str:

@@ -225,7 +225,7 @@ class Run:
         scale = min(paused.standing.scale, len(self.scales) - 1)
         size = size_of(self.inputs.canvas, self.scales[scale].size)
         latents = self.form.encode(torch.zeros(1, 3, *size))
-        paused.check_shapes(latents, self.scales, self.memory.method(self._full_size))
+        paused.check_shapes(latents, size, self.scales, self.memory.method(self._full_size))
 
     @cached_property
     def form(self) -> Parametrisation:
