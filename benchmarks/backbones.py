@@ -34,7 +34,7 @@ import torch
 import swag
 from swag.backbones import Backbone, bundled, create
 from swag.losses import get, total_variation
-from swag.objective import Objective, Term
+from swag.objective import LossTerm, Objective
 from swag.smoothing import parse
 
 Candidate = dict[str, Any]
@@ -147,12 +147,14 @@ def objective_of(judge: Backbone, photo: torch.Tensor, style: torch.Tensor) -> O
     )
     none = parse("none")
     terms = [
-        Term(name=form, loss=get(form), layers=of_style, target=style, smoothing=none, other=photo)
+        LossTerm(
+            name=form, loss=get(form), layers=of_style, target=style, smoothing=none, other=photo
+        )
         for form in FORMS
     ]
     shrunk = swag.image.resize(style, (photo.shape[-2], photo.shape[-1]))
     terms.append(
-        Term(
+        LossTerm(
             name="content",
             loss=get("content"),
             layers=of_content,

@@ -19,7 +19,7 @@ import torch
 import swag
 from swag.backbones import bundled
 from swag.losses import get
-from swag.objective import Objective, Term
+from swag.objective import LossTerm, Objective
 from swag.optimize.optimizer import evaluate
 from swag.smoothing import parse
 
@@ -35,7 +35,7 @@ def objective_of(name: str, photo: torch.Tensor, style: torch.Tensor) -> Objecti
         dict.fromkeys(layers, 1.0) for layers in (network.style_layers, network.content_layers)
     )
     terms = [
-        Term(
+        LossTerm(
             name="style",
             loss=get("gram"),
             layers=of_style,
@@ -44,7 +44,7 @@ def objective_of(name: str, photo: torch.Tensor, style: torch.Tensor) -> Objecti
             weight=5.0,
             other=photo,
         ),
-        Term(
+        LossTerm(
             name="content",
             loss=get("content"),
             layers=of_content,

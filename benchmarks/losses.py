@@ -22,7 +22,7 @@ import torch
 import swag
 from swag.backbones import Backbone
 from swag.losses import LOSSES, Loss, get
-from swag.objective import PIXELS, Objective, Term
+from swag.objective import PIXELS, LossTerm, Objective
 from swag.smoothing import parse
 
 NETWORKS = {
@@ -64,7 +64,7 @@ def kept(loss: Loss, network: Backbone, args: argparse.Namespace) -> float:
     shrunk = swag.image.resize(style, (photo.shape[-2], photo.shape[-1]))
     target = style if loss.role == "style" else photo
     layers = (PIXELS,) if loss.of_pixels else network.style_layers
-    term = Term(
+    term = LossTerm(
         name=loss.role,
         loss=loss,
         layers=dict.fromkeys(layers, 1.0),

@@ -23,7 +23,7 @@ from torch import Tensor
 import swag
 from swag.backbones import Backbone
 from swag.losses import get
-from swag.objective import Objective, Term
+from swag.objective import LossTerm, Objective
 from swag.optimize import Adam, Lbfgs, Optimizer, State, TorchLbfgs, optimize
 from swag.smoothing import parse
 
@@ -44,7 +44,7 @@ def objective_of(network: Backbone, photo: Tensor, style: Tensor) -> Objective:
     none = parse("none")
     shrunk = swag.image.resize(style, (photo.shape[-2], photo.shape[-1]))
     terms = [
-        Term(
+        LossTerm(
             name="style",
             loss=get("gram"),
             layers=dict.fromkeys(network.style_layers, 1.0),
@@ -53,7 +53,7 @@ def objective_of(network: Backbone, photo: Tensor, style: Tensor) -> Objective:
             weight=5.0,
             other=photo,
         ),
-        Term(
+        LossTerm(
             name="content",
             loss=get("content"),
             layers=dict.fromkeys(network.content_layers, 1.0),

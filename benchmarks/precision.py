@@ -35,7 +35,7 @@ from swag.experiments.evaluate import MEASURES, Panel, fair_judges, mean_error
 from swag.experiments.networks import trained
 from swag.objective import Objective
 from swag.run import precision
-from swag.run.terms import content_terms, places_of, style_terms
+from swag.run.terms import content_terms, style_regions, style_terms
 
 SHARES: Mapping[str, float | None] = {
     "float32": None,
@@ -167,7 +167,9 @@ def _objective(network: Backbone, photo: Tensor, painting: Tensor) -> Objective:
     """The default's loss at full size."""
     chosen = swag.config.settings()
     against = swag.image.resize(painting, (photo.shape[-2], photo.shape[-1]))
-    terms = style_terms(chosen, network, [painting], places_of(chosen, 1, None, []), other=photo)
+    terms = style_terms(
+        chosen, network, [painting], style_regions(chosen, 1, None, []), other=photo
+    )
     terms += content_terms(chosen, network, photo, against, where=None)
     weights = {"total_variation": chosen.total_variation, "pixel_range": chosen.pixel_range}
     return Objective.of(network.extract, terms, start=photo, style=painting, penalties=weights)

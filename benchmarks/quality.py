@@ -27,8 +27,8 @@ from swag.backbones import Backbone
 from swag.config import Settings, settings
 from swag.errors import OptimizationError
 from swag.losses import get
-from swag.objective import Objective, Term
-from swag.run.terms import content_terms, places_of, style_terms
+from swag.objective import LossTerm, Objective
+from swag.run.terms import content_terms, style_regions, style_terms
 from swag.smoothing import parse
 
 SMOOTHING = "scale:alpha=0.001@stage3,stage4"
@@ -68,10 +68,10 @@ def judge(name: str, photo: Tensor, style: Tensor) -> Objective:
         dict.fromkeys(names, 1.0) for names in (network.style_layers, network.content_layers)
     )
     terms = [
-        Term(
+        LossTerm(
             name="style", loss=get("gram"), layers=layers, target=style, smoothing=none, other=photo
         ),
-        Term(
+        LossTerm(
             name="content",
             loss=get("content"),
             layers=kept,
@@ -85,7 +85,7 @@ def judge(name: str, photo: Tensor, style: Tensor) -> Objective:
 
 def objective_of(chosen: Settings, network: Backbone, photo: Tensor, style: Tensor) -> Objective:
     """The loss of a run at full size."""
-    terms = style_terms(chosen, network, [style], places_of(chosen, 1, None, []), other=photo)
+    terms = style_terms(chosen, network, [style], style_regions(chosen, 1, None, []), other=photo)
     terms += content_terms(chosen, network, photo, style, where=None)
     return Objective.of(network.extract, terms, start=photo, style=style)
 

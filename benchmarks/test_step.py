@@ -5,7 +5,7 @@ import torch
 
 import swag
 from swag.losses import get
-from swag.objective import Objective, Term
+from swag.objective import LossTerm, Objective
 from swag.optimize.optimizer import evaluate
 from swag.smoothing import parse
 
@@ -18,7 +18,7 @@ def test_loss_and_gradient_at_256_pixels(benchmark, backbone, smoothing):
     random = torch.Generator().manual_seed(0)
     photo, style = (torch.rand(1, 3, 256, 256, generator=random) for _ in range(2))
     layers = dict.fromkeys(network.style_layers, 1.0)
-    term = Term(
+    term = LossTerm(
         name="style",
         loss=get("gram"),
         layers=layers,

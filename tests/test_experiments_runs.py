@@ -12,7 +12,7 @@ from swag.experiments.painted import paint
 from swag.experiments.perform import Perform, common_weights, found
 from swag.experiments.samples import painted_samples
 from swag.losses import get
-from swag.objective import Objective, Term
+from swag.objective import LossTerm, Objective
 from swag.smoothing import parse
 
 CONTENT, STYLE = painted_samples("contents")[0], painted_samples("styles")[0]
@@ -92,8 +92,8 @@ def test_common_weights_make_the_loss_of_the_paper_up_to_a_factor(normalisation,
     weights = common_weights(network, photo, style, normalisation, smoothing)
     gram, smooth = get("gram"), parse(smoothing)
     layers = dict.fromkeys(network.style_layers, 1.0)
-    ours = Term("ours", gram, weights, style, smooth, other=photo)
-    theirs = Term("theirs", gram, layers, style, smooth, 1.0, normalisation, photo)
+    ours = LossTerm("ours", gram, weights, style, smooth, other=photo)
+    theirs = LossTerm("theirs", gram, layers, style, smooth, 1.0, normalisation, photo)
     objective = Objective.of(network.extract, [ours, theirs], start=photo, style=style)
     with torch.no_grad():
         values = [objective(picture) for picture in (photo, other)]

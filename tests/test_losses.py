@@ -30,9 +30,9 @@ def style_loss(request):
     return losses.get(request.param)
 
 
-def describe(loss, a, where=None):
+def describe(loss, a, mask=None):
     """A joint loss sees two layers of one size, the other the map itself."""
-    return loss.describe((a, (a + 0.5).square()[:, :2]) if loss.joint else a, where)
+    return loss.describe((a, (a + 0.5).square()[:, :2]) if loss.joint else a, mask)
 
 
 def difference(loss, a, b):
@@ -107,7 +107,7 @@ def test_half_precision_is_computed_in_float32(loss, dtype, rng):
     assert found.isfinite().all()
     if not loss.joint:
         assert torch.equal(found, difference(loss, a.float(), b.float()))
-    size = loss.magnitude(describe(loss, b))
+    size = loss.target_norm(describe(loss, b))
     assert size.dtype == torch.float32 and size.isfinite().all()
 
 
@@ -163,7 +163,7 @@ def test_the_magnitude_is_the_error_of_an_empty_picture(name, rng):
     target = describe(loss, a)
     empty = tuple(torch.zeros_like(part) for part in parts(target))
     expected = loss.compare(empty if isinstance(target, tuple) else empty[0], target)
-    torch.testing.assert_close(loss.magnitude(target), expected)
+    torch.testing.assert_close(loss.target_norm(target), expected)
 
 
 @pytest.mark.parametrize("name", SQUARES)
@@ -171,19 +171,19 @@ def test_the_magnitude_of_faint_activations_is_their_own(name, rng):
     loss = losses.get(name)
     faint = describe(loss, torch.randn(1, 3, 8, 8, generator=rng))
     faint = tuple(1e-6 * part for part in faint) if isinstance(faint, tuple) else 1e-6 * faint
-    assert 0 < loss.magnitude(faint) < 1e-3
+    assert 0 < loss.target_norm(faint) < 1e-3
 
 
 def test_the_magnitude_is_above_zero_even_of_nothing(loss):
-    size = loss.magnitude(describe(loss, torch.zeros(2, 3, 8, 8)))
+    size = loss.target_norm(describe(loss, torch.zeros(2, 3, 8, 8)))
     assert size.isfinite().all() and (size > 0.01).all()
 
 
 def test_several_targets_are_merged_into_one(style_loss, rng):
     a, b = torch.randn(2, 1, 3, 8, 8, generator=rng)
     one, other = describe(style_loss, a), describe(style_loss, b)
-    merged = style_loss.merge([one, other])
-    twice = style_loss.merge([one, one])
+    merged = style_loss.combine_targets([one, other])
+    twice = style_loss.combine_targets([one, one])
     torch.testing.assert_close(style_loss.compare(one, twice), torch.zeros(1), atol=2e-6, rtol=0)
     assert style_loss.compare(one, merged) < style_loss.compare(one, other)
 
@@ -210,7 +210,7 @@ def test_an_option_changes_the_loss(rng):
     a, b = torch.randn(2, 1, 3, 8, 8, generator=rng)
     plain, absolute = losses.get("gram-robust"), losses.get("gram-robust:penalty=l1")
     assert difference(plain, a, b) != difference(absolute, a, b)
-    assert plain.magnitude(describe(plain, b)) != absolute.magnitude(describe(plain, b))
+    assert plain.target_norm(describe(plain, b)) != absolute.target_norm(describe(plain, b))
 
 
 @pytest.mark.parametrize(

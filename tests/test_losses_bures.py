@@ -25,8 +25,8 @@ def pair(rng):
     return torch.randn(2, 2, 3, 4, 5, generator=rng, dtype=torch.float64)
 
 
-def difference(a, b, where=None):
-    return bures.compare(bures.describe(a, where), bures.describe(b))
+def difference(a, b, mask=None):
+    return bures.compare(bures.describe(a, mask), bures.describe(b))
 
 
 def normal(positions):
@@ -199,15 +199,15 @@ def test_what_is_not_a_number_stays_in_sight(pair):
 
 @pytest.mark.parametrize("weight", [1.0, 0.25])
 def test_weights_that_are_all_alike_change_nothing(pair, weight):
-    where = torch.full((1, 1, 4, 5), weight)
-    torch.testing.assert_close(difference(*pair, where), difference(*pair))
+    mask = torch.full((1, 1, 4, 5), weight)
+    torch.testing.assert_close(difference(*pair, mask), difference(*pair))
 
 
 def test_a_mask_leaves_the_chosen_positions_alone(pair):
-    where = torch.zeros(1, 1, 4, 5)
-    where[..., 1:3, :3] = 2.0
+    mask = torch.zeros(1, 1, 4, 5)
+    mask[..., 1:3, :3] = 2.0
     chosen = pair[0][..., 1:3, :3]
-    torch.testing.assert_close(difference(*pair, where), difference(chosen, pair[1]))
+    torch.testing.assert_close(difference(*pair, mask), difference(chosen, pair[1]))
 
 
 def test_where_things_are_makes_no_difference(pair):
@@ -217,15 +217,15 @@ def test_where_things_are_makes_no_difference(pair):
 
 def test_the_size_is_the_error_of_an_empty_picture(pair):
     mean, covariance = bures.describe(pair[1])
-    size = bures.magnitude((mean, covariance))
+    size = bures.target_norm((mean, covariance))
     torch.testing.assert_close(size, difference(torch.zeros_like(pair[1]), pair[1]))
     plain = mean.square().sum(1) + torch.einsum("bii->b", covariance)
     torch.testing.assert_close(size, plain, rtol=1e-2, atol=0)
-    assert bures.magnitude(bures.describe(torch.zeros(2, 3, 4, 5))).tolist() == [3, 3]
+    assert bures.target_norm(bures.describe(torch.zeros(2, 3, 4, 5))).tolist() == [3, 3]
 
 
 def test_several_pictures_count_as_one_with_all_their_positions(pair):
-    merged = LOSS.merge([bures.describe(x + i) for i, x in enumerate(pair)])
+    merged = LOSS.combine_targets([bures.describe(x + i) for i, x in enumerate(pair)])
     together = bures.describe(torch.cat([pair[0], pair[1] + 1], dim=3))
     for found, expected in zip(merged, together, strict=True):
         torch.testing.assert_close(found, expected)

@@ -36,8 +36,8 @@ def penalty(request):
     return request.param
 
 
-def difference(a, b, where=None, **options):
-    described = gram_robust.describe(a, where), gram_robust.describe(b)
+def difference(a, b, mask=None, **options):
+    described = gram_robust.describe(a, mask), gram_robust.describe(b)
     return gram_robust.compare(*described, **options)
 
 
@@ -73,9 +73,9 @@ def test_a_hand_made_pair(penalty, expected):
 
 
 def test_the_matrices_are_those_of_gatys(pair):
-    where = torch.rand(1, 1, 4, 5, generator=torch.Generator().manual_seed(1))
+    mask = torch.rand(1, 1, 4, 5, generator=torch.Generator().manual_seed(1))
     assert torch.equal(gram_robust.describe(pair[0]), gram.describe(pair[0]))
-    assert torch.equal(gram_robust.describe(pair[0], where), gram.describe(pair[0], where))
+    assert torch.equal(gram_robust.describe(pair[0], mask), gram.describe(pair[0], mask))
 
 
 def test_with_a_far_corner_huber_is_half_the_square(pair):
@@ -95,7 +95,7 @@ def test_with_a_near_corner_all_are_l1(pair, penalty):
 def test_relative_errors_are_the_same_at_any_scale(pair, penalty):
     def relative(scale):
         target = gram_robust.describe(scale * pair[1])
-        size = gram_robust.magnitude(target, penalty=penalty, corner=0.3)
+        size = gram_robust.target_norm(target, penalty=penalty, corner=0.3)
         return difference(*(scale * pair), penalty=penalty, corner=0.3) / size
 
     torch.testing.assert_close(relative(1e-2), relative(1.0))
@@ -141,27 +141,27 @@ def test_nothing_to_see_gives_a_number_and_a_gradient(shape, value, target, pena
 
 def test_the_size_is_the_error_of_an_empty_picture(pair, penalty):
     options = {"penalty": penalty, "corner": 0.7}
-    size = gram_robust.magnitude(gram_robust.describe(pair[1]), **options)
+    size = gram_robust.target_norm(gram_robust.describe(pair[1]), **options)
     expected = difference(torch.zeros_like(pair[1]), pair[1], **options)
     torch.testing.assert_close(size, expected)
 
 
 def test_of_nothing_it_is_that_of_ones(penalty):
-    size = gram_robust.magnitude(torch.zeros(2, 3, 3), penalty=penalty)
+    size = gram_robust.target_norm(torch.zeros(2, 3, 3), penalty=penalty)
     assert size.tolist() == pytest.approx([9 * ORACLES[penalty](0.1, 1)] * 2)
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.25])
 def test_weights_that_are_all_alike_change_nothing(pair, weight):
-    where = torch.full((1, 1, 4, 5), weight)
-    torch.testing.assert_close(difference(*pair, where), difference(*pair))
+    mask = torch.full((1, 1, 4, 5), weight)
+    torch.testing.assert_close(difference(*pair, mask), difference(*pair))
 
 
 def test_a_mask_leaves_the_chosen_positions_alone(pair):
-    where = torch.zeros(1, 1, 4, 5)
-    where[..., 1:3, :3] = 2.0
+    mask = torch.zeros(1, 1, 4, 5)
+    mask[..., 1:3, :3] = 2.0
     chosen = pair[0][..., 1:3, :3]
-    torch.testing.assert_close(difference(*pair, where), difference(chosen, pair[1]))
+    torch.testing.assert_close(difference(*pair, mask), difference(chosen, pair[1]))
 
 
 def test_options_reach_the_error_and_the_size(pair):
@@ -169,7 +169,7 @@ def test_options_reach_the_error_and_the_size(pair):
     a, b = (loss.describe(x) for x in pair)
     options = {"penalty": "charbonnier", "corner": 0.25}
     assert torch.equal(loss.compare(a, b), gram_robust.compare(a, b, **options))
-    assert torch.equal(loss.magnitude(b), gram_robust.magnitude(b, **options))
+    assert torch.equal(loss.target_norm(b), gram_robust.target_norm(b, **options))
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ def pair(rng):
     return torch.randn(2, 2, 3, 4, 5, generator=rng, dtype=torch.float64)
 
 
-def difference(a, b, where=None):
-    return histogram.compare(histogram.describe(a, where), histogram.describe(b))
+def difference(a, b, mask=None):
+    return histogram.compare(histogram.describe(a, mask), histogram.describe(b))
 
 
 def matched(channel, target):
@@ -78,27 +78,27 @@ def test_of_different_sizes_each_is_as_if_repeated(pair):
 
 @pytest.mark.parametrize("weight", [1.0, 3.0])
 def test_weights_that_are_all_alike_change_nothing(pair, weight):
-    where = torch.full((2, 1, 4, 5), weight)
-    torch.testing.assert_close(difference(*pair, where), difference(*pair))
+    mask = torch.full((2, 1, 4, 5), weight)
+    torch.testing.assert_close(difference(*pair, mask), difference(*pair))
 
 
 def test_a_mask_leaves_the_chosen_positions_alone(pair):
-    where = torch.zeros(2, 1, 4, 5)
-    where[0, :, 2:], where[1, :, :2] = 1.0, 1.0
+    mask = torch.zeros(2, 1, 4, 5)
+    mask[0, :, 2:], mask[1, :, :2] = 1.0, 1.0
     expected = torch.cat(
         [
             difference(pair[0][:1, :, 2:], pair[1][:1]),
             difference(pair[0][1:, :, :2], pair[1][1:]),
         ]
     )
-    torch.testing.assert_close(difference(*pair, where), expected)
+    torch.testing.assert_close(difference(*pair, mask), expected)
 
 
 def test_a_position_of_weight_two_counts_as_two(pair):
-    where = torch.ones(1, 1, 4, 5)
-    where[..., 0] = 2
+    mask = torch.ones(1, 1, 4, 5)
+    mask[..., 0] = 2
     doubled = torch.cat([pair[0], pair[0][..., :1]], dim=3)
-    torch.testing.assert_close(difference(*pair, where), difference(doubled, pair[1]))
+    torch.testing.assert_close(difference(*pair, mask), difference(doubled, pair[1]))
 
 
 def test_the_gradient_is_that_of_the_function(pair):
@@ -123,12 +123,12 @@ def test_nothing_to_see_gives_a_number_and_a_gradient(shape, value, target):
 def test_the_size_is_the_error_of_an_empty_picture(pair):
     described = histogram.describe(pair[1])
     torch.testing.assert_close(
-        histogram.magnitude(described), difference(torch.zeros_like(pair[1]), pair[1])
+        histogram.target_norm(described), difference(torch.zeros_like(pair[1]), pair[1])
     )
-    assert histogram.magnitude(histogram.describe(torch.zeros(2, 3, 4, 5))).tolist() == [3, 3]
+    assert histogram.target_norm(histogram.describe(torch.zeros(2, 3, 4, 5))).tolist() == [3, 3]
 
 
 def test_several_pictures_count_as_one_with_all_their_positions(pair):
-    merged = LOSS.merge([histogram.describe(x) for x in pair])
+    merged = LOSS.combine_targets([histogram.describe(x) for x in pair])
     together = histogram.describe(torch.cat([pair[0], pair[1]], dim=2))
     assert histogram.compare(merged, together).abs().max() < 1e-12

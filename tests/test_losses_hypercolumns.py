@@ -111,11 +111,11 @@ def test_the_vectors_stand_in_reading_order_and_count_alike():
 
 
 def test_weights_are_shares_brought_to_the_grid():
-    where = torch.tensor([[3.0, 1.0, 0.0, 0.0], [3.0, 1.0, 4.0, 4.0]])[None, None]
-    _, weights = columns_of(torch.zeros(2, 3, 1, 2), where)
+    mask = torch.tensor([[3.0, 1.0, 0.0, 0.0], [3.0, 1.0, 4.0, 4.0]])[None, None]
+    _, weights = columns_of(torch.zeros(2, 3, 1, 2), mask)
     assert weights.tolist() == [[0.5, 0.5]] * 2
-    _, weights = columns_of(torch.zeros(2, 3, 2, 4), 7 * where)
-    torch.testing.assert_close(weights[0], where.flatten() / 16)
+    _, weights = columns_of(torch.zeros(2, 3, 2, 4), 7 * mask)
+    torch.testing.assert_close(weights[0], mask.flatten() / 16)
 
 
 def test_directions_have_length_one_whatever_the_scale(rng):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from swag.errors import SettingsError
-from swag.losses.mrf import PATCHES, compare, describe, magnitude, merge
+from swag.losses.mrf import PATCHES, combine_targets, compare, describe, target_norm
 
 
 @pytest.fixture
@@ -140,8 +140,8 @@ def test_a_step_down_the_gradient_comes_closer(rng):
 def test_the_magnitude_is_the_mean_square_of_the_patches(rng):
     b = maps(rng, b=1)
     expected = np.mean([(p**2).mean() for p in patches_by_loops(b[0], 3)])
-    assert magnitude(describe(b)).item() == pytest.approx(expected)
-    assert magnitude(describe(torch.zeros(2, 3, 4, 4))).tolist() == [1, 1]
+    assert target_norm(describe(b)).item() == pytest.approx(expected)
+    assert target_norm(describe(torch.zeros(2, 3, 4, 4))).tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
@@ -164,7 +164,7 @@ def test_large_maps_keep_the_bound_and_differ_by_nothing_from_themselves(rng):
 
 def test_several_styles_are_one_with_all_their_patches(rng):
     a, one, other = maps(rng), maps(rng), maps(rng)
-    both = merge([describe(one), describe(other)])
+    both = combine_targets([describe(one), describe(other)])
     expected = [describe(one)[0], describe(other)[0]]
     assert torch.equal(both[0], torch.cat(expected, 1))
     assert compare(describe(one), both).max() == 0

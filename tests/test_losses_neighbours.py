@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from swag.losses import neighbours
-from swag.losses.neighbours import compare, describe, magnitude, matched, merge, nearest
+from swag.losses.neighbours import combine_targets, compare, describe, matched, nearest, target_norm
 
 
 @pytest.fixture
@@ -176,10 +176,10 @@ def test_the_nearest_is_found_far_from_the_origin(rng):
 
 def test_several_styles_are_one_with_all_their_positions(rng):
     a, one, other = layers(rng, SAME), layers(rng, SAME), layers(rng, SAME)
-    both = merge([describe(one), describe(other)])
+    both = combine_targets([describe(one), describe(other)])
     apart = torch.stack([difference(a, one), difference(a, other)])
     assert (compare(describe(a), both) < apart.min(0).values).all()
-    assert torch.equal(magnitude(both), torch.ones(2, dtype=torch.float64))
+    assert torch.equal(target_norm(both), torch.ones(2, dtype=torch.float64))
 
 
 def test_the_grid_is_bounded(rng):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from swag.losses.palette import compare, describe, magnitude, merge, yuv
+from swag.losses.palette import combine_targets, compare, describe, target_norm, yuv
 
 
 @pytest.fixture
@@ -97,12 +97,12 @@ def test_flat_and_tiny_pictures_give_a_result(rng, value, size):
         assert gradient.isfinite().all()
     assert difference(flat, flat).item() == 0
     assert difference(other, flat).item() > 0.1
-    assert magnitude(describe(flat)).item() == pytest.approx(value or 1.0, abs=1e-3)
+    assert target_norm(describe(flat)).item() == pytest.approx(value or 1.0, abs=1e-3)
 
 
 def test_the_magnitude_is_the_error_of_a_black_picture(rng):
     a = pictures(rng)
-    torch.testing.assert_close(magnitude(describe(a)), difference(torch.zeros_like(a), a))
+    torch.testing.assert_close(target_norm(describe(a)), difference(torch.zeros_like(a), a))
 
 
 def test_a_step_down_the_gradient_comes_closer(rng):
@@ -114,7 +114,7 @@ def test_a_step_down_the_gradient_comes_closer(rng):
 
 def test_several_styles_are_one_with_all_their_colours(rng):
     a, one, other = pictures(rng), pictures(rng), pictures(rng)
-    both = merge([describe(one), describe(other)])
+    both = combine_targets([describe(one), describe(other)])
     stacked = torch.cat([one, other], 2)
     torch.testing.assert_close(compare(describe(a), both), difference(a, stacked))
 

@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from swag.errors import SettingsError
-from swag.losses.remd import compare, describe, magnitude, merge
+from swag.losses.remd import combine_targets, compare, describe, target_norm
 
 
 @pytest.fixture
@@ -157,10 +157,10 @@ def test_a_step_down_the_gradient_comes_closer(rng):
 
 def test_several_styles_are_one_with_all_their_positions(rng):
     a, one, other = layers(rng, SAME), layers(rng, SAME), layers(rng, SAME)
-    both = merge([describe(one), describe(other)])
+    both = combine_targets([describe(one), describe(other)])
     stacked = tuple(torch.cat([m, n], 2) for m, n in zip(one, other, strict=True))
     torch.testing.assert_close(compare(describe(a), both), difference(a, stacked))
-    assert torch.equal(magnitude(both), torch.ones(2, dtype=torch.float64))
+    assert torch.equal(target_norm(both), torch.ones(2, dtype=torch.float64))
 
 
 def test_half_precision_is_computed_in_float32(rng):

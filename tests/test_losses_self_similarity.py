@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from swag.errors import SettingsError
-from swag.losses.self_similarity import compare, describe, magnitude
+from swag.losses.self_similarity import compare, describe, target_norm
 
 
 @pytest.fixture
@@ -105,9 +105,9 @@ def test_a_region_is_the_positions_in_it_alone(rng):
 
 def test_a_weight_counts_as_many_positions(rng):
     a, b = layers(rng, ((3, 1, 4),)), layers(rng, ((3, 1, 4),))
-    where = torch.tensor([2.0, 1, 1, 1]).reshape(1, 1, 1, 4)
+    mask = torch.tensor([2.0, 1, 1, 1]).reshape(1, 1, 1, 4)
     a_twice, b_twice = ((torch.cat([x[0], x[0][..., :1]], 3),) for x in (a, b))
-    found = compare(describe(a, where), describe(b, where))
+    found = compare(describe(a, mask), describe(b, mask))
     torch.testing.assert_close(found, difference(a_twice, b_twice))
 
 
@@ -146,7 +146,7 @@ def test_a_step_down_the_gradient_comes_closer(rng):
 def test_the_magnitude_is_the_sum_of_the_description(rng):
     description = describe(layers(rng))
     torch.testing.assert_close(
-        description.sum((1, 2, 3)), magnitude(description), rtol=1e-5, atol=0
+        description.sum((1, 2, 3)), target_norm(description), rtol=1e-5, atol=0
     )
 
 

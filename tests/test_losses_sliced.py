@@ -24,8 +24,8 @@ def pair(rng):
     return torch.randn(2, 2, 3, 4, 5, generator=rng, dtype=torch.float64)
 
 
-def difference(a, b, where=None, **options):
-    return sliced.compare(sliced.describe(a, where, **options), sliced.describe(b, **options))
+def difference(a, b, mask=None, **options):
+    return sliced.compare(sliced.describe(a, mask, **options), sliced.describe(b, **options))
 
 
 def by_loops(a, b, directions):
@@ -109,15 +109,15 @@ def test_unlike_a_gram_matrix_it_sees_more_than_second_moments():
 
 @pytest.mark.parametrize("weight", [1.0, 0.25])
 def test_weights_that_are_all_alike_change_nothing(pair, weight):
-    where = torch.full((1, 1, 4, 5), weight)
-    torch.testing.assert_close(difference(*pair, where), difference(*pair))
+    mask = torch.full((1, 1, 4, 5), weight)
+    torch.testing.assert_close(difference(*pair, mask), difference(*pair))
 
 
 def test_a_mask_leaves_the_chosen_positions_alone(pair):
-    where = torch.zeros(1, 1, 4, 5)
-    where[..., 1:3, :3] = 2.0
+    mask = torch.zeros(1, 1, 4, 5)
+    mask[..., 1:3, :3] = 2.0
     chosen = pair[0][..., 1:3, :3]
-    torch.testing.assert_close(difference(*pair, where), difference(chosen, pair[1]))
+    torch.testing.assert_close(difference(*pair, mask), difference(chosen, pair[1]))
 
 
 def test_the_gradient_is_that_of_the_function(pair):
@@ -141,14 +141,14 @@ def test_nothing_to_see_gives_a_number_and_a_gradient(shape, value, target):
 def test_the_size_is_the_error_of_an_empty_picture(pair):
     described = sliced.describe(pair[1])
     torch.testing.assert_close(
-        sliced.magnitude(described), difference(torch.zeros_like(pair[1]), pair[1])
+        sliced.target_norm(described), difference(torch.zeros_like(pair[1]), pair[1])
     )
-    assert sliced.magnitude(sliced.describe(torch.zeros(2, 3, 4, 5))).tolist() == [1, 1]
+    assert sliced.target_norm(sliced.describe(torch.zeros(2, 3, 4, 5))).tolist() == [1, 1]
 
 
 def test_several_pictures_count_as_one_with_all_their_positions(pair):
     together = torch.cat([pair[0], pair[1]], dim=3)
-    merged = LOSS.merge([sliced.describe(pair[0]), sliced.describe(pair[1])])
+    merged = LOSS.combine_targets([sliced.describe(pair[0]), sliced.describe(pair[1])])
     found = sliced.compare(merged, sliced.describe(together))
     assert found.abs().max() < 1e-12
     assert difference(pair[0], together).min() > 1e-3

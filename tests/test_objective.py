@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from swag.losses import get
-from swag.objective import Objective, Term
+from swag.objective import LossTerm, Objective
 from swag.smoothing import parse
 
 
@@ -56,8 +56,10 @@ def poster(x, content, style, sigma, weights, layer):
 def objective(content, style, smoothing, normalisation, start=None):
     weights = {"shallow": 0.3, "deep": 0.7}
     terms = [
-        Term("style", get("gram"), weights, style, parse(smoothing), 1.0, normalisation, content),
-        Term(
+        LossTerm(
+            "style", get("gram"), weights, style, parse(smoothing), 1.0, normalisation, content
+        ),
+        LossTerm(
             "content", get("content"), {"deep": 1.0}, content, parse(smoothing), 1.0, normalisation,
             style,
         ),

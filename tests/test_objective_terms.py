@@ -5,7 +5,7 @@ import torch
 
 from swag import losses
 from swag.losses.loss import Loss, mean_of
-from swag.objective import Objective, Term
+from swag.objective import LossTerm, Objective
 from swag.smoothing import parse
 
 
@@ -30,7 +30,7 @@ def term(picture, **changes):
         "name": "style", "loss": losses.get("gram"), "layers": {"near": 1.0, "far": 1.0},
         "target": picture, "smoothing": parse("none"),
     }  # fmt: skip
-    return Term(**{**given, **changes})
+    return LossTerm(**{**given, **changes})
 
 
 def objective(terms, pictures, calls=extract):
@@ -40,8 +40,8 @@ def objective(terms, pictures, calls=extract):
 def joint_loss():
     """The squared difference of the sums of two maps of different sizes."""
 
-    def describe(maps, where=None):
-        assert where is None or where.shape[2:] == maps[0].shape[2:]
+    def describe(maps, mask=None):
+        assert mask is None or mask.shape[2:] == maps[0].shape[2:]
         return torch.stack([m.mean((1, 2, 3)) for m in maps], 1)
 
     def compare(a, b):
@@ -81,7 +81,7 @@ def test_a_joint_loss_sees_all_layers_in_their_units(pictures):
     assert len(found.parts) == 1 and found.parts[0].view.layers == ("near", "far")
     near, far = (extract(pictures[0], ["near", "far"])[layer] for layer in ("near", "far"))
     units = near.square().mean().sqrt().item(), far.square().mean().sqrt().item() / 2
-    assert found.parts[0].view.units == pytest.approx(units)
+    assert found.parts[0].view.map_scales == pytest.approx(units)
 
     def described(picture):
         maps = extract(picture, ["near", "far"])
@@ -111,9 +111,9 @@ def test_the_mean_of_descriptions_is_taken_part_by_part():
 
 
 def test_a_term_of_a_region_sees_nothing_else(pictures):
-    where = torch.zeros(1, 1, 8, 10, dtype=torch.float64)
-    where[..., :4] = 1
-    found = objective([term(pictures[0], layers={"near": 1}, where=where)], pictures)
+    mask = torch.zeros(1, 1, 8, 10, dtype=torch.float64)
+    mask[..., :4] = 1
+    found = objective([term(pictures[0], layers={"near": 1}, mask=mask)], pictures)
     moved = pictures[2].clone()
     moved[..., 4:] = 0.1
     assert found(moved)["style"].item() == pytest.approx(found(pictures[2])["style"].item())
@@ -122,10 +122,10 @@ def test_a_term_of_a_region_sees_nothing_else(pictures):
 
 
 def test_a_region_of_the_target_is_all_that_is_aimed_at(pictures):
-    where = torch.zeros(1, 1, 4, 5, dtype=torch.float64)
-    where[..., :2] = 1  # of half the picture's size: pooled or enlarged to that of the map
+    mask = torch.zeros(1, 1, 4, 5, dtype=torch.float64)
+    mask[..., :2] = 1  # of half the picture's size: pooled or enlarged to that of the map
     found = objective(
-        [term(pictures[0], layers={"far": 1}, target_where=where, normalisation="target")], pictures
+        [term(pictures[0], layers={"far": 1}, target_mask=mask, normalisation="target")], pictures
     )
     gram = losses.get("gram")
     expected = gram.describe(extract(pictures[0][..., :4], ["far"])["far"])

@@ -15,7 +15,7 @@ from swag.cli import app
 from swag.config import PRESETS, settings
 from swag.errors import SettingsError
 from swag.losses import get
-from swag.objective import Objective, Term
+from swag.objective import LossTerm, Objective
 from swag.run import precision as stages
 from swag.run.memory import Memory
 from swag.run.precision import Part, parts_of, precision_of
@@ -66,7 +66,7 @@ def gradient(network, chosen):
 
 def term(network):
     layers = dict.fromkeys(network.style_layers, 1.0)
-    return Term("style", get("bures"), layers, PAINTING[None], parse("none"), other=PHOTO[None])
+    return LossTerm("style", get("bures"), layers, PAINTING[None], parse("none"), other=PHOTO[None])
 
 
 def in_tiles(network, chosen, *, cut=True):
@@ -131,7 +131,7 @@ def test_all_layers_are_read_in_tiles_in_the_precision_asked_for(chosen, devices
             )
     objective = in_tiles(network, chosen, cut=cut)
     assert (objective.behind is not None) is cut
-    assert len(objective.sweep.replicas) == (devices if devices > 1 else 0)
+    assert len(objective.tiled_pass.replicas) == (devices if devices > 1 else 0)
     expected = {(name, getattr(torch, chosen)) for name, _ in seen}
     seen.clear()  # how far layers see was tried in float32
     slope_of(objective)

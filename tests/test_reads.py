@@ -12,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from swag import backbones, losses
-from swag.objective import Objective, Term
+from swag.objective import LossTerm, Objective
 from swag.optimize import Adam, Lbfgs, State, optimize
 from swag.smoothing import KINDS, parse
 
@@ -82,7 +82,7 @@ def objective(network, pictures, *, loss="gram", smoothing="none", layers=2, ter
     else:
         named = dict.fromkeys(network.style_layers[:layers], 1.0)
     given = (losses.get(loss), named, photo, parse(smoothing))
-    made = [Term(f"term {i}", *given, other=style) for i in range(terms)]
+    made = [LossTerm(f"term {i}", *given, other=style) for i in range(terms)]
     return Objective.of(network.extract, made, start=photo, style=style)
 
 

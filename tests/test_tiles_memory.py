@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from swag.features import FeatureExtractor
 from swag.losses import get
-from swag.objective import Objective, Term, TiledObjective
+from swag.objective import Objective, LossTerm, TiledObjective
 from swag.optimize.optimizer import evaluate
 from swag.smoothing import parse
 from swag.tiles import bytes_per_pixel, probe
@@ -31,7 +31,7 @@ for _ in range(4):
 extractor = FeatureExtractor(nn.Sequential(*layers), ["9"])
 extract = lambda image, names: extractor(image)
 small, large = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 640, 640)
-term = Term("style", get("gram"), {"9": 1.0}, small, parse("softmax"), other=small)
+term = LossTerm("style", get("gram"), {"9": 1.0}, small, parse("softmax"), other=small)
 reach = probe(extract, ["9"], small)
 evaluate(Objective.of(extract, [term], start=small, style=small), large[..., :128, :128])
 found = {"before": peak()}

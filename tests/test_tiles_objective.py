@@ -11,7 +11,7 @@ from torch import nn
 from swag.errors import SettingsError
 from swag.features import FeatureExtractor
 from swag.losses import LOSSES, get
-from swag.objective import PIXELS, Behind, Objective, Term, TiledObjective, with_pixels
+from swag.objective import PIXELS, LossTerm, NetworkTail, Objective, TiledObjective, with_pixels
 from swag.optimize.optimizer import evaluate
 from swag.smoothing import KINDS, parse
 from swag.tiles import probe
@@ -69,18 +69,18 @@ def picture(seed, *size):
     return torch.rand(1, 3, *size, generator=generator, dtype=torch.float64) * 1.2 - 0.1
 
 
-def terms(loss, smoothing, photo, style, *, normalisation="span", where=None, matched="none"):
+def terms(loss, smoothing, photo, style, *, normalisation="span", mask=None, matched="none"):
     against = torch.nn.functional.interpolate(style, photo.shape[-2:])
     layers = {PIXELS: 1.0} if get(loss).of_pixels else LAYERS
     smooth = parse(smoothing)
     content = get("content")
     return [
-        Term(
-            "style", get(loss), layers, style, smooth, 3.0, normalisation, photo, where, None,
+        LossTerm(
+            "style", get(loss), layers, style, smooth, 3.0, normalisation, photo, mask, None,
             matched,
         ),
-        Term("content", content, {"3": 1.0}, photo, smooth, 0.5, normalisation, against, where,
-             where),
+        LossTerm("content", content, {"3": 1.0}, photo, smooth, 0.5, normalisation, against, mask,
+             mask),
     ]  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def behind(key, cut):
             x = found[str(number)] = module(x)
         return {layer: found[layer] for layer in layers}
 
-    return Behind(cut, rest, extract)
+    return NetworkTail(cut, rest, extract)
 
 
 def in_front(reach, cut):
@@ -116,7 +116,7 @@ def both(key, size, side, loss, smoothing, *, cut=None, **options):
     rest = {"start": photo, "style": style, "penalties": PENALTIES}
     whole = Objective.of(EXTRACTS[key], asked, **rest)
     reach = in_front(REACH[key], cut)
-    return whole, TiledObjective.of(reach, side, asked, behind=behind(key, cut), **rest)
+    return whole, TiledObjective.of(reach, side, asked, tail=behind(key, cut), **rest)
 
 
 def assert_alike(whole, tiled, image, close=1e-10):
@@ -157,7 +157,7 @@ def test_every_content_loss_can_be_tiled(loss):
     size = (45, 38)
     photo, style = picture(1, *size), picture(2, *size)
     layers = {PIXELS: 1.0} if get(loss).of_pixels else {"3": 1.0, "5": 1.0}
-    asked = [Term("content", get(loss), layers, photo, parse("softmax"), other=style)]
+    asked = [LossTerm("content", get(loss), layers, photo, parse("softmax"), other=style)]
     whole = Objective.of(USUAL, asked, start=photo, style=style)
     reach = REACH["reflect", "average, ceil"]
     tiled = TiledObjective.of(reach, 12, asked, start=photo, style=style)
@@ -184,9 +184,9 @@ def test_tiles_give_the_same_where_smoothing_is_matched(matched, cut):
 @pytest.mark.parametrize("loss", ["gram", "covariance", "moments", "bures"])
 @pytest.mark.parametrize("smoothing", ["none", "spatial-softmax"])
 def test_tiles_give_the_same_within_a_region(loss, smoothing, cut):
-    where = torch.rand(1, 1, 17, 23, generator=torch.Generator().manual_seed(0)).double()
-    where[..., :8, :] = 0
-    options = {"where": where, "cut": cut}
+    mask = torch.rand(1, 1, 17, 23, generator=torch.Generator().manual_seed(0)).double()
+    mask[..., :8, :] = 0
+    options = {"mask": mask, "cut": cut}
     whole, tiled = both(("reflect", "max, ceil"), (50, 41), 16, loss, smoothing, **options)
     assert_alike(whole, tiled, picture(5, 50, 41), close=1e-8 if loss == "bures" else 1e-10)
 
@@ -219,7 +219,7 @@ def test_activations_that_grow_along_the_picture_do_not_overflow():
     size = (64, 8)
     ramp = torch.linspace(-500, 500, 64, dtype=torch.float64)[:, None].expand(1, 3, *size)
     photo, style = picture(1, *size), picture(2, *size)
-    asked = [Term("style", get("gram"), {"0": 1.0}, style, parse("softmax"), other=photo)]
+    asked = [LossTerm("style", get("gram"), {"0": 1.0}, style, parse("softmax"), other=photo)]
     whole = Objective.of(extract, asked, start=photo, style=style)
     reach = probe(extract, ["0"], photo)
     for image in (ramp.contiguous(), ramp.flip(2).contiguous()):
@@ -230,31 +230,31 @@ def test_activations_that_grow_along_the_picture_do_not_overflow():
 def test_tiles_are_halved_where_memory_runs_out_and_the_result_is_the_same():
     key, size = ("reflect", "average, ceil"), (128, 128)
     whole, tiled = both(key, size, 128, "gram", "none")
-    reach = tiled.sweep.reach
+    reach = tiled.tiled_pass.reach
 
     def small_pictures_only(image, layers):
         if image.shape[-1] * image.shape[-2] > 100 * 100:
             raise torch.OutOfMemoryError("out of memory: tried to allocate")
         return reach.extract(image, layers)
 
-    tiled.sweep.reach = replace(reach, extract=small_pictures_only)
+    tiled.tiled_pass.reach = replace(reach, extract=small_pictures_only)
     assert_alike(whole, tiled, picture(5, *size))
     assert tiled.fallbacks == ["memory ran out: in tiles of 64 pixels"]
 
 
 def test_memory_that_runs_out_for_the_smallest_tile_is_an_error():
     _, tiled = both(("reflect", "average, ceil"), (128, 128), 32, "gram", "none")
-    reach = tiled.sweep.reach
+    reach = tiled.tiled_pass.reach
 
     def never(image, layers):
         if image.shape[-1] != 96:  # the part of a picture that tells the sizes of maps
             raise torch.OutOfMemoryError("out of memory")
         return reach.extract(image, layers)
 
-    tiled.sweep.reach = replace(reach, extract=never)
+    tiled.tiled_pass.reach = replace(reach, extract=never)
     with pytest.raises(torch.OutOfMemoryError):
         tiled(picture(5, 128, 128))
-    assert tiled.sweep.side == reach.step(0)
+    assert tiled.tiled_pass.side == reach.step(0)
 
 
 def test_a_network_that_sees_the_whole_picture_cannot_be_tiled():

@@ -7,7 +7,7 @@ NARROW_DEVICES = ("cpu", "cuda")
 """Where passes in bfloat16 have been made right: Metal stays with float32."""
 
 
-def widened(value: Tensor) -> Tensor:
+def to_float64(value: Tensor) -> Tensor:
     """In float64, so that constants far outside float32 do not underflow; Metal has none."""
     return value if value.device.type == "mps" else value.double()
 

@@ -29,7 +29,7 @@ FeatureMap = Float[Tensor, "b d h w"]
 GramMatrix = Float[Tensor, "b d d"]
 """Products of the channels of a layer, averaged over positions: F F^T / M."""
 
-Where = Float[Tensor, "#b 1 h w"]
+Mask = Float[Tensor, "#b 1 h w"]
 """How much each position of a map counts: at least 0, not 0 everywhere."""
 
 PerImage = Float[Tensor, " b"]
@@ -44,8 +44,8 @@ FeatureMaps = dict[str, Tensor]
 OwnImage = Float[Tensor, "_b 3 _h _w"]
 """Pictures beside others of other sizes: the same as Image, its sides bound to nothing."""
 
-OwnWhere = Float[Tensor, "_b 1 _h _w"]
-"""Weights of positions beside pictures of other sizes: the same as Where."""
+OwnMask = Float[Tensor, "_b 1 _h _w"]
+"""Weights of positions beside pictures of other sizes: the same as Mask."""
 
 Extract = Callable[[Tensor, Sequence[str]], FeatureMaps]
 """(picture, layers) -> activations by layer."""

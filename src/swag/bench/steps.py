@@ -21,7 +21,7 @@ from swag import backbones
 from swag.backbones import Backbone
 from swag.backbones.edits import OWN
 from swag.losses import get
-from swag.objective import Objective, Term
+from swag.objective import LossTerm, Objective
 from swag.optimize import Adam, Lbfgs, Optimizer, State, optimize
 from swag.smoothing import parse
 
@@ -105,7 +105,7 @@ def steps(bench: Bench, network: Backbone, method: Optimizer) -> Iterator[object
     layers = dict.fromkeys(network.style_layers, 1.0)
     kept = dict.fromkeys(network.content_layers, 1.0)
     terms = [
-        Term(
+        LossTerm(
             name="style",
             loss=get("gram"),
             layers=layers,
@@ -114,7 +114,7 @@ def steps(bench: Bench, network: Backbone, method: Optimizer) -> Iterator[object
             weight=5.0,
             other=photo,
         ),
-        Term(
+        LossTerm(
             name="content",
             loss=get("content"),
             layers=kept,

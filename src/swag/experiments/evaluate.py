@@ -30,7 +30,7 @@ from swag.experiments.perceptual import distances
 from swag.experiments.ssim import ssim
 from swag.image import resize
 from swag.losses import get
-from swag.objective import Objective, Term
+from swag.objective import LossTerm, Objective
 from swag.smoothing import parse
 from swag.types import Image, OwnImage
 
@@ -126,7 +126,7 @@ def _objective(judge: Network, photo: OwnImage, style: OwnImage) -> Objective:
         "frechet": ("bures", layers[1:2]),
     }
     terms = [
-        Term(
+        LossTerm(
             name=name,
             loss=get(loss),
             layers=dict.fromkeys(read, 1.0),
@@ -139,7 +139,7 @@ def _objective(judge: Network, photo: OwnImage, style: OwnImage) -> Objective:
     shrunk = resize(style, (photo.shape[-2], photo.shape[-1]))
     content = dict.fromkeys(network.content_layers, 1.0)
     terms.append(
-        Term(
+        LossTerm(
             name="content",
             loss=get("content"),
             layers=content,

@@ -19,7 +19,7 @@ from swag.experiments.samples import Sample
 from swag.files import write_whole
 from swag.image import write
 from swag.losses import get
-from swag.objective import Objective, Term
+from swag.objective import LossTerm, Objective
 from swag.run import finish, iterate
 from swag.smoothing import parse
 from swag.statistics import standard_deviation
@@ -117,7 +117,7 @@ def common_weights(
     As the weights of errors that are measured in spans, they make the loss of the paper or of the
     authors' script, up to one factor. The largest is 1.
     """
-    term = Term(
+    term = LossTerm(
         name="",
         loss=get("gram"),
         layers={},

@@ -4,11 +4,11 @@
     target = loss.describe(features_of_style)         once
     loss.compare(loss.describe(features), target)     each step: one number for each picture
 
-    loss.describe(features, where)                    only a region, or each position by a weight
+    loss.describe(features, mask)                    only a region, or each position by a weight
     get("gram-robust:penalty=l1")                     with an option
 
-A loss is two functions, and `magnitude` says how large a target is. Layers, weights, smoothing and
-randomness stay outside. A description is a tensor or a tuple of tensors whose first dimension
+A loss is two functions, and `target_norm` says how large a target is. Layers, weights, smoothing
+and randomness stay outside. A description is a tensor or a tuple of tensors whose first dimension
 counts pictures; only `describe` and `compare` look inside. Every picture of a batch is treated by
 itself. Penalties are terms without a target: they measure the pixels.
 """

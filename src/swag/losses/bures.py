@@ -22,9 +22,9 @@ from torch.autograd.function import once_differentiable
 from swag.losses import covariance
 from swag.losses.loss import EMPTY
 from swag.losses.precision import in_full_precision
-from swag.losses.sums import Centre, Means, Sums
-from swag.precision import widened
-from swag.types import FeatureMap, GramMatrix, PerImage, Where
+from swag.losses.streaming import Centre, Means, StreamingStatistics
+from swag.precision import to_float64
+from swag.types import FeatureMap, GramMatrix, Mask, PerImage
 
 Normal = tuple[Float[Tensor, "b d"], GramMatrix]
 """Mean and covariance of the positions, over the channels."""
@@ -43,9 +43,9 @@ SMALLEST_RIDGE = 1e-18
 
 
 @in_full_precision
-def describe(features: FeatureMap, where: Where | None = None) -> Normal:
-    """Mean and covariance of the positions (divided by M); with `where` both are weighted."""
-    return covariance.with_mean(features, where)
+def describe(features: FeatureMap, mask: Mask | None = None) -> Normal:
+    """Mean and covariance of the positions (divided by M); with `mask` both are weighted."""
+    return covariance.with_mean(features, mask)
 
 
 @in_full_precision
@@ -67,7 +67,7 @@ def compare(a: Normal, b: Normal) -> PerImage:
 
 
 @in_full_precision
-def magnitude(description: Normal) -> PerImage:
+def target_norm(description: Normal) -> PerImage:
     """The error of an empty picture: but for the departure of `compare`, |mu|^2 + tr(B).
 
     A picture whose activations have a mean square below 1e-20 counts as of size one in each.
@@ -78,7 +78,7 @@ def magnitude(description: Normal) -> PerImage:
     return torch.where(size < EMPTY * channels, channels, size)
 
 
-def merge(descriptions: Sequence[Normal]) -> Normal:
+def combine_targets(descriptions: Sequence[Normal]) -> Normal:
     """Mean and covariance of the positions of several pictures together, each counting alike."""
     means = torch.stack([mean for mean, _ in descriptions])
     mean = means.mean(0)
@@ -87,12 +87,12 @@ def merge(descriptions: Sequence[Normal]) -> Normal:
     return mean, (within + apart[..., :, None] * apart[..., None, :]).mean(0)
 
 
-def finish(means: Means, centre: Centre) -> Normal:
-    """The description from the means about a centre; see `swag.losses.sums`."""
+def compute(means: Means, centre: Centre) -> Normal:
+    """The description from the means about a centre; see `swag.losses.streaming`."""
     return centre + means[0], covariance.about_mean(means)
 
 
-SUMS = Sums(covariance.add, finish, degrees=(1, 2), centred=True)
+STREAMING = StreamingStatistics(covariance.add, compute, homogeneity=(1, 2), centred=True)
 
 
 def _seen(covariance: GramMatrix) -> Float[Tensor, "b k k"]:
@@ -174,7 +174,7 @@ def _roots(squares: Tensor) -> Tensor:
 
 def _symmetric(matrices: GramMatrix) -> GramMatrix:
     """Without the rounding by which products differ above and below the diagonal; in float64."""
-    return (widened(matrices) + widened(matrices.mT)) / 2
+    return (to_float64(matrices) + to_float64(matrices.mT)) / 2
 
 
 def _trace(matrices: GramMatrix) -> PerImage:

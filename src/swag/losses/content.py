@@ -9,17 +9,17 @@ from torch import Tensor
 
 from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
-from swag.types import FeatureMap, PerImage, Where
+from swag.types import FeatureMap, Mask, PerImage
 
 
 @in_full_precision
-def describe(features: FeatureMap, where: Where | None = None) -> FeatureMap:
+def describe(features: FeatureMap, mask: Mask | None = None) -> FeatureMap:
     """The activations as they are.
 
-    With `where` each is multiplied by the root of its weight, so that its squared difference
+    With `mask` each is multiplied by the root of its weight, so that its squared difference
     counts by the weight: unlike a style's, the weights of a content are no shares of a sum.
     """
-    return features if where is None else features * where.sqrt()
+    return features if mask is None else features * mask.sqrt()
 
 
 @in_full_precision

@@ -12,29 +12,29 @@ from torch import Tensor
 from swag.losses import gram
 from swag.losses.precision import in_full_precision
 from swag.losses.products import products_about_mean
-from swag.losses.sums import Centre, Means, Sums, added
+from swag.losses.streaming import Centre, Means, StreamingStatistics, added
 from swag.losses.weighting import weighted_mean
-from swag.types import FeatureMap, GramMatrix, PerImage, Where
+from swag.types import FeatureMap, GramMatrix, Mask, PerImage
 
 
 @in_full_precision
-def describe(features: FeatureMap, where: Where | None = None) -> GramMatrix:
+def describe(features: FeatureMap, mask: Mask | None = None) -> GramMatrix:
     """Products of the channels about their means, averaged over positions (divided by M).
 
-    With `where` both the mean and the average are weighted.
+    With `mask` both the mean and the average are weighted.
     """
-    return with_mean(features, where)[1]
+    return with_mean(features, mask)[1]
 
 
 @in_full_precision
 def with_mean(
-    features: FeatureMap, where: Where | None = None
+    features: FeatureMap, mask: Mask | None = None
 ) -> tuple[Float[Tensor, "b d"], GramMatrix]:
     """The mean of each channel, and `describe`."""
-    if where is None:
+    if mask is None:
         return products_about_mean(features)
-    mean = weighted_mean(features, where)
-    return mean.flatten(1), gram.describe(features - mean, where)
+    mean = weighted_mean(features, mask)
+    return mean.flatten(1), gram.describe(features - mean, mask)
 
 
 @in_full_precision
@@ -44,11 +44,11 @@ def compare(a: GramMatrix, b: GramMatrix) -> PerImage:
 
 
 @in_full_precision
-def add(features: FeatureMap, shares: float | Where, centre: Centre | None) -> Means:
+def add(features: FeatureMap, normalized_weights: float | Mask, centre: Centre | None) -> Means:
     """The share of a part of a map in the means about a centre and in the products about it."""
     if centre is not None:
         features = features - centre[:, :, None, None]
-    return added(features, shares), *gram.add(features, shares, None)
+    return added(features, normalized_weights), *gram.add(features, normalized_weights, None)
 
 
 def about_mean(means: Means) -> GramMatrix:
@@ -58,7 +58,9 @@ def about_mean(means: Means) -> GramMatrix:
     return about
 
 
-SUMS = Sums(add, finish=lambda means, centre: about_mean(means), degrees=(1, 2), centred=True)
+STREAMING = StreamingStatistics(
+    add, compute=lambda means, centre: about_mean(means), homogeneity=(1, 2), centred=True
+)
 
 
 def poster_factor(d: int, m: int, unit: float) -> float:

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 
 from swag.errors import SettingsError
-from swag.losses.hypercolumns import Layers, OwnWhere, resized
+from swag.losses.hypercolumns import Layers, OwnMask, resized
 from swag.losses.precision import in_full_precision
 from swag.losses.weighting import scaled_positions
 from swag.types import PerImage
 
 
 @in_full_precision
-def describe(layers: Layers, where: OwnWhere | None = None) -> tuple[Tensor, ...]:
+def describe(layers: Layers, mask: OwnMask | None = None) -> tuple[Tensor, ...]:
     """For each layer and the next deeper one, products of channels averaged over positions.
 
-    A tuple of matrices of a shallow layer's channels by a deep one's. With `where` the averages
+    A tuple of matrices of a shallow layer's channels by a deep one's. With `mask` the averages
     are weighted.
 
     Departure: the shallow map is averaged over the cells of the deep one, where the paper enlarges
@@ -32,7 +32,7 @@ def describe(layers: Layers, where: OwnWhere | None = None) -> tuple[Tensor, ...
     """
     if len(layers) < 2:
         raise SettingsError("cross-layer ties adjacent layers, but 1 was given; give 2 or more.")
-    return tuple(_between(shallow, deep, where) for shallow, deep in pairwise(layers))
+    return tuple(_between(shallow, deep, mask) for shallow, deep in pairwise(layers))
 
 
 @in_full_precision
@@ -42,9 +42,9 @@ def compare(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> PerImage:
     return torch.stack(errors).sum(0)
 
 
-def _between(shallow: Tensor, deep: Tensor, where: Tensor | None) -> Tensor:
+def _between(shallow: Tensor, deep: Tensor, mask: Tensor | None) -> Tensor:
     rows, columns = deep.shape[2:]
-    if where is not None:
-        where = resized(where.to(deep), (rows, columns))
-    fine = scaled_positions(resized(shallow, (rows, columns)), where)
-    return fine @ scaled_positions(deep, where).mT  # b d_shallow d_deep
+    if mask is not None:
+        mask = resized(mask.to(deep), (rows, columns))
+    fine = scaled_positions(resized(shallow, (rows, columns)), mask)
+    return fine @ scaled_positions(deep, mask).mT  # b d_shallow d_deep

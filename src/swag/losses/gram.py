@@ -5,23 +5,23 @@ Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networ
 
 from swag.losses.precision import in_full_precision
 from swag.losses.products import products
-from swag.losses.sums import Centre, Means, Sums
+from swag.losses.streaming import Centre, Means, StreamingStatistics
 from swag.losses.weighting import scaled_positions
-from swag.types import FeatureMap, GramMatrix, PerImage, Where
+from swag.types import FeatureMap, GramMatrix, Mask, PerImage
 
 
 @in_full_precision
-def describe(features: FeatureMap, where: Where | None = None) -> GramMatrix:
+def describe(features: FeatureMap, mask: Mask | None = None) -> GramMatrix:
     """Products of the channels, averaged over positions: F F^T / M.
 
-    With `where` the average is weighted: the guided Gram matrix of Gatys et al., CVPR 2017.
+    With `mask` the average is weighted: the guided Gram matrix of Gatys et al., CVPR 2017.
 
     Departure: the poster sums over positions and divides in the loss. Divided here, the matrices
     of pictures of different sizes can be compared.
     """
-    if where is None:
+    if mask is None:
         return products(features)
-    scaled = scaled_positions(features, where)  # b d m
+    scaled = scaled_positions(features, mask)  # b d m
     weighted: GramMatrix = scaled @ scaled.mT
     return weighted
 
@@ -33,15 +33,17 @@ def compare(a: GramMatrix, b: GramMatrix) -> PerImage:
 
 
 @in_full_precision
-def add(features: FeatureMap, shares: float | Where, centre: Centre | None) -> Means:
-    """The share of a part of a map in the products of its channels; see `swag.losses.sums`."""
+def add(features: FeatureMap, normalized_weights: float | Mask, centre: Centre | None) -> Means:
+    """The share of a part of a map in the products of its channels; see `swag.losses.streaming`."""
     positions = features.shape[2] * features.shape[3]
-    if isinstance(shares, float):
-        return (describe(features) * (positions * shares),)
-    return (describe(features * shares.sqrt()) * positions,)
+    if isinstance(normalized_weights, float):
+        return (describe(features) * (positions * normalized_weights),)
+    return (describe(features * normalized_weights.sqrt()) * positions,)
 
 
-SUMS = Sums(add, finish=lambda means, centre: means[0], degrees=(2,), centred=False)
+STREAMING = StreamingStatistics(
+    add, compute=lambda means, centre: means[0], homogeneity=(2,), centred=False
+)
 
 
 def poster_factor(d: int, m: int, unit: float) -> float:

@@ -19,16 +19,16 @@ from swag.errors import SettingsError
 from swag.losses import gram
 from swag.losses.loss import EMPTY
 from swag.losses.precision import in_full_precision
-from swag.types import FeatureMap, GramMatrix, PerImage, Where
+from swag.types import FeatureMap, GramMatrix, Mask, PerImage
 
 Corner = Float[Tensor, "b 1 1"]
 Error = Callable[[GramMatrix, Corner], GramMatrix]
 
 
 @in_full_precision
-def describe(features: FeatureMap, where: Where | None = None) -> GramMatrix:
-    """Products of the channels, averaged over positions: F F^T / M; with `where` weighted."""
-    return gram.describe(features, where)
+def describe(features: FeatureMap, mask: Mask | None = None) -> GramMatrix:
+    """Products of the channels, averaged over positions: F F^T / M; with `mask` weighted."""
+    return gram.describe(features, mask)
 
 
 @in_full_precision
@@ -52,7 +52,9 @@ def compare(
 
 
 @in_full_precision
-def magnitude(description: GramMatrix, *, penalty: str = "huber", corner: float = 0.1) -> PerImage:
+def target_norm(
+    description: GramMatrix, *, penalty: str = "huber", corner: float = 0.1
+) -> PerImage:
     """The error of an empty picture under the same penalty.
 
     A Gram matrix whose mean square is below 1e-20 counts as one of ones.
@@ -62,7 +64,7 @@ def magnitude(description: GramMatrix, *, penalty: str = "huber", corner: float 
     return compare(torch.zeros_like(target), target, penalty=penalty, corner=corner)
 
 
-SUMS = gram.SUMS
+STREAMING = gram.STREAMING
 
 
 def _l1(difference: GramMatrix, corner: Corner) -> GramMatrix:

@@ -22,20 +22,20 @@ from swag.losses.quantiles import (
     quantiles,
     squared_distances,
 )
-from swag.losses.weighting import shares
-from swag.types import FeatureMap, PerImage, Where
+from swag.losses.weighting import normalized_weights
+from swag.types import FeatureMap, Mask, PerImage
 
-merge = pooled
+combine_targets = pooled
 """Several pictures as one that has the positions of all."""
 
 
 @in_full_precision
-def describe(features: FeatureMap, where: Where | None = None) -> Quantiles:
-    """The quantile function of each channel; `where` weighs positions.
+def describe(features: FeatureMap, mask: Mask | None = None) -> Quantiles:
+    """The quantile function of each channel; `mask` weighs positions.
 
     Departure: the paper has histograms of 256 bins; the sorted activations have no bins.
     """
-    return quantiles(features.flatten(2), None if where is None else shares(where))
+    return quantiles(features.flatten(2), None if mask is None else normalized_weights(mask))
 
 
 @in_full_precision
@@ -49,6 +49,6 @@ def compare(a: Quantiles, b: Quantiles) -> PerImage:
 
 
 @in_full_precision
-def magnitude(description: Quantiles) -> PerImage:
+def target_norm(description: Quantiles) -> PerImage:
     """The error of an empty picture: the sum of the mean squares of the channels."""
     return mean_magnitude(description) * description[0].shape[1]

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from swag.errors import SettingsError
-from swag.losses.weighting import shares
+from swag.losses.weighting import normalized_weights
 from swag.types import FeatureMap
 
 OwnMap = Float[Tensor, "b _d _h _w"]
@@ -27,7 +27,7 @@ OwnMap = Float[Tensor, "b _d _h _w"]
 Layers = tuple[OwnMap, ...]
 """Maps of several layers of the same pictures, from shallow to deep."""
 
-OwnWhere = Float[Tensor, "#b 1 _h _w"]
+OwnMask = Float[Tensor, "#b 1 _h _w"]
 """How much each position of the first layer counts."""
 
 Columns = tuple[Float[Tensor, "b n d"], Float[Tensor, "b n"]]
@@ -71,13 +71,13 @@ def hypercolumns(layers: Layers, at_most: int = POSITIONS) -> FeatureMap:
     return torch.cat([resized(layer, size) for layer in layers], dim=1)
 
 
-def columns_of(maps: FeatureMap, where: OwnWhere | None) -> Columns:
-    """The vectors of a map in reading order and their shares; `where` is resized to it."""
+def columns_of(maps: FeatureMap, mask: OwnMask | None) -> Columns:
+    """The vectors of a map in reading order and their shares; `mask` is resized to it."""
     b, _, h, w = maps.shape
-    if where is None:
+    if mask is None:
         weights = maps.new_full((b, h * w), 1 / (h * w))
     else:
-        weights = shares(resized(where.to(maps), (h, w))).flatten(1).expand(b, -1)
+        weights = normalized_weights(resized(mask.to(maps), (h, w))).flatten(1).expand(b, -1)
     return maps.flatten(2).mT.contiguous(), weights  # b n d
 
 

@@ -10,17 +10,17 @@ from torch.nn.functional import avg_pool2d, pad
 
 from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
-from swag.types import FeatureMap, PerImage, Where
+from swag.types import FeatureMap, Mask, PerImage
 
 
 @in_full_precision
 def describe(
-    features: FeatureMap, where: Where | None = None, *, pool: int = 4
+    features: FeatureMap, mask: Mask | None = None, *, pool: int = 4
 ) -> Float[Tensor, "b d rows columns"]:
     """How far each position lies above the mean of its four neighbours, times 4.
 
     After averaging over cells of `pool` x `pool` positions, 4 as in the paper's best results:
-    edges too fine to be seen, as those of noise, do not count. With `where` as for `content`: the
+    edges too fine to be seen, as those of noise, do not count. With `mask` as for `content`: the
     squared difference of a cell counts by the mean weight of its positions.
 
     Departures: each channel by itself, where the authors' script adds the three colours up, in
@@ -35,7 +35,7 @@ def describe(
     around = pad(cells, (1, 1, 1, 1), mode="replicate")
     beside = around[..., 1:-1, :-2] + around[..., 1:-1, 2:]
     laplacian = 4 * cells - beside - around[..., :-2, 1:-1] - around[..., 2:, 1:-1]
-    return laplacian if where is None else laplacian * _averaged(where.to(cells), pool).sqrt()
+    return laplacian if mask is None else laplacian * _averaged(mask.to(cells), pool).sqrt()
 
 
 @in_full_precision

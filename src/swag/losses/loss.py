@@ -12,7 +12,7 @@ from torch import Tensor
 
 from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
-from swag.losses.sums import Sums
+from swag.losses.streaming import StreamingStatistics
 from swag.registry import did_you_mean
 from swag.types import PerImage
 
@@ -55,21 +55,21 @@ class Loss:
     describe: Callable[..., Any]
     """(features, where) -> Description: what to keep of a layer, or of all layers of a joint loss.
 
-    `where` (b, 1, h, w), at least 0, says how much each position counts; None: all alike.
+    `mask` (b, 1, h, w), at least 0, says how much each position counts; None: all alike.
     """
     compare: Callable[[Any, Any], PerImage]
     """How far two descriptions differ: 0 for a description and itself."""
     summary: str
     reference: str
-    magnitude: Callable[[Any], PerImage] = sum_of_squares
+    target_norm: Callable[[Any], PerImage] = sum_of_squares
     """The size of a target, by which `compare` is divided for a relative error: above 0."""
-    merge: Callable[[Sequence[Any]], Any] = mean_of
+    combine_targets: Callable[[Sequence[Any]], Any] = mean_of
     """The descriptions of several targets as that of one."""
     joint: bool = False
     """Whether all layers are described together: a tuple of maps, from shallow to deep."""
     of_pixels: bool = False
     """Whether the maps are the pictures themselves rather than layers of a network."""
-    sums: Sums | None = None
+    streaming: StreamingStatistics | None = None
     """How to describe a map piece by piece; None where a description needs all of it at once."""
     factors: tuple[Callable[[int, int, float], float], Callable[[int, int], float]] | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class Loss:
             self,
             describe=_bound(self.describe, values),
             compare=_bound(self.compare, values),
-            magnitude=_bound(self.magnitude, values),
+            target_norm=_bound(self.target_norm, values),
             options={key: value for key, value in values.items() if value != known[key]},
         )
 
@@ -127,9 +127,9 @@ def loss_of(
         compare=module.compare,
         summary=summary,
         reference=reference,
-        magnitude=getattr(module, "magnitude", sum_of_squares),
-        merge=getattr(module, "merge", mean_of),
-        sums=getattr(module, "SUMS", None),
+        target_norm=getattr(module, "target_norm", sum_of_squares),
+        combine_targets=getattr(module, "combine_targets", mean_of),
+        streaming=getattr(module, "STREAMING", None),
         factors=factors,
         **rest,
     )

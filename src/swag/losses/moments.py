@@ -11,9 +11,9 @@ from torch import Tensor
 
 from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
-from swag.losses.sums import Centre, Means, Sums, added
+from swag.losses.streaming import Centre, Means, StreamingStatistics, added
 from swag.losses.weighting import weighted_mean
-from swag.types import FeatureMap, PerImage, Where
+from swag.types import FeatureMap, Mask, PerImage
 
 Moments = tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]
 """Mean and standard deviation of each channel."""
@@ -23,20 +23,20 @@ SMALLEST_DEVIATION = 1e-5
 
 
 @in_full_precision
-def describe(features: FeatureMap, where: Where | None = None) -> Moments:
+def describe(features: FeatureMap, mask: Mask | None = None) -> Moments:
     """Mean and standard deviation of each channel over positions (divided by M, not M - 1).
 
-    With `where` both are weighted.
+    With `mask` both are weighted.
 
     Departure: the deviation is sqrt(variance + e^2) - e with e = 1e-5, at most 1e-5 too small, so
     that a constant channel has deviation 0 and a finite gradient.
     """
-    if where is None:
+    if mask is None:
         variance, mean = torch.var_mean(features, (2, 3), correction=0)
     else:
-        centre = weighted_mean(features, where)
+        centre = weighted_mean(features, mask)
         mean = centre.flatten(1)
-        variance = weighted_mean((features - centre).square(), where).flatten(1)
+        variance = weighted_mean((features - centre).square(), mask).flatten(1)
     return mean, _deviation(variance)
 
 
@@ -47,20 +47,20 @@ def compare(a: Moments, b: Moments) -> PerImage:
 
 
 @in_full_precision
-def add(features: FeatureMap, shares: float | Where, centre: Centre | None) -> Means:
+def add(features: FeatureMap, normalized_weights: float | Mask, centre: Centre | None) -> Means:
     """The share of a part of a map in the means about a centre, and in those of squares."""
     if centre is not None:
         features = features - centre[:, :, None, None]
-    return added(features, shares), added(features.square(), shares)
+    return added(features, normalized_weights), added(features.square(), normalized_weights)
 
 
-def finish(means: Means, centre: Centre) -> Moments:
-    """The description from the means about a centre; see `swag.losses.sums`."""
+def compute(means: Means, centre: Centre) -> Moments:
+    """The description from the means about a centre; see `swag.losses.streaming`."""
     away, squares = means
     return centre + away, _deviation((squares - away.square()).clamp(min=0))
 
 
-SUMS = Sums(add, finish, degrees=(1, 2), centred=True)
+STREAMING = StreamingStatistics(add, compute, homogeneity=(1, 2), centred=True)
 
 
 def _deviation(variance: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:

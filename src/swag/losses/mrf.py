@@ -15,8 +15,8 @@ from swag.losses.hypercolumns import directions, grid, resized, together
 from swag.losses.loss import EMPTY
 from swag.losses.neighbours import matched, nearest
 from swag.losses.precision import in_full_precision
-from swag.losses.weighting import shares
-from swag.types import FeatureMap, PerImage, Where
+from swag.losses.weighting import normalized_weights
+from swag.types import FeatureMap, Mask, PerImage
 
 Patches = tuple[Float[Tensor, "b n k"], Float[Tensor, "b n"]]
 """Patches as vectors, and the share of each, which sum to 1."""
@@ -30,7 +30,7 @@ PATCHES = 2048
 
 @in_full_precision
 def describe(
-    features: FeatureMap, where: Where | None = None, *, size: int = 3, patches: int = PATCHES
+    features: FeatureMap, mask: Mask | None = None, *, size: int = 3, patches: int = PATCHES
 ) -> Patches:
     """Patches of `size` x `size` positions as vectors, and the share of each.
 
@@ -49,14 +49,14 @@ def describe(
     overlapping = min(size, 2)
     target = grid(features.shape[2], features.shape[3], overlapping**2 * patches)
     vectors = _patches(resized(features, target), size, patches)
-    if where is None:
+    if mask is None:
         b, n, _ = vectors.shape
         return vectors, vectors.new_full((b, n), 1 / n)
-    weights = _patches(resized(where.to(features), target), size, patches)
+    weights = _patches(resized(mask.to(features), target), size, patches)
     least = weights.amin(2)
     inside = (least > 0).any(1, keepdim=True)
     counted = least.where(inside, weights.mean(2))[:, None, None]  # b 1 1 n
-    return vectors, shares(counted).flatten(1).expand(vectors.shape[0], -1)
+    return vectors, normalized_weights(counted).flatten(1).expand(vectors.shape[0], -1)
 
 
 @in_full_precision
@@ -73,14 +73,14 @@ def compare(a: Patches, b: OtherPatches) -> PerImage:
 
 
 @in_full_precision
-def magnitude(description: Patches) -> PerImage:
+def target_norm(description: Patches) -> PerImage:
     """The mean square of the patches, or 1 if that is below 1e-20: about the error of nothing."""
     vectors, weights = description
     size = (vectors.square().mean(2) * weights).sum(1).detach()
     return size.where(size > EMPTY, size.new_ones(()))
 
 
-def merge(descriptions: Sequence[Patches]) -> tuple[Tensor, ...]:
+def combine_targets(descriptions: Sequence[Patches]) -> tuple[Tensor, ...]:
     """Several styles as one: the nearest patch of any of them."""
     return together(descriptions)
 

@@ -16,7 +16,7 @@ from swag.losses.hypercolumns import (
     Columns,
     Layers,
     OtherColumns,
-    OwnWhere,
+    OwnMask,
     centred,
     columns_of,
     cosine_distances,
@@ -36,7 +36,7 @@ ENTRIES = 2**22
 @in_full_precision
 def describe(
     layers: Layers,
-    where: OwnWhere | None = None,
+    mask: OwnMask | None = None,
     *,
     split: bool = False,
     positions: int = POSITIONS,
@@ -51,7 +51,7 @@ def describe(
     rows and columns, and for `split` a random lattice; the style is not turned by right angles.
     """
     groups = [(layer,) for layer in layers] if split else [layers]
-    parts = [columns_of(hypercolumns(group, positions), where) for group in groups]
+    parts = [columns_of(hypercolumns(group, positions), mask) for group in groups]
     return tuple(entry for part in parts for entry in (directions(centred(part)), part[1]))
 
 
@@ -72,12 +72,12 @@ def compare(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> PerImage:
 
 
 @in_full_precision
-def magnitude(description: tuple[Tensor, ...]) -> PerImage:
+def target_norm(description: tuple[Tensor, ...]) -> PerImage:
     """Always 1: cosines are relative already."""
     return description[1].new_ones(description[1].shape[0])
 
 
-def merge(descriptions: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+def combine_targets(descriptions: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
     """Several styles as one: the nearest position of any of them."""
     return together(descriptions)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from swag.losses.hypercolumns import (
     Columns,
     OtherColumns,
-    OwnWhere,
+    OwnMask,
     columns_of,
     hypercolumns,
     together,
@@ -37,14 +37,14 @@ RED, GREEN, BLUE = 0.299, 0.587, 0.114
 
 
 @in_full_precision
-def describe(image: Image, where: OwnWhere | None = None, *, positions: int = COLOURS) -> Columns:
+def describe(image: Image, mask: OwnMask | None = None, *, positions: int = COLOURS) -> Columns:
     """Colours in YUV and the share of each; at most `positions`, averaged over cells of a grid.
 
     Departures: YUV of BT.601. The paper asks for a decorrelated space with the mean colour as
     one axis; its script takes a rotation of RGB, which changes no Euclidean distance. Averages
     in the place of a sample, as for `hypercolumns`.
     """
-    colours, weights = columns_of(hypercolumns((image,), positions), where)
+    colours, weights = columns_of(hypercolumns((image,), positions), mask)
     return yuv(colours), weights
 
 
@@ -59,14 +59,14 @@ def compare(a: Columns, b: OtherColumns) -> PerImage:
 
 
 @in_full_precision
-def magnitude(description: Columns) -> PerImage:
+def target_norm(description: Columns) -> PerImage:
     """The error of a black picture: the mean length of the colours; 1 if the target is black."""
     colours, weights = description
     length = (distances(colours, torch.zeros_like(colours)) * weights).sum(1).detach()
     return length.where(length > BLACK, torch.ones_like(length))
 
 
-def merge(descriptions: Sequence[Columns]) -> tuple[Tensor, ...]:
+def combine_targets(descriptions: Sequence[Columns]) -> tuple[Tensor, ...]:
     """Several styles as one: the colours of all, each style with the same share."""
     return together(descriptions)
 

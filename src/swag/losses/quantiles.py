@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from swag.losses.loss import EMPTY
-from swag.precision import widened
+from swag.precision import to_float64
 from swag.types import PerImage
 
 Values = Float[Tensor, "b k m"]
@@ -30,7 +30,9 @@ Quantiles = tuple[Float[Tensor, "b k _m"], Float[Tensor, "b _k _m"]]
 of all levels from end_(i-1) to end_i. Ends that are alike for all k sets are kept once."""
 
 
-def quantiles(values: Values, shares: Float[Tensor, "#b 1 m"] | None = None) -> Quantiles:
+def quantiles(
+    values: Values, normalized_weights: Float[Tensor, "#b 1 m"] | None = None
+) -> Quantiles:
     """The quantile functions of sets of numbers, each counting by its share; None: all alike.
 
     Equal values are taken in the order of their positions: any order gives the same function, and
@@ -39,15 +41,15 @@ def quantiles(values: Values, shares: Float[Tensor, "#b 1 m"] | None = None) -> 
     b, k, m = values.shape
     order = ascending(values.detach())
     ordered = values.gather(-1, order)
-    if shares is None:
+    if normalized_weights is None:
         return ordered, _even(m, values.device).expand(b, 1, m)
-    return ordered, _ends(widened(shares).expand(b, k, m).gather(-1, order))
+    return ordered, _ends(to_float64(normalized_weights).expand(b, k, m).gather(-1, order))
 
 
 @lru_cache(maxsize=64)
 def _even(m: int, device: torch.device) -> Float[Tensor, "m"]:
     """Where the steps of a function of `m` equal ones end; kept, so that two can be recognised."""
-    return widened(torch.arange(1, m + 1, device=device)) / m
+    return to_float64(torch.arange(1, m + 1, device=device)) / m
 
 
 def _is_same(ends: Tensor, others: Tensor) -> bool:
@@ -80,7 +82,7 @@ def squared_distances(a: Quantiles, b: Quantiles) -> Distances:
 
 def second_moments(a: Quantiles) -> Distances:
     """Mean square of each set: its squared distance from a set of zeros."""
-    return _total(widened(a[0]).square(), a[1])
+    return _total(to_float64(a[0]).square(), a[1])
 
 
 def mean_magnitude(a: Quantiles) -> PerImage:
@@ -95,13 +97,13 @@ def pooled(several: Sequence[Quantiles]) -> Quantiles:
     As the mean of Gram matrices is that of all positions of the pictures.
     """
     values = torch.cat([x for x, _ in several], dim=-1)
-    shares = torch.cat([_lengths(ends).expand(x.shape) for x, ends in several], dim=-1)
+    normalized_weights = torch.cat([_lengths(ends).expand(x.shape) for x, ends in several], dim=-1)
     order = ascending(values)
-    return values.gather(-1, order), _ends(shares.gather(-1, order))
+    return values.gather(-1, order), _ends(normalized_weights.gather(-1, order))
 
 
-def _ends(shares: Values) -> Values:
-    ends = shares.cumsum(-1)
+def _ends(normalized_weights: Values) -> Values:
+    ends = normalized_weights.cumsum(-1)
     return ends / ends[..., -1:]
 
 
@@ -137,7 +139,7 @@ def _squared_distances(
     What y varies within the steps no values of x can change, and is added as it is: the mean of
     (x - y)^2 is (x - mean y)^2 + var y.
     """
-    y = widened(y)
+    y = to_float64(y)
     means = _means(y, ends_of_y, ends, steps)
     within = _total(y.square(), ends_of_y) - _total(means.square(), ends)
     between = _total((x - means.to(x.dtype)).square(), ends)

@@ -16,7 +16,7 @@ from swag.losses.hypercolumns import (
     Columns,
     Layers,
     OtherColumns,
-    OwnWhere,
+    OwnMask,
     centred,
     columns_of,
     cosine_distances,
@@ -30,15 +30,13 @@ from swag.types import PerImage
 
 
 @in_full_precision
-def describe(
-    layers: Layers, where: OwnWhere | None = None, *, positions: int = POSITIONS
-) -> Columns:
+def describe(layers: Layers, mask: OwnMask | None = None, *, positions: int = POSITIONS) -> Columns:
     """The hypercolumns and the share of each position; `positions` bounds the grid.
 
     Departure: see `hypercolumns` on the grid in the place of a random sample. The paper's
     hypercolumns begin with the colours; here they are of the layers alone, beside `palette`.
     """
-    return columns_of(hypercolumns(layers, positions), where)
+    return columns_of(hypercolumns(layers, positions), mask)
 
 
 @in_full_precision
@@ -59,12 +57,12 @@ def compare(a: Columns, b: OtherColumns, *, moments: float = 1.0) -> PerImage:
 
 
 @in_full_precision
-def magnitude(description: Columns) -> PerImage:
+def target_norm(description: Columns) -> PerImage:
     """Always 1: cosines are relative already, and layers come in units of their own size."""
     return description[1].new_ones(description[1].shape[0])
 
 
-def merge(descriptions: Sequence[Columns]) -> tuple[Tensor, ...]:
+def combine_targets(descriptions: Sequence[Columns]) -> tuple[Tensor, ...]:
     """Several styles as one: the positions of all, each style with the same share."""
     return together(descriptions)
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from swag.errors import SettingsError
-from swag.losses.hypercolumns import Layers, OwnWhere, columns_of, directions, grid, hypercolumns
+from swag.losses.hypercolumns import Layers, OwnMask, columns_of, directions, grid, hypercolumns
 from swag.losses.precision import in_full_precision
 from swag.types import PerImage
 
@@ -28,18 +28,18 @@ ALIKE = 1e-6
 
 @in_full_precision
 def describe(
-    layers: Layers, where: OwnWhere | None = None, *, positions: int = POSITIONS
+    layers: Layers, mask: OwnMask | None = None, *, positions: int = POSITIONS
 ) -> Similarities:
     """Cosine distances between all hypercolumns, as shares of the sum from each position.
 
-    The description sums to 1. With `where` each position counts by its weight, both as one of
+    The description sums to 1. With `mask` each position counts by its weight, both as one of
     which there is a distance and as one from which; a constant factor changes nothing.
 
     Departure: see `hypercolumns` on the grid. A picture without any difference has distances 0,
     which a mean distance larger by 1e-6 takes care of.
     """
     size = grid(layers[0].shape[2], layers[0].shape[3], positions)
-    vectors, weights = columns_of(hypercolumns(layers, positions), where)
+    vectors, weights = columns_of(hypercolumns(layers, positions), mask)
     distances = _distances(directions(vectors)) * weights[:, None, :]  # b from to
     whole = distances.sum(2, keepdim=True) + ALIKE
     similar = weights[..., None] * distances / whole
@@ -64,7 +64,7 @@ def compare(a: Similarities, b: OwnSimilarities) -> PerImage:
 
 
 @in_full_precision
-def magnitude(description: Similarities) -> PerImage:
+def target_norm(description: Similarities) -> PerImage:
     """Always 1, the sum of the description."""
     return description.new_ones(description.shape[0])
 

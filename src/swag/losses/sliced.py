@@ -19,13 +19,13 @@ from swag.losses.quantiles import (
     quantiles,
     squared_distances,
 )
-from swag.losses.weighting import shares
-from swag.types import FeatureMap, PerImage, Where
+from swag.losses.weighting import normalized_weights
+from swag.types import FeatureMap, Mask, PerImage
 
 Directions = Float[Tensor, "k d"]
 """Vectors of length 1, one in each row."""
 
-merge = pooled
+combine_targets = pooled
 """Several pictures as one that has the positions of all."""
 
 
@@ -47,16 +47,16 @@ def random_directions(d: int, count: int, seed: int = 0) -> Directions:
 
 @in_full_precision
 def describe_along(
-    features: FeatureMap, directions: Directions, where: Where | None = None
+    features: FeatureMap, directions: Directions, mask: Mask | None = None
 ) -> Quantiles:
-    """Quantile functions of the positions seen along each direction; `where` weighs positions."""
+    """Quantile functions of the positions seen along each direction; `mask` weighs positions."""
     seen = directions.to(features) @ features.flatten(2)  # b k m
-    return quantiles(seen, None if where is None else shares(where))
+    return quantiles(seen, None if mask is None else normalized_weights(mask))
 
 
 @in_full_precision
 def describe(
-    features: FeatureMap, where: Where | None = None, *, directions: int = 0, seed: int = 0
+    features: FeatureMap, mask: Mask | None = None, *, directions: int = 0, seed: int = 0
 ) -> Quantiles:
     """The same along random directions: as many as channels, like the paper's, unless told.
 
@@ -65,7 +65,7 @@ def describe(
     Raises SettingsError for a negative number of directions.
     """
     d = features.shape[1]
-    return describe_along(features, random_directions(d, directions or d, seed), where)
+    return describe_along(features, random_directions(d, directions or d, seed), mask)
 
 
 @in_full_precision
@@ -79,6 +79,6 @@ def compare(a: Quantiles, b: Quantiles) -> PerImage:
 
 
 @in_full_precision
-def magnitude(description: Quantiles) -> PerImage:
+def target_norm(description: Quantiles) -> PerImage:
     """The error of an empty picture: the mean square along a direction."""
     return mean_magnitude(description)

@@ -7,14 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from swag.types import FeatureMap, Where
+from swag.types import FeatureMap, Mask
 
 Positions = Float[Tensor, "b d m"]
 
 
-def shares(where: Where) -> Float[Tensor, "b 1 m"]:
+def normalized_weights(mask: Mask) -> Float[Tensor, "b 1 m"]:
     """The weights of positions as shares of their sum over the picture; all alike if that is 0."""
-    flat = where.flatten(2)
+    flat = mask.flatten(2)
     total = flat.sum(2, keepdim=True)
     alike = torch.full_like(flat, 1 / flat.shape[2])
     empty = total == 0
@@ -22,14 +22,14 @@ def shares(where: Where) -> Float[Tensor, "b 1 m"]:
     return share
 
 
-def weighted_mean(features: FeatureMap, where: Where) -> Float[Tensor, "b d 1 1"]:
+def weighted_mean(features: FeatureMap, mask: Mask) -> Float[Tensor, "b d 1 1"]:
     """Mean of each channel over positions, each counting by its weight."""
-    mean: Tensor = (features.flatten(2) * shares(where)).sum(2)
+    mean: Tensor = (features.flatten(2) * normalized_weights(mask)).sum(2)
     return mean[:, :, None, None]
 
 
-def scaled_positions(features: FeatureMap, where: Where | None) -> Positions:
+def scaled_positions(features: FeatureMap, mask: Mask | None) -> Positions:
     """Positions times the root of their shares, so that products of channels are weighted means."""
     positions: Tensor = features.flatten(2)
-    root = 1 / positions.shape[2] ** 0.5 if where is None else shares(where).sqrt()
+    root = 1 / positions.shape[2] ** 0.5 if mask is None else normalized_weights(mask).sqrt()
     return positions * root

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from swag.losses import PENALTIES
-from swag.objective.reading import Reader
-from swag.objective.targets import parts_of
-from swag.objective.term import Term
-from swag.objective.view import Part, with_pixels
-from swag.precision import widened
+from swag.objective.feature_source import FeatureCache
+from swag.objective.layer_loss import LayerLoss, with_pixels
+from swag.objective.loss_term import LossTerm
+from swag.objective.targets import make_layer_losses
+from swag.precision import to_float64
 from swag.types import Extract, Image, OwnImage
 
 
@@ -22,14 +22,14 @@ class Objective:
     """
 
     extract: Extract
-    parts: tuple[Part, ...]
+    parts: tuple[LayerLoss, ...]
     penalties: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls,
         extract: Extract,
-        terms: Iterable[Term],
+        terms: Iterable[LossTerm],
         *,
         start: OwnImage,
         style: OwnImage,
@@ -50,8 +50,10 @@ class Objective:
         The last three average over layers; the first two are weighted sums.
         """
         terms = list(terms)
-        read = Reader(with_pixels(extract), [layer for term in terms for layer in term.layers])
-        parts = [part for term in terms for part in parts_of(term, read, start, style)]
+        read = FeatureCache(
+            with_pixels(extract), [layer for term in terms for layer in term.layers]
+        )
+        parts = [part for term in terms for part in make_layer_losses(term, read, start, style)]
         return cls(extract, tuple(parts), dict(penalties or {}))
 
     @property
@@ -68,5 +70,5 @@ class Objective:
             terms[part.term] = terms[part.term] + error if part.term in terms else error
         for name, weight in self.penalties.items():
             if weight:
-                terms[name] = widened(PENALTIES[name].measure(image)[0]) * weight
+                terms[name] = to_float64(PENALTIES[name].measure(image)[0]) * weight
         return terms

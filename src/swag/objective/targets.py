@@ -5,9 +5,9 @@ from math import sqrt
 
 import torch
 
-from swag.objective.reading import Reading
-from swag.objective.term import Term
-from swag.objective.view import PIXELS, Part, View
+from swag.objective.feature_source import FeatureSource
+from swag.objective.layer_loss import PIXELS, LayerLoss, LayerView
+from swag.objective.loss_term import LossTerm
 from swag.smoothing import Smoothing
 from swag.types import OwnImage
 
@@ -17,7 +17,9 @@ SMALLEST_SPAN = 1e-6
 NO_SMOOTHING = Smoothing("none")
 
 
-def parts_of(term: Term, read: Reading, start: OwnImage, style: OwnImage) -> list[Part]:
+def make_layer_losses(
+    term: LossTerm, read: FeatureSource, start: OwnImage, style: OwnImage
+) -> list[LayerLoss]:
     """The parts of a term: one for each layer, or a single one for a joint loss.
 
     `auto` parameters are fitted to `style`; `start` is the first picture of the run.
@@ -37,15 +39,15 @@ def parts_of(term: Term, read: Reading, start: OwnImage, style: OwnImage) -> lis
     ]
 
 
-def _views(term: Term, read: Reading, style: OwnImage) -> list[View]:
+def _views(term: LossTerm, read: FeatureSource, style: OwnImage) -> list[LayerView]:
     fitted = {layer: _fitted(term, layer, read, style) for layer in term.layers}
     if not term.loss.joint:
-        return [View(term.loss, (layer,), (fitted[layer],)) for layer in term.layers]
-    view = View(term.loss, tuple(term.layers), tuple(fitted.values()))
-    return [replace(view, units=_units(term, view, read))]
+        return [LayerView(term.loss, (layer,), (fitted[layer],)) for layer in term.layers]
+    view = LayerView(term.loss, tuple(term.layers), tuple(fitted.values()))
+    return [replace(view, map_scales=_map_scales(term, view, read))]
 
 
-def _fitted(term: Term, layer: str, read: Reading, style: OwnImage) -> Smoothing:
+def _fitted(term: LossTerm, layer: str, read: FeatureSource, style: OwnImage) -> Smoothing:
     if layer == PIXELS:
         return NO_SMOOTHING
     smoothing = term.smoothing.at(layer)
@@ -55,63 +57,67 @@ def _fitted(term: Term, layer: str, read: Reading, style: OwnImage) -> Smoothing
 
 
 @torch.no_grad()
-def _parts(term: Term, views: list[View], read: Reading, start: OwnImage) -> list[Part]:
-    described = [read.descriptions(views, image, where) for image, where in term.targets]
+def _parts(
+    term: LossTerm, views: list[LayerView], read: FeatureSource, start: OwnImage
+) -> list[LayerLoss]:
+    described = [read.descriptions(views, image, mask) for image, mask in term.targets]
     targets = [
-        term.loss.merge(list(same)) if len(same) > 1 else same[0]
+        term.loss.combine_targets(list(same)) if len(same) > 1 else same[0]
         for same in zip(*described, strict=True)
     ]
     parts = [
-        Part(term=term.name, view=view, where=term.where, target=target, factor=1.0)
+        LayerLoss(term=term.name, view=view, mask=term.mask, target=target, factor=1.0)
         for view, target in zip(views, targets, strict=True)
     ]
-    units = _unit_errors(term, parts, read, start)
+    map_scales = _unit_errors(term, parts, read, start)
     return [
         replace(part, factor=term.weight * _share(term, part.view) * unit)
-        for part, unit in zip(parts, units, strict=True)
+        for part, unit in zip(parts, map_scales, strict=True)
     ]
 
 
-def _share(term: Term, view: View) -> float:
+def _share(term: LossTerm, view: LayerView) -> float:
     """How much the layers of a view count among those of the term."""
     share = sum(term.layers[layer] for layer in view.layers)
     absolute = term.normalisation in ("paper", "released-code")
     return share if absolute else share / sum(term.layers.values())
 
 
-def _units(term: Term, view: View, read: Reading) -> tuple[float, ...]:
+def _map_scales(term: LossTerm, view: LayerView, read: FeatureSource) -> tuple[float, ...]:
     """What the maps of a joint loss are divided by, so that layers count by their weights.
 
     The root mean square of the targets' maps, over the root of the weight.
     """
-    units = []
+    map_scales = []
     for layer, smooth in zip(view.layers, view.smoothings, strict=True):
         squares = [
             float(smooth(read.whole(image, layer)).square().mean()) for image, _ in term.targets
         ]
         size = sqrt(sum(squares) / len(squares)) or 1.0
-        units.append(size / sqrt(max(term.layers[layer], 1e-12)))
-    return tuple(units)
+        map_scales.append(size / sqrt(max(term.layers[layer], 1e-12)))
+    return tuple(map_scales)
 
 
-def _reference(term: Term, start: OwnImage) -> OwnImage:
+def _reference(term: LossTerm, start: OwnImage) -> OwnImage:
     """The picture whose error is the unit."""
     return start if term.normalisation != "span" or term.other is None else term.other
 
 
-def _unit_errors(term: Term, parts: list[Part], read: Reading, start: OwnImage) -> list[float]:
+def _unit_errors(
+    term: LossTerm, parts: list[LayerLoss], read: FeatureSource, start: OwnImage
+) -> list[float]:
     """By what the comparisons of descriptions are multiplied."""
     reference = _reference(term, start)
     if term.normalisation in ("paper", "released-code"):
         return [_absolute(term, part.view, read, reference) for part in parts]
-    sizes = [float(term.loss.magnitude(part.target)[0]) for part in parts]
+    sizes = [float(term.loss.target_norm(part.target)[0]) for part in parts]
     if term.normalisation == "target":
         return [1 / size for size in sizes]
     errors = read.errors(parts, reference)
     return [1 / max(error, SMALLEST_SPAN * size) for error, size in zip(errors, sizes, strict=True)]
 
 
-def _absolute(term: Term, view: View, read: Reading, reference: OwnImage) -> float:
+def _absolute(term: LossTerm, view: LayerView, read: FeatureSource, reference: OwnImage) -> float:
     shape = read.shape(reference, view.layers[0])
     _, d, h, w = shape
     if term.normalisation == "paper":
@@ -119,9 +125,9 @@ def _absolute(term: Term, view: View, read: Reading, reference: OwnImage) -> flo
     return term.loss.released_factor(d, h * w)
 
 
-def _errors(parts: list[Part], read: Reading, image: OwnImage) -> list[float]:
+def _errors(parts: list[LayerLoss], read: FeatureSource, image: OwnImage) -> list[float]:
     return read.errors(parts, image)
 
 
-def _gradient_norms(parts: list[Part], read: Reading, image: OwnImage) -> list[float]:
+def _gradient_norms(parts: list[LayerLoss], read: FeatureSource, image: OwnImage) -> list[float]:
     return [float(read.gradient(part, image).double().norm()) for part in parts]

@@ -18,14 +18,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from swag.losses import PENALTIES
-from swag.objective.behind import Behind
-from swag.objective.look import Look
-from swag.objective.sweep import Sweep
-from swag.objective.targets import parts_of
-from swag.objective.term import Term
-from swag.objective.tiled_reader import TiledReader
-from swag.objective.view import Part
-from swag.precision import widened
+from swag.objective.layer_loss import LayerLoss
+from swag.objective.loss_term import LossTerm
+from swag.objective.network_tail import NetworkTail
+from swag.objective.targets import make_layer_losses
+from swag.objective.tiled_feature_source import TiledFeatureSource
+from swag.objective.tiled_forward import TiledForward
+from swag.objective.tiled_pass import TiledPass
+from swag.precision import to_float64
 from swag.tiles import Reach, Replica
 from swag.types import Image, OwnImage
 
@@ -34,22 +34,22 @@ from swag.types import Image, OwnImage
 class TiledObjective:
     """The terms of a loss with their targets, read in tiles; call it with a picture."""
 
-    sweep: Sweep
-    parts: tuple[Part, ...]
+    tiled_pass: TiledPass
+    parts: tuple[LayerLoss, ...]
     penalties: Mapping[str, float] = field(default_factory=dict)
-    behind: Behind | None = None
+    tail: NetworkTail | None = None
 
     @classmethod
     def of(
         cls,
         reach: Reach,
         side: int,
-        terms: Iterable[Term],
+        terms: Iterable[LossTerm],
         *,
         start: OwnImage,
         style: OwnImage,
         penalties: Mapping[str, float] | None = None,
-        behind: Behind | None = None,
+        tail: NetworkTail | None = None,
         replicas: Sequence[Replica] = (),
     ) -> "TiledObjective":
         """Describe the targets of all terms, as `Objective.of`, in tiles of `side` pixels.
@@ -58,15 +58,15 @@ class TiledObjective:
         them. Smoothings are fitted to maps of at most 2^24 entries: larger ones, which take minutes
         to sort, to evenly spaced positions. `replicas` of the network share the tiles.
         """
-        sweep = Sweep(reach, side, replicas)
-        read = TiledReader(sweep, behind)
-        parts = [part for term in terms for part in parts_of(term, read, start, style)]
-        return cls(sweep, tuple(parts), dict(penalties or {}), behind)
+        tiled_pass = TiledPass(reach, side, replicas)
+        read = TiledFeatureSource(tiled_pass, tail)
+        parts = [part for term in terms for part in make_layer_losses(term, read, start, style)]
+        return cls(tiled_pass, tuple(parts), dict(penalties or {}), tail)
 
     @property
     def fallbacks(self) -> list[str]:
         """When tiles had to be made smaller, in words."""
-        return self.sweep.fallbacks
+        return self.tiled_pass.fallbacks
 
     @property
     def names(self) -> list[str]:
@@ -87,11 +87,15 @@ class _Terms(torch.autograd.Function):
     def forward(ctx: Any, image: Tensor, objective: TiledObjective) -> Tensor:
         ctx.save_for_backward(image)
         ctx.objective = objective
-        ctx.look = Look.at(
-            image, objective.parts, objective.sweep, objective.behind, graph=ctx.needs_input_grad[0]
+        ctx.tiled_forward = TiledForward.at(
+            image,
+            objective.parts,
+            objective.tiled_pass,
+            objective.tail,
+            graph=ctx.needs_input_grad[0],
         )
-        values = dict.fromkeys(objective.names, widened(image.new_zeros(())))
-        for part, error in ctx.look.errors():
+        values = dict.fromkeys(objective.names, to_float64(image.new_zeros(())))
+        for part, error in ctx.tiled_forward.errors():
             values[part.term] = values[part.term] + error
         for strip in _strips(objective, image):
             values[strip.name] = values[strip.name] + strip.cost
@@ -103,11 +107,11 @@ class _Terms(torch.autograd.Function):
         (image,) = ctx.saved_tensors
         objective: TiledObjective = ctx.objective
         by_name = dict(zip(objective.names, gradients.unbind(), strict=True))
-        gradient = objective.sweep.gradient(image, ctx.look.pull(by_name))
+        gradient = objective.tiled_pass.gradient(image, ctx.tiled_forward.pullback(by_name))
         with torch.enable_grad():
             for strip in _strips(objective, image):
-                (pull,) = torch.autograd.grad(strip.cost, strip.pixels, by_name[strip.name])
-                gradient[:, :, strip.rows] += pull
+                (cotangent,) = torch.autograd.grad(strip.cost, strip.pixels, by_name[strip.name])
+                gradient[:, :, strip.rows] += cotangent
         return gradient, None
 
 
@@ -123,7 +127,7 @@ class _Strip(NamedTuple):
 def _strips(objective: TiledObjective, image: Tensor) -> Iterator[_Strip]:
     """The penalties of a picture, strip by strip."""
     rows, columns = image.shape[-2:]
-    height = max(1, objective.sweep.side**2 // columns)
+    height = max(1, objective.tiled_pass.side**2 // columns)
     for name, weight in objective.penalties.items():
         if not weight:
             continue
@@ -131,5 +135,5 @@ def _strips(objective: TiledObjective, image: Tensor) -> Iterator[_Strip]:
         for top in range(0, rows, height):
             seen = slice(top, top + height + penalty.below)
             pixels = image[:, :, seen].detach().requires_grad_(torch.is_grad_enabled())
-            cost = widened(penalty.cost(pixels)[:, :, :height].sum()) * (weight / image.numel())
+            cost = to_float64(penalty.cost(pixels)[:, :, :height].sum()) * (weight / image.numel())
             yield _Strip(name, cost, pixels, seen)

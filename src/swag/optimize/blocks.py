@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from swag.precision import widened
+from swag.precision import to_float64
 
 BLOCK = 2**22
 """Entries of a block: a picture of 1180 x 1180 pixels is one."""
@@ -26,7 +26,7 @@ def blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 def dot(x: Tensor, y: Tensor, precision: torch.dtype) -> Tensor:
     """The sum of products, a scalar in float64; those of a block are added in `precision`."""
-    parts = [widened(a.to(precision) @ b.to(precision)) for a, b in blocks(x, y)]
+    parts = [to_float64(a.to(precision) @ b.to(precision)) for a, b in blocks(x, y)]
     return parts[0] if len(parts) == 1 else torch.stack(parts).sum()
 
 

@@ -20,7 +20,7 @@ from swag.optimize.optimizer import (
     OptimizerState,
     clone_tensors,
 )
-from swag.precision import widened
+from swag.precision import to_float64
 
 ROWS = ("steps", "changes")
 """What is remembered of each step."""
@@ -95,7 +95,7 @@ class Lbfgs:
         rows = {name: self._zeros(like, shape) for name in ROWS}
         return {
             **rows,
-            "curvatures": widened(like.new_zeros(self.history)),
+            "curvatures": to_float64(like.new_zeros(self.history)),
             "pairs": torch.zeros((), dtype=torch.int64),
         }
 
@@ -180,7 +180,7 @@ class Lbfgs:
 
     def _curves(self, differences: Iterable[tuple[Tensor, Tensor]]) -> bool:
         """Whether step and change of gradient point the same way, as in a bowl."""
-        sums = [widened(torch.stack([s @ y, s @ s, y @ y])) for s, y in differences]
+        sums = [to_float64(torch.stack([s @ y, s @ s, y @ y])) for s, y in differences]
         along, steps, changes = torch.stack(sums).sum(0).tolist()
         return bool(along > self.curvature * math.sqrt(steps * changes))
 
@@ -207,10 +207,10 @@ def _slope(direction: Tensor, gradient: Tensor) -> tuple[float, float]:
     """The slope along a direction and its largest entry, from one read of the device."""
     largest = torch.maximum(direction.max(), -direction.min())
     numbers = [dot(direction, gradient, _wide(direction)), largest]
-    slope, longest = torch.stack([widened(number) for number in numbers]).tolist()
+    slope, longest = torch.stack([to_float64(number) for number in numbers]).tolist()
     return slope, longest
 
 
 def _wide(like: Tensor) -> torch.dtype:
     """The widest precision that its device has."""
-    return widened(like.new_zeros(())).dtype
+    return to_float64(like.new_zeros(())).dtype

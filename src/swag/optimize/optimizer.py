@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from swag.precision import widened
+from swag.precision import to_float64
 from swag.types import Image
 
 Loss = Callable[[Tensor], dict[str, Tensor]]
@@ -40,7 +40,7 @@ class Evaluation:
         A graphics processor that is read has to finish first, and idles while it is told more.
         """
         found = [self.value, self.gradient.sum(), *self.terms.values()]
-        numbers: list[float] = torch.stack([widened(number) for number in found]).tolist()
+        numbers: list[float] = torch.stack([to_float64(number) for number in found]).tolist()
         return numbers
 
     def finite(self) -> bool:
@@ -57,7 +57,7 @@ def evaluate(loss: Loss, image: Image, loss_scale: Tensor | None = None) -> Eval
     """Loss and gradient at a picture; without a `loss_scale` its own loss becomes the scale."""
     pixels = image.detach().requires_grad_()
     terms = loss(pixels)
-    total = torch.stack([widened(term) for term in terms.values()]).sum()
+    total = torch.stack([to_float64(term) for term in terms.values()]).sum()
     if loss_scale is None:
         size = total.detach().abs()
         loss_scale = torch.where((size > 0) & torch.isfinite(size), size, torch.ones_like(size))

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from torch import Tensor
 
 from swag.backbones import Backbone, narrow, tail_of
-from swag.objective import Behind, with_pixels
+from swag.objective import NetworkTail, with_pixels
 from swag.tiles import Reach, bytes_per_pixel, probe
 from swag.types import Extract, Precision
 
@@ -21,7 +21,7 @@ class Cut:
 
     network: Backbone
     front: tuple[str, ...]
-    behind: Behind | None
+    behind: NetworkTail | None
     picture: Tensor
     """Any picture, where the run computes."""
     bytes_behind: float = 0.0
@@ -37,7 +37,7 @@ class Cut:
         """How far the layers in front see. SettingsError if that is too far for tiles."""
         return probe(with_pixels(self.network.extract), self.front, self.picture)
 
-    def passes(self, precision: Precision) -> tuple[Reach, Behind | None]:
+    def passes(self, precision: Precision) -> tuple[Reach, NetworkTail | None]:
         """What reads the tiles, and what is behind them, by passes of this precision.
 
         How far layers see, and the memory they are said to take, are those in float32.
@@ -83,7 +83,7 @@ def cuts_of(network: Backbone, layers: Sequence[str], picture: Tensor) -> Iterat
             yield Cut(
                 network=network,
                 front=front,
-                behind=Behind(front[-1], rest, tail),
+                behind=NetworkTail(front[-1], rest, tail),
                 picture=picture,
                 bytes_behind=left,
             )

@@ -14,7 +14,7 @@ from swag import disk
 from swag.backbones import Backbone
 from swag.config import Settings
 from swag.errors import ResourceError
-from swag.objective import PIXELS, Objective, Term, TiledObjective, with_pixels
+from swag.objective import PIXELS, LossTerm, Objective, TiledObjective, with_pixels
 from swag.optimize import Adam, Lbfgs, Loss, Optimizer, TorchLbfgs
 from swag.run.cuts import Cut, cuts_of, passes_of, uncut
 from swag.run.device import devices_beside
@@ -88,7 +88,7 @@ class Memory:
 
     def objective(
         self,
-        terms: Sequence[Term],
+        terms: Sequence[LossTerm],
         *,
         start: Tensor,
         style: Tensor,
@@ -110,14 +110,12 @@ class Memory:
         reach, behind = self._cut((start.shape[-2], start.shape[-1])).passes(precision)
         reach = reach.with_layer(PIXELS) if self._reads_pixels(terms) else reach
         replicas = self._replicas(precision)
-        self._tiled = TiledObjective.of(
-            reach, side, terms, behind=behind, replicas=replicas, **rest
-        )
-        self._tiled.sweep.fallbacks = self.fallbacks
+        self._tiled = TiledObjective.of(reach, side, terms, tail=behind, replicas=replicas, **rest)
+        self._tiled.tiled_pass.fallbacks = self.fallbacks
         return self._tiled
 
     @staticmethod
-    def _reads_pixels(terms: Sequence[Term]) -> bool:
+    def _reads_pixels(terms: Sequence[LossTerm]) -> bool:
         return any(PIXELS in term.layers for term in terms)
 
     def side(self, size: Size) -> int:

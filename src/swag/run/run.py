@@ -23,7 +23,7 @@ from swag.run.precision import Part, after, parts_of
 from swag.run.recolour import Finish
 from swag.run.record import Identity, Task
 from swag.run.scale_problem import ScaleProblem
-from swag.run.terms import Place, content_terms, places_of, style_terms
+from swag.run.terms import StyleRegion, content_terms, style_regions, style_terms
 from swag.run.update import Update, early_end
 from swag.schedule import Scale, plan
 from swag.types import Precision, Size
@@ -217,7 +217,7 @@ class Run:
 
     def check(self) -> None:
         """Raise the SettingsError of masks, weights or a form that do not fit, before a step."""
-        _ = self.form, self.scales, self._places if self.inputs.paintings else None
+        _ = self.form, self.scales, self._style_regions if self.inputs.paintings else None
         self.memory.check(self._full_size)
 
     def check_paused(self, paused: Paused) -> None:
@@ -249,11 +249,11 @@ class Run:
         photo = None if self.inputs.photo is None else at_size(self.inputs.photo, size, self.device)
         styles = self._styles(long_side)
         other = start if photo is None else photo
-        terms = style_terms(self.settings, self.network, styles, self._places, other=other)
+        terms = style_terms(self.settings, self.network, styles, self._style_regions, other=other)
         if photo is not None and self.task != "texture":
             against = resize(styles[0], size) if styles else start
-            where = brightness(self.inputs.content_map, self.device)
-            terms += content_terms(self.settings, self.network, photo, against, where=where)
+            mask = brightness(self.inputs.content_map, self.device)
+            terms += content_terms(self.settings, self.network, photo, against, mask=mask)
         return self.memory.objective(
             [term for term in terms if term.weight > 0],
             start=start,
@@ -270,9 +270,9 @@ class Run:
         return [at_size(p, size_of(p, side), self.device) for p in self.inputs.paintings]
 
     @cached_property
-    def _places(self) -> list[Place]:
+    def _style_regions(self) -> list[StyleRegion]:
         mask = self.inputs.content_mask
-        return places_of(
+        return style_regions(
             self.settings,
             len(self.inputs.paintings),
             None if mask is None else mask.batch.to(self.device),

@@ -11,13 +11,13 @@ from swag.backbones import Backbone
 from swag.config import Settings
 from swag.losses import Loss
 from swag.losses import get as get_loss
-from swag.objective import PIXELS, Normalisation, Term
+from swag.objective import PIXELS, LossTerm, Normalisation
 from swag.regions import regions, soften
 from swag.smoothing import parse as parse_smoothing
 
 
 @dataclass(frozen=True)
-class Place:
+class StyleRegion:
     """Where in the picture a style goes, where in it it is taken from, and how much it counts.
 
     `style` counts the style pictures from 0; the maps (1, 1, h, w) are of any size, None: all of
@@ -27,13 +27,13 @@ class Place:
     name: str
     style: int
     share: float
-    where: Tensor | None = None
+    mask: Tensor | None = None
     style_where: Tensor | None = None
 
 
-def places_of(
+def style_regions(
     settings: Settings, styles: int, content_mask: Tensor | None, style_masks: Sequence[Tensor]
-) -> list[Place]:
+) -> list[StyleRegion]:
     """Every style all over the picture, or where its mask says.
 
     The shares of regions are those of their area, times those of their styles: a pixel counts
@@ -41,21 +41,21 @@ def places_of(
     """
     shares = settings.style_shares(styles)
     if content_mask is None:
-        return [Place(str(i + 1), i, share) for i, share in enumerate(shares)]
+        return [StyleRegion(str(i + 1), i, share) for i, share in enumerate(shares)]
     found = regions(content_mask, *(style_masks or (None,) * styles))
     sizes = [float(region.where.mean()) * shares[region.style] for region in found]
     radius = settings.feather * max(content_mask.shape[2:]) / settings.size
     return [
-        Place(
+        StyleRegion(
             name=region.name,
             style=region.style,
             share=size / sum(sizes),
-            where=where,
+            mask=mask,
             style_where=region.style_where,
         )
         for region, size in zip(found, sizes, strict=True)
         if size > 0
-        for where in [soften(region.where, radius)]
+        for mask in [soften(region.where, radius)]
     ]
 
 
@@ -63,16 +63,16 @@ def style_terms(
     settings: Settings,
     network: Backbone,
     styles: Sequence[Tensor],
-    places: Sequence[Place],
+    places: Sequence[StyleRegion],
     other: Tensor,
-) -> list[Term]:
+) -> list[LossTerm]:
     """One term for each place of each style, and for its palette where one is asked for."""
     weight, _ = settings.weights_of_terms
     losses = [(get_loss(settings.style_loss), weight, "style")]
     if settings.palette:
         losses.append((get_loss("palette"), settings.palette, "palette"))
     return [
-        Term(
+        LossTerm(
             name=role if len(places) == 1 else f"{role} {place.name}",
             loss=loss,
             layers=_layers(loss, settings.style_layers, network.style_layers),
@@ -81,8 +81,8 @@ def style_terms(
             weight=loss_weight * place.share,
             normalisation=settings.normalisation,
             other=other,
-            where=place.where,
-            target_where=None
+            mask=place.mask,
+            target_mask=None
             if place.style_where is None
             else _turned(place.style_where, settings.style_rotations),
             matched=settings.matched,
@@ -93,8 +93,8 @@ def style_terms(
 
 
 def content_terms(
-    settings: Settings, network: Backbone, photo: Tensor, other: Tensor, where: Tensor | None
-) -> list[Term]:
+    settings: Settings, network: Backbone, photo: Tensor, other: Tensor, mask: Tensor | None
+) -> list[LossTerm]:
     """The content, and the photo's Laplacian where it is asked for."""
     _, weight = settings.weights_of_terms
     losses = [(get_loss(settings.content_loss), weight, "content")]
@@ -105,7 +105,7 @@ def content_terms(
     normalisation: Normalisation = settings.normalisation
     normalisation = "span" if normalisation == "initial" else normalisation
     return [
-        Term(
+        LossTerm(
             name=name,
             loss=loss,
             layers=_layers(loss, settings.content_layers, network.content_layers),
@@ -114,8 +114,8 @@ def content_terms(
             weight=loss_weight,
             normalisation=normalisation,
             other=other,
-            where=where,
-            target_where=where,
+            mask=mask,
+            target_mask=mask,
             matched=settings.matched,
         )
         for loss, loss_weight, name in losses

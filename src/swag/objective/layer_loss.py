@@ -8,55 +8,55 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from swag.losses import Description, Loss
-from swag.precision import widened
+from swag.precision import to_float64
 from swag.smoothing import Smoothing
-from swag.types import Extract, FeatureMaps, OwnWhere
+from swag.types import Extract, FeatureMaps, OwnMask
 
 PIXELS = "pixels"
 """The layer that is the picture itself."""
 
 
 @dataclass(frozen=True)
-class View:
+class LayerView:
     """How the maps of one layer, or all of a joint loss, are seen: smoothed, in their units."""
 
     loss: Loss
     layers: tuple[str, ...]
     smoothings: tuple[Smoothing, ...]
-    units: tuple[float, ...] = ()
+    map_scales: tuple[float, ...] = ()
 
-    def describe(self, features: FeatureMaps, where: OwnWhere | None) -> Description:
-        """The description of these layers; `where` is of any size."""
+    def describe(self, features: FeatureMaps, mask: OwnMask | None) -> Description:
+        """The description of these layers; `mask` is of any size."""
         maps = tuple(
             smooth(features[layer])
             for layer, smooth in zip(self.layers, self.smoothings, strict=True)
         )
-        if where is not None:
+        if mask is not None:
             rows, columns = maps[0].shape[-2:]
-            where = adaptive_avg_pool2d(where, (rows, columns))
+            mask = adaptive_avg_pool2d(mask, (rows, columns))
         if self.loss.joint:
-            maps = tuple(m / unit for m, unit in zip(maps, self.units, strict=True))
-        description: Description = self.loss.describe(maps if self.loss.joint else maps[0], where)
+            maps = tuple(m / unit for m, unit in zip(maps, self.map_scales, strict=True))
+        description: Description = self.loss.describe(maps if self.loss.joint else maps[0], mask)
         return description
 
 
 @dataclass(frozen=True)
-class Part:
+class LayerLoss:
     """One layer of one term, ready to be compared; `factor` holds all of its constants."""
 
     term: str
-    view: View
-    where: OwnWhere | None
+    view: LayerView
+    mask: OwnMask | None
     target: Description
     factor: float
 
     def error(self, features: FeatureMaps) -> Tensor:
         """This part of the term for the first picture of the batch, in float64."""
-        return self.error_of(self.view.describe(features, self.where))
+        return self.error_of(self.view.describe(features, self.mask))
 
     def error_of(self, described: Description) -> Tensor:
         """The same of a description."""
-        return widened(self.view.loss.compare(described, self.target)[0]) * self.factor
+        return to_float64(self.view.loss.compare(described, self.target)[0]) * self.factor
 
 
 def with_pixels(extract: Extract) -> Extract:

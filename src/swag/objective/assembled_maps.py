@@ -6,23 +6,23 @@ import torch
 from torch import Tensor
 
 from swag.losses import Description
-from swag.losses.sums import Means
-from swag.objective.view import View
+from swag.losses.streaming import Means
+from swag.objective.layer_loss import LayerView
 from swag.tiles import Tile
-from swag.types import FeatureMaps, OwnWhere
+from swag.types import FeatureMaps, OwnMask
 
 
 @dataclass
-class Assembled:
+class AssembledMaps:
     """The maps of some layers, of the sizes `shapes`; the network itself is run in tiles.
 
-    A map is small beside what a network keeps of a picture for its way back. `pulls` are the
+    A map is small beside what a network keeps of a picture for its way back. `cotangents` are the
     gradient of a loss with respect to the maps, set once that is known.
     """
 
     layers: tuple[str, ...]
     shapes: dict[str, torch.Size]
-    pulls: Means = ()
+    cotangents: Means = ()
     maps: FeatureMaps | None = None
 
     @torch.no_grad()
@@ -38,25 +38,25 @@ class Assembled:
         assert self.maps is not None
         return tuple(whole.detach().requires_grad_() for whole in self.maps.values())
 
-    def pull(self, maps: FeatureMaps, tile: Tile) -> Tensor:
+    def pullback(self, maps: FeatureMaps, tile: Tile) -> Tensor:
         """A number whose gradient is that of the loss with respect to the maps of a tile."""
         products = [
-            (maps[layer] * pull[tile.own(layer)]).sum()
-            for layer, pull in zip(self.layers, self.pulls, strict=True)
+            (maps[layer] * cotangent[tile.own(layer)]).sum()
+            for layer, cotangent in zip(self.layers, self.cotangents, strict=True)
         ]
         return torch.stack(products).sum()
 
 
-class Whole(Assembled):
+class AssembledDescription(AssembledMaps):
     """The maps that a view sees."""
 
     def __init__(
-        self, view: View, shapes: dict[str, torch.Size], where: OwnWhere | None = None
+        self, view: LayerView, shapes: dict[str, torch.Size], mask: OwnMask | None = None
     ) -> None:
         super().__init__(view.layers, shapes)
         self.view = view
-        self.where = where
+        self.mask = mask
 
     def description(self, leaves: Means) -> Description:
         """What the loss keeps of the maps."""
-        return self.view.describe(dict(zip(self.layers, leaves, strict=True)), self.where)
+        return self.view.describe(dict(zip(self.layers, leaves, strict=True)), self.mask)

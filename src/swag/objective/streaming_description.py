@@ -13,27 +13,27 @@ import torch
 from torch import Tensor
 
 from swag.losses import Description
-from swag.losses.sums import Means, Sums
-from swag.objective.view import View
-from swag.precision import widened
+from swag.losses.streaming import Means, StreamingStatistics
+from swag.objective.layer_loss import LayerView
+from swag.precision import to_float64
 from swag.smoothing.functions import at_least_float32
 from swag.tiles import Place, Tile
-from swag.types import FeatureMap, FeatureMaps, OwnWhere
+from swag.types import FeatureMap, FeatureMaps, OwnMask
 
 
 @dataclass
-class Tally:
-    """The means of a view of one layer whose loss has `sums`.
+class StreamingDescription:
+    """The means of a view of one layer whose loss has `streaming`.
 
     `shape` is that of the whole map; `shares` (1, 1, h, w) say how much each of its positions
-    counts and sum to one; None: all alike. `pulls` are the gradient of a loss with respect to
+    counts and sum to one; None: all alike. `cotangents` are the gradient of a loss with respect to
     the means, set once that is known.
     """
 
-    view: View
+    view: LayerView
     shape: torch.Size
-    shares: OwnWhere | None = None
-    pulls: Means = ()
+    shares: OwnMask | None = None
+    cotangents: Means = ()
     _means: Means = ()
     _shift: Tensor | None = field(default=None, repr=False)
     _centre: Tensor | None = field(default=None, repr=False)
@@ -50,8 +50,8 @@ class Tally:
         if self._centre is None:
             # That of the first tile serves all: a centre has only to be near.
             centre = mapped.mean((2, 3))
-            self._centre = centre if self._sums.centred else torch.zeros_like(centre)
-        parts = tuple(map(widened, self._parts(mapped, own)))
+            self._centre = centre if self._streaming.centred else torch.zeros_like(centre)
+        parts = tuple(map(to_float64, self._parts(mapped, own)))
         before = self._means or tuple(map(torch.zeros_like, parts))
         self._means = tuple(old + new for old, new in zip(before, parts, strict=True))
 
@@ -62,29 +62,29 @@ class Tally:
     def description(self, means: Means) -> Description:
         """The description that means amount to."""
         assert self._centre is not None
-        centre = widened(self._centre)
+        centre = to_float64(self._centre)
         if self._over_positions:
             *means_of_exponentials, z = means
             if self.view.smoothings[0].kind.domain == "layer":
                 z = z.mean(1, keepdim=True).expand_as(centre)
             means = self._scaled(tuple(means_of_exponentials), 1 / z)
             centre = centre / z
-        description: Description = self._sums.finish(means, centre)
+        description: Description = self._streaming.compute(means, centre)
         return description
 
-    def pull(self, maps: FeatureMaps, tile: Tile) -> Tensor:
+    def pullback(self, maps: FeatureMaps, tile: Tile) -> Tensor:
         """A number whose gradient is that of the loss with respect to the maps of a tile."""
         features, own = self._at(maps, tile)
         if features.numel() == 0:
             return features.sum()
         parts = self._parts(self._mapped(features), own)
-        products = [(p.to(q) * q).sum() for p, q in zip(self.pulls, parts, strict=True)]
+        products = [(p.to(q) * q).sum() for p, q in zip(self.cotangents, parts, strict=True)]
         return torch.stack(products).sum()
 
     @property
-    def _sums(self) -> Sums:
-        assert self.view.loss.sums is not None
-        return self.view.loss.sums
+    def _streaming(self) -> StreamingStatistics:
+        assert self.view.loss.streaming is not None
+        return self.view.loss.streaming
 
     @property
     def _over_positions(self) -> bool:
@@ -109,7 +109,9 @@ class Tally:
     def _parts(self, mapped: FeatureMap, own: Place) -> Means:
         positions = self.shape[2] * self.shape[3]
         shares = 1 / positions if self.shares is None else self.shares[own].to(mapped)
-        parts = self._sums.add(mapped, shares, self._centre if self._sums.centred else None)
+        parts = self._streaming.add(
+            mapped, shares, self._centre if self._streaming.centred else None
+        )
         if self._over_positions:
             parts = (*parts, mapped.sum((2, 3)) / positions)
         return parts
@@ -121,7 +123,7 @@ class Tally:
             largest = largest.amax(1, keepdim=True).expand_as(largest)
         if self._shift is not None:
             raised = torch.maximum(self._shift, largest)
-            ratio = widened((self._shift - raised) / self._temperature).exp()
+            ratio = to_float64((self._shift - raised) / self._temperature).exp()
             *means, z = self._means
             self._means = (*self._scaled(tuple(means), ratio), z * ratio)
             assert self._centre is not None
@@ -134,5 +136,5 @@ class Tally:
         pair = factor[:, :, None] * factor[:, None, :]
         return tuple(
             mean * (pair if mean.ndim == 3 else factor**degree)
-            for mean, degree in zip(means, self._sums.degrees, strict=True)
+            for mean, degree in zip(means, self._streaming.homogeneity, strict=True)
         )

@@ -9,22 +9,22 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from swag.losses import Description
-from swag.losses.sums import Means
-from swag.losses.weighting import shares
-from swag.objective.tally import Tally
-from swag.objective.view import View
-from swag.objective.whole import Assembled, Whole
+from swag.losses.streaming import Means
+from swag.losses.weighting import normalized_weights
+from swag.objective.assembled_maps import AssembledDescription, AssembledMaps
+from swag.objective.layer_loss import LayerView
+from swag.objective.streaming_description import StreamingDescription
 from swag.tiles import Reach, Replica, Tile, grid, in_order, is_out_of_memory
-from swag.types import FeatureMaps, OwnImage, OwnWhere
+from swag.types import FeatureMaps, OwnImage, OwnMask
 
 T = TypeVar("T")
 
 
 @runtime_checkable
-class Kept(Protocol):
+class TileAccumulator(Protocol):
     """What is kept of the tiles of a picture."""
 
-    pulls: Means
+    cotangents: Means
 
     def add(self, maps: FeatureMaps, tile: Tile) -> None:
         """Take what is needed of a tile."""
@@ -34,23 +34,23 @@ class Kept(Protocol):
         """What is kept, as leaves of a graph."""
         ...
 
-    def pull(self, maps: FeatureMaps, tile: Tile) -> Tensor:
-        """A number whose gradient is that of the loss, given `pulls`."""
+    def pullback(self, maps: FeatureMaps, tile: Tile) -> Tensor:
+        """A number whose gradient is that of the loss, given `cotangents`."""
         ...
 
 
 @runtime_checkable
-class Gathered(Kept, Protocol):
+class DescriptionAccumulator(TileAccumulator, Protocol):
     """What is kept of the tiles of a picture for one view."""
 
-    view: View
+    view: LayerView
 
     def description(self, leaves: Means) -> Description:
         """The description that it amounts to."""
         ...
 
 
-class Sweep:
+class TiledPass:
     """Reads pictures in tiles of `side` pixels, without their halo; `replicas` share them.
 
     `fallbacks` say when tiles had to be made smaller.
@@ -62,18 +62,18 @@ class Sweep:
         self.replicas = tuple(replicas)
         self.fallbacks: list[str] = []
 
-    def gather(
+    def forward(
         self,
         image: OwnImage,
-        views: Sequence[tuple[View, OwnWhere | None]],
+        views: Sequence[tuple[LayerView, OwnMask | None]],
         assembled: tuple[str, ...] = (),
-    ) -> tuple[list[Gathered], Assembled]:
+    ) -> tuple[list[DescriptionAccumulator], AssembledMaps]:
         """What all views need of a picture, and the whole maps of some layers, by one pass."""
         shapes = self.reach.sizes(image)
 
-        def once() -> tuple[list[Gathered], Assembled]:
-            kept = [_empty(view, where, shapes) for view, where in views]
-            whole = Assembled(assembled, shapes)
+        def once() -> tuple[list[DescriptionAccumulator], AssembledMaps]:
+            kept = [_empty(view, mask, shapes) for view, mask in views]
+            whole = AssembledMaps(assembled, shapes)
             for tile, maps in self.tiles(image):
                 for one in kept:
                     one.add(maps, tile)
@@ -83,8 +83,8 @@ class Sweep:
         with torch.no_grad():
             return self._within_memory(once)
 
-    def gradient(self, image: OwnImage, kept: Iterable[Kept]) -> Tensor:
-        """The gradient with respect to the picture of a loss whose `pulls` are known."""
+    def gradient(self, image: OwnImage, kept: Iterable[TileAccumulator]) -> Tensor:
+        """The gradient with respect to the picture of a loss whose `cotangents` are known."""
 
         kept = list(kept)
         layers = list(self.reach.layers)
@@ -93,9 +93,9 @@ class Sweep:
             with torch.enable_grad():
                 crop = image[tile.crop].detach().to(replica.device).requires_grad_()
                 maps = replica.extract(crop, layers)
-                pulls = _pulled(kept, tile, maps, image.device)
+                cotangents = _map_cotangents(kept, tile, maps, image.device)
                 (gradient,) = torch.autograd.grad(
-                    [maps[layer] for layer in pulls], crop, list(pulls.values())
+                    [maps[layer] for layer in cotangents], crop, list(cotangents.values())
                 )
             return gradient.to(image.device)
 
@@ -142,8 +142,8 @@ class Sweep:
                 torch.cuda.empty_cache()
 
 
-def _pulled(
-    kept: Iterable[Kept], tile: Tile, maps: FeatureMaps, device: torch.device
+def _map_cotangents(
+    kept: Iterable[TileAccumulator], tile: Tile, maps: FeatureMaps, device: torch.device
 ) -> FeatureMaps:
     """The gradient with respect to the maps of a crop: zero but for the tile's own positions.
 
@@ -153,25 +153,29 @@ def _pulled(
         layer: whole[tile.inner(layer)].detach().to(device).requires_grad_()
         for layer, whole in maps.items()
     }
-    pull = torch.stack([one.pull(inner, tile) for one in kept]).sum()
-    own = torch.autograd.grad(pull, list(inner.values()), allow_unused=True)
-    pulls: FeatureMaps = {}
+    cotangent = torch.stack([one.pullback(inner, tile) for one in kept]).sum()
+    own = torch.autograd.grad(cotangent, list(inner.values()), allow_unused=True)
+    cotangents: FeatureMaps = {}
     for (layer, whole), gradient in zip(maps.items(), own, strict=True):
         if gradient is not None and gradient.shape == whole.shape:
-            pulls[layer] = gradient.to(whole.device)
+            cotangents[layer] = gradient.to(whole.device)
             continue
-        pulls[layer] = torch.zeros_like(whole)
+        cotangents[layer] = torch.zeros_like(whole)
         if gradient is not None:
-            pulls[layer][tile.inner(layer)] = gradient.to(whole.device)
-    return pulls
+            cotangents[layer][tile.inner(layer)] = gradient.to(whole.device)
+    return cotangents
 
 
-def _empty(view: View, where: Tensor | None, shapes: dict[str, torch.Size]) -> Gathered:
+def _empty(
+    view: LayerView, mask: Tensor | None, shapes: dict[str, torch.Size]
+) -> DescriptionAccumulator:
     layer = view.layers[0]
-    if view.loss.sums is None or view.loss.joint:
-        return Whole(view, shapes, where)
-    if where is None:
-        return Tally(view, shapes[layer])
+    if view.loss.streaming is None or view.loss.joint:
+        return AssembledDescription(view, shapes, mask)
+    if mask is None:
+        return StreamingDescription(view, shapes[layer])
     rows, columns = shapes[layer][2:]
-    pooled = adaptive_avg_pool2d(where, (rows, columns))
-    return Tally(view, shapes[layer], shares(pooled).view(1, 1, rows, columns))
+    pooled = adaptive_avg_pool2d(mask, (rows, columns))
+    return StreamingDescription(
+        view, shapes[layer], normalized_weights(pooled).view(1, 1, rows, columns)
+    )

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from swag.losses import Description
-from swag.objective.view import Part, View
-from swag.types import Extract, FeatureMap, FeatureMaps, OwnImage, OwnWhere
+from swag.objective.layer_loss import LayerLoss, LayerView
+from swag.types import Extract, FeatureMap, FeatureMaps, OwnImage, OwnMask
 
 
 @runtime_checkable
-class Reading(Protocol):
+class FeatureSource(Protocol):
     """Knows the maps of pictures, and what losses make of them."""
 
     def sample(self, image: OwnImage, layer: str) -> FeatureMap:
@@ -28,21 +28,21 @@ class Reading(Protocol):
         ...
 
     def descriptions(
-        self, views: Sequence[View], image: OwnImage, where: OwnWhere | None
+        self, views: Sequence[LayerView], image: OwnImage, mask: OwnMask | None
     ) -> list[Description]:
         """What views see of a picture."""
         ...
 
-    def errors(self, parts: Sequence[Part], image: OwnImage) -> list[float]:
+    def errors(self, parts: Sequence[LayerLoss], image: OwnImage) -> list[float]:
         """The errors of a picture."""
         ...
 
-    def gradient(self, part: Part, image: OwnImage) -> Tensor:
+    def gradient(self, part: LayerLoss, image: OwnImage) -> Tensor:
         """The gradient of a part's error with respect to the pixels."""
         ...
 
 
-class Reader:
+class FeatureCache:
     """Reads each picture once, and keeps the maps of all layers of an objective."""
 
     def __init__(self, extract: Extract, layers: Iterable[str]) -> None:
@@ -60,30 +60,30 @@ class Reader:
         return self._kept[-1][1]
 
     def sample(self, image: OwnImage, layer: str) -> FeatureMap:
-        """See `Reading`: all of it."""
+        """See `FeatureSource`: all of it."""
         return self.maps(image)[layer]
 
     def whole(self, image: OwnImage, layer: str) -> FeatureMap:
-        """See `Reading`."""
+        """See `FeatureSource`."""
         return self.maps(image)[layer]
 
     def shape(self, image: OwnImage, layer: str) -> torch.Size:
-        """See `Reading`."""
+        """See `FeatureSource`."""
         return self.maps(image)[layer].shape
 
     def descriptions(
-        self, views: Sequence[View], image: OwnImage, where: OwnWhere | None
+        self, views: Sequence[LayerView], image: OwnImage, mask: OwnMask | None
     ) -> list[Description]:
-        """See `Reading`."""
-        return [view.describe(self.maps(image), where) for view in views]
+        """See `FeatureSource`."""
+        return [view.describe(self.maps(image), mask) for view in views]
 
-    def errors(self, parts: Sequence[Part], image: OwnImage) -> list[float]:
-        """See `Reading`."""
+    def errors(self, parts: Sequence[LayerLoss], image: OwnImage) -> list[float]:
+        """See `FeatureSource`."""
         return [float(part.error(self.maps(image))) for part in parts]
 
     @torch.enable_grad()
-    def gradient(self, part: Part, image: OwnImage) -> Tensor:
-        """See `Reading`."""
+    def gradient(self, part: LayerLoss, image: OwnImage) -> Tensor:
+        """See `FeatureSource`."""
         pixels = image.detach().clone().requires_grad_()
         error = part.error(self.extract(pixels, part.view.layers))
         (gradient,) = torch.autograd.grad(error, pixels)

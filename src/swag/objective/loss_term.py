@@ -8,21 +8,21 @@ from torch import Tensor
 
 from swag.losses import Loss
 from swag.smoothing import Smoothing
-from swag.types import OwnImage, OwnWhere
+from swag.types import OwnImage, OwnMask
 
 Normalisation = Literal["span", "target", "initial", "paper", "released-code"]
 """What the error of a layer is measured in; see `Objective.of`."""
 
 Matched = Literal["none", "loss", "gradient"]
-"""What of a layer smoothing may not change; see `Term`."""
+"""What of a layer smoothing may not change; see `LossTerm`."""
 
 
 @dataclass(frozen=True)
-class Term:
+class LossTerm:
     """What of `layers` is to be like that of `target`, and how much each layer counts.
 
     Several targets count as one. `other` is the picture whose error is one under the normalisation
-    `span`. `where` and `target_where` (1, 1, h, w) say how much each pixel of the picture and of
+    `span`. `mask` and `target_mask` (1, 1, h, w) say how much each pixel of the picture and of
     each target counts. `matched` is the control for what smoothing does by scale alone: each
     layer's factor is set so that its error at `other`, or the norm of that error's gradient with
     respect to the pixels, is what it would be without smoothing.
@@ -36,15 +36,15 @@ class Term:
     weight: float = 1.0
     normalisation: Normalisation = "span"
     other: OwnImage | None = None
-    where: OwnWhere | None = None
-    target_where: OwnWhere | tuple[OwnWhere, ...] | None = None
+    mask: OwnMask | None = None
+    target_mask: OwnMask | tuple[OwnMask, ...] | None = None
     matched: Matched = "none"
 
     @property
     def targets(self) -> tuple[tuple[Tensor, Tensor | None], ...]:
         """Each target and how much its pixels count."""
         pictures = self.target if isinstance(self.target, tuple) else (self.target,)
-        if self.target_where is None:
+        if self.target_mask is None:
             return tuple((picture, None) for picture in pictures)
-        where = self.target_where if isinstance(self.target_where, tuple) else (self.target_where,)
-        return tuple(zip(pictures, where, strict=True))
+        mask = self.target_mask if isinstance(self.target_mask, tuple) else (self.target_mask,)
+        return tuple(zip(pictures, mask, strict=True))

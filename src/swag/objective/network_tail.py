@@ -11,24 +11,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from swag.objective.view import Part, View
-from swag.objective.whole import Assembled
+from swag.objective.assembled_maps import AssembledMaps
+from swag.objective.layer_loss import LayerLoss, LayerView
 from swag.types import Extract, FeatureMaps
 
 
 @dataclass(frozen=True)
-class Behind:
+class NetworkTail:
     """The layers behind the layer `cut`; `extract` takes the map of it as its picture."""
 
     cut: str
     layers: tuple[str, ...]
     extract: Extract
 
-    def sees(self, view: View) -> bool:
+    def sees(self, view: LayerView) -> bool:
         """Whether a view needs a layer behind the cut."""
         return any(layer in self.layers for layer in view.layers)
 
-    def needed(self, views: Iterable[View]) -> tuple[str, ...]:
+    def needed(self, views: Iterable[LayerView]) -> tuple[str, ...]:
         """The layers that tiles have to put together for these views, the cut first."""
         before = (layer for view in views for layer in view.layers if layer not in self.layers)
         return tuple(dict.fromkeys((self.cut, *before)))
@@ -39,27 +39,27 @@ class Behind:
 
 
 @dataclass
-class Errors:
+class TailLosses:
     """The errors of parts behind the cut, with the graph that leads to the maps before it."""
 
-    before: Assembled
+    before: AssembledMaps
     leaves: tuple[Tensor, ...]
-    by_part: tuple[tuple[Part, Tensor], ...]
+    by_part: tuple[tuple[LayerLoss, Tensor], ...]
 
     @classmethod
     def of(
-        cls, behind: Behind, parts: Sequence[Part], before: Assembled, *, graph: bool
-    ) -> "Errors":
+        cls, tail: NetworkTail, parts: Sequence[LayerLoss], before: AssembledMaps, *, graph: bool
+    ) -> "TailLosses":
         """Those of `parts`; without a graph where no gradient will be asked for."""
         leaves = before.leaves()
         with torch.set_grad_enabled(graph):
-            maps = behind.maps(dict(zip(before.layers, leaves, strict=True)))
+            maps = tail.maps(dict(zip(before.layers, leaves, strict=True)))
             errors = tuple((part, part.error(maps)) for part in parts)
         return cls(before, leaves, errors)
 
-    def pull(self, weights: Mapping[str, Tensor]) -> Assembled:
+    def pullback(self, weights: Mapping[str, Tensor]) -> AssembledMaps:
         """What was put together, with the gradient of the weighted errors; the graph is dropped."""
         total = torch.stack([error * weights[part.term] for part, error in self.by_part]).sum()
-        self.before.pulls = torch.autograd.grad(total, self.leaves)
+        self.before.cotangents = torch.autograd.grad(total, self.leaves)
         self.by_part = ()
         return self.before

@@ -11,7 +11,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from swag.types import FeatureMap, Where
+from swag.types import FeatureMap, Mask
 
 Means = tuple[Tensor, ...]
 """Each (b, d) or (b, d, d)."""
@@ -20,26 +20,26 @@ Centre = Float[Tensor, "b d"]
 
 
 @dataclass(frozen=True)
-class Sums:
+class StreamingStatistics:
     """How a description is made of means over positions of channels and of their products.
 
     Any `centre` gives the same description; one near the mean of each channel keeps differences
     of large numbers out of float32.
     """
 
-    add: Callable[[FeatureMap, float | Where, Centre | None], Means]
+    add: Callable[[FeatureMap, float | Mask, Centre | None], Means]
     """(part, shares, centre) -> the part's share in each mean. `shares`, one for all positions or
     one for each, add up to one over all parts."""
-    finish: Callable[[Means, Centre], Any]
+    compute: Callable[[Means, Centre], Any]
     """(means, centre) -> the description."""
-    degrees: tuple[int, ...]
+    homogeneity: tuple[int, ...]
     """By which power of a factor each mean grows where the map and the centre are multiplied."""
     centred: bool
     """Whether a centre is of use."""
 
 
-def added(features: FeatureMap, shares: float | Where) -> Float[Tensor, "b d"]:
+def added(features: FeatureMap, normalized_weights: float | Mask) -> Float[Tensor, "b d"]:
     """The sum over positions, each counting by its share."""
-    if isinstance(shares, float):
-        return features.sum((2, 3)) * shares
-    return (features * shares).sum((2, 3))
+    if isinstance(normalized_weights, float):
+        return features.sum((2, 3)) * normalized_weights
+    return (features * normalized_weights).sum((2, 3))
