@@ -10,7 +10,14 @@ from torch import nn
 import swag
 from swag.errors import SettingsError
 from swag.features import FeatureExtractor
-from swag.tiles import bytes_per_pixel, free_memory, grid, is_out_of_memory, largest_side, probe
+from swag.tiling import (
+    bytes_per_pixel,
+    free_memory,
+    grid,
+    is_out_of_memory,
+    largest_side,
+    measure_receptive_field,
+)
 
 
 class Squeeze(nn.Module):
@@ -55,10 +62,10 @@ def seen_by(extract, layer, position, length=256):
 def test_the_reach_is_that_of_the_gradient(modules):
     extract = extract_of(*modules)
     layer = str(len(modules) - 1)
-    reach = probe(extract, [layer], torch.zeros(1, 3, 8, 8))
-    down, _ = reach.layers[layer]
+    receptive_field = measure_receptive_field(extract, [layer], torch.zeros(1, 3, 8, 8))
+    down, _ = receptive_field.layers[layer]
     # Of all positions that begin at a cut, the one after it: what it sees before and after.
-    step = reach.step(0)
+    step = receptive_field.step(0)
     cut = 128 // step * step
     first, _ = seen_by(extract, layer, cut // down.stride)
     _, last = seen_by(extract, layer, cut // down.stride - 1)
@@ -69,18 +76,20 @@ def test_the_reach_is_that_of_the_gradient(modules):
 
 def test_the_reach_of_a_bundled_network_is_that_of_its_convolutions():
     network = swag.backbones.create("swag/vgg")
-    reach = probe(network.extract, ["stem", "stage1"], torch.zeros(1, 3, 8, 8))
-    assert {layer: sides[0].stride for layer, sides in reach.layers.items()} == {
+    receptive_field = measure_receptive_field(
+        network.extract, ["stem", "stage1"], torch.zeros(1, 3, 8, 8)
+    )
+    assert {layer: sides[0].stride for layer, sides in receptive_field.layers.items()} == {
         "stem": 1,
         "stage1": 2,
     }
-    assert reach.halo(0) == reach.halo(1) == (10, 10)
+    assert receptive_field.halo(0) == receptive_field.halo(1) == (10, 10)
 
 
 def test_a_layer_that_sees_the_whole_picture_is_refused_in_one_line():
     extract = extract_of(nn.Conv2d(3, 4, 3, padding=1), Squeeze())
     with pytest.raises(SettingsError, match=r"^1 sees the whole picture") as caught:
-        probe(extract, ["0", "1"], torch.zeros(1, 3, 8, 8))
+        measure_receptive_field(extract, ["0", "1"], torch.zeros(1, 3, 8, 8))
     assert "\n" not in str(caught.value)
 
 
@@ -93,7 +102,7 @@ def test_sizes_of_maps_are_those_of_a_pass(size):
     )
     layers = ["0", "1", "2"]
     image = torch.zeros(1, 3, *size)
-    sizes = probe(extract, layers, image).sizes(image)
+    sizes = measure_receptive_field(extract, layers, image).sizes(image)
     assert sizes == {layer: maps.shape for layer, maps in extract(image, layers).items()}
 
 
@@ -101,10 +110,10 @@ def test_sizes_of_maps_are_those_of_a_pass(size):
 def test_every_position_belongs_to_one_tile(side):
     extract = extract_of(nn.Conv2d(3, 4, 3, padding=1), nn.AvgPool2d(2, ceil_mode=True))
     image = torch.zeros(1, 3, 117, 74)
-    reach = probe(extract, ["0", "1"], image)
-    for layer, shape in reach.sizes(image).items():
+    receptive_field = measure_receptive_field(extract, ["0", "1"], image)
+    for layer, shape in receptive_field.sizes(image).items():
         counted = torch.zeros(shape)
-        for tile in grid(reach, (117, 74), side):
+        for tile in grid(receptive_field, (117, 74), side):
             counted[tile.own(layer)] += 1
             crop = extract(image[tile.crop], [layer])[layer]
             assert crop[tile.inner(layer)].shape == counted[tile.own(layer)].shape
@@ -134,10 +143,12 @@ def test_measuring_memory_keeps_none_of_it():
 
 def test_the_largest_tile_fits_with_its_halo():
     extract = extract_of(nn.Conv2d(3, 8, 9, padding=4), nn.AvgPool2d(8))
-    reach = probe(extract, ["1"], torch.zeros(1, 3, 8, 8))
-    side = largest_side(reach, 100.0, 100.0 * 256**2)
-    assert side % 8 == 0 and side + sum(reach.halo(0)) <= 256 < side + 8 + sum(reach.halo(0))
-    assert largest_side(reach, 100.0, 1.0) == 8
+    receptive_field = measure_receptive_field(extract, ["1"], torch.zeros(1, 3, 8, 8))
+    side = largest_side(receptive_field, 100.0, 100.0 * 256**2)
+    assert side % 8 == 0 and side + sum(receptive_field.halo(0)) <= 256 < side + 8 + sum(
+        receptive_field.halo(0)
+    )
+    assert largest_side(receptive_field, 100.0, 1.0) == 8
 
 
 def test_free_memory_is_a_number_of_bytes_and_errors_of_memory_are_known():

@@ -13,7 +13,7 @@ from swag.losses import get
 from swag.objective import Objective, LossTerm, TiledObjective
 from swag.optimize.optimizer import evaluate
 from swag.smoothing import parse
-from swag.tiles import bytes_per_pixel, probe
+from swag.tiling import bytes_per_pixel, measure_receptive_field
 
 def peak():
     # Of this program alone: what getrusage tells on Linux begins with the parent's peak.
@@ -32,10 +32,10 @@ extractor = FeatureExtractor(nn.Sequential(*layers), ["9"])
 extract = lambda image, names: extractor(image)
 small, large = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 640, 640)
 term = LossTerm("style", get("gram"), {"9": 1.0}, small, parse("softmax"), other=small)
-reach = probe(extract, ["9"], small)
+receptive_field = measure_receptive_field(extract, ["9"], small)
 evaluate(Objective.of(extract, [term], start=small, style=small), large[..., :128, :128])
 found = {"before": peak()}
-tiled = TiledObjective.of(reach, 128, [term], start=small, style=small)
+tiled = TiledObjective.of(receptive_field, 128, [term], start=small, style=small)
 evaluate(tiled, large)
 found["tiled"] = peak()
 evaluate(Objective.of(extract, [term], start=small, style=small), large)

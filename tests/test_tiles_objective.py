@@ -14,7 +14,7 @@ from swag.losses import LOSSES, get
 from swag.objective import PIXELS, LossTerm, NetworkTail, Objective, TiledObjective, with_pixels
 from swag.optimize.optimizer import evaluate
 from swag.smoothing import KINDS, parse
-from swag.tiles import probe
+from swag.tiling import measure_receptive_field
 
 PENALTIES = {"total_variation": 0.7, "pixel_range": 2.0}
 LAYERS = {"1": 1.0, "3": 0.5, "5": 2.0}
@@ -58,7 +58,9 @@ EXTRACTS = {
 }
 USUAL = EXTRACTS["reflect", "average, ceil"]
 REACH = {
-    key: probe(with_pixels(extract), ["1", "3", "5", PIXELS], torch.zeros(1, 3, 8, 8).double())
+    key: measure_receptive_field(
+        with_pixels(extract), ["1", "3", "5", PIXELS], torch.zeros(1, 3, 8, 8).double()
+    )
     for key, extract in EXTRACTS.items()
 }
 
@@ -100,13 +102,13 @@ def behind(key, cut):
     return NetworkTail(cut, rest, extract)
 
 
-def in_front(reach, cut):
+def in_front(receptive_field, cut):
     """How far the layers see that are not behind the cut."""
     kept = {
-        name: sides for name, sides in reach.layers.items()
+        name: sides for name, sides in receptive_field.layers.items()
         if cut is None or name == PIXELS or name <= cut
     }  # fmt: skip
-    return replace(reach, layers=kept)
+    return replace(receptive_field, layers=kept)
 
 
 def both(key, size, side, loss, smoothing, *, cut=None, **options):
@@ -115,8 +117,8 @@ def both(key, size, side, loss, smoothing, *, cut=None, **options):
     asked = terms(loss, smoothing, photo, style, **options)
     rest = {"start": photo, "style": style, "penalties": PENALTIES}
     whole = Objective.of(EXTRACTS[key], asked, **rest)
-    reach = in_front(REACH[key], cut)
-    return whole, TiledObjective.of(reach, side, asked, tail=behind(key, cut), **rest)
+    receptive_field = in_front(REACH[key], cut)
+    return whole, TiledObjective.of(receptive_field, side, asked, tail=behind(key, cut), **rest)
 
 
 def assert_alike(whole, tiled, image, close=1e-10):
@@ -159,8 +161,8 @@ def test_every_content_loss_can_be_tiled(loss):
     layers = {PIXELS: 1.0} if get(loss).of_pixels else {"3": 1.0, "5": 1.0}
     asked = [LossTerm("content", get(loss), layers, photo, parse("softmax"), other=style)]
     whole = Objective.of(USUAL, asked, start=photo, style=style)
-    reach = REACH["reflect", "average, ceil"]
-    tiled = TiledObjective.of(reach, 12, asked, start=photo, style=style)
+    receptive_field = REACH["reflect", "average, ceil"]
+    tiled = TiledObjective.of(receptive_field, 12, asked, start=photo, style=style)
     assert_alike(whole, tiled, picture(5, *size))
 
 
@@ -202,12 +204,12 @@ def test_in_float32_tiles_are_as_near_to_float64_as_the_whole(loss, smoothing):
     photo, style = picture(1, *size), picture(2, size[0] + 9, size[1] + 5)
     asked = terms(loss, smoothing, photo.float(), style.float())
     rest = {"start": photo.float(), "style": style.float(), "penalties": PENALTIES}
-    reach = probe(with_pixels(extract), ["1", "3", "5"], photo.float())
+    receptive_field = measure_receptive_field(with_pixels(extract), ["1", "3", "5"], photo.float())
     errors = [
         float((evaluate(objective, image.float()).gradient - exact).norm() / exact.norm())
         for objective in (
             Objective.of(extract, asked, **rest),
-            TiledObjective.of(reach, 24, asked, **rest),
+            TiledObjective.of(receptive_field, 24, asked, **rest),
         )
     ]
     assert errors[1] < max(1e-6, 1.5 * errors[0])
@@ -221,40 +223,40 @@ def test_activations_that_grow_along_the_picture_do_not_overflow():
     photo, style = picture(1, *size), picture(2, *size)
     asked = [LossTerm("style", get("gram"), {"0": 1.0}, style, parse("softmax"), other=photo)]
     whole = Objective.of(extract, asked, start=photo, style=style)
-    reach = probe(extract, ["0"], photo)
+    receptive_field = measure_receptive_field(extract, ["0"], photo)
     for image in (ramp.contiguous(), ramp.flip(2).contiguous()):
-        tiled = TiledObjective.of(reach, 4, asked, start=photo, style=style)
+        tiled = TiledObjective.of(receptive_field, 4, asked, start=photo, style=style)
         assert_alike(whole, tiled, image + picture(3, *size))
 
 
 def test_tiles_are_halved_where_memory_runs_out_and_the_result_is_the_same():
     key, size = ("reflect", "average, ceil"), (128, 128)
     whole, tiled = both(key, size, 128, "gram", "none")
-    reach = tiled.tiled_pass.reach
+    receptive_field = tiled.tiled_pass.receptive_field
 
     def small_pictures_only(image, layers):
         if image.shape[-1] * image.shape[-2] > 100 * 100:
             raise torch.OutOfMemoryError("out of memory: tried to allocate")
-        return reach.extract(image, layers)
+        return receptive_field.extract(image, layers)
 
-    tiled.tiled_pass.reach = replace(reach, extract=small_pictures_only)
+    tiled.tiled_pass.receptive_field = replace(receptive_field, extract=small_pictures_only)
     assert_alike(whole, tiled, picture(5, *size))
     assert tiled.fallbacks == ["memory ran out: in tiles of 64 pixels"]
 
 
 def test_memory_that_runs_out_for_the_smallest_tile_is_an_error():
     _, tiled = both(("reflect", "average, ceil"), (128, 128), 32, "gram", "none")
-    reach = tiled.tiled_pass.reach
+    receptive_field = tiled.tiled_pass.receptive_field
 
     def never(image, layers):
         if image.shape[-1] != 96:  # the part of a picture that tells the sizes of maps
             raise torch.OutOfMemoryError("out of memory")
-        return reach.extract(image, layers)
+        return receptive_field.extract(image, layers)
 
-    tiled.tiled_pass.reach = replace(reach, extract=never)
+    tiled.tiled_pass.receptive_field = replace(receptive_field, extract=never)
     with pytest.raises(torch.OutOfMemoryError):
         tiled(picture(5, 128, 128))
-    assert tiled.tiled_pass.side == reach.step(0)
+    assert tiled.tiled_pass.side == receptive_field.step(0)
 
 
 def test_a_network_that_sees_the_whole_picture_cannot_be_tiled():
@@ -264,4 +266,4 @@ def test_a_network_that_sees_the_whole_picture_cannot_be_tiled():
 
     extract = extract_of(nn.Sequential(nn.Conv2d(3, 4, 3), Squeeze()))
     with pytest.raises(SettingsError, match="cannot be computed in tiles"):
-        probe(extract, ["1"], torch.zeros(1, 3, 8, 8))
+        measure_receptive_field(extract, ["1"], torch.zeros(1, 3, 8, 8))

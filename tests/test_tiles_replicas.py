@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from swag.tiles import Replica, in_order
+from swag.tiling import Replica, in_order
 
 CPU = torch.device("cpu")
 

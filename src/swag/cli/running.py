@@ -28,7 +28,7 @@ from swag.run import (
     load_checkpoint,
     taken,
 )
-from swag.tiles import is_out_of_memory
+from swag.tiling import is_out_of_memory
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from swag.losses.streaming import Means, StreamingStatistics
 from swag.objective.layer_loss import LayerView
 from swag.precision import to_float64
 from swag.smoothing.functions import at_least_float32
-from swag.tiles import Place, Tile
+from swag.tiling import Tile, TileIndex
 from swag.types import FeatureMap, FeatureMaps, OwnMask
 
 
@@ -95,7 +95,7 @@ class StreamingDescription:
     def _temperature(self) -> float:
         return float(self.view.smoothings[0].parameter or 1)
 
-    def _at(self, maps: FeatureMaps, tile: Tile) -> tuple[FeatureMap, Place]:
+    def _at(self, maps: FeatureMaps, tile: Tile) -> tuple[FeatureMap, TileIndex]:
         (layer,) = self.view.layers
         return at_least_float32(maps[layer]), tile.own(layer)
 
@@ -106,7 +106,7 @@ class StreamingDescription:
         assert self._shift is not None
         return ((features - self._shift[:, :, None, None]) / self._temperature).exp()
 
-    def _parts(self, mapped: FeatureMap, own: Place) -> Means:
+    def _parts(self, mapped: FeatureMap, own: TileIndex) -> Means:
         positions = self.shape[2] * self.shape[3]
         shares = 1 / positions if self.shares is None else self.shares[own].to(mapped)
         parts = self._streaming.add(

@@ -26,7 +26,7 @@ from swag.objective.tiled_feature_source import TiledFeatureSource
 from swag.objective.tiled_forward import TiledForward
 from swag.objective.tiled_pass import TiledPass
 from swag.precision import to_float64
-from swag.tiles import Reach, Replica
+from swag.tiling import ReceptiveField, Replica
 from swag.types import Image, OwnImage
 
 
@@ -42,7 +42,7 @@ class TiledObjective:
     @classmethod
     def of(
         cls,
-        reach: Reach,
+        receptive_field: ReceptiveField,
         side: int,
         terms: Iterable[LossTerm],
         *,
@@ -58,7 +58,7 @@ class TiledObjective:
         them. Smoothings are fitted to maps of at most 2^24 entries: larger ones, which take minutes
         to sort, to evenly spaced positions. `replicas` of the network share the tiles.
         """
-        tiled_pass = TiledPass(reach, side, replicas)
+        tiled_pass = TiledPass(receptive_field, side, replicas)
         read = TiledFeatureSource(tiled_pass, tail)
         parts = [part for term in terms for part in make_layer_losses(term, read, start, style)]
         return cls(tiled_pass, tuple(parts), dict(penalties or {}), tail)

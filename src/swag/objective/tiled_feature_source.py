@@ -38,7 +38,9 @@ class TiledFeatureSource:
         for picture, maps in self._samples:
             if picture is image:
                 return maps[layer]
-        self._samples.append((image, self._spaced(image, self.tiled_pass.reach.layers, SAMPLED)))
+        self._samples.append(
+            (image, self._spaced(image, self.tiled_pass.receptive_field.layers, SAMPLED))
+        )
         return self._samples[-1][1][layer]
 
     def whole(self, image: OwnImage, layer: str) -> FeatureMap:
@@ -51,7 +53,7 @@ class TiledFeatureSource:
         """See `FeatureSource`."""
         if self._is_behind(layer):
             return self._maps_behind(image)[layer].shape
-        return self.tiled_pass.reach.sizes(image)[layer]
+        return self.tiled_pass.receptive_field.sizes(image)[layer]
 
     @torch.no_grad()
     def descriptions(
@@ -113,7 +115,7 @@ class TiledFeatureSource:
     @torch.no_grad()
     def _spaced(self, image: Tensor, layers: Iterable[str], entries: int | None) -> FeatureMaps:
         """The maps at every k-th row and column, such that each has at most so many entries."""
-        shapes = self.tiled_pass.reach.sizes(image)
+        shapes = self.tiled_pass.receptive_field.sizes(image)
         steps = {
             layer: 1 if entries is None else ceil(sqrt(shapes[layer].numel() / entries))
             for layer in layers

@@ -14,7 +14,7 @@ from swag.losses.weighting import normalized_weights
 from swag.objective.assembled_maps import AssembledDescription, AssembledMaps
 from swag.objective.layer_loss import LayerView
 from swag.objective.streaming_description import StreamingDescription
-from swag.tiles import Reach, Replica, Tile, grid, in_order, is_out_of_memory
+from swag.tiling import ReceptiveField, Replica, Tile, grid, in_order, is_out_of_memory
 from swag.types import FeatureMaps, OwnImage, OwnMask
 
 T = TypeVar("T")
@@ -56,8 +56,10 @@ class TiledPass:
     `fallbacks` say when tiles had to be made smaller.
     """
 
-    def __init__(self, reach: Reach, side: int, replicas: Sequence[Replica] = ()) -> None:
-        self.reach = reach
+    def __init__(
+        self, receptive_field: ReceptiveField, side: int, replicas: Sequence[Replica] = ()
+    ) -> None:
+        self.receptive_field = receptive_field
         self.side = side
         self.replicas = tuple(replicas)
         self.fallbacks: list[str] = []
@@ -69,7 +71,7 @@ class TiledPass:
         assembled: tuple[str, ...] = (),
     ) -> tuple[list[DescriptionAccumulator], AssembledMaps]:
         """What all views need of a picture, and the whole maps of some layers, by one pass."""
-        shapes = self.reach.sizes(image)
+        shapes = self.receptive_field.sizes(image)
 
         def once() -> tuple[list[DescriptionAccumulator], AssembledMaps]:
             kept = [_empty(view, mask, shapes) for view, mask in views]
@@ -87,7 +89,7 @@ class TiledPass:
         """The gradient with respect to the picture of a loss whose `cotangents` are known."""
 
         kept = list(kept)
-        layers = list(self.reach.layers)
+        layers = list(self.receptive_field.layers)
 
         def part(tile: Tile, replica: Replica) -> Tensor:
             with torch.enable_grad():
@@ -109,7 +111,7 @@ class TiledPass:
 
     def tiles(self, image: OwnImage) -> Iterator[tuple[Tile, FeatureMaps]]:
         """The tiles of a picture, each with its own positions of all layers; without a graph."""
-        layers = list(self.reach.layers)
+        layers = list(self.receptive_field.layers)
 
         def own(tile: Tile, replica: Replica) -> FeatureMaps:
             with torch.no_grad():
@@ -119,10 +121,10 @@ class TiledPass:
         yield from in_order(own, self._grid(image), self._replicas(image))
 
     def _grid(self, image: Tensor) -> Iterator[Tile]:
-        return grid(self.reach, (image.shape[-2], image.shape[-1]), self.side)
+        return grid(self.receptive_field, (image.shape[-2], image.shape[-1]), self.side)
 
     def _replicas(self, image: Tensor) -> Sequence[Replica]:
-        return self.replicas or (Replica(image.device, self.reach.extract),)
+        return self.replicas or (Replica(image.device, self.receptive_field.extract),)
 
     def _within_memory(self, act: Callable[[], T]) -> T:
         """What `act` gives; where memory runs out, it is tried again with tiles half as wide."""
@@ -130,7 +132,7 @@ class TiledPass:
             try:
                 return act()
             except Exception as error:
-                smallest = max(self.reach.step(axis) for axis in (0, 1))
+                smallest = max(self.receptive_field.step(axis) for axis in (0, 1))
                 if not is_out_of_memory(error) or self.side // 2 < smallest:
                     raise
             # Outside of the handler, which would keep the tensors of the failed pass alive.

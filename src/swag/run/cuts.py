@@ -8,7 +8,7 @@ from torch import Tensor
 
 from swag.backbones import Backbone, narrow, tail_of
 from swag.objective import NetworkTail, with_pixels
-from swag.tiles import Reach, bytes_per_pixel, probe
+from swag.tiling import ReceptiveField, bytes_per_pixel, measure_receptive_field
 from swag.types import Extract, Precision
 
 LARGEST_SHARE = 0.15
@@ -33,19 +33,21 @@ class Cut:
         return bytes_per_pixel(self.network.extract, self.front, self.picture)
 
     @cached_property
-    def reach(self) -> Reach:
+    def receptive_field(self) -> ReceptiveField:
         """How far the layers in front see. SettingsError if that is too far for tiles."""
-        return probe(with_pixels(self.network.extract), self.front, self.picture)
+        return measure_receptive_field(with_pixels(self.network.extract), self.front, self.picture)
 
-    def passes(self, precision: Precision) -> tuple[Reach, NetworkTail | None]:
+    def passes(self, precision: Precision) -> tuple[ReceptiveField, NetworkTail | None]:
         """What reads the tiles, and what is behind them, by passes of this precision.
 
         How far layers see, and the memory they are said to take, are those in float32.
         """
         if precision == "float32":
-            return self.reach, self.behind
+            return self.receptive_field, self.behind
         behind = self.behind and replace(self.behind, extract=partial(narrow, self.behind.extract))
-        return replace(self.reach, extract=with_pixels(passes_of(self.network, precision))), behind
+        return replace(
+            self.receptive_field, extract=with_pixels(passes_of(self.network, precision))
+        ), behind
 
 
 def passes_of(network: Backbone, precision: Precision) -> Extract:

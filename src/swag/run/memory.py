@@ -18,7 +18,7 @@ from swag.objective import PIXELS, LossTerm, Objective, TiledObjective, with_pix
 from swag.optimize import Adam, Lbfgs, Loss, Optimizer, TorchLbfgs
 from swag.run.cuts import Cut, cuts_of, passes_of, uncut
 from swag.run.device import devices_beside
-from swag.tiles import (
+from swag.tiling import (
     Replica,
     ample_side,
     bytes_per_pixel,
@@ -107,10 +107,14 @@ class Memory:
         rest: dict[str, Any] = {"start": start, "style": style, "penalties": penalties}
         if side == 0:
             return Objective.of(passes_of(self.network, precision), terms, **rest)
-        reach, behind = self._cut((start.shape[-2], start.shape[-1])).passes(precision)
-        reach = reach.with_layer(PIXELS) if self._reads_pixels(terms) else reach
+        receptive_field, behind = self._cut((start.shape[-2], start.shape[-1])).passes(precision)
+        receptive_field = (
+            receptive_field.with_layer(PIXELS) if self._reads_pixels(terms) else receptive_field
+        )
         replicas = self._replicas(precision)
-        self._tiled = TiledObjective.of(reach, side, terms, tail=behind, replicas=replicas, **rest)
+        self._tiled = TiledObjective.of(
+            receptive_field, side, terms, tail=behind, replicas=replicas, **rest
+        )
         self._tiled.tiled_pass.fallbacks = self.fallbacks
         return self._tiled
 
@@ -128,12 +132,12 @@ class Memory:
         cut = self._cut(size)
         if self.device.type == "cpu":
             room = min(room, LARGEST_TILE)
-        side = largest_side(cut.reach, cut.bytes_in_front, room)
+        side = largest_side(cut.receptive_field, cut.bytes_in_front, room)
         if self.device.type == "cpu":
-            side = min(side, ample_side(cut.reach))
+            side = min(side, ample_side(cut.receptive_field))
         if size[0] * size[1] < self._whole_up_to:
             return side
-        step = max(cut.reach.step(axis) for axis in (0, 1))
+        step = max(cut.receptive_field.step(axis) for axis in (0, 1))
         return max(step, min(side, max(size) // 2 // step * step))
 
     def gives_way(self, error: Exception, size: Size) -> bool:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from swag.allocation import idle_memory
-from swag.tiles.reach import Reach
+from swag.tiling.receptive_field import ReceptiveField
 from swag.types import Extract, OwnImage
 
 WORKSPACE = 2.5
@@ -57,18 +57,18 @@ def _kept(extract: Extract, layers: Sequence[str], like: Tensor, rows: int) -> i
     return size
 
 
-def largest_side(reach: Reach, per_pixel: float, budget: float) -> int:
+def largest_side(receptive_field: ReceptiveField, per_pixel: float, budget: float) -> int:
     """The side of the largest square tile whose crop fits; at least one step of the network."""
     crop = sqrt(budget / per_pixel)
-    step = max(reach.step(axis) for axis in (0, 1))
-    side = crop - max(sum(reach.halo(axis)) for axis in (0, 1))
+    step = max(receptive_field.step(axis) for axis in (0, 1))
+    side = crop - max(sum(receptive_field.halo(axis)) for axis in (0, 1))
     return max(step, int(side) // step * step)
 
 
-def ample_side(reach: Reach) -> int:
+def ample_side(receptive_field: ReceptiveField) -> int:
     """The side from which on larger tiles gain little: the halo is a fifth of them, or less."""
-    halo = max(sum(reach.halo(axis)) for axis in (0, 1))
-    step = max(reach.step(axis) for axis in (0, 1))
+    halo = max(sum(receptive_field.halo(axis)) for axis in (0, 1))
+    step = max(receptive_field.step(axis) for axis in (0, 1))
     return max(SMALL_TILE, 10 * halo) // step * step
 
 

@@ -4,17 +4,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
 
-from swag.tiles.reach import Reach, Side
+from swag.tiling.receptive_field import AxisField, ReceptiveField
 
 Rectangle = tuple[slice, slice]
 """Rows and columns."""
 
-Place = tuple[slice, slice, slice, slice]
+TileIndex = tuple[slice, slice, slice, slice]
 """Of a batch: all pictures, all channels, rows, columns."""
 
 
 @dataclass(frozen=True)
-class Span:
+class TileSpan:
     """A tile along one side: pixels of the crop, and positions of each layer."""
 
     crop: slice
@@ -28,33 +28,33 @@ class Span:
 class Tile:
     """A piece of a picture; everything indexes batches (b, c, h, w)."""
 
-    down: Span
-    across: Span
+    down: TileSpan
+    across: TileSpan
 
     @property
-    def crop(self) -> Place:
+    def crop(self) -> TileIndex:
         """The pixels that its positions see."""
         return (slice(None), slice(None), self.down.crop, self.across.crop)
 
-    def own(self, layer: str) -> Place:
+    def own(self, layer: str) -> TileIndex:
         """Its positions in the map of the whole picture."""
         return (slice(None), slice(None), self.down.own[layer], self.across.own[layer])
 
-    def inner(self, layer: str) -> Place:
+    def inner(self, layer: str) -> TileIndex:
         """The same positions in the map of its crop."""
         return (slice(None), slice(None), self.down.inner[layer], self.across.inner[layer])
 
 
-def grid(reach: Reach, size: tuple[int, int], side: int) -> Iterator[Tile]:
+def grid(receptive_field: ReceptiveField, size: tuple[int, int], side: int) -> Iterator[Tile]:
     """The tiles of a picture, alike in size, of about `side` pixels without their halo."""
-    spans = [_spans(reach, axis, length, side) for axis, length in enumerate(size)]
+    spans = [_spans(receptive_field, axis, length, side) for axis, length in enumerate(size)]
     for down, across in product(*spans):
         yield Tile(down, across)
 
 
-def _spans(reach: Reach, axis: int, length: int, side: int) -> list[Span]:
-    step, halo = reach.step(axis), reach.halo(axis)
-    sides = {layer: both[axis] for layer, both in reach.layers.items()}
+def _spans(receptive_field: ReceptiveField, axis: int, length: int, side: int) -> list[TileSpan]:
+    step, halo = receptive_field.step(axis), receptive_field.halo(axis)
+    sides = {layer: both[axis] for layer, both in receptive_field.layers.items()}
     count = max(1, round(length / max(side, step)))
     cuts = [length * i // count // step * step for i in range(count)]
     cuts = [*dict.fromkeys(cuts), length]
@@ -62,8 +62,12 @@ def _spans(reach: Reach, axis: int, length: int, side: int) -> list[Span]:
 
 
 def _span(
-    sides: Mapping[str, Side], step: int, halo: tuple[int, int], length: int, tile: tuple[int, int]
-) -> Span:
+    sides: Mapping[str, AxisField],
+    step: int,
+    halo: tuple[int, int],
+    length: int,
+    tile: tuple[int, int],
+) -> TileSpan:
     begin = max(0, (tile[0] - halo[0]) // step * step)
     end = -(-(tile[1] + halo[1]) // step) * step
     last = tile[1] == length
@@ -74,4 +78,4 @@ def _span(
         offset = begin // side.stride
         own[layer] = slice(first, stop)
         inner[layer] = slice(first - offset, None if stop is None else stop - offset)
-    return Span(slice(begin, length if last else min(end, length)), own, inner)
+    return TileSpan(slice(begin, length if last else min(end, length)), own, inner)

@@ -11,8 +11,6 @@ from torch import Tensor
 from swag.errors import SettingsError
 from swag.types import Extract, OwnImage
 
-"""(picture, layers) -> activations by layer."""
-
 LENGTHS = (256, 512, 1024, 2048, 4096)
 """Sides of the trial pictures, until both ends of one are out of each other's sight."""
 
@@ -21,7 +19,7 @@ NARROW = 96
 
 
 @dataclass(frozen=True)
-class Side:
+class AxisField:
     """Along one side of a picture: pixels to a position, and how far a position sees.
 
     For cuts at multiples of the strides of all layers: positions from i on do not depend on
@@ -34,15 +32,15 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Reach:
+class ReceptiveField:
     """How far each layer of a network sees, down and across."""
 
     extract: Extract
-    layers: Mapping[str, tuple[Side, Side]]
+    layers: Mapping[str, tuple[AxisField, AxisField]]
 
-    def with_layer(self, pixels: str) -> "Reach":
+    def with_layer(self, pixels: str) -> "ReceptiveField":
         """The same with one more layer, that of the pixels themselves."""
-        itself = Side(1, 0, 0)
+        itself = AxisField(1, 0, 0)
         return replace(self, layers={**self.layers, pixels: (itself, itself)})
 
     def step(self, axis: int) -> int:
@@ -69,7 +67,9 @@ class Reach:
         return sizes
 
 
-def probe(extract: Extract, layers: Sequence[str], like: OwnImage) -> Reach:
+def measure_receptive_field(
+    extract: Extract, layers: Sequence[str], like: OwnImage
+) -> ReceptiveField:
     """How far layers see: half of a picture is made NaN, and what is still a number counts.
 
     `like` is any picture, for its precision and device.
@@ -79,12 +79,14 @@ def probe(extract: Extract, layers: Sequence[str], like: OwnImage) -> Reach:
     """
     down = _sides(extract, layers, like, axis=0)
     across = _sides(extract, layers, like, axis=1)
-    return Reach(extract, {layer: (down[layer], across[layer]) for layer in layers})
+    return ReceptiveField(extract, {layer: (down[layer], across[layer]) for layer in layers})
 
 
-def _sides(extract: Extract, layers: Sequence[str], like: Tensor, *, axis: int) -> dict[str, Side]:
+def _sides(
+    extract: Extract, layers: Sequence[str], like: Tensor, *, axis: int
+) -> dict[str, AxisField]:
     strides = _strides(extract, layers, like, axis)
-    found: dict[str, Side] = {}
+    found: dict[str, AxisField] = {}
     for length in LENGTHS:
         half = length // 2
         late = _spoilt(extract, layers, like, axis, length=length, where=slice(half, None))
@@ -93,7 +95,7 @@ def _sides(extract: Extract, layers: Sequence[str], like: Tensor, *, axis: int) 
             first, last = int(late[layer].nonzero()[0]), int(early[layer].nonzero()[-1])
             if first > 0 and last + 1 < len(early[layer]):
                 before, after = (last + 1) * stride - half, half - first * stride
-                found.setdefault(layer, Side(stride, max(0, before), max(0, after)))
+                found.setdefault(layer, AxisField(stride, max(0, before), max(0, after)))
         if len(found) == len(layers):
             return found
     raise _whole(next(layer for layer in layers if layer not in found))

@@ -1,7 +1,7 @@
 """Tiles: a picture piece by piece, so that its gradient is that of the whole.
 
-    reach = probe(extract, layers, like=picture)       how far layers see, found by trial
-    for tile in grid(reach, (rows, columns), side=1024):
+    field = measure_receptive_field(extract, layers, like=picture)    found by trial
+    for tile in grid(field, (rows, columns), side=1024):
         maps = extract(picture[tile.crop], layers)
         maps[layer][tile.inner(layer)]                 positions that belong to this tile alone
 
@@ -12,22 +12,22 @@ as a layer sees to one side. Galerne et al., "Scaling painting style transfer", 
 middle of each tile's gradient instead, which takes a halo twice as wide.
 """
 
-from swag.tiles.grid import Place, Tile, grid
-from swag.tiles.memory import (
+from swag.tiling.memory_estimate import (
     ample_side,
     bytes_per_pixel,
     free_memory,
     is_out_of_memory,
     largest_side,
 )
-from swag.tiles.reach import Reach, probe
-from swag.tiles.replicas import Replica, in_order
+from swag.tiling.receptive_field import ReceptiveField, measure_receptive_field
+from swag.tiling.replicas import Replica, in_order
+from swag.tiling.tiles import Tile, TileIndex, grid
 
 __all__ = [
-    "Place",
-    "Reach",
+    "ReceptiveField",
     "Replica",
     "Tile",
+    "TileIndex",
     "ample_side",
     "bytes_per_pixel",
     "free_memory",
@@ -35,5 +35,5 @@ __all__ = [
     "in_order",
     "is_out_of_memory",
     "largest_side",
-    "probe",
+    "measure_receptive_field",
 ]
