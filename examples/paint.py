@@ -193,8 +193,8 @@ def _evened(stones: Sites, size: int, rounds: int = 6) -> Sites:
         owner = _two_nearest(stones, size)[2].ravel()
         area = np.bincount(owner, minlength=stones.y.size)
         whole = area > 0.5 * stones.spacing**2
-        centre = [np.bincount(owner, c.ravel(), area.size) / np.maximum(area, 1) for c in (y, x)]
-        new_y, new_x = np.where(whole, centre[0], stones.y), np.where(whole, centre[1], stones.x)
+        center = [np.bincount(owner, c.ravel(), area.size) / np.maximum(area, 1) for c in (y, x)]
+        new_y, new_x = np.where(whole, center[0], stones.y), np.where(whole, center[1], stones.x)
         angle = flow(new_y / size, new_x / size)[0]
         stones = stones._replace(y=new_y, x=new_x, angle=angle)
     return stones

@@ -13,7 +13,7 @@ from torchvision.models import list_models, resnet18, vit_b_16
 from torchvision.models.feature_extraction import create_feature_extractor
 
 import swag.backbones.sources
-from swag.backbones import Backbone, Normalise, available, create
+from swag.backbones import Backbone, Normalize, available, create
 from swag.backbones.edits import fold
 from swag.backbones.presets import PRESETS
 from swag.backbones.reductions import last_before_each_reduction
@@ -143,7 +143,7 @@ def test_folding_is_exact(name, rng):
 
     def run(network):
         x = picture.clone().requires_grad_()
-        normalise = Normalise().double()
+        normalise = Normalize().double()
         features = Backbone(name, network, layers, (), normalise).extract(x)
         scales = [maps.detach().square().mean() + 1e-30 for maps in features.values()]
         total = sum(m.square().mean() / s for m, s in zip(features.values(), scales, strict=True))

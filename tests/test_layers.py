@@ -12,7 +12,7 @@ ROWS = [
     {"errors", "types", "spec", "allocation", "threads"},
     {"registry", "files", "precision", "modes"},
     {"image", "features", "smoothing", "statistics", "losses"}
-    | {"parametrisation", "jitter", "colours", "regions", "tiling", "disk"},
+    | {"parametrization", "jitter", "colors", "regions", "tiling", "disk"},
     {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},
     {"run", "training"},
     {"experiments", "distributed", "batch", "bench"},

@@ -7,7 +7,7 @@ import torch
 from swag.errors import SettingsError
 from swag.losses.hypercolumns import (
     POSITIONS,
-    centred,
+    centered,
     columns_of,
     cosine_distances,
     directions,
@@ -153,7 +153,7 @@ def test_vectors_about_their_weighted_mean(rng):
     vectors = torch.randn(1, 3, 2, generator=rng, dtype=torch.float64)
     weights = torch.tensor([[0.5, 0.25, 0.25]]).double()
     mean = np.average(vectors[0].numpy(), axis=0, weights=weights[0].numpy())
-    found = centred((vectors, weights))[0].numpy()
+    found = centered((vectors, weights))[0].numpy()
     np.testing.assert_allclose(found, vectors[0].numpy() - mean, rtol=1e-12)
 
 

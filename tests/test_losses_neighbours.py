@@ -54,10 +54,10 @@ def test_the_split_form_is_the_mean_of_the_layers(rng):
 def test_only_what_the_picture_has_is_asked_of_the_style(rng):
     b = layers(rng, SAME)
     part = tuple(m[..., :2, :] for m in b)
-    centre = tuple(m - m.mean((2, 3), keepdim=True) for m in part)
-    whole = tuple(torch.cat([m, -m], 2) for m in centre)  # mean 0 as well
-    assert difference(centre, whole).max() < 1e-12
-    assert difference(whole, centre).min() > 0.01
+    center = tuple(m - m.mean((2, 3), keepdim=True) for m in part)
+    whole = tuple(torch.cat([m, -m], 2) for m in center)  # mean 0 as well
+    assert difference(center, whole).max() < 1e-12
+    assert difference(whole, center).min() > 0.01
 
 
 def test_a_closed_form():

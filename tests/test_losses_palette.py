@@ -40,8 +40,8 @@ def test_the_loss_equals_its_formula(rng):
 def test_the_colour_space_is_that_of_its_standard():
     corners = torch.eye(3, dtype=torch.float64)[None]
     np.testing.assert_allclose(yuv(corners)[0].numpy(), BT601.T, atol=1e-5)
-    grey = torch.full((1, 1, 3), 0.7, dtype=torch.float64)
-    torch.testing.assert_close(yuv(grey), torch.tensor([[[0.7, 0, 0]]]).double())
+    gray = torch.full((1, 1, 3), 0.7, dtype=torch.float64)
+    torch.testing.assert_close(yuv(gray), torch.tensor([[[0.7, 0, 0]]]).double())
 
 
 @pytest.mark.parametrize("swapped", [False, True])

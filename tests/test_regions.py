@@ -65,7 +65,7 @@ def test_colours_are_paired_by_likeness_in_pictures_of_any_size():
 
 
 def test_each_style_takes_the_regions_that_its_own_mask_has():
-    only_red, only_blue = (halves(colour, GREEN) for colour in (RED, BLUE))
+    only_red, only_blue = (halves(color, GREEN) for color in (RED, BLUE))
     found = regions(halves(RED, BLUE), only_red, only_blue)
     assert {(region.name, region.style) for region in found} == {("#ff0000", 0), ("#0000ff", 1)}
 

@@ -31,7 +31,7 @@ def by_loops(values, name):
     """One picture's statistic, written out."""
     entries = values.flatten().tolist()
     n = len(entries)
-    centre = sum(entries) / n
+    center = sum(entries) / n
     if name.startswith("entropy"):
         kept = [max(v, 0.0) if name == "entropy of sum" else math.exp(v) for v in entries]
         shares = [v / sum(kept) for v in kept]
@@ -41,8 +41,8 @@ def by_loops(values, name):
         return sum(squares[: math.ceil(0.1 * n)]) / sum(squares)
     return {
         "maximum": max(entries),
-        "mean": centre,
-        "standard_deviation": math.sqrt(sum((v - centre) ** 2 for v in entries) / n),
+        "mean": center,
+        "standard_deviation": math.sqrt(sum((v - center) ** 2 for v in entries) / n),
         "sparsity": sum(v <= 0 for v in entries) / n,
     }[name]
 

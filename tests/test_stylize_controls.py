@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import swag
-from swag.colours import to_linear, to_oklab
+from swag.colors import to_linear, to_oklab
 from swag.errors import SettingsError
-from swag.parametrisation import PARAMETRISATIONS
+from swag.parametrization import PARAMETRIZATIONS
 
 RED, BLUE = (0.9, 0.1, 0.1), (0.1, 0.1, 0.9)
 
@@ -172,7 +172,7 @@ def test_quarter_turns_of_the_style_count_as_it_does(network):
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-@pytest.mark.parametrize("form", list(PARAMETRISATIONS))
+@pytest.mark.parametrize("form", list(PARAMETRIZATIONS))
 def test_every_form_of_the_picture_is_optimised_by_every_method(network, photo, form, optimizer):
     result = run(
         network, photo, REDS, parametrisation=form, optimizer=optimizer, scales=2, steps=16

@@ -18,7 +18,7 @@ from swag.errors import BackboneError, ImageError, SettingsError, WeightsError
 from swag.training import checkpoint
 from swag.training.batches import batch_of, batches
 from swag.training.command import find, train_backbone
-from swag.training.data import Source, as_images, centre, load, random_crop
+from swag.training.data import Source, as_images, center, load, random_crop
 from swag.training.export import export, main
 from swag.training.loop import Cadence, Classifier, accuracy, train
 from swag.training.recipe import Recipe, continued, cpu, gpu, indices
@@ -169,8 +169,8 @@ def test_a_crop_is_a_mirrored_or_straight_part_of_the_picture():
 
 def test_the_centre_is_the_largest_square_in_the_middle():
     picture = torch.arange(3 * 4 * 8).reshape(3, 4, 8).byte()
-    assert torch.equal(centre(picture, 4), picture[:, :, 2:6])
-    assert as_images([centre(picture, 4)]).max() <= 1
+    assert torch.equal(center(picture, 4), picture[:, :, 2:6])
+    assert as_images([center(picture, 4)]).max() <= 1
 
 
 def png(picture: Tensor) -> bytes:

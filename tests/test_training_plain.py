@@ -7,7 +7,7 @@ from swag.backbones.family import Architecture, ThinNetwork, start_near_identity
 from swag.errors import SettingsError
 from swag.training.command import train_backbone
 from swag.training.data import Source
-from swag.training.loop import _initialised
+from swag.training.loop import _initialized
 from swag.training.recipe import Recipe, continued, plain
 
 DEEP = Architecture(shortcuts=False, widths=(8, 16), depths=(6, 6), stem=3)
@@ -53,7 +53,7 @@ def test_the_recipe_begins_that_way_and_what_goes_on_does_not():
     source = Source([torch.zeros(3, 8, 8).byte()], torch.zeros(1).long(), 1)
     assert plain().near_identity and not Recipe().near_identity
     assert not continued(plain()).near_identity
-    models = [_initialised(DEEP, {"main": source}, recipe) for recipe in (plain(), Recipe())]
+    models = [_initialized(DEEP, {"main": source}, recipe) for recipe in (plain(), Recipe())]
     biases = [m.network.get_submodule("stage1.block1.branch.norm1").bias[0] for m in models]
     assert biases == [0.5, 0.0]
 

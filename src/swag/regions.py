@@ -25,7 +25,7 @@ from swag.errors import SettingsError
 Mask = Float[Tensor, "1 3 _h _w"]
 Weights = Float[Tensor, "1 1 _h _w"]
 Shares = Float[Tensor, "k _h _w"]
-Colour = Float[Tensor, "3"]
+Color = Float[Tensor, "3"]
 Palette = Float[Tensor, "k 3"]
 
 GREY = 0.15
@@ -85,9 +85,9 @@ def regions(content_mask: Mask, *style_masks: Mask | None) -> list[Region]:
         raise SettingsError(
             f"{len(given)} of {len(masks)} styles have a mask; give one for each, or none."
         )
-    if all(_is_grey(mask) for mask in (content_mask, *given)):
-        return _paired_greys(content_mask, given)
-    return _paired_colours(content_mask, given)
+    if all(_is_gray(mask) for mask in (content_mask, *given)):
+        return _paired_grays(content_mask, given)
+    return _paired_colors(content_mask, given)
 
 
 def soften(mask: Float[Tensor, "b c h w"], radius: float) -> Float[Tensor, "b c h w"]:
@@ -110,7 +110,7 @@ def soften(mask: Float[Tensor, "b c h w"], radius: float) -> Float[Tensor, "b c 
 
 
 def _without_masks(content_mask: Mask, styles: int) -> list[Region]:
-    if not _is_grey(content_mask):
+    if not _is_gray(content_mask):
         raise SettingsError(
             "the content mask has colours, but no style has a mask to pair them with; give one "
             "for each style in the same colours, or paint the content mask in black and white."
@@ -120,7 +120,7 @@ def _without_masks(content_mask: Mask, styles: int) -> list[Region]:
             f"{styles} styles share one mask of black and white, which has two regions; "
             "give a mask for each style."
         )
-    maps = _grey_maps(content_mask)
+    maps = _gray_maps(content_mask)
     everything = content_mask.new_ones(1, 1, 1, 1)
     names = list(maps)[:styles]
     found = [
@@ -136,9 +136,9 @@ def _without_masks(content_mask: Mask, styles: int) -> list[Region]:
     return found
 
 
-def _paired_greys(content_mask: Mask, style_masks: Sequence[Mask]) -> list[Region]:
-    maps = _grey_maps(content_mask)
-    in_styles = [_grey_maps(mask) for mask in style_masks]
+def _paired_grays(content_mask: Mask, style_masks: Sequence[Mask]) -> list[Region]:
+    maps = _gray_maps(content_mask)
+    in_styles = [_gray_maps(mask) for mask in style_masks]
     found = []
     for name, where in maps.items():
         if where.mean() < PRESENT:
@@ -157,30 +157,30 @@ def _paired_greys(content_mask: Mask, style_masks: Sequence[Mask]) -> list[Regio
     return found
 
 
-def _paired_colours(content_mask: Mask, style_masks: Sequence[Mask]) -> list[Region]:
-    colours, maps = _colour_maps(content_mask, "the content mask")
-    in_styles = [_colour_maps(mask, "a style mask") for mask in style_masks]
-    pairs = [_pairs(colours, own) for own, _ in in_styles]
+def _paired_colors(content_mask: Mask, style_masks: Sequence[Mask]) -> list[Region]:
+    colors, maps = _color_maps(content_mask, "the content mask")
+    in_styles = [_color_maps(mask, "a style mask") for mask in style_masks]
+    pairs = [_pairs(colors, own) for own, _ in in_styles]
     found = []
-    for i, colour in enumerate(colours):
+    for i, color in enumerate(colors):
         partners = [
-            Region(_named(colour), style, _map(maps[i]), _map(in_styles[style][1][paired[i]]))
+            Region(_named(color), style, _map(maps[i]), _map(in_styles[style][1][paired[i]]))
             for style, paired in enumerate(pairs)
             if i in paired
         ]
         if not partners:
             there = "; ".join(", ".join(map(_named, own)) for own, _ in in_styles)
             raise SettingsError(
-                f"{_named(colour)} holds {_percent(maps[i].mean())} of the content mask, and no "
+                f"{_named(color)} holds {_percent(maps[i].mean())} of the content mask, and no "
                 f"style mask has a colour like it: there are {there}; paint a partner."
             )
         found += partners
     return found
 
 
-def _pairs(colours: Palette, others: Palette) -> dict[int, int]:
+def _pairs(colors: Palette, others: Palette) -> dict[int, int]:
     """Which colour belongs to which other one, nearest pair first, each at most once."""
-    distances = torch.cdist(colours, others)
+    distances = torch.cdist(colors, others)
     paired: dict[int, int] = {}
     for place in distances.flatten().argsort().tolist():
         i, j = divmod(place, len(others))
@@ -189,20 +189,20 @@ def _pairs(colours: Palette, others: Palette) -> dict[int, int]:
     return paired
 
 
-def _is_grey(mask: Mask) -> bool:
+def _is_gray(mask: Mask) -> bool:
     """Whether all but a few pixels, such as JPEG's at edges, are without colour."""
     coloured = (mask.amax(1) - mask.amin(1)) > GREY
     return bool(coloured.double().mean() < SMALLEST)
 
 
-def _grey_maps(mask: Mask) -> dict[str, Weights]:
+def _gray_maps(mask: Mask) -> dict[str, Weights]:
     white = mask.clamp(0, 1).mean(1, keepdim=True)
     noise = STEADY / 2  # so that black with JPEG noise is black; a gradient is steeper by 1.1
     white = ((white - noise) / (1 - 2 * noise)).clamp(0, 1)
     return {"white": white, "black": 1 - white}
 
 
-def _colour_maps(mask: Mask, name: str) -> tuple[Palette, Shares]:
+def _color_maps(mask: Mask, name: str) -> tuple[Palette, Shares]:
     """The flat colours of a mask, and how much of each is in every pixel; these sum to one."""
     mask = mask.clamp(0, 1)
     palette = _palette(mask, name)
@@ -243,13 +243,13 @@ def _palette(mask: Mask, name: str) -> Palette:
     found = []
     fewest = SMALLEST * mask.shape[2] * mask.shape[3]
     while len(left) >= max(fewest, 1):
-        centre = _densest(left)
-        distance = (flat - centre).norm(dim=1)
+        center = _densest(left)
+        distance = (flat - center).norm(dim=1)
         exact, near = (distance < EXACT).sum(), (distance < ALIKE).sum()
         # A gradient has many colours near to one of its own, a flat region has that one.
         if exact >= max(fewest, near / 2):
-            found.append(centre)
-        left = left[(left - centre).norm(dim=1) >= ALIKE]
+            found.append(center)
+        left = left[(left - center).norm(dim=1) >= ALIKE]
     if not found:
         raise SettingsError(
             f"{name} has no region of one flat colour; paint each region in one flat colour."
@@ -263,21 +263,21 @@ def _flat_pixels(mask: Mask) -> Float[Tensor, "n 3"]:
     return mask[0].flatten(1).T[spread[0].amax(0).flatten() < STEADY]
 
 
-def _densest(pixels: Float[Tensor, "n 3"]) -> Colour:
+def _densest(pixels: Float[Tensor, "n 3"]) -> Color:
     """The mean colour of the fullest of 16 x 16 x 16 cells, and then of what is near to it."""
     cells = (pixels * 15).round() @ pixels.new_tensor([256.0, 16.0, 1.0])
     _, cell, counts = torch.unique(cells, return_inverse=True, return_counts=True)
-    centre = pixels[cell == counts.argmax()].mean(0)
-    return pixels[(pixels - centre).norm(dim=1) < EXACT].mean(0)
+    center = pixels[cell == counts.argmax()].mean(0)
+    return pixels[(pixels - center).norm(dim=1) < EXACT].mean(0)
 
 
 def _map(weights: Tensor) -> Weights:
     return weights[None, None]
 
 
-def _named(colour: Colour) -> str:
+def _named(color: Color) -> str:
     """A colour as in style sheets, such as #ff0000."""
-    return "#" + "".join(f"{round(255 * value):02x}" for value in colour.tolist())
+    return "#" + "".join(f"{round(255 * value):02x}" for value in color.tolist())
 
 
 def _percent(share: Tensor) -> str:

@@ -5,10 +5,10 @@ create("torchvision/vgg19", edits=("average-pooling", "reflect"))
 create(my_module, style_layers=["0", "2"], content_layers=["2"])
 """
 
-from swag.backbones.backbone import Backbone, Normalise, narrow
+from swag.backbones.backbone import Backbone, Normalize, narrow
 from swag.backbones.edits import EDITS
 from swag.backbones.fingerprint import check_finite, fingerprint
-from swag.backbones.initialisation import calibrate
+from swag.backbones.initialization import calibrate
 from swag.backbones.registry import Entry, assemble, available, create
 from swag.backbones.sources import Source
 from swag.backbones.tail import tail_of
@@ -18,7 +18,7 @@ __all__ = [
     "EDITS",
     "Backbone",
     "Entry",
-    "Normalise",
+    "Normalize",
     "Source",
     "assemble",
     "available",

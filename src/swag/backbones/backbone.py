@@ -19,7 +19,7 @@ _SIDES = (64, 128, 256, 512)
 """A network that takes no square picture of these takes one size only."""
 
 
-class Normalise(nn.Module):
+class Normalize(nn.Module):
     """From sRGB in [0, 1] to what a network was trained on: (picture - mean) / std by channel."""
 
     mean: Tensor

@@ -63,7 +63,7 @@ class _Recorder:
         self.runs[name] += 1
         self._made_by[output.grad_fn] = name
 
-    def before_normalisation(
+    def before_normalization(
         self, name: str, _module: nn.Module, inputs: tuple[Tensor, ...]
     ) -> None:
         self.runs[name] += 1
@@ -82,9 +82,9 @@ def _pairs(module: nn.Module) -> list[Pair]:
         if is_plain_convolution(child)
     ]
     handles += [
-        child.register_forward_pre_hook(partial(seen.before_normalisation, name))
+        child.register_forward_pre_hook(partial(seen.before_normalization, name))
         for name, child in module.named_modules()
-        if _is_normalisation(child)
+        if _is_normalization(child)
     ]
     try:
         with torch.enable_grad():
@@ -104,7 +104,7 @@ def is_plain_convolution(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     return type(module) is nn.Conv2d and not module._forward_pre_hooks
 
 
-def _is_normalisation(module: nn.Module) -> bool:
+def _is_normalization(module: nn.Module) -> bool:
     known = type(module) is nn.BatchNorm2d or type(module).__name__ == "BatchNormAct2d"
     return known and getattr(module, "running_mean", None) is not None
 

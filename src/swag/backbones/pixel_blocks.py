@@ -20,7 +20,7 @@ Sides = tuple[int, int]
 
 Weight = Float[Tensor, "o c _h _w"]
 
-COLOURS = 3
+COLORS = 3
 
 BLOCK = 2
 """Side of a block, in pixels."""
@@ -43,7 +43,7 @@ def _fits(conv: nn.Module) -> TypeGuard[nn.Conv2d]:
     return (
         is_plain_convolution(conv)
         and not conv._forward_hooks
-        and (conv.in_channels, conv.groups, conv.dilation) == (COLOURS, 1, (1, 1))
+        and (conv.in_channels, conv.groups, conv.dilation) == (COLORS, 1, (1, 1))
         and conv.stride in {(1, 1), (BLOCK, BLOCK)}
         and not isinstance(conv.padding, str)
     )

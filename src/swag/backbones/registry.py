@@ -12,9 +12,9 @@ from torch import nn
 from swag.backbones import bundled
 from swag.backbones import edits as edits_by_name
 from swag.backbones import weights as weights_of
-from swag.backbones.backbone import Backbone, Normalise
+from swag.backbones.backbone import Backbone, Normalize
 from swag.backbones.greedy import choose
-from swag.backbones.initialisation import SCHEMES, calibrate, seeded
+from swag.backbones.initialization import SCHEMES, calibrate, seeded
 from swag.backbones.presets import PRESETS, Preset
 from swag.backbones.reductions import last_before_each_reduction
 from swag.backbones.sources import Source, timm_source, torchvision_source
@@ -152,7 +152,7 @@ def _source(name: str | nn.Module, given: Weights, seed: int) -> Source:
         return _bundled_source(name, given, seed)
     with seeded(seed):
         if isinstance(name, nn.Module):
-            source = Source(copy.deepcopy(name), Normalise(), lambda: None)
+            source = Source(copy.deepcopy(name), Normalize(), lambda: None)
         else:
             source = _named_source(name, blank=given.scheme is None)
         if given.scheme is not None:
@@ -168,9 +168,9 @@ def _source(name: str | nn.Module, given: Weights, seed: int) -> Source:
 def _bundled_source(name: str, given: Weights, seed: int) -> Source:
     """A network of the package; only a scheme other than its own is drawn anew."""
     if given.file is not None:
-        return Source(bundled.from_file(name, given.file), Normalise(), lambda: None)
+        return Source(bundled.from_file(name, given.file), Normalize(), lambda: None)
     kind: Literal["pretrained", "random"] = "random" if given.scheme else "pretrained"
-    source = Source(bundled.network(name, weights=kind, seed=seed), Normalise(), lambda: None)
+    source = Source(bundled.network(name, weights=kind, seed=seed), Normalize(), lambda: None)
     if given.scheme in ("kaiming", "orthogonal"):
         with seeded(seed):
             SCHEMES[given.scheme](source.module)

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from swag.backbones import weights
-from swag.backbones.backbone import Normalise
+from swag.backbones.backbone import Normalize
 from swag.backbones.download import fetch, fetch_from_hub
 from swag.backbones.tokens import AnySizeTransformer, channels_last_to_maps, tokens_to_maps
 from swag.errors import BackboneError, DependencyError, WeightsError
@@ -43,7 +43,7 @@ class Source:
     """
 
     module: nn.Module
-    normalise: Normalise
+    normalise: Normalize
     load_pretrained: Callable[[], None]
     ignore: tuple[str, ...] = ()
     arrange: Arrange | None = None
@@ -71,7 +71,7 @@ def torchvision_source(name: str, *, blank: bool) -> Source:
     if next(module.parameters()).is_meta:
         module = module.to_empty(device="cpu")
     half = (0.5, 0.5, 0.5)
-    normalise = Normalise(half, half) if name in _OPTIONS else Normalise()
+    normalise = Normalize(half, half) if name in _OPTIONS else Normalize()
     ignore = (*(f"{head}." for head in heads), "AuxLogits.", "aux1.", "aux2.")
     source = Source(module, normalise, lambda: None, ignore)
     if name.startswith("vit_"):
@@ -113,7 +113,7 @@ def timm_source(name: str) -> Source:
     heads = (heads,) if isinstance(heads, str) else tuple(heads)
     source = Source(
         module,
-        Normalise(settings["mean"], settings["std"]),
+        Normalize(settings["mean"], settings["std"]),
         lambda: _load_from_hub(module, name),
         tuple(f"{head}." for head in heads),
     )

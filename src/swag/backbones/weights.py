@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
-from swag.backbones.initialisation import SCHEMES
+from swag.backbones.initialization import SCHEMES
 from swag.errors import WeightsError
 from swag.spec import Spec
 from swag.spec import parse as parse_spec

@@ -22,7 +22,7 @@ from torch.autograd.function import once_differentiable
 from swag.losses import covariance
 from swag.losses.loss import EMPTY
 from swag.losses.precision import in_full_precision
-from swag.losses.streaming import Centre, Means, StreamingStatistics
+from swag.losses.streaming import Center, Means, StreamingStatistics
 from swag.precision import to_float64
 from swag.types import FeatureMap, GramMatrix, Mask, PerImage
 
@@ -87,12 +87,12 @@ def combine_targets(descriptions: Sequence[Normal]) -> Normal:
     return mean, (within + apart[..., :, None] * apart[..., None, :]).mean(0)
 
 
-def compute(means: Means, centre: Centre) -> Normal:
+def compute(means: Means, center: Center) -> Normal:
     """The description from the means about a centre; see `swag.losses.streaming`."""
-    return centre + means[0], covariance.about_mean(means)
+    return center + means[0], covariance.about_mean(means)
 
 
-STREAMING = StreamingStatistics(covariance.add, compute, homogeneity=(1, 2), centred=True)
+STREAMING = StreamingStatistics(covariance.add, compute, homogeneity=(1, 2), centered=True)
 
 
 def _seen(covariance: GramMatrix) -> Float[Tensor, "b k k"]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from swag.losses import gram
 from swag.losses.precision import in_full_precision
 from swag.losses.products import products_about_mean
-from swag.losses.streaming import Centre, Means, StreamingStatistics, added
+from swag.losses.streaming import Center, Means, StreamingStatistics, added
 from swag.losses.weighting import weighted_mean
 from swag.types import FeatureMap, GramMatrix, Mask, PerImage
 
@@ -44,10 +44,10 @@ def compare(a: GramMatrix, b: GramMatrix) -> PerImage:
 
 
 @in_full_precision
-def add(features: FeatureMap, normalized_weights: float | Mask, centre: Centre | None) -> Means:
+def add(features: FeatureMap, normalized_weights: float | Mask, center: Center | None) -> Means:
     """The share of a part of a map in the means about a centre and in the products about it."""
-    if centre is not None:
-        features = features - centre[:, :, None, None]
+    if center is not None:
+        features = features - center[:, :, None, None]
     return added(features, normalized_weights), *gram.add(features, normalized_weights, None)
 
 
@@ -59,7 +59,7 @@ def about_mean(means: Means) -> GramMatrix:
 
 
 STREAMING = StreamingStatistics(
-    add, compute=lambda means, centre: about_mean(means), homogeneity=(1, 2), centred=True
+    add, compute=lambda means, center: about_mean(means), homogeneity=(1, 2), centered=True
 )
 
 

@@ -5,7 +5,7 @@ Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networ
 
 from swag.losses.precision import in_full_precision
 from swag.losses.products import products
-from swag.losses.streaming import Centre, Means, StreamingStatistics
+from swag.losses.streaming import Center, Means, StreamingStatistics
 from swag.losses.weighting import scaled_positions
 from swag.types import FeatureMap, GramMatrix, Mask, PerImage
 
@@ -33,7 +33,7 @@ def compare(a: GramMatrix, b: GramMatrix) -> PerImage:
 
 
 @in_full_precision
-def add(features: FeatureMap, normalized_weights: float | Mask, centre: Centre | None) -> Means:
+def add(features: FeatureMap, normalized_weights: float | Mask, center: Center | None) -> Means:
     """The share of a part of a map in the products of its channels; see `swag.losses.streaming`."""
     positions = features.shape[2] * features.shape[3]
     if isinstance(normalized_weights, float):
@@ -42,7 +42,7 @@ def add(features: FeatureMap, normalized_weights: float | Mask, centre: Centre |
 
 
 STREAMING = StreamingStatistics(
-    add, compute=lambda means, centre: means[0], homogeneity=(2,), centred=False
+    add, compute=lambda means, center: means[0], homogeneity=(2,), centered=False
 )
 
 

@@ -98,7 +98,7 @@ def cosine_distances(a: Float[Tensor, "b n d"], b: Float[Tensor, "b n d"]) -> Fl
     return (a - b).square().sum(2) / 2
 
 
-def centred(columns: Columns) -> Float[Tensor, "b n d"]:
+def centered(columns: Columns) -> Float[Tensor, "b n d"]:
     """Vectors about their weighted mean."""
     vectors, weights = columns
     return vectors - (vectors * weights[..., None]).sum(1, keepdim=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
-from swag.losses.streaming import Centre, Means, StreamingStatistics, added
+from swag.losses.streaming import Center, Means, StreamingStatistics, added
 from swag.losses.weighting import weighted_mean
 from swag.types import FeatureMap, Mask, PerImage
 
@@ -34,9 +34,9 @@ def describe(features: FeatureMap, mask: Mask | None = None) -> Moments:
     if mask is None:
         variance, mean = torch.var_mean(features, (2, 3), correction=0)
     else:
-        centre = weighted_mean(features, mask)
-        mean = centre.flatten(1)
-        variance = weighted_mean((features - centre).square(), mask).flatten(1)
+        center = weighted_mean(features, mask)
+        mean = center.flatten(1)
+        variance = weighted_mean((features - center).square(), mask).flatten(1)
     return mean, _deviation(variance)
 
 
@@ -47,20 +47,20 @@ def compare(a: Moments, b: Moments) -> PerImage:
 
 
 @in_full_precision
-def add(features: FeatureMap, normalized_weights: float | Mask, centre: Centre | None) -> Means:
+def add(features: FeatureMap, normalized_weights: float | Mask, center: Center | None) -> Means:
     """The share of a part of a map in the means about a centre, and in those of squares."""
-    if centre is not None:
-        features = features - centre[:, :, None, None]
+    if center is not None:
+        features = features - center[:, :, None, None]
     return added(features, normalized_weights), added(features.square(), normalized_weights)
 
 
-def compute(means: Means, centre: Centre) -> Moments:
+def compute(means: Means, center: Center) -> Moments:
     """The description from the means about a centre; see `swag.losses.streaming`."""
     away, squares = means
-    return centre + away, _deviation((squares - away.square()).clamp(min=0))
+    return center + away, _deviation((squares - away.square()).clamp(min=0))
 
 
-STREAMING = StreamingStatistics(add, compute, homogeneity=(1, 2), centred=True)
+STREAMING = StreamingStatistics(add, compute, homogeneity=(1, 2), centered=True)
 
 
 def _deviation(variance: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:

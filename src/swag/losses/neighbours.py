@@ -17,7 +17,7 @@ from swag.losses.hypercolumns import (
     Layers,
     OtherColumns,
     OwnMask,
-    centred,
+    centered,
     columns_of,
     cosine_distances,
     directions,
@@ -52,7 +52,7 @@ def describe(
     """
     groups = [(layer,) for layer in layers] if split else [layers]
     parts = [columns_of(hypercolumns(group, positions), mask) for group in groups]
-    return tuple(entry for part in parts for entry in (directions(centred(part)), part[1]))
+    return tuple(entry for part in parts for entry in (directions(centered(part)), part[1]))
 
 
 @in_full_precision
@@ -99,8 +99,8 @@ def nearest(
 
     Vectors of weight 0 are left out. Of at most 2^22 distances at a time, whatever the sizes.
     """
-    centre = b.mean(1, keepdim=True)  # |a|^2 - 2 ab + |b|^2 loses fewest digits about the mean
-    a, b = a - centre, b - centre
+    center = b.mean(1, keepdim=True)  # |a|^2 - 2 ab + |b|^2 loses fewest digits about the mean
+    a, b = a - center, b - center
     half = (b.square().sum(2) / 2).masked_fill(weights <= 0, torch.inf)[:, None]  # b 1 m
     rows = max(1, ENTRIES // half.numel())
     parts = torch.split(a, rows, 1)

@@ -23,7 +23,7 @@ from swag.losses.precision import in_full_precision
 from swag.losses.remd import relaxed
 from swag.types import Image, PerImage
 
-COLOURS = 4096
+COLORS = 4096
 """Colours of a picture at most: up to 64 x 64 pixels every one, beyond that averages of cells."""
 
 ROUNDING = 1e-3
@@ -37,15 +37,15 @@ RED, GREEN, BLUE = 0.299, 0.587, 0.114
 
 
 @in_full_precision
-def describe(image: Image, mask: OwnMask | None = None, *, positions: int = COLOURS) -> Columns:
+def describe(image: Image, mask: OwnMask | None = None, *, positions: int = COLORS) -> Columns:
     """Colours in YUV and the share of each; at most `positions`, averaged over cells of a grid.
 
     Departures: YUV of BT.601. The paper asks for a decorrelated space with the mean colour as
     one axis; its script takes a rotation of RGB, which changes no Euclidean distance. Averages
     in the place of a sample, as for `hypercolumns`.
     """
-    colours, weights = columns_of(hypercolumns((image,), positions), mask)
-    return yuv(colours), weights
+    colors, weights = columns_of(hypercolumns((image,), positions), mask)
+    return yuv(colors), weights
 
 
 @in_full_precision
@@ -61,8 +61,8 @@ def compare(a: Columns, b: OtherColumns) -> PerImage:
 @in_full_precision
 def target_norm(description: Columns) -> PerImage:
     """The error of a black picture: the mean length of the colours; 1 if the target is black."""
-    colours, weights = description
-    length = (distances(colours, torch.zeros_like(colours)) * weights).sum(1).detach()
+    colors, weights = description
+    length = (distances(colors, torch.zeros_like(colors)) * weights).sum(1).detach()
     return length.where(length > BLACK, torch.ones_like(length))
 
 

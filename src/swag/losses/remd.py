@@ -17,7 +17,7 @@ from swag.losses.hypercolumns import (
     Layers,
     OtherColumns,
     OwnMask,
-    centred,
+    centered,
     columns_of,
     cosine_distances,
     directions,
@@ -88,6 +88,6 @@ def mean(columns: Columns) -> Float[Tensor, "b d"]:
 
 def covariance(columns: Columns) -> Float[Tensor, "b d d"]:
     """Weighted covariance of the entries of the vectors."""
-    scaled = centred(columns) * columns[1].sqrt()[..., None]
+    scaled = centered(columns) * columns[1].sqrt()[..., None]
     product: Tensor = scaled.mT @ scaled
     return product

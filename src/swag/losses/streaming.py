@@ -16,7 +16,7 @@ from swag.types import FeatureMap, Mask
 Means = tuple[Tensor, ...]
 """Each (b, d) or (b, d, d)."""
 
-Centre = Float[Tensor, "b d"]
+Center = Float[Tensor, "b d"]
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class StreamingStatistics:
     of large numbers out of float32.
     """
 
-    add: Callable[[FeatureMap, float | Mask, Centre | None], Means]
+    add: Callable[[FeatureMap, float | Mask, Center | None], Means]
     """(part, shares, centre) -> the part's share in each mean. `shares`, one for all positions or
     one for each, add up to one over all parts."""
-    compute: Callable[[Means, Centre], Any]
+    compute: Callable[[Means, Center], Any]
     """(means, centre) -> the description."""
     homogeneity: tuple[int, ...]
     """By which power of a factor each mean grows where the map and the centre are multiplied."""
-    centred: bool
+    centered: bool
     """Whether a centre is of use."""
 
 

@@ -10,7 +10,7 @@ network, however many terms there are. The picture itself is the layer `pixels`.
 """
 
 from swag.objective.layer_loss import PIXELS, LayerLoss, LayerView, with_pixels
-from swag.objective.loss_term import LossTerm, Matched, Normalisation
+from swag.objective.loss_term import LossTerm, Matched, Normalization
 from swag.objective.network_tail import NetworkTail
 from swag.objective.objective import Objective
 from swag.objective.tiled import TiledObjective
@@ -22,7 +22,7 @@ __all__ = [
     "LossTerm",
     "Matched",
     "NetworkTail",
-    "Normalisation",
+    "Normalization",
     "Objective",
     "TiledObjective",
     "with_pixels",

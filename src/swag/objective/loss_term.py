@@ -10,7 +10,7 @@ from swag.losses import Loss
 from swag.smoothing import Smoothing
 from swag.types import OwnImage, OwnMask
 
-Normalisation = Literal["span", "target", "initial", "paper", "released-code"]
+Normalization = Literal["span", "target", "initial", "paper", "released-code"]
 """What the error of a layer is measured in; see `Objective.of`."""
 
 Matched = Literal["none", "loss", "gradient"]
@@ -34,7 +34,7 @@ class LossTerm:
     target: OwnImage | tuple[OwnImage, ...]
     smoothing: Smoothing
     weight: float = 1.0
-    normalisation: Normalisation = "span"
+    normalisation: Normalization = "span"
     other: OwnImage | None = None
     mask: OwnMask | None = None
     target_mask: OwnMask | tuple[OwnMask, ...] | None = None

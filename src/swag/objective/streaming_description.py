@@ -36,7 +36,7 @@ class StreamingDescription:
     cotangents: Means = ()
     _means: Means = ()
     _shift: Tensor | None = field(default=None, repr=False)
-    _centre: Tensor | None = field(default=None, repr=False)
+    _center: Tensor | None = field(default=None, repr=False)
 
     @torch.no_grad()
     def add(self, maps: FeatureMaps, tile: Tile) -> None:
@@ -47,10 +47,10 @@ class StreamingDescription:
         if self._over_positions:
             self._raise_shift(features)
         mapped = self._mapped(features)
-        if self._centre is None:
+        if self._center is None:
             # That of the first tile serves all: a centre has only to be near.
-            centre = mapped.mean((2, 3))
-            self._centre = centre if self._streaming.centred else torch.zeros_like(centre)
+            center = mapped.mean((2, 3))
+            self._center = center if self._streaming.centered else torch.zeros_like(center)
         parts = tuple(map(to_float64, self._parts(mapped, own)))
         before = self._means or tuple(map(torch.zeros_like, parts))
         self._means = tuple(old + new for old, new in zip(before, parts, strict=True))
@@ -61,15 +61,15 @@ class StreamingDescription:
 
     def description(self, means: Means) -> Description:
         """The description that means amount to."""
-        assert self._centre is not None
-        centre = to_float64(self._centre)
+        assert self._center is not None
+        center = to_float64(self._center)
         if self._over_positions:
             *means_of_exponentials, z = means
             if self.view.smoothings[0].kind.domain == "layer":
-                z = z.mean(1, keepdim=True).expand_as(centre)
+                z = z.mean(1, keepdim=True).expand_as(center)
             means = self._scaled(tuple(means_of_exponentials), 1 / z)
-            centre = centre / z
-        description: Description = self._streaming.compute(means, centre)
+            center = center / z
+        description: Description = self._streaming.compute(means, center)
         return description
 
     def pullback(self, maps: FeatureMaps, tile: Tile) -> Tensor:
@@ -110,7 +110,7 @@ class StreamingDescription:
         positions = self.shape[2] * self.shape[3]
         shares = 1 / positions if self.shares is None else self.shares[own].to(mapped)
         parts = self._streaming.add(
-            mapped, shares, self._centre if self._streaming.centred else None
+            mapped, shares, self._center if self._streaming.centered else None
         )
         if self._over_positions:
             parts = (*parts, mapped.sum((2, 3)) / positions)
@@ -126,8 +126,8 @@ class StreamingDescription:
             ratio = to_float64((self._shift - raised) / self._temperature).exp()
             *means, z = self._means
             self._means = (*self._scaled(tuple(means), ratio), z * ratio)
-            assert self._centre is not None
-            self._centre = self._centre * ratio.to(self._centre)
+            assert self._center is not None
+            self._center = self._center * ratio.to(self._center)
             largest = raised
         self._shift = largest
 

@@ -14,13 +14,13 @@ from swag.errors import OptimizationError
 from swag.image import resize
 from swag.jitter import Jittered
 from swag.optimize import Loss, Optimizer, State, Step, averaged_image, optimize
-from swag.parametrisation import PARAMETRISATIONS, Parametrisation
+from swag.parametrization import PARAMETRIZATIONS, Parametrization
 from swag.run.inputs import Inputs
 from swag.run.memory import Memory
 from swag.run.pause import Paused
 from swag.run.pictures import at_size, brightness, first_picture, size_of
 from swag.run.precision import Part, after, parts_of
-from swag.run.recolour import Finish
+from swag.run.recolor import Finish
 from swag.run.record import Identity, Task
 from swag.run.scale_problem import ScaleProblem
 from swag.run.terms import StyleRegion, content_terms, style_regions, style_terms
@@ -228,9 +228,9 @@ class Run:
         paused.check_shapes(latents, size, self.scales, self.memory.method(self._full_size))
 
     @cached_property
-    def form(self) -> Parametrisation:
+    def form(self) -> Parametrization:
         """What the optimiser moves."""
-        return PARAMETRISATIONS.find(self.settings.parametrisation)
+        return PARAMETRIZATIONS.find(self.settings.parametrisation)
 
     def _loss_fn(self, size: Size, long_side: int, start: Tensor, precision: Precision) -> Loss:
         """The loss of a picture, jittered where that is asked for."""

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from swag.jitter import Jittered
 from swag.optimize import Loss
-from swag.parametrisation import Parametrisation
+from swag.parametrization import Parametrization
 from swag.types import Precision, Size
 
 
@@ -18,7 +18,7 @@ class ScaleProblem:
     size: Size
     start: Tensor | None
     loss_fn: Loss
-    parametrisation: Parametrisation
+    parametrisation: Parametrization
     precision: Precision
 
     def decode(self, latents: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from swag.run.device import device_of
 from swag.run.inputs import Inputs, read_inputs
 from swag.run.pause import Paused, load
 from swag.run.precision import precision_of
-from swag.run.recolour import recoloured
+from swag.run.recolor import recolored
 from swag.run.record import Recorded, Task, recorded
 from swag.run.run import Run
 from swag.run.update import Result, Update
@@ -121,7 +121,7 @@ def _run(
     earlier: Paused | Recorded | None,
 ) -> Run:
     """The run of these inputs on its device; `earlier` is what it goes on from, or repeats."""
-    inputs, finish = recoloured(chosen, inputs)
+    inputs, finish = recolored(chosen, inputs)
     device = device_of(chosen.device)
     network = _network(chosen, inputs) if network is None else network
     backbones.check_finite(network)

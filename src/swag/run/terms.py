@@ -11,7 +11,7 @@ from swag.backbones import Backbone
 from swag.config import Settings
 from swag.losses import Loss
 from swag.losses import get as get_loss
-from swag.objective import PIXELS, LossTerm, Normalisation
+from swag.objective import PIXELS, LossTerm, Normalization
 from swag.regions import regions, soften
 from swag.smoothing import parse as parse_smoothing
 
@@ -102,7 +102,7 @@ def content_terms(
         losses.append((get_loss("laplacian"), settings.laplacian, "laplacian"))
     smoothing = settings.smoothing if settings.smooth_content else "none"
     # A photo's error against itself is no unit, so `initial` is the span for the content.
-    normalisation: Normalisation = settings.normalisation
+    normalisation: Normalization = settings.normalisation
     normalisation = "span" if normalisation == "initial" else normalisation
     return [
         LossTerm(

@@ -102,7 +102,7 @@ def random_crop(
     return resized.flip(-1) if mirror < 0.5 else resized
 
 
-def centre(picture: UInt8[Tensor, "3 _h _w"], size: int) -> UInt8[Tensor, "3 {size} {size}"]:
+def center(picture: UInt8[Tensor, "3 _h _w"], size: int) -> UInt8[Tensor, "3 {size} {size}"]:
     """The largest square in the middle of a picture, resized without aliasing."""
     height, width = picture.shape[1:]
     side = min(height, width)

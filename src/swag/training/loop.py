@@ -27,7 +27,7 @@ from swag.backbones.family import (
 )
 from swag.training import checkpoint
 from swag.training.batches import Batch, batch_of, batches
-from swag.training.data import Source, as_images, centre
+from swag.training.data import Source, as_images, center
 from swag.training.recipe import Recipe
 from swag.training.start import begin
 from swag.types import Image, Scalar
@@ -104,7 +104,7 @@ def train(
     ending `.jsonl`. WeightsError: `out` or `start` belongs to something else, or is damaged.
     """
     steps = recipe.steps(len(sources["main"]))
-    model = _initialised(architecture, sources, recipe).to(device)
+    model = _initialized(architecture, sources, recipe).to(device)
     model = model.to(memory_format=torch.channels_last)
     optimizer = _optimizer(model, recipe)
     batch = batch_of(recipe, sources, 0, steps)
@@ -138,7 +138,7 @@ def _workers(device: str) -> int:
     return 0 if device == "cpu" else os.cpu_count() or 1
 
 
-def _initialised(
+def _initialized(
     architecture: Architecture, sources: Mapping[str, Source], recipe: Recipe
 ) -> Classifier:
     classes = {name: source.classes for name, source in sources.items()}
@@ -202,7 +202,7 @@ def accuracy(model: Classifier, validation: Source, *, size: int = 64, batch: in
     right = 0
     for start in range(0, len(validation), batch):
         pictures = validation.pictures[start : start + batch]
-        images = as_images([centre(picture, size) for picture in pictures]).to(device)
+        images = as_images([center(picture, size) for picture in pictures]).to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             found = model(images, "main").argmax(1).cpu()
         right += int((found == validation.labels[start : start + batch]).sum())

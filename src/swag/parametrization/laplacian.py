@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from swag.parametrisation.form import Latents
+from swag.parametrization.form import Latents
 from swag.types import OwnImage, Size
 
 BANDS = 5

@@ -11,8 +11,8 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from swag.colours.spaces import (
-    Colours,
+from swag.colors.spaces import (
+    Colors,
     from_linear,
     from_oklab,
     luminance_of,
@@ -33,7 +33,7 @@ DARK = 0.005
 """Luminance added before a ratio of luminances is taken: the hue of black is noise."""
 
 
-def with_colours_of(result: Image, content: OwnImage, space: str = "oklab") -> Image:
+def with_colors_of(result: Image, content: OwnImage, space: str = "oklab") -> Image:
     """The lightness of one picture with the colours of another of the same size.
 
     `oklab` keeps OKLab's lightness of the first and a and b of the second: a colour is as vivid
@@ -53,19 +53,19 @@ def with_colours_of(result: Image, content: OwnImage, space: str = "oklab") -> I
         raise SettingsError(
             f"colours cannot be kept in {space!r}; {hint}there are {', '.join(SPACES)}."
         )
-    light, colours = to_linear(result.clamp(0, 1)), to_linear(content.clamp(0, 1))
-    return from_linear(SPACES[space](light, colours).clamp(0, 1))
+    light, colors = to_linear(result.clamp(0, 1)), to_linear(content.clamp(0, 1))
+    return from_linear(SPACES[space](light, colors).clamp(0, 1))
 
 
-def in_oklab(light: Colours, colours: Colours) -> Colours:
+def in_oklab(light: Colors, colors: Colors) -> Colors:
     """OKLab's lightness of one and a and b of the other, both times the largest share shown."""
-    lightness, chroma = to_oklab(light)[:, :1], to_oklab(colours)[:, 1:]
+    lightness, chroma = to_oklab(light)[:, :1], to_oklab(colors)[:, 1:]
 
-    def mixed(share: Tensor) -> Colours:
+    def mixed(share: Tensor) -> Colors:
         return from_oklab(torch.cat([lightness, chroma * share], dim=1))
 
-    grey, full = torch.zeros_like(lightness), torch.ones_like(lightness)
-    low, high = torch.where(_shown(mixed(full)), full, grey), full
+    gray, full = torch.zeros_like(lightness), torch.ones_like(lightness)
+    low, high = torch.where(_shown(mixed(full)), full, gray), full
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         shown = _shown(mixed(middle))
@@ -73,23 +73,23 @@ def in_oklab(light: Colours, colours: Colours) -> Colours:
     return mixed(low)
 
 
-def in_linear_light(light: Colours, colours: Colours) -> Colours:
+def in_linear_light(light: Colors, colors: Colors) -> Colors:
     """The second times the ratio of luminances, mixed with grey of its luminance until shown."""
-    wanted, own = luminance_of(light), luminance_of(colours)
-    chroma = (colours - own) * (wanted + DARK) / (own + DARK)
+    wanted, own = luminance_of(light), luminance_of(colors)
+    chroma = (colors - own) * (wanted + DARK) / (own + DARK)
     smallest = torch.finfo(light.dtype).tiny
     above = (1 - wanted) / chroma.amax(1, keepdim=True).clamp(min=smallest)
     below = wanted / (-chroma).amax(1, keepdim=True).clamp(min=smallest)
     return wanted + chroma * above.minimum(below).clamp(0, 1)
 
 
-SPACES: Mapping[str, Callable[[Colours, Colours], Colours]] = MappingProxyType(
+SPACES: Mapping[str, Callable[[Colors, Colors], Colors]] = MappingProxyType(
     {"oklab": in_oklab, "linear": in_linear_light}
 )
 """Ways to join light and shade with colours, by name; both take and give linear light."""
 
 
-def _shown(light: Colours) -> Tensor:
+def _shown(light: Colors) -> Tensor:
     inside = (light >= -ROUNDING) & (light <= 1 + ROUNDING)
     return inside.all(dim=1, keepdim=True)
 

@@ -1,8 +1,8 @@
 """The parametrisations that a name can ask for."""
 
-from swag.parametrisation import fourier, laplacian
-from swag.parametrisation.bounded import bounded
-from swag.parametrisation.form import Latents, Parametrisation
+from swag.parametrization import fourier, laplacian
+from swag.parametrization.bounded import bounded
+from swag.parametrization.form import Latents, Parametrization
 from swag.registry import Registry
 from swag.types import OwnImage, Size
 
@@ -15,7 +15,7 @@ def _given(latents: Latents, size: Size) -> OwnImage:
     return latents
 
 
-_FOURIER = Parametrisation(
+_FOURIER = Parametrization(
     name="fourier",
     encode=fourier.encode,
     decode=fourier.decode,
@@ -24,14 +24,14 @@ _FOURIER = Parametrisation(
 )
 
 _ALL = (
-    Parametrisation(
+    Parametrization(
         name="pixels",
         encode=_same,
         decode=_given,
         summary="the pixels themselves",
         reference="Gatys et al., CVPR 2016",
     ),
-    Parametrisation(
+    Parametrization(
         name="laplacian",
         encode=laplacian.encode,
         decode=laplacian.decode,
@@ -42,5 +42,5 @@ _ALL = (
     bounded(_FOURIER),
 )
 
-PARAMETRISATIONS = Registry("parametrisation", _ALL)
+PARAMETRIZATIONS = Registry("parametrisation", _ALL)
 """Parametrisations by name, in the order in which they are listed."""

@@ -1,6 +1,6 @@
 """Parametrisation: the numbers that stand for the picture while it is optimised.
 
-    form = PARAMETRISATIONS.find("fourier")
+    form = PARAMETRIZATIONS.find("fourier")
     latents = form.encode(photo)                      what the optimiser moves, (b, 3, m, n)
     picture = form.decode(latents, (rows, columns))   what the network sees
     form.resized(latents, before, after, resize)      the same picture at the next scale
@@ -11,7 +11,7 @@ other forms coarse structure moves as readily as detail. One step of Adam change
 form by about its rate, up to a few times that where a whole region moves one way.
 """
 
-from swag.parametrisation.form import Latents, Parametrisation
-from swag.parametrisation.names import PARAMETRISATIONS
+from swag.parametrization.form import Latents, Parametrization
+from swag.parametrization.names import PARAMETRIZATIONS
 
-__all__ = ["PARAMETRISATIONS", "Latents", "Parametrisation"]
+__all__ = ["PARAMETRIZATIONS", "Latents", "Parametrization"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from swag.parametrisation.form import Latents, Parametrisation
+from swag.parametrization.form import Latents, Parametrization
 from swag.types import OwnImage, Size
 
 MARGIN = 0.05
@@ -18,7 +18,7 @@ REACH = 0.5 + MARGIN
 """How far a pixel may be from grey."""
 
 
-def bounded(form: Parametrisation) -> Parametrisation:
+def bounded(form: Parametrization) -> Parametrization:
     """The same form of a picture that is then drawn into [-0.05, 1.05].
 
     A value v becomes 1/2 + r tanh(v / r) with r = 0.55: latents of zero stand for grey, around

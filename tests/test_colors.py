@@ -5,8 +5,8 @@ import pytest
 import scipy.linalg
 import torch
 
-from swag import colours
-from swag.colours import keep, match, transfer, with_colours_of
+from swag import colors
+from swag.colors import keep, match, transfer, with_colors_of
 from swag.errors import SettingsError
 
 
@@ -32,7 +32,7 @@ def moments(pixels):
     return pixels.mean(1), np.cov(pixels, bias=True)
 
 
-def grey(rng, height=12, width=16):
+def gray(rng, height=12, width=16):
     return torch.rand(1, 1, height, width, generator=rng).expand(1, 3, height, width).contiguous()
 
 
@@ -107,7 +107,7 @@ def test_a_picture_in_its_own_colours_is_itself(method, pair):
 def test_pictures_with_few_colours_give_a_result(method, kind, pair, rng):
     few = {
         "flat": torch.full((1, 3, 4, 5), 0.25),
-        "grey": grey(rng),
+        "grey": gray(rng),
         "pixel": torch.tensor([0.9, 0.5, 0.1]).view(1, 3, 1, 1),
         "black": torch.zeros(1, 3, 3, 3),
         "two colours": torch.tensor([[1.0, 0], [0, 1], [0, 0]]).view(1, 3, 1, 2),
@@ -130,13 +130,13 @@ def test_a_flat_picture_gets_the_mean_colour(method, pair):
 
 @pytest.mark.parametrize("method", list(transfer.METHODS))
 def test_matched_to_a_grey_picture_a_picture_is_grey(method, pair, rng):
-    matched = match(pair[0].float(), grey(rng), method)
+    matched = match(pair[0].float(), gray(rng), method)
     if method == "histogram":  # each channel has its own ranks
         spread = matched.mean((2, 3)).amax() - matched.mean((2, 3)).amin()
     else:
         spread = (matched.amax(1) - matched.amin(1)).max()
     assert spread < 0.01
-    both = match(grey(rng), grey(rng), method)
+    both = match(gray(rng), gray(rng), method)
     assert (both.amax(1) - both.amin(1)).max() < 1e-4
 
 
@@ -144,7 +144,7 @@ def test_matched_to_a_grey_picture_a_picture_is_grey(method, pair, rng):
 def test_the_noise_of_a_nearly_grey_picture_is_not_blown_up(method, pair, rng):
     """Noise of a tenth of a step of 255 may grow as noise of a whole step would."""
     noise = torch.randn(1, 3, 40, 40, generator=rng) / 2550
-    source = grey(rng, 40, 40) * 0.5 + 0.25
+    source = gray(rng, 40, 40) * 0.5 + 0.25
     change = match(source + noise, pair[1].float(), method) - match(source, pair[1].float(), method)
     largest = np.sqrt(np.linalg.eigvalsh(moments(flat(pair[1]))[1]).max())
     assert change.std() < 1.5 * largest * 255 * noise.std()
@@ -162,10 +162,10 @@ def test_the_pictures_of_a_batch_do_not_mix(method, rng):
 @pytest.mark.parametrize("space", list(keep.SPACES))
 def test_lightness_is_that_of_the_result(space, rng):
     result, content = torch.rand(2, 1, 3, 16, 16, generator=rng, dtype=torch.float64)
-    joined = colours.to_linear(with_colours_of(result, content, space))
-    light = colours.to_linear(result)
+    joined = colors.to_linear(with_colors_of(result, content, space))
+    light = colors.to_linear(result)
     if space == "oklab":
-        found, expected = colours.to_oklab(joined)[:, 0], colours.to_oklab(light)[:, 0]
+        found, expected = colors.to_oklab(joined)[:, 0], colors.to_oklab(light)[:, 0]
     else:
         found = joined[:, 0] * 0.2126 + joined[:, 1] * 0.7152 + joined[:, 2] * 0.0722
         expected = light[:, 0] * 0.2126 + light[:, 1] * 0.7152 + light[:, 2] * 0.0722
@@ -174,15 +174,15 @@ def test_lightness_is_that_of_the_result(space, rng):
 
 def test_colours_that_fit_are_those_of_the_content(rng):
     result, content = 0.4 + 0.2 * torch.rand(2, 1, 3, 16, 16, generator=rng, dtype=torch.float64)
-    joined = colours.to_oklab(colours.to_linear(with_colours_of(result, content)))
-    expected = colours.to_oklab(colours.to_linear(content))
+    joined = colors.to_oklab(colors.to_linear(with_colors_of(result, content)))
+    expected = colors.to_oklab(colors.to_linear(content))
     torch.testing.assert_close(joined[:, 1:], expected[:, 1:], atol=1e-9, rtol=0)
 
 
 def test_bright_colours_in_linear_light_have_the_ratios_of_the_content(rng):
     result, content = 0.5 + 0.2 * torch.rand(2, 1, 3, 16, 16, generator=rng, dtype=torch.float64)
-    found = colours.to_linear(with_colours_of(result, content, "linear"))[0]
-    before = colours.to_linear(content)[0]
+    found = colors.to_linear(with_colors_of(result, content, "linear"))[0]
+    before = colors.to_linear(content)[0]
     ratios, expected = found[:2] / found[2:], before[:2] / before[2:]
     torch.testing.assert_close(ratios, expected, rtol=0.02, atol=0)
 
@@ -190,33 +190,33 @@ def test_bright_colours_in_linear_light_have_the_ratios_of_the_content(rng):
 def test_the_hue_of_noise_in_black_does_not_show():
     """One of 255 steps of blue in black, where the result is half bright."""
     content = torch.tensor([0.0, 0.0, 1 / 255]).view(1, 3, 1, 1)
-    joined = with_colours_of(torch.full((1, 3, 1, 1), 0.5), content, "linear")
+    joined = with_colors_of(torch.full((1, 3, 1, 1), 0.5), content, "linear")
     assert joined.amax() - joined.amin() < 0.05
 
 
 def test_a_colour_no_screen_shows_keeps_its_hue_and_is_as_vivid_as_it_can():
     red = torch.tensor([1.0, 0, 0], dtype=torch.float64).view(1, 3, 1, 1)
     for level in (0.2, 0.6, 0.95):
-        joined = with_colours_of(torch.full_like(red, level), red)
-        lab = colours.to_oklab(colours.to_linear(joined)).flatten()
-        wanted = colours.to_oklab(colours.to_linear(red)).flatten()
+        joined = with_colors_of(torch.full_like(red, level), red)
+        lab = colors.to_oklab(colors.to_linear(joined)).flatten()
+        wanted = colors.to_oklab(colors.to_linear(red)).flatten()
         turned = torch.atan2(lab[2], lab[1]) - torch.atan2(wanted[2], wanted[1])
         assert abs(turned) < 0.02
         assert torch.hypot(lab[1], lab[2]) < torch.hypot(wanted[1], wanted[2])
-        light = colours.to_linear(joined)
+        light = colors.to_linear(joined)
         assert min(light.min(), 1 - light.max()) < 1e-3  # on the border of what is shown
 
 
 @pytest.mark.parametrize("space", list(keep.SPACES))
 def test_a_picture_with_its_own_colours_is_itself(space, rng):
     image = torch.rand(1, 3, 16, 16, generator=rng)
-    torch.testing.assert_close(with_colours_of(image, image, space), image, atol=2e-3, rtol=0)
+    torch.testing.assert_close(with_colors_of(image, image, space), image, atol=2e-3, rtol=0)
 
 
 @pytest.mark.parametrize("space", list(keep.SPACES))
 def test_a_grey_content_gives_a_grey_picture(space, rng):
-    result, content = torch.rand(1, 3, 12, 16, generator=rng), grey(rng)
-    joined = with_colours_of(result, content, space)
+    result, content = torch.rand(1, 3, 12, 16, generator=rng), gray(rng)
+    joined = with_colors_of(result, content, space)
     assert (joined.amax(1) - joined.amin(1)).max() < 1e-4
     assert joined.std() > 0.1
 
@@ -226,9 +226,9 @@ def test_black_and_white_stay_so_and_nothing_leaves_the_range(space):
     ends = torch.tensor([0.0, 1.0]).view(1, 1, 1, 2).expand(1, 3, 1, 2)
     vivid = torch.tensor([[0.0, 1], [0, 0], [1, 0]]).view(1, 3, 1, 2)
     for content in (vivid, ends, 1 - ends):
-        joined = with_colours_of(ends, content, space)
+        joined = with_colors_of(ends, content, space)
         torch.testing.assert_close(joined, ends, atol=2e-3, rtol=0)
-        beyond = with_colours_of(ends * 3 - 1, content, space)
+        beyond = with_colors_of(ends * 3 - 1, content, space)
         torch.testing.assert_close(beyond, joined)
 
 
@@ -237,8 +237,8 @@ def test_black_and_white_stay_so_and_nothing_leaves_the_range(space):
     [
         (lambda a, b: match(a, b, "cholsky"), "'cholsky'; did you mean cholesky\\? there are symm"),
         (lambda a, b: match(a, b, ""), "is called ''; there are symmetric, cholesky, histogram"),
-        (lambda a, b: with_colours_of(a, a, "okla"), "'okla'; did you mean oklab\\? there are okl"),
-        (lambda a, b: with_colours_of(a, b), "a picture of 6 x 5 pixels .* one of 4 x 3; give"),
+        (lambda a, b: with_colors_of(a, a, "okla"), "'okla'; did you mean oklab\\? there are okl"),
+        (lambda a, b: with_colors_of(a, b), "a picture of 6 x 5 pixels .* one of 4 x 3; give"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(call, said):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from swag.errors import SettingsError
-from swag.parametrisation import PARAMETRISATIONS
+from swag.parametrization import PARAMETRIZATIONS
 
 SIZES = [(1, 1), (1, 2), (2, 1), (1, 7), (3, 3), (5, 8), (16, 16), (37, 53), (64, 48)]
 LINEAR = ["pixels", "laplacian", "fourier"]
@@ -15,9 +15,9 @@ def rng():
     return torch.Generator().manual_seed(0)
 
 
-@pytest.fixture(params=list(PARAMETRISATIONS))
+@pytest.fixture(params=list(PARAMETRIZATIONS))
 def form(request):
-    return PARAMETRISATIONS.find(request.param)
+    return PARAMETRIZATIONS.find(request.param)
 
 
 def size_of(image):
@@ -61,7 +61,7 @@ def test_the_pictures_of_a_batch_do_not_mix(form, rng):
 
 @pytest.mark.parametrize("name", LINEAR)
 def test_a_sum_of_latents_is_a_sum_of_pictures(name, rng):
-    form = PARAMETRISATIONS.find(name)
+    form = PARAMETRIZATIONS.find(name)
     a, b = form.encode(torch.randn(2, 3, 9, 12, generator=rng, dtype=torch.float64)).split(1)
     size = (9, 12)
     torch.testing.assert_close(
@@ -92,8 +92,8 @@ def test_the_next_scale_begins_with_the_same_picture_resized(form, rng):
 
 
 def test_every_parametrisation_can_be_listed():
-    assert tuple(PARAMETRISATIONS) == ("pixels", "laplacian", "fourier", "fourier-bounded")
-    for name, form in PARAMETRISATIONS.items():
+    assert tuple(PARAMETRIZATIONS) == ("pixels", "laplacian", "fourier", "fourier-bounded")
+    for name, form in PARAMETRIZATIONS.items():
         assert str(form) == form.name == name
         assert form.summary and form.reference
         assert "\n" not in form.summary
@@ -109,6 +109,6 @@ def test_every_parametrisation_can_be_listed():
 )
 def test_an_unknown_name_is_told_in_one_line(name, said):
     with pytest.raises(SettingsError, match=said) as raised:
-        PARAMETRISATIONS.find(name)
+        PARAMETRIZATIONS.find(name)
     assert "\n" not in str(raised.value)
-    assert PARAMETRISATIONS.find(" fourier ") is PARAMETRISATIONS.find("fourier")
+    assert PARAMETRIZATIONS.find(" fourier ") is PARAMETRIZATIONS.find("fourier")

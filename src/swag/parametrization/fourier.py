@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from swag.parametrisation.form import Latents
+from swag.parametrization.form import Latents
 from swag.types import OwnImage, Size
 
-COLOUR_COVARIANCE = (
+COLOR_COVARIANCE = (
     (0.07634, 0.06608, 0.05826),
     (0.06608, 0.07216, 0.06797),
     (0.05826, 0.06797, 0.07919),
@@ -35,12 +35,12 @@ def decode(latents: Latents, size: Size) -> OwnImage:
     grey; nothing bounds the pixels, `fourier-bounded` does.
     """
     waves = hartley(latents * amplitudes(latents, size))
-    return _mixed(colour_root(latents), waves)
+    return _mixed(color_root(latents), waves)
 
 
 def encode(image: OwnImage) -> Latents:
     """The spectrum of a picture, its colours decorrelated and its frequencies scaled alike."""
-    independent = _mixed(torch.linalg.inv(colour_root(image)), image)
+    independent = _mixed(torch.linalg.inv(color_root(image)), image)
     return hartley(independent) / amplitudes(image, (image.shape[-2], image.shape[-1]))
 
 
@@ -67,12 +67,12 @@ def amplitudes(like: Tensor, size: Size) -> Float[Tensor, "h w"]:
     return amplitude / amplitude.square().mean().sqrt()
 
 
-def colour_root(like: Tensor) -> Float[Tensor, "3 3"]:
+def color_root(like: Tensor) -> Float[Tensor, "3 3"]:
     """A root R of the covariance of colours, R R^T, scaled to a mean variance of 1.
 
     Its columns are the axes along which colours vary independently, from most to least.
     """
-    covariance = torch.tensor(COLOUR_COVARIANCE, dtype=torch.float64)
+    covariance = torch.tensor(COLOR_COVARIANCE, dtype=torch.float64)
     variances, axes = torch.linalg.eigh(covariance)
     axes = axes * axes[0].sign()  # an eigenvector may come with either sign
     root: Tensor = (axes * variances.sqrt()).flip(1) * math.sqrt(3 / covariance.trace())

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Colours = Float[Tensor, "b 3 h w"]
+Colors = Float[Tensor, "b 3 h w"]
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 """Shares of red, green and blue light in what the eye takes for brightness."""
@@ -28,31 +28,31 @@ TO_OPPONENTS = (
 """From the cube roots of these to lightness, green - red and blue - yellow."""
 
 
-def to_linear(image: Colours) -> Colours:
+def to_linear(image: Colors) -> Colors:
     """Linear light of sRGB; below 0 the straight part of the curve goes on."""
     curve = ((image.clamp(min=0) + 0.055) / 1.055) ** 2.4
     return torch.where(image <= 0.04045, image / 12.92, curve)
 
 
-def from_linear(light: Colours) -> Colours:
+def from_linear(light: Colors) -> Colors:
     """SRGB of linear light, the inverse of `to_linear`."""
     curve = 1.055 * light.clamp(min=0) ** (1 / 2.4) - 0.055
     return torch.where(light <= 0.0031308, light * 12.92, curve)
 
 
-def to_oklab(light: Colours) -> Colours:
+def to_oklab(light: Colors) -> Colors:
     """Lightness (0 black, 1 white), green - red and blue - yellow (0 grey) of linear light."""
     cones = _mixed(_matrix(TO_CONES, light), light)
     return _mixed(_matrix(TO_OPPONENTS, light), cones.sign() * cones.abs() ** (1 / 3))
 
 
-def from_oklab(lab: Colours) -> Colours:
+def from_oklab(lab: Colors) -> Colors:
     """Linear light of OKLab, which may be outside [0, 1]: no screen shows every colour."""
     roots = _mixed(_matrix(TO_OPPONENTS, lab, inverse=True), lab)
     return _mixed(_matrix(TO_CONES, lab, inverse=True), roots**3)
 
 
-def luminance_of(light: Colours) -> Float[Tensor, "b 1 h w"]:
+def luminance_of(light: Colors) -> Float[Tensor, "b 1 h w"]:
     """Luminance of linear light, between 0 (black) and 1 (white)."""
     weights = torch.tensor(LUMINANCE, dtype=light.dtype, device=light.device)
     return (light * weights[:, None, None]).sum(1, keepdim=True)
@@ -65,5 +65,5 @@ def _matrix(
     return (torch.linalg.inv(matrix) if inverse else matrix).to(like)
 
 
-def _mixed(matrix: Float[Tensor, "3 3"], colours: Colours) -> Colours:
-    return torch.einsum("ij,bjhw->bihw", matrix, colours)
+def _mixed(matrix: Float[Tensor, "3 3"], colors: Colors) -> Colors:
+    return torch.einsum("ij,bjhw->bihw", matrix, colors)

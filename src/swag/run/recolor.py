@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from swag.colours import luminance, match, match_luminance, with_colours_of
+from swag.colors import luminance, match, match_luminance, with_colors_of
 from swag.config import Settings
 from swag.errors import SettingsError
 from swag.image import Picture, resize
@@ -23,7 +23,7 @@ Finish = Callable[[Tensor], Tensor]
 """From a picture of the run to the one that is shown."""
 
 
-def recoloured(settings: Settings, inputs: Inputs) -> tuple[Inputs, Finish | None]:
+def recolored(settings: Settings, inputs: Inputs) -> tuple[Inputs, Finish | None]:
     """The pictures as the run is to see them, and what makes its result of what it gives.
 
     SettingsError where the photo's colours are asked for and there is none.
@@ -40,14 +40,14 @@ def recoloured(settings: Settings, inputs: Inputs) -> tuple[Inputs, Finish | Non
         method = MATCHED[settings.colours]
         return _with_paintings(inputs, lambda style: match(style, photo.batch, method)), None
     space = KEPT[settings.colours]
-    grey = replace(photo, pixels=luminance(photo.batch)[0])
+    gray = replace(photo, pixels=luminance(photo.batch)[0])
     seen = _with_paintings(inputs, lambda style: match_luminance(style, photo.batch))
 
     def finish(result: Tensor) -> Tensor:
         rows, columns = result.shape[-2:]
-        return with_colours_of(result, resize(photo.batch, (rows, columns)).clamp(0, 1), space)
+        return with_colors_of(result, resize(photo.batch, (rows, columns)).clamp(0, 1), space)
 
-    return replace(seen, photo=grey), finish
+    return replace(seen, photo=gray), finish
 
 
 def _with_paintings(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:

@@ -6,8 +6,8 @@ transfer"; also in their "Controlling perceptual factors in neural style transfe
 
 import torch
 
-from swag.colours.spaces import from_linear, luminance_of, to_linear
-from swag.colours.transfer import SMALLEST_DEVIATION
+from swag.colors.spaces import from_linear, luminance_of, to_linear
+from swag.colors.transfer import SMALLEST_DEVIATION
 from swag.types import Image, OwnImage
 
 WHOLE = (1, 2, 3)

@@ -59,12 +59,12 @@ def as_constructed(module: nn.Module) -> None:
 
 def kaiming(module: nn.Module) -> None:
     """Normal weights that keep the variance of gradients under ReLUs (He et al. 2015, fan-out)."""
-    _initialise(module, lambda w: nn.init.kaiming_normal_(w, mode="fan_out", nonlinearity="relu"))
+    _initialize(module, lambda w: nn.init.kaiming_normal_(w, mode="fan_out", nonlinearity="relu"))
 
 
 def orthogonal(module: nn.Module) -> None:
     """Weights with orthogonal rows or columns, times sqrt(2) for ReLUs (Saxe et al. 2014)."""
-    _initialise(module, lambda w: nn.init.orthogonal_(w, gain=_RELU_GAIN))
+    _initialize(module, lambda w: nn.init.orthogonal_(w, gain=_RELU_GAIN))
 
 
 SCHEMES: Registry[Callable[[nn.Module], None]] = Registry(
@@ -80,7 +80,7 @@ SCHEMES: Registry[Callable[[nn.Module], None]] = Registry(
 """What to do with a network as it is constructed; `greedy` chooses once its layers are known."""
 
 
-def _initialise(module: nn.Module, draw: Callable[[Tensor], Tensor]) -> None:
+def _initialize(module: nn.Module, draw: Callable[[Tensor], Tensor]) -> None:
     """Draw the weights of convolutions and linear layers; no biases; normalisations neutral."""
     for child in module.modules():
         if isinstance(child, (nn.Conv2d, nn.Linear)):

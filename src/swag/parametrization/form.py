@@ -13,7 +13,7 @@ Latents = Float[Tensor, "_b 3 _rows _columns"]
 
 
 @dataclass(frozen=True)
-class Parametrisation:
+class Parametrization:
     """A way to write a picture; `decode(encode(image), size)` is the picture again."""
 
     name: str

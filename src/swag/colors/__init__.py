@@ -9,10 +9,10 @@ Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic sty
 are sRGB in [0, 1]; values outside are clamped first. Nothing here is made for gradients.
 """
 
-from swag.colours.grey import luminance, match_luminance
-from swag.colours.keep import with_colours_of
-from swag.colours.spaces import from_linear, from_oklab, to_linear, to_oklab
-from swag.colours.transfer import METHODS, match
+from swag.colors.gray import luminance, match_luminance
+from swag.colors.keep import with_colors_of
+from swag.colors.spaces import from_linear, from_oklab, to_linear, to_oklab
+from swag.colors.transfer import METHODS, match
 
 __all__ = [
     "METHODS",
@@ -23,5 +23,5 @@ __all__ = [
     "match_luminance",
     "to_linear",
     "to_oklab",
-    "with_colours_of",
+    "with_colors_of",
 ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from swag.parametrisation import PARAMETRISATIONS, bounded, fourier, laplacian
+from swag.parametrization import PARAMETRIZATIONS, bounded, fourier, laplacian
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def one_over_f(height, width):
 
 def test_pixels_are_the_picture_itself(rng):
     image = torch.rand(1, 3, 4, 5, generator=rng)
-    assert PARAMETRISATIONS.find("pixels").encode(image) is image
-    assert PARAMETRISATIONS.find("pixels").decode(image, (4, 5)) is image
+    assert PARAMETRIZATIONS.find("pixels").encode(image) is image
+    assert PARAMETRIZATIONS.find("pixels").decode(image, (4, 5)) is image
 
 
 @pytest.mark.parametrize("size", [(1, 1), (4, 4), (3, 5), (6, 5)])
@@ -68,7 +68,7 @@ def test_amplitudes_fall_as_one_over_frequency(size):
 def test_the_picture_is_a_sum_of_coloured_waves(rng):
     latents = torch.randn(1, 3, 4, 6, generator=rng, dtype=torch.float64)
     waves = (latents.reshape(3, -1).numpy() * one_over_f(4, 6)) @ cas_matrix(4, 6)
-    expected = fourier.colour_root(latents).numpy() @ waves
+    expected = fourier.color_root(latents).numpy() @ waves
     found = fourier.decode(latents, (4, 6))
     np.testing.assert_allclose(found.reshape(3, -1), expected, atol=1e-12)
 
@@ -77,7 +77,7 @@ def test_the_gradient_is_the_adjoint_the_scaled_spectrum_of_that_of_the_pixels(r
     latents, wanted = torch.randn(2, 1, 3, 6, 7, generator=rng, dtype=torch.float64)
     latents.requires_grad_()
     (fourier.decode(latents, (6, 7)) * wanted).sum().backward()
-    mixed = torch.einsum("ij,bihw->bjhw", fourier.colour_root(wanted), wanted)
+    mixed = torch.einsum("ij,bihw->bjhw", fourier.color_root(wanted), wanted)
     expected = fourier.amplitudes(wanted, (6, 7)) * fourier.hartley(mixed)
     torch.testing.assert_close(latents.grad, expected)
 
@@ -97,15 +97,15 @@ def test_independent_latents_give_colours_that_vary_as_in_photographs(rng):
     latents = torch.randn(60, 3, 32, 32, generator=rng, dtype=torch.float64)
     pixels = fourier.decode(latents, (32, 32)).transpose(0, 1).flatten(1).numpy()
     covariance = pixels @ pixels.T / pixels.shape[1]
-    expected = np.array(fourier.COLOUR_COVARIANCE)
+    expected = np.array(fourier.COLOR_COVARIANCE)
     expected *= 3 / np.trace(expected)
     assert np.trace(covariance) / 3 == pytest.approx(1, rel=0.05)
     np.testing.assert_allclose(covariance / np.trace(covariance) * 3, expected, atol=0.05)
 
 
 def test_the_colours_axes_are_light_and_two_opponents():
-    root = fourier.colour_root(torch.zeros((), dtype=torch.float64)).numpy()
-    covariance = np.array(fourier.COLOUR_COVARIANCE)
+    root = fourier.color_root(torch.zeros((), dtype=torch.float64)).numpy()
+    covariance = np.array(fourier.COLOR_COVARIANCE)
     np.testing.assert_allclose(root @ root.T, covariance * 3 / np.trace(covariance), rtol=1e-12)
     light, yellow, green = root.T
     assert light.min() > 0.8 * light.max()
@@ -117,12 +117,12 @@ def test_the_colours_axes_are_light_and_two_opponents():
 
 def test_zero_latents_are_black_and_grey_where_bounded():
     zero = torch.zeros(1, 3, 5, 6)
-    assert torch.equal(PARAMETRISATIONS.find("fourier").decode(zero, (5, 6)), zero)
-    assert torch.equal(PARAMETRISATIONS.find("fourier-bounded").decode(zero, (5, 6)), zero + 0.5)
+    assert torch.equal(PARAMETRIZATIONS.find("fourier").decode(zero, (5, 6)), zero)
+    assert torch.equal(PARAMETRIZATIONS.find("fourier-bounded").decode(zero, (5, 6)), zero + 0.5)
 
 
 def test_bounded_pixels_stay_within_the_margin(rng):
-    form = PARAMETRISATIONS.find("fourier-bounded")
+    form = PARAMETRIZATIONS.find("fourier-bounded")
     image = form.decode(1e3 * torch.randn(1, 3, 16, 16, generator=rng), (16, 16))
     assert image.min() >= -bounded.MARGIN - 1e-6
     assert image.max() <= 1 + bounded.MARGIN + 1e-6
@@ -131,21 +131,21 @@ def test_bounded_pixels_stay_within_the_margin(rng):
 
 def test_bounded_pixels_are_those_of_the_spectrum_about_grey(rng):
     small = 1e-4 * torch.randn(1, 3, 8, 8, generator=rng, dtype=torch.float64)
-    expected = 0.5 + PARAMETRISATIONS.find("fourier").decode(small, (8, 8))
+    expected = 0.5 + PARAMETRIZATIONS.find("fourier").decode(small, (8, 8))
     torch.testing.assert_close(
-        PARAMETRISATIONS.find("fourier-bounded").decode(small, (8, 8)), expected, atol=1e-9, rtol=0
+        PARAMETRIZATIONS.find("fourier-bounded").decode(small, (8, 8)), expected, atol=1e-9, rtol=0
     )
 
 
 def test_a_picture_out_of_range_is_clamped_where_it_is_bounded():
-    form = PARAMETRISATIONS.find("fourier-bounded")
+    form = PARAMETRIZATIONS.find("fourier-bounded")
     image = torch.linspace(-0.5, 1.5, 48, dtype=torch.float64).view(1, 3, 4, 4)
     again = form.decode(form.encode(image), (4, 4))
     torch.testing.assert_close(again, image.clamp(0, 1))
 
 
 def test_black_and_white_can_be_left_again():
-    form = PARAMETRISATIONS.find("fourier-bounded")
+    form = PARAMETRIZATIONS.find("fourier-bounded")
     pixel = form.encode(torch.tensor([0.0, 1.0, 0.5], dtype=torch.float64).view(1, 3, 1, 1))
     straight = fourier.decode(pixel, (1, 1)).requires_grad_()
     drawn = 0.5 + bounded.REACH * (straight / bounded.REACH).tanh()
