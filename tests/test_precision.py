@@ -130,7 +130,7 @@ def test_all_layers_are_read_in_tiles_in_the_precision_asked_for(chosen, devices
                 lambda _module, _inputs, maps, name=name: seen.append((name, maps.dtype))
             )
     objective = in_tiles(network, chosen, cut=cut)
-    assert (objective.behind is not None) is cut
+    assert (objective.tail is not None) is cut
     assert len(objective.tiled_pass.replicas) == (devices if devices > 1 else 0)
     expected = {(name, getattr(torch, chosen)) for name, _ in seen}
     seen.clear()  # how far layers see was tried in float32
