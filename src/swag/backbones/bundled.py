@@ -17,7 +17,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from swag.backbones.family import Architecture, ThinNetwork, from_state
-from swag.backbones.initialisation import seeded
+from swag.backbones.initialization import seeded
 from swag.errors import BackboneError, WeightsError
 
 ARCHITECTURES = {

@@ -102,8 +102,8 @@ def perform(
                 content, None if style is None else list(style), task=task, **given, **overrides
             )
             with run_bar(chosen, shown=output.shown) as show:
-                last = _followed(updates, output, show, steps, stopping=stopping)
-            finished = last.last or not stopping()
+                last, ended = _followed(updates, output, show, steps, stopping=stopping)
+            finished = ended and (last.last or not stopping())
             # Still within: a first Ctrl-C waits for the file.
             _finish(last, steps, output, words, finished=finished)
     except KeyboardInterrupt:
@@ -118,14 +118,17 @@ def _followed(
     steps: list[dict[str, Any]],
     *,
     stopping: Callable[[], bool],
-) -> Update:
-    """The last update of a run, at its end or after Ctrl-C; `steps` has a line for each.
+) -> tuple[Update, bool]:
+    """The last update of a run, and whether no KeyboardInterrupt cut it off.
+
+    `steps` gets a line for each step.
 
     Raises:
         KeyboardInterrupt: before the first step.
         SettingsError: the run makes none.
     """
     last: Update | None = None
+    ended = True
     try:
         for last in keeping(updates, output.checkpoint, every=output.every, failed=_warn):
             steps.append(last.trace_entry)
@@ -136,9 +139,10 @@ def _followed(
     except KeyboardInterrupt:
         if last is None:
             raise
+        ended = last.last
     if last is None:
         raise SettingsError(NO_STEP)
-    return last
+    return last, ended
 
 
 def _keep(last: Update, output: Output) -> None:
