@@ -1,6 +1,7 @@
 """Imports point one way: a part of the package imports only from the rows above its own."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,3 +93,89 @@ def test_an_import_that_points_down_or_sideways_is_found(part: str, source: str)
 )
 def test_an_import_that_points_up_is_allowed(part: str, source: str):
     assert offences(part, source) == []
+
+
+def module_of(path: Path) -> str:
+    return ".".join((PACKAGE, *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    )
+
+
+TREES = {
+    module_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in ROOT.rglob("*.py")
+}
+
+
+def loaded(tree: ast.Module) -> Iterator[str]:
+    """Modules of the package that importing a file loads by its own lines."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in TREES else str(node.module)
+
+
+def circles() -> list[list[str]]:
+    """Modules that load each other, each circle once per module that it is entered by."""
+    graph = {module: set(loaded(tree)) - {PACKAGE, module} for module, tree in TREES.items()}
+    found: list[list[str]] = []
+    done: set[str] = set()
+
+    def visit(module: str, way: list[str]) -> None:
+        if module in way:
+            found.append([*way[way.index(module) :], module])
+        elif module not in done:
+            for other in sorted(graph.get(module, ())):
+                visit(other, [*way, module])
+            done.add(module)
+
+    for module in sorted(graph):
+        visit(module, [])
+    return found
+
+
+def test_no_module_loads_itself_by_way_of_others():
+    assert circles() == []
+
+
+PROTOCOLS = {
+    *("describe", "compare", "target_norm", "combine_targets", "poster_factor", "released_factor"),
+    *("add", "compute", "encode", "decode", "jobs", "sections"),
+}
+"""Functions that modules of one kind have by agreement: losses, parametrizations, studies."""
+
+TWO_MEANINGS = set(
+    """
+    Array Batch Block Colours Distances Item Job Kind Layers Pair Part Preset Result Row
+    Run Source State Values Weight Weights
+    averaged directions distances effects fronts grid label load mean missing names
+    networks parse pooled read resized save settings_of sheet trainings unit unknown
+    """.split()
+)
+"""Names that still mean two things; none may be added."""
+
+
+def public_names(tree: ast.Module) -> Iterator[str]:
+    """Classes, functions and types that a module defines for others; constants are its own."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (t.id for t in targets if isinstance(t, ast.Name) and not t.id.isupper())
+
+
+def names_with_two_meanings() -> set[str]:
+    counts = Counter(
+        name
+        for module, tree in TREES.items()
+        if not module.startswith(f"{PACKAGE}.cli")  # commands are named for what they call
+        for name in set(public_names(tree))
+        if not name.startswith("_")
+    )
+    return {name for name, count in counts.items() if count > 1} - PROTOCOLS
+
+
+def test_no_public_name_means_two_things():
+    """A name that no longer does leaves the list."""
+    assert names_with_two_meanings() == TWO_MEANINGS

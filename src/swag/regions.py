@@ -22,7 +22,7 @@ from torch.nn.functional import conv2d, max_pool2d, pad
 
 from swag.errors import SettingsError
 
-Mask = Float[Tensor, "1 3 _h _w"]
+MaskPicture = Float[Tensor, "1 3 _h _w"]
 Weights = Float[Tensor, "1 1 _h _w"]
 Shares = Float[Tensor, "k _h _w"]
 Color = Float[Tensor, "3"]
@@ -63,7 +63,7 @@ class Region(NamedTuple):
     style_where: Weights
 
 
-def regions(content_mask: Mask, *style_masks: Mask | None) -> list[Region]:
+def regions(content_mask: MaskPicture, *style_masks: MaskPicture | None) -> list[Region]:
     """The regions of a picture, each with the style that goes there; one mask for each style.
 
     Masks of greys have a white and a black region, and every grey belongs to both, by its stored
@@ -109,7 +109,7 @@ def soften(mask: Float[Tensor, "b c h w"], radius: float) -> Float[Tensor, "b c 
     return rows.view_as(mask)
 
 
-def _without_masks(content_mask: Mask, styles: int) -> list[Region]:
+def _without_masks(content_mask: MaskPicture, styles: int) -> list[Region]:
     if not _is_gray(content_mask):
         raise SettingsError(
             "the content mask has colours, but no style has a mask to pair them with; give one "
@@ -136,7 +136,7 @@ def _without_masks(content_mask: Mask, styles: int) -> list[Region]:
     return found
 
 
-def _paired_grays(content_mask: Mask, style_masks: Sequence[Mask]) -> list[Region]:
+def _paired_grays(content_mask: MaskPicture, style_masks: Sequence[MaskPicture]) -> list[Region]:
     maps = _gray_maps(content_mask)
     in_styles = [_gray_maps(mask) for mask in style_masks]
     found = []
@@ -157,7 +157,7 @@ def _paired_grays(content_mask: Mask, style_masks: Sequence[Mask]) -> list[Regio
     return found
 
 
-def _paired_colors(content_mask: Mask, style_masks: Sequence[Mask]) -> list[Region]:
+def _paired_colors(content_mask: MaskPicture, style_masks: Sequence[MaskPicture]) -> list[Region]:
     colors, maps = _color_maps(content_mask, "the content mask")
     in_styles = [_color_maps(mask, "a style mask") for mask in style_masks]
     pairs = [_pairs(colors, own) for own, _ in in_styles]
@@ -189,20 +189,20 @@ def _pairs(colors: Palette, others: Palette) -> dict[int, int]:
     return paired
 
 
-def _is_gray(mask: Mask) -> bool:
+def _is_gray(mask: MaskPicture) -> bool:
     """Whether all but a few pixels, such as JPEG's at edges, are without colour."""
     coloured = (mask.amax(1) - mask.amin(1)) > GREY
     return bool(coloured.double().mean() < SMALLEST)
 
 
-def _gray_maps(mask: Mask) -> dict[str, Weights]:
+def _gray_maps(mask: MaskPicture) -> dict[str, Weights]:
     white = mask.clamp(0, 1).mean(1, keepdim=True)
     noise = STEADY / 2  # so that black with JPEG noise is black; a gradient is steeper by 1.1
     white = ((white - noise) / (1 - 2 * noise)).clamp(0, 1)
     return {"white": white, "black": 1 - white}
 
 
-def _color_maps(mask: Mask, name: str) -> tuple[Palette, Shares]:
+def _color_maps(mask: MaskPicture, name: str) -> tuple[Palette, Shares]:
     """The flat colours of a mask, and how much of each is in every pixel; these sum to one."""
     mask = mask.clamp(0, 1)
     palette = _palette(mask, name)
@@ -237,7 +237,7 @@ def _mixtures(pixels: Tensor, palette: Palette) -> tuple[Tensor, Tensor, Tensor,
     return first, second, share, distance
 
 
-def _palette(mask: Mask, name: str) -> Palette:
+def _palette(mask: MaskPicture, name: str) -> Palette:
     """The flat colours of a mask, from the one with the most pixels to that with the fewest."""
     flat = left = _flat_pixels(mask)
     found = []
@@ -257,7 +257,7 @@ def _palette(mask: Mask, name: str) -> Palette:
     return torch.stack(found)
 
 
-def _flat_pixels(mask: Mask) -> Float[Tensor, "n 3"]:
+def _flat_pixels(mask: MaskPicture) -> Float[Tensor, "n 3"]:
     """Pixels that are like their eight neighbours: not those of an edge."""
     spread = max_pool2d(mask, 3, 1, 1) + max_pool2d(-mask, 3, 1, 1)
     return mask[0].flatten(1).T[spread[0].amax(0).flatten() < STEADY]

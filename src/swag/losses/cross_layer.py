@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from swag.errors import SettingsError
-from swag.losses.hypercolumns import Layers, OwnMask, resized
+from swag.losses.hypercolumns import Layers, MapMask, resized
 from swag.losses.precision import in_full_precision
 from swag.losses.weighting import scaled_positions
 from swag.types import PerImage
 
 
 @in_full_precision
-def describe(layers: Layers, mask: OwnMask | None = None) -> tuple[Tensor, ...]:
+def describe(layers: Layers, mask: MapMask | None = None) -> tuple[Tensor, ...]:
     """For each layer and the next deeper one, products of channels averaged over positions.
 
     A tuple of matrices of a shallow layer's channels by a deep one's. With `mask` the averages

@@ -27,7 +27,7 @@ OwnMap = Float[Tensor, "b _d _h _w"]
 Layers = tuple[OwnMap, ...]
 """Maps of several layers of the same pictures, from shallow to deep."""
 
-OwnMask = Float[Tensor, "#b 1 _h _w"]
+MapMask = Float[Tensor, "#b 1 _h _w"]
 """How much each position of the first layer counts."""
 
 Columns = tuple[Float[Tensor, "b n d"], Float[Tensor, "b n"]]
@@ -71,7 +71,7 @@ def hypercolumns(layers: Layers, at_most: int = POSITIONS) -> FeatureMap:
     return torch.cat([resized(layer, size) for layer in layers], dim=1)
 
 
-def columns_of(maps: FeatureMap, mask: OwnMask | None) -> Columns:
+def columns_of(maps: FeatureMap, mask: MapMask | None) -> Columns:
     """The vectors of a map in reading order and their shares; `mask` is resized to it."""
     b, _, h, w = maps.shape
     if mask is None:

@@ -15,8 +15,8 @@ from swag.losses.hypercolumns import (
     POSITIONS,
     Columns,
     Layers,
+    MapMask,
     OtherColumns,
-    OwnMask,
     centered,
     columns_of,
     cosine_distances,
@@ -36,7 +36,7 @@ ENTRIES = 2**22
 @in_full_precision
 def describe(
     layers: Layers,
-    mask: OwnMask | None = None,
+    mask: MapMask | None = None,
     *,
     split: bool = False,
     positions: int = POSITIONS,

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from swag.losses.hypercolumns import (
     Columns,
+    MapMask,
     OtherColumns,
-    OwnMask,
     columns_of,
     hypercolumns,
     together,
@@ -37,7 +37,7 @@ RED, GREEN, BLUE = 0.299, 0.587, 0.114
 
 
 @in_full_precision
-def describe(image: Image, mask: OwnMask | None = None, *, positions: int = COLORS) -> Columns:
+def describe(image: Image, mask: MapMask | None = None, *, positions: int = COLORS) -> Columns:
     """Colours in YUV and the share of each; at most `positions`, averaged over cells of a grid.
 
     Departures: YUV of BT.601. The paper asks for a decorrelated space with the mean colour as

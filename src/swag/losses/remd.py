@@ -15,8 +15,8 @@ from swag.losses.hypercolumns import (
     POSITIONS,
     Columns,
     Layers,
+    MapMask,
     OtherColumns,
-    OwnMask,
     centered,
     columns_of,
     cosine_distances,
@@ -30,7 +30,7 @@ from swag.types import PerImage
 
 
 @in_full_precision
-def describe(layers: Layers, mask: OwnMask | None = None, *, positions: int = POSITIONS) -> Columns:
+def describe(layers: Layers, mask: MapMask | None = None, *, positions: int = POSITIONS) -> Columns:
     """The hypercolumns and the share of each position; `positions` bounds the grid.
 
     Departure: see `hypercolumns` on the grid in the place of a random sample. The paper's

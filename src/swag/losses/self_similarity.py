@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from swag.errors import SettingsError
-from swag.losses.hypercolumns import Layers, OwnMask, columns_of, directions, grid, hypercolumns
+from swag.losses.hypercolumns import Layers, MapMask, columns_of, directions, grid, hypercolumns
 from swag.losses.precision import in_full_precision
 from swag.types import PerImage
 
@@ -28,7 +28,7 @@ ALIKE = 1e-6
 
 @in_full_precision
 def describe(
-    layers: Layers, mask: OwnMask | None = None, *, positions: int = POSITIONS
+    layers: Layers, mask: MapMask | None = None, *, positions: int = POSITIONS
 ) -> Similarities:
     """Cosine distances between all hypercolumns, as shares of the sum from each position.
 

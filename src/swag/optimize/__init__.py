@@ -13,14 +13,14 @@ measure progress only relative to the first loss: how small a loss is in itself 
 from swag.optimize.adam import Adam
 from swag.optimize.lbfgs import Lbfgs
 from swag.optimize.loop import State, Step, averaged_image, optimize
-from swag.optimize.optimizer import Evaluation, Loss, Optimizer
+from swag.optimize.optimizer import Evaluation, LossFn, Optimizer
 from swag.optimize.torch_lbfgs import TorchLbfgs
 
 __all__ = [
     "Adam",
     "Evaluation",
     "Lbfgs",
-    "Loss",
+    "LossFn",
     "Optimizer",
     "State",
     "Step",

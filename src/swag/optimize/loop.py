@@ -10,7 +10,7 @@ from swag.errors import OptimizationError
 from swag.optimize.optimizer import (
     Converged,
     Evaluation,
-    Loss,
+    LossFn,
     NotFinite,
     Optimizer,
     OptimizerState,
@@ -58,7 +58,7 @@ class Step:
 
 
 def optimize(
-    state: State, loss: Loss, optimizer: Optimizer, *, steps: int, ema_decay: float | None = None
+    state: State, loss: LossFn, optimizer: Optimizer, *, steps: int, ema_decay: float | None = None
 ) -> Iterator[Step]:
     """Yield one `Step` after each update, until `steps` have been done in all.
 
@@ -115,7 +115,7 @@ def _keep_best(state: State, current: Evaluation) -> None:
         state.best, state.best_value = current.image, value
 
 
-def _roll_back(state: State, loss: Loss) -> Evaluation:
+def _roll_back(state: State, loss: LossFn) -> Evaluation:
     state.rollbacks += 1
     state.memory = {}
     state.step_scale /= 2

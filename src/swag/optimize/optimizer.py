@@ -12,7 +12,7 @@ from torch import Tensor
 from swag.precision import to_float64
 from swag.types import Image
 
-Loss = Callable[[Tensor], dict[str, Tensor]]
+LossFn = Callable[[Tensor], dict[str, Tensor]]
 """From pictures to the scalars whose sum is minimised, by name."""
 
 OptimizerState = dict[str, Tensor]
@@ -53,7 +53,7 @@ class Evaluation:
         return dict(zip(self.terms, self.host_values[2:], strict=True))
 
 
-def evaluate(loss: Loss, image: Image, loss_scale: Tensor | None = None) -> Evaluation:
+def evaluate(loss: LossFn, image: Image, loss_scale: Tensor | None = None) -> Evaluation:
     """Loss and gradient at a picture; without a `loss_scale` its own loss becomes the scale."""
     pixels = image.detach().requires_grad_()
     terms = loss(pixels)

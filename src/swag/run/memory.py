@@ -15,7 +15,7 @@ from swag.backbones import Backbone
 from swag.config import Settings
 from swag.errors import ResourceError
 from swag.objective import PIXELS, LossTerm, Objective, TiledObjective, with_pixels
-from swag.optimize import Adam, Lbfgs, Loss, Optimizer, TorchLbfgs
+from swag.optimize import Adam, Lbfgs, LossFn, Optimizer, TorchLbfgs
 from swag.run.cuts import Cut, cuts_of, passes_of, uncut
 from swag.run.device import devices_beside
 from swag.tiling import (
@@ -94,7 +94,7 @@ class Memory:
         style: Tensor,
         penalties: Mapping[str, float],
         precision: Precision = "float32",
-    ) -> Loss:
+    ) -> LossFn:
         """The objective, in tiles where the picture is too large for the memory.
 
         `precision` is that of the network's passes, of those over tiles, too. The size of tiles is

@@ -13,7 +13,7 @@ from swag.config import Settings
 from swag.errors import OptimizationError
 from swag.image import resize
 from swag.jitter import Jittered
-from swag.optimize import Loss, Optimizer, State, Step, averaged_image, optimize
+from swag.optimize import LossFn, Optimizer, State, Step, averaged_image, optimize
 from swag.parametrization import PARAMETRIZATIONS, Parametrization
 from swag.run.inputs import Inputs
 from swag.run.memory import Memory
@@ -232,9 +232,9 @@ class Run:
         """What the optimiser moves."""
         return PARAMETRIZATIONS.find(self.settings.parametrisation)
 
-    def _loss_fn(self, size: Size, long_side: int, start: Tensor, precision: Precision) -> Loss:
+    def _loss_fn(self, size: Size, long_side: int, start: Tensor, precision: Precision) -> LossFn:
         """The loss of a picture, jittered where that is asked for."""
-        objective: Loss = self._objective(size, long_side, start, precision)
+        objective: LossFn = self._objective(size, long_side, start, precision)
         if self.settings.jitter or self.settings.jitter_scale:
             return Jittered(
                 objective, self.settings.seed, self.settings.jitter, self.settings.jitter_scale
@@ -245,7 +245,7 @@ class Run:
     def _full_size(self) -> Size:
         return size_of(self.inputs.canvas, self.settings.size)
 
-    def _objective(self, size: Size, long_side: int, start: Tensor, precision: Precision) -> Loss:
+    def _objective(self, size: Size, long_side: int, start: Tensor, precision: Precision) -> LossFn:
         photo = None if self.inputs.photo is None else at_size(self.inputs.photo, size, self.device)
         styles = self._styles(long_side)
         other = start if photo is None else photo

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from swag.jitter import Jittered
-from swag.optimize import Loss
+from swag.optimize import LossFn
 from swag.parametrization import Parametrization
 from swag.types import Precision, Size
 
@@ -17,7 +17,7 @@ class ScaleProblem:
     number: int
     size: Size
     start: Tensor | None
-    loss_fn: Loss
+    loss_fn: LossFn
     parametrisation: Parametrization
     precision: Precision
 
