@@ -5,6 +5,8 @@ import io
 import os
 import resource
 import struct
+import subprocess
+import sys
 import threading
 import warnings
 import zlib
@@ -280,19 +282,116 @@ def test_an_endless_picture_is_left_at_what_its_limit_allows():
         read(Endless(), max_pixels=1)
 
 
-@pytest.mark.parametrize("kind", ["GIF", "PSD", "EPS", "PDF", "SVG", "ICO", "BMP", "PPM", "HEIC"])
+def boxes(*brands: bytes) -> bytes:
+    """The beginning of a file of these brands, of which the first is the main one."""
+    body = b"ftyp" + brands[0] + bytes(4) + b"".join(brands[1:])
+    return struct.pack(">I", len(body) + 4) + body + bytes(40)
+
+
+OTHERS = {
+    "PSD": b"8BPS\0\1" + bytes(40),
+    "JPEG XL": b"\xff\x0a" + bytes(40),
+    "JPEG XL of boxes": b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(40),
+    "JPEG 2000": bytes(imagecodecs.jpeg2k_encode(PICTURE)),
+    "SVG": b'<svg onload="alert(1)">' + bytes(20),
+    "SVG as text": b'\xef\xbb\xbf\n<?xml version="1.0"?>\n<!-- a --><!-- b -->\n<svg></svg>',
+    "HEIC": boxes(b"heic", b"mif1", b"heic"),
+    "HEIC by another brand": boxes(b"mif1", b"miaf", b"heix"),
+    "camera raw (CR3)": boxes(b"crx ", b"isom"),
+    "camera raw (RAF)": b"FUJIFILMCCD-RAW 0201" + bytes(40),
+    "camera raw (RW2)": b"IIU\0" + bytes(40),
+    "video": boxes(b"isom", b"mp41"),
+}
+
+
+@pytest.mark.parametrize("kind", ["GIF", "EPS", "PDF", "ICO", "BMP", *OTHERS])
 def test_other_formats_are_refused_even_under_another_name(kind, tmp_path: Path):
-    made = {
-        "PSD": b"8BPS\0\1" + bytes(40),
-        "SVG": b'<svg onload="alert(1)">' + bytes(20),
-        "HEIC": b"\0\0\0\x18ftypheic" + bytes(40),
-    }
-    data = made.get(kind) or saved(kind)
     path = tmp_path / "innocent.png"
-    path.write_bytes(data)
-    with pytest.raises(ImageError, match="expected one of PNG, JPEG, WEBP, TIFF, AVIF") as caught:
+    path.write_bytes(OTHERS.get(kind) or saved(kind))
+    with pytest.raises(
+        ImageError, match="expected one of PNG, JPEG, WEBP, TIFF, AVIF: conv"
+    ) as caught:
         read(path)
-    assert kind == "PPM" or f"is a {kind} file" in str(caught.value)
+    name = kind.partition(" of ")[0].partition(" as ")[0].partition(" by ")[0]
+    assert f"innocent.png' is a {name} file, which is not read; " in str(caught.value)
+
+
+def test_avif_is_told_by_any_of_its_brands():
+    whole = saved("AVIF")
+    assert whole[4:12] == b"ftypavif"
+    other = whole.replace(b"ftypavif", b"ftypmif1", 1)
+    assert b"avif" in other[16:32]
+    assert read(other).size == (14, 12)
+
+
+def raw_tiff(first: int, *tags: tuple[int, str, int, int]) -> bytes:
+    """A TIFF whose first picture is a small one, of this kind, and the second another."""
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as file:
+        extra = [(*tag, True) for tag in tags]
+        file.write(
+            PICTURE[:4, :5], photometric="rgb", subfiletype=first, metadata=None, extratags=extra
+        )
+        file.write(PICTURE, photometric="rgb", metadata=None)
+    return stream.getvalue()
+
+
+def test_a_reduced_picture_is_passed_over_where_there_is_another():
+    assert read(raw_tiff(1)).size == (14, 12)
+    assert read(raw_tiff(0)).size == (5, 4)
+    alone = deep_tiff(PICTURE, subfiletype=1, metadata=None)
+    assert read(alone).size == (14, 12)
+    old = bytearray(deep_tiff(PICTURE[:4, :5], metadata=None, extratags=[(255, "H", 1, 2, True)]))
+    assert read(bytes(old)).size == (5, 4)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (raw_tiff(1, (50706, "B", 4, b"\1\4\0\0")), r"camera raw file \(DNG\)"),
+        (
+            deep_tiff(PICTURE, subfiletype=1, extratags=[(65000, "I", 1, 8, True)]).replace(
+                b"\xe8\xfd\x04\0", b"\x4a\x01\x04\0"
+            ),
+            "camera raw file,",
+        ),
+        (
+            tiff_header(4, 4).replace(
+                struct.pack("<2H2I", 262, 4, 1, 1), struct.pack("<2H2I", 262, 4, 1, 32803)
+            ),
+            "camera raw file,",
+        ),
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(40), r"camera raw file \(CR2\)"),
+    ],
+    ids=["dng", "sub directories", "mosaic", "cr2"],
+)
+def test_camera_raw_is_refused_by_its_name(data, said):
+    with pytest.raises(ImageError, match=f"is a {said}.*which is not read; develop it"):
+        read(data)
+
+
+def test_a_size_that_stands_elsewhere_is_no_size_of_a_page():
+    """A number of 8 bytes does not fit into a tag of a TIFF of 1992."""
+    data = tiff_header(40, 25)
+    for tag in (254, 256, 257, 262):
+        at = data.find(struct.pack("<2H", tag, 4))
+        if at > 0:
+            with contextlib.suppress(ImageError):
+                read(data[:at] + struct.pack("<2H", tag, 16) + data[at + 4 :])
+
+
+LATE = """
+import logging
+import swag.image
+for name in ("pyvips", "PIL.PngImagePlugin", "tifffile"):
+    logging.getLogger(name).warning("late words")
+"""
+
+
+def test_what_a_library_logs_later_is_not_printed():
+    """As threads of libvips do when a picture was refused."""
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_a_picture_without_pixels_is_refused():

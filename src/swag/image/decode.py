@@ -34,7 +34,7 @@ from swag.image.raster import (
     sliced,
 )
 from swag.image.sizes import webp_size
-from swag.image.source import BYTES_BESIDES, BYTES_PER_PIXEL, File, container, reason
+from swag.image.source import BYTES_BESIDES, BYTES_PER_PIXEL, HEAD_BYTES, File, container, reason
 
 _PLUGINS: dict[str, type[ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile,
@@ -45,6 +45,8 @@ _PLUGINS: dict[str, type[ImageFile]] = {
 }
 _ORIENTATION = 0x0112
 _CHATTY = ("PIL.PngImagePlugin", "PIL.TiffImagePlugin", "tifffile", "pyvips")
+for _name in _CHATTY:  # what a thread of theirs says later is not for the terminal, either
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 _one_at_a_time = threading.Lock()  # the filters of warnings belong to the whole process
 
 
@@ -80,7 +82,7 @@ def decode(file: File, name: str, limits: Limits) -> Stored:
     must stay open.
     """
     try:
-        kind = container(file.read(32), name)
+        kind = container(file.read(HEAD_BYTES), name)
         shown = excerpt(file, kind, name)
     except OSError as error:
         raise ImageError(f"cannot read {name}: {reason(error)}") from error

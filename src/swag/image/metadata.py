@@ -18,7 +18,7 @@ from swag.errors import ImageError
 from swag.image.decode import guarded, open_header
 from swag.image.excerpt import excerpt
 from swag.image.raster import Limits
-from swag.image.source import container, label, open_path
+from swag.image.source import HEAD_BYTES, container, label, open_path
 
 _DESCRIPTION = 0x010E
 XMP = "XML:com.adobe.xmp"
@@ -45,7 +45,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """
     name = label(path)
     with open_path(path) as file:
-        kind = container(file.read(32), name)
+        kind = container(file.read(HEAD_BYTES), name)
         shown = excerpt(file, kind, name, words=True)
         with guarded(name):
             return _texts(open_header(shown, kind, name, Limits()))

@@ -14,6 +14,9 @@ from swag.image.raster import one_line
 BYTES_PER_PIXEL = 16  # four samples of 32 bits; no picture within the limit needs more ...
 BYTES_BESIDES = 16 << 20  # ... than these and its metadata
 
+HEAD_BYTES = 1024
+"""Of a file, by which its format is told."""
+
 _SIGNATURES = (
     ("PNG", 0, b"\x89PNG\r\n\x1a\n"),
     ("JPEG", 0, b"\xff\xd8\xff"),
@@ -22,24 +25,42 @@ _SIGNATURES = (
     ("TIFF", 0, b"MM\0*"),
     ("TIFF", 0, b"II+\0"),
     ("TIFF", 0, b"MM\0+"),
-    ("AVIF", 4, b"ftypavif"),
-    ("AVIF", 4, b"ftypavis"),
-    ("AVIF", 4, b"ftypmif1"),
     ("GIF", 0, b"GIF8"),
-    ("HEIC", 4, b"ftyphei"),
     ("BMP", 0, b"BM"),
     ("PDF", 0, b"%PDF"),
     ("EPS", 0, b"%!PS"),
     ("EPS", 0, b"\xc5\xd0\xd3\xc6"),
     ("PSD", 0, b"8BPS"),
+    ("XCF", 0, b"gimp xcf"),
     ("ICO", 0, b"\0\0\1\0"),
-    ("SVG", 0, b"<svg"),
     ("JPEG 2000", 4, b"jP  \r\n"),
+    ("JPEG 2000", 0, b"\xff\x4f\xff\x51"),
     ("JPEG XL", 0, b"\xff\x0a"),
+    ("JPEG XL", 4, b"JXL \r\n\x87\n"),
+    ("JPEG XR", 0, b"II\xbc"),
     ("EXR", 0, b"v/1\x01"),
+    ("camera raw (RAF)", 0, b"FUJIFILMCCD-RAW"),
+    ("camera raw (ORF)", 0, b"IIR"),
+    ("camera raw (ORF)", 0, b"MMOR"),
+    ("camera raw (RW2)", 0, b"IIU\0"),
 )
+_BRANDS = {
+    "AVIF": (b"avif", b"avis"),
+    "HEIC": (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
+    "camera raw (CR3)": (b"crx ",),
+    "HEIF": (b"mif1", b"msf1", b"mif2"),
+    "video": (b"isom", b"iso2", b"mp41", b"mp42", b"qt  ", b"avc1"),
+}
+"""Of files of boxes: the first of these formats of which there is any brand, main or compatible."""
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF")
 """Formats that are read. No other decoder is ever started: each is a way in for hostile files."""
+_CONVERTERS = {
+    "HEIC": "heif-convert photo.heic photo.png",
+    "HEIF": "heif-convert photo.heif photo.png",
+    "JPEG XL": "djxl picture.jxl picture.png",
+    "SVG": "rsvg-convert picture.svg -o picture.png",
+    "PDF": "pdftoppm -png pages.pdf page",
+}
 
 
 File = io.BufferedReader | io.BytesIO
@@ -56,12 +77,30 @@ class Readable(Protocol):
 
 
 def container(head: bytes, name: str) -> str:
-    """The format, one of READABLE, that a file's first 32 bytes announce; ImageError if none."""
-    kind = next((k for k, at, magic in _SIGNATURES if head[at:].startswith(magic)), None)
+    """The format, one of READABLE, that the first HEAD_BYTES of a file announce; ImageError if
+    none."""
+    kind = _kind(head)
     if kind in READABLE:
         return kind
-    found = "is empty" if not head else f"is a {kind} file" if kind else "is not a picture"
-    raise ImageError(f"{name} {found}; expected one of {', '.join(READABLE)}")
+    expected = f"expected one of {', '.join(READABLE)}"
+    if kind is None:
+        raise ImageError(f"{name} {'is not a picture' if head else 'is empty'}; {expected}")
+    way = f"`{_CONVERTERS.get(kind, 'magick picture picture.png')}`"
+    if kind.startswith("camera raw"):
+        way = "a raw developer that writes TIFF"
+    raise ImageError(
+        f"{name} is a {kind} file, which is not read; {expected}: convert it, as with {way}"
+    )
+
+
+def _kind(head: bytes) -> str | None:
+    if head[4:8] == b"ftyp":
+        length = min(int.from_bytes(head[:4]), len(head))
+        brands = {head[8:12], *(head[at : at + 4] for at in range(16, length, 4))}
+        return next((kind for kind, known in _BRANDS.items() if not brands.isdisjoint(known)), None)
+    kind = next((k for k, at, magic in _SIGNATURES if head[at:].startswith(magic)), None)
+    is_text = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    return "SVG" if kind is None and is_text and b"<svg" in head else kind
 
 
 def label(path: str | os.PathLike[str]) -> str:
@@ -98,7 +137,7 @@ def searchable(source: Readable, name: str, max_pixels: int) -> File:
     try:
         if isinstance(source, io.IOBase) and source.seekable():
             source.seek(0)
-        head = source.read(32)
+        head = source.read(HEAD_BYTES)
         if not isinstance(head, bytes):
             raise ImageError(f"{name} gives {type(head).__name__}; open it in binary mode ('rb')")
         container(head, name)

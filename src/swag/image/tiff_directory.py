@@ -92,6 +92,8 @@ class Directory:
         tag = self.tags.get(number)
         if tag is None or tag.count != 1 or tag.type not in _LETTERS:
             return default
+        if _BYTES[tag.type] > len(tag.value):  # it stands elsewhere
+            return default
         return int(struct.unpack_from(self.order + _LETTERS[tag.type], tag.value)[0])
 
     def table(self, name: str, *, words: bool) -> bytes:
