@@ -30,14 +30,14 @@ most."""
 def size(file: File, name: str) -> tuple[int, int]:
     """Width and height of the largest picture in an AVIF; ImageError if it has one that is larger
     within than it says outside, or tells nothing."""
-    boxes = list(_all_boxes(file, name))
+    found = list(boxes(file, name))
     sizes = [
-        (int.from_bytes(body[4:8]), int.from_bytes(body[8:12])) for k, body in boxes if k == b"ispe"
+        (int.from_bytes(body[4:8]), int.from_bytes(body[8:12])) for k, body in found if k == b"ispe"
     ]
     if not sizes:
         raise ImageError(f"{name} is damaged or truncated: it does not say its size")
     width, height = max(width for width, _ in sizes), max(height for _, height in sizes)
-    for stream in _streams(file, boxes):
+    for stream in _streams(file, found):
         for inner in _sequence_sizes(stream):
             if inner[0] > width or inner[1] > height:
                 raise ImageError(
@@ -47,7 +47,7 @@ def size(file: File, name: str) -> tuple[int, int]:
     return width, height
 
 
-def _all_boxes(file: File, name: str) -> Iterator[tuple[bytes, bytes]]:
+def boxes(file: File, name: str) -> Iterator[tuple[bytes, bytes]]:
     """The boxes of a file that say something, with what is in them."""
     end, at = file.seek(0, 2), 0
     while at + 8 <= end:
@@ -61,11 +61,11 @@ def _all_boxes(file: File, name: str) -> Iterator[tuple[bytes, bytes]]:
             if length > _HEADER_BYTES:
                 raise ImageError(f"{name} is damaged: its header has {length} bytes")
             file.seek(at + skip)
-            yield from _boxes(file.read(length - skip)[_CONTAINERS[kind] :])
+            yield from _inner(file.read(length - skip)[_CONTAINERS[kind] :])
         at += length
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _inner(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 0
     while at + 8 <= len(data):
         length, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
@@ -73,14 +73,14 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         body = data[at + 8 : at + length]
         yield kind, body
         if kind in _CONTAINERS:
-            yield from _boxes(body[_CONTAINERS[kind] :])
+            yield from _inner(body[_CONTAINERS[kind] :])
         at += length
 
 
-def _streams(file: File, boxes: list[tuple[bytes, bytes]]) -> Iterator[Excerpt]:
+def _streams(file: File, found: list[tuple[bytes, bytes]]) -> Iterator[Excerpt]:
     """The data of pictures, and of anything else that the boxes tell the place of."""
-    inside = b"".join(body for kind, body in boxes if kind == b"idat")
-    for kind, body in boxes:
+    inside = b"".join(body for kind, body in found if kind == b"idat")
+    for kind, body in found:
         if kind == b"iloc":
             for is_inside, extents in _items(body):
                 parts = [inside[at : at + n] for at, n in extents] if is_inside else extents

@@ -49,7 +49,7 @@ def to_srgb(raster: Raster, name: str) -> Array:
 
     A profile, which must be a usable one, is followed with its perceptual intent, through 16 bits.
     Without one values are sRGB; CMYK is then (1 - C)(1 - K), which is what viewers show. Gamma and
-    primaries that a PNG or AVIF declares without a profile are ignored.
+    primaries that a file declares without a profile come as one: see `declared`.
     """
     if raster.profile is not None:
         return _transform(raster.samples, raster.colours, raster.profile)

@@ -6,6 +6,7 @@ formats that are not wanted and warn about large pictures in words that are not 
 
 import io
 import logging
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from PIL.ImageFile import ImageFile
 from swag.errors import ImageError
 from swag.image import avif, tiff, vips
 from swag.image.complete import check_jpeg, check_png, has_end, is_flat
+from swag.image.declared import Colors, declared
 from swag.image.excerpt import excerpt
 from swag.image.raster import (
     LARGE_PIXELS,
@@ -43,7 +45,7 @@ _PLUGINS: dict[str, type[ImageFile]] = {
     "TIFF": TiffImagePlugin.TiffImageFile,
     "AVIF": AvifImagePlugin.AvifImageFile,
 }
-_ORIENTATION = 0x0112
+_ORIENTATION, _EXIF, _INTEROPERABILITY, _COLOR_SPACE = 0x0112, 0x8769, 0xA005, 0xA001
 _CHATTY = ("PIL.PngImagePlugin", "PIL.TiffImagePlugin", "tifffile", "pyvips")
 for _name in _CHATTY:  # what a thread of theirs says later is not for the terminal, either
     logging.getLogger(_name).addHandler(logging.NullHandler())
@@ -84,13 +86,14 @@ def decode(file: File, name: str, limits: Limits) -> Stored:
     try:
         kind = container(file.read(HEAD_BYTES), name)
         shown = excerpt(file, kind, name)
+        colors = declared(shown, kind, name)
     except OSError as error:
         raise ImageError(f"cannot read {name}: {reason(error)}") from error
     with guarded(name):
         if kind == "TIFF":
             stored = tiff.decode(shown, name, limits)
         else:
-            stored = _decode(shown, kind, name, limits)
+            stored = _decode(shown, kind, name, limits=limits, colors=colors)
     return replace(stored, strips=guarded_strips(stored.strips, name))
 
 
@@ -104,8 +107,9 @@ def guarded_strips(strips: Iterator[Raster], name: str) -> Iterator[Raster]:
         yield strip
 
 
-def _decode(file: File, kind: str, name: str, limits: Limits) -> Stored:
+def _decode(file: File, kind: str, name: str, *, limits: Limits, colors: Colors | None) -> Stored:
     image = open_header(file, kind, name, limits)
+    _declare(image, colors)
     width, height = image.size
     by_strips = vips.can_read(kind, image)
     if by_strips and limits.whole < width * height and not vips.is_there():
@@ -126,6 +130,35 @@ def _decode(file: File, kind: str, name: str, limits: Limits) -> Stored:
         del image  # Pillow keeps the upper 8 bits; it has checked all of the file, and can go
         return Stored(height, width, _deep_png(file, profile), orientation)
     return Stored(height, width, from_pillow(image), orientation)
+
+
+def _declare(image: Image, colors: Colors | None) -> None:
+    """Give a picture the profile of colors that it declares in another way, if it does."""
+    if "icc_profile" in image.info and not (colors and colors.overrides):
+        return
+    gray = image.mode in ("1", "L", "LA", "I") or image.mode.startswith("I;16")
+    profile = colors.profile(gray=gray) if colors else None
+    if profile is None and not gray and _is_adobe_rgb(image):
+        profile = imagecodecs.cms_profile("adobergb")
+    if profile is not None:
+        image.info["icc_profile"] = profile
+    elif colors and colors.overrides:
+        image.info.pop("icc_profile", None)
+
+
+def _is_adobe_rgb(image: Image) -> bool:
+    """Whether Exif says so, by the color space, as some do, or the interoperability, as cameras."""
+    if "exif" not in image.info:
+        return False
+    exif = Image.getexif(image)
+    try:
+        fields = exif.get_ifd(_EXIF)
+        if _INTEROPERABILITY not in fields or _COLOR_SPACE not in fields:
+            return bool(fields.get(_COLOR_SPACE) == 2)
+        by_camera = exif.get_ifd(_INTEROPERABILITY).get(1) == "R03"
+    except (LookupError, ValueError, TypeError, OSError, SyntaxError, struct.error):
+        return False  # damaged: it says nothing
+    return bool(fields[_COLOR_SPACE] == 2 or (by_camera and fields[_COLOR_SPACE] != 1))
 
 
 def _check_complete(file: File, kind: str, image: Image, name: str) -> None:

@@ -58,7 +58,8 @@ def read(
     Files are PNG, JPEG, WebP, TIFF or AVIF, of any mode; of several pictures the first is read.
     All 16 bits of deep PNG and TIFF are kept, AVIF's 10 and 12 bits come out as 8.
     The EXIF orientation is applied, an embedded profile converted to sRGB (a broken one ignored
-    with a UserWarning). A float TIFF must hold values in [0, 1].
+    with a UserWarning), and so are gamma and primaries of PNG and AVIF and the Adobe RGB of Exif. A
+    float TIFF must hold values in [0, 1].
 
     `size` is the long side in pixels of the result, whose aspect ratio stays: smaller pictures
     are enlarged, too, so that the same setting gives the same scale of style whatever the file.

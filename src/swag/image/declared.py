@@ -1,0 +1,133 @@
+"""Colors that a file declares without a profile, as a profile.
+
+PNG (third edition, W3C 2025, 11.3.2) has the chunks gAMA, cHRM and cICP, AVIF the property `nclx`,
+both of the latter with the numbers of ITU-T H.273. The curves of video (BT.709 and its like) are
+taken for that of sRGB, as viewers do, and so is a gamma of 1/2.2.
+"""
+
+import struct
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import imagecodecs
+import numpy as np
+
+from swag.image import avif
+from swag.image.raster import Array
+from swag.image.source import File
+
+Primaries = tuple[float, ...]
+"""The chromaticities x and y of white, red, green and blue."""
+
+_D65 = (0.3127, 0.3290)
+_SRGB: Primaries = (*_D65, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
+_PRIMARIES: dict[int, Primaries] = {
+    1: _SRGB,
+    2: _SRGB,  # not specified
+    5: (*_D65, 0.64, 0.33, 0.29, 0.60, 0.15, 0.06),
+    6: (*_D65, 0.63, 0.34, 0.31, 0.595, 0.155, 0.07),
+    7: (*_D65, 0.63, 0.34, 0.31, 0.595, 0.155, 0.07),
+    9: (*_D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
+    11: (0.314, 0.351, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
+    12: (*_D65, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
+}
+_LIKE_SRGB = (1, 2, 6, 13, 14, 15)
+_GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
+_NAMES = {16: "PQ (HDR)", 18: "HLG (HDR)"}
+
+
+@dataclass(frozen=True)
+class Colors:
+    """Primaries, and the exponent of the curve from samples to light, None for that of sRGB.
+
+    What `overrides` counts more than a profile.
+    """
+
+    primaries: Primaries = _SRGB
+    gamma: float | None = None
+    overrides: bool = False
+
+    def profile(self, *, gray: bool) -> bytes | None:
+        """An ICC profile of these colors; none if they are those of sRGB."""
+        if gray:
+            return imagecodecs.cms_profile("gray", gamma=self.gamma) if self.gamma else None
+        near = np.allclose(self.primaries, _SRGB, rtol=0, atol=2e-3)
+        if near and self.gamma is None:
+            return None
+        points = [(*self.primaries[at : at + 2], 1.0) for at in (0, 2, 4, 6)]
+        curve = {"transferfunction": _curve()} if self.gamma is None else {"gamma": self.gamma}
+        return imagecodecs.cms_profile(
+            "rgb", whitepoint=points[0], primaries=sum(points[1:], ()), **curve
+        )
+
+
+def declared(file: File, kind: str, name: str) -> Colors | None:
+    """The colors that a file declares, but for its profile; with a warning if they are of a kind
+    that is not applied."""
+    if kind == "AVIF":
+        boxes = [body for box, body in avif.boxes(file, name) if box == b"colr"]
+        if any(body[:4] in (b"prof", b"rICC") for body in boxes):
+            return None
+        codes = next((body[4:10] for body in boxes if body[:4] == b"nclx"), b"")
+        if len(codes) < 6:
+            return None
+        return _coded(int.from_bytes(codes[:2]), int.from_bytes(codes[2:4]), name)
+    return _of_png(dict(_chunks(file)), name) if kind == "PNG" else None
+
+
+def _of_png(chunks: dict[bytes, bytes], name: str) -> Colors | None:
+    coded = chunks.get(b"cICP", b"")
+    if len(coded) == 4 and coded[2:] == b"\0\1":
+        return _coded(coded[0], coded[1], name)
+    if b"iCCP" in chunks or b"sRGB" in chunks:
+        return None
+    primaries, gamma = _SRGB, None
+    if len(chunks.get(b"cHRM", b"")) == 32:
+        primaries = tuple(n / 100_000 for n in struct.unpack(">8I", chunks[b"cHRM"]))
+    if len(chunks.get(b"gAMA", b"")) == 4:
+        (stored,) = struct.unpack(">I", chunks[b"gAMA"])
+        if not 10_000 <= stored <= 1_000_000:
+            _warn(name, f"a gamma of {stored / 100_000:g}")
+        elif abs(stored - 45_455) > 500:
+            gamma = 100_000 / stored
+    colors = Colors(primaries, gamma)
+    try:
+        colors.profile(gray=False)
+    except imagecodecs.CmsError:
+        _warn(name, "primaries that do not exist")
+        return None
+    return colors
+
+
+def _coded(primaries: int, transfer: int, name: str) -> Colors | None:
+    """Colors by their numbers in H.273."""
+    known = transfer in _LIKE_SRGB or transfer in _GAMMAS
+    if primaries not in _PRIMARIES or not known:
+        _warn(name, _NAMES.get(transfer, f"numbers {primaries} and {transfer} of H.273"))
+        return None
+    return Colors(_PRIMARIES[primaries], _GAMMAS.get(transfer), overrides=True)
+
+
+def _warn(name: str, what: str) -> None:
+    warnings.warn(
+        f"{name}: its colors are declared as {what}, which is not applied; they are read as sRGB",
+        stacklevel=2,
+    )
+
+
+def _chunks(file: File) -> Iterator[tuple[bytes, bytes]]:
+    """The short chunks of a PNG before its pixels."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
+        length = int.from_bytes(head[:4])
+        yield head[4:], file.read(min(length, 64))
+        file.seek(max(0, length - 64) + 4, 1)
+
+
+def _curve() -> Array:
+    """From samples to light, by the curve of sRGB."""
+    samples = np.linspace(0, 1, 4096)
+    light = np.where(samples <= 0.04045, samples / 12.92, ((samples + 0.055) / 1.055) ** 2.4)
+    curve: Array = np.rint(light * 65535).astype(np.uint16)
+    return curve
