@@ -1,3 +1,4 @@
+import os
 import runpy
 import subprocess
 import sys
@@ -69,3 +70,19 @@ def test_work_grows_with_the_pixels_and_ends_at_the_whole() -> None:
     assert work_done(scales, 0, 1) == 64**2
     assert work_done(scales, 1, scales[0].steps + 1) == scales[0].steps * 64**2 + 128**2
     assert work_done(scales, 2, 60) == work(scales)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems elsewhere have names in Unicode")
+def test_a_name_that_is_no_text_is_printed_as_its_bytes(tmp_path: Path):
+    write(tmp_path / "plain.png", torch.rand(3, 24, 32))
+    name = b"\xff" + "é".encode()
+    (tmp_path / os.fsdecode(name + b".png")).write_bytes((tmp_path / "plain.png").read_bytes())
+    words = [b"--weights", b"random", b"--size", b"32", b"--steps", b"2", b"--set", b"scales=1"]
+    run = subprocess.run(
+        [sys.executable, "-m", "swag", "texture", name + b".png", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == name + b"-texture.png\n"

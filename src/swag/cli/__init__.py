@@ -4,6 +4,8 @@ Exit status: 0 done; 1 a mistake of the user or of a file, one line on standard 
 the command line does not know; 130 interrupted, with what there is kept.
 """
 
+import codecs
+import io
 import sys
 from typing import Annotated, Any
 
@@ -90,4 +92,19 @@ def main() -> None:
     """Run the command line and end the process with its exit status."""
     wait_briefly()
     keep_freed_memory()
+    print_any_name()
     sys.exit(app(prog_name="swag"))
+
+
+def print_any_name() -> None:
+    """Let standard output take the names of all files: as their own bytes, or else as escapes."""
+    codecs.register_error("any-name", _bytes_or_escapes)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="any-name")
+
+
+def _bytes_or_escapes(error: UnicodeError) -> tuple[str | bytes, int]:
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeEncodeError:
+        return codecs.lookup_error("backslashreplace")(error)
