@@ -38,7 +38,7 @@ _NAMES = {16: "PQ (HDR)", 18: "HLG (HDR)"}
 
 
 @dataclass(frozen=True)
-class Colors:
+class DeclaredColors:
     """Primaries, and the exponent of the curve from samples to light, None for that of sRGB.
 
     What `overrides` counts more than a profile.
@@ -62,7 +62,7 @@ class Colors:
         )
 
 
-def declared(file: File, kind: str, name: str) -> Colors | None:
+def declared(file: File, kind: str, name: str) -> DeclaredColors | None:
     """The colors that a file declares, but for its profile; with a warning if they are of a kind
     that is not applied."""
     if kind == "AVIF":
@@ -76,7 +76,7 @@ def declared(file: File, kind: str, name: str) -> Colors | None:
     return _of_png(dict(_chunks(file)), name) if kind == "PNG" else None
 
 
-def _of_png(chunks: dict[bytes, bytes], name: str) -> Colors | None:
+def _of_png(chunks: dict[bytes, bytes], name: str) -> DeclaredColors | None:
     coded = chunks.get(b"cICP", b"")
     if len(coded) == 4 and coded[2:] == b"\0\1":
         return _coded(coded[0], coded[1], name)
@@ -91,7 +91,7 @@ def _of_png(chunks: dict[bytes, bytes], name: str) -> Colors | None:
             _warn(name, f"a gamma of {stored / 100_000:g}")
         elif abs(stored - 45_455) > 500:
             gamma = 100_000 / stored
-    colors = Colors(primaries, gamma)
+    colors = DeclaredColors(primaries, gamma)
     try:
         colors.profile(gray=False)
     except imagecodecs.CmsError:
@@ -100,13 +100,13 @@ def _of_png(chunks: dict[bytes, bytes], name: str) -> Colors | None:
     return colors
 
 
-def _coded(primaries: int, transfer: int, name: str) -> Colors | None:
+def _coded(primaries: int, transfer: int, name: str) -> DeclaredColors | None:
     """Colors by their numbers in H.273."""
     known = transfer in _LIKE_SRGB or transfer in _GAMMAS
     if primaries not in _PRIMARIES or not known:
         _warn(name, _NAMES.get(transfer, f"numbers {primaries} and {transfer} of H.273"))
         return None
-    return Colors(_PRIMARIES[primaries], _GAMMAS.get(transfer), overrides=True)
+    return DeclaredColors(_PRIMARIES[primaries], _GAMMAS.get(transfer), overrides=True)
 
 
 def _warn(name: str, what: str) -> None:

@@ -22,7 +22,7 @@ from PIL.ImageFile import ImageFile
 from swag.errors import ImageError
 from swag.image import avif, tiff, vips
 from swag.image.complete import check_jpeg, check_png, has_end, is_flat
-from swag.image.declared import Colors, declared
+from swag.image.declared import DeclaredColors, declared
 from swag.image.excerpt import excerpt
 from swag.image.raster import (
     LARGE_PIXELS,
@@ -107,7 +107,9 @@ def guarded_strips(strips: Iterator[Raster], name: str) -> Iterator[Raster]:
         yield strip
 
 
-def _decode(file: File, kind: str, name: str, *, limits: Limits, colors: Colors | None) -> Stored:
+def _decode(
+    file: File, kind: str, name: str, *, limits: Limits, colors: DeclaredColors | None
+) -> Stored:
     image = open_header(file, kind, name, limits)
     _declare(image, colors)
     width, height = image.size
@@ -132,7 +134,7 @@ def _decode(file: File, kind: str, name: str, *, limits: Limits, colors: Colors 
     return Stored(height, width, from_pillow(image), orientation)
 
 
-def _declare(image: Image, colors: Colors | None) -> None:
+def _declare(image: Image, colors: DeclaredColors | None) -> None:
     """Give a picture the profile of colors that it declares in another way, if it does."""
     if "icc_profile" in image.info and not (colors and colors.overrides):
         return
