@@ -47,7 +47,7 @@ FORMS = ("gram", "covariance", "moments")
 
 def networks() -> dict[str, Candidate]:
     """The trained networks, the present default first, and two random ones in two ways."""
-    trained = {f"swag/{n}": {"backbone": f"swag/{n}"} for n in bundled.trained_names()}
+    trained = {f"swag/{n}": {"backbone": f"swag/{n}"} for n in bundled.trained_family()}
     first = swag.config.settings().backbone
     drawn = {
         f"{name}, {weights}": {"backbone": name, "weights": weights}
@@ -82,7 +82,7 @@ def strengths() -> dict[str, Candidate]:
     return {
         f"swag/{name}, {strength:g}": {"backbone": f"swag/{name}", "strength": strength}
         for strength in (0.5, 0.1, 0.25, 0.75)
-        for name in bundled.trained_names()
+        for name in bundled.trained_family()
     }
 
 
@@ -136,7 +136,7 @@ def make(args: argparse.Namespace) -> None:
 
 def judges() -> dict[str, Backbone]:
     """The trained networks by name, and a random one."""
-    trained = {f"swag/{name}": create(f"swag/{name}") for name in bundled.trained_names()}
+    trained = {f"swag/{name}": create(f"swag/{name}") for name in bundled.trained_family()}
     return trained | {RANDOM_JUDGE: create("swag/vgg", weights="random", seed=1000)}
 
 

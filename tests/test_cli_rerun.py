@@ -70,7 +70,7 @@ def test_every_format_says_how_it_was_made(extension, tmp_path: Path):
     assert made.losses == result.losses
     assert (made.step, made.finished, made.fallbacks) == (4, True, ())
     assert (
-        "Steps: 4, Sampler: lbfgs, Seed: 9, Size: 48x36, Model: swag/resnet, Model hash: "
+        "Steps: 4, Sampler: lbfgs, Seed: 9, Size: 48x36, Model: swag/vgg16-distilled, Model hash: "
         in (found["parameters"])
     )
 
@@ -136,7 +136,7 @@ def test_weights_from_a_file_have_to_be_given_and_to_be_the_same(photo, painting
     name = next(iter(state))
     save_file({**state, name: state[name] * 1.01}, files[1])
     out, inputs = tmp_path / "out.png", ("--content", photo, "--style", painting)
-    words = ("--weights", files[0], "--size", 48, "--steps", 4)
+    words = ("--backbone", "swag/resnet", "--weights", files[0], "--size", 48, "--steps", 4)
     assert run("stylize", photo, painting, "-o", out, *words).exit_code == 0
     again = ("rerun", out, *inputs, "-o", tmp_path / "again.png")
     assert "weights from a file 'mine.safetensors'" in the_only_line(run(*again))

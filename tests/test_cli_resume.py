@@ -265,7 +265,7 @@ def test_no_picture_says_where_its_files_were(pictures, tmp_path):
     save_file(bundled.network("resnet").state_dict(), weights)
     for extension in ("png", "jpg", "webp", "tiff", "avif"):
         out = tmp_path / f"out.{extension}"
-        words = ("--weights", weights, "--size", 48, "--steps", 4)
+        words = ("--backbone", "swag/resnet", "--weights", weights, "--size", 48, "--steps", 4)
         assert swag("stylize", *pictures, "-o", out, *words).exit_code == 0
         assert os.fsencode(tmp_path.name) not in out.read_bytes()
         assert b"my photo" not in out.read_bytes()

@@ -1,10 +1,13 @@
 """Judges worth their name, and measures against independent formulas."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from scipy.linalg import sqrtm
 from scipy.ndimage import correlate1d
+from torch import Tensor
 
 import swag
 from swag.experiments import perceptual
@@ -14,6 +17,7 @@ from swag.experiments.evaluate import (
     Panel,
     degraded,
     fair_judges,
+    grain,
     mean_error,
     noise,
 )
@@ -129,3 +133,25 @@ def test_perceptual_distances_say_what_they_lack(tmp_path, monkeypatch, photo):
         assert name in perceptual.missing(name)
     assert perceptual.distances(photo, photo) == {}
     assert perceptual.told().count(";") == 2
+
+
+def waves(angle: float, cycles: float = 0.3) -> Tensor:
+    """A wave of so many cycles a pixel that runs in a direction, in degrees from the horizontal."""
+    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(128.0), indexing="ij")
+    turn = math.radians(angle)
+    phase = 2 * math.pi * cycles * (x * math.cos(turn) + y * math.sin(turn))
+    return (0.5 + 0.4 * torch.sin(phase)).expand(1, 3, 96, 128)
+
+
+def test_grain_is_one_for_even_directions_high_along_the_axes_and_none_across():
+    even = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    assert grain(even) == pytest.approx(1, abs=0.05)
+    assert grain(waves(0)) > 3 and grain(waves(90)) > 3
+    assert grain(waves(45)) < 0.01
+    coarse = waves(0, cycles=0.05)
+    assert grain(coarse + 0.1 * waves(45)) < 0.01  # coarse stripes are no grain
+
+
+def test_grain_does_not_depend_on_brightness_contrast_or_a_quarter_turn(photo):
+    assert grain(0.5 * photo + 0.2) == pytest.approx(grain(photo))
+    assert grain(photo.rot90(1, (2, 3))) == pytest.approx(grain(photo))

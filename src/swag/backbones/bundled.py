@@ -8,7 +8,7 @@ card("resnet").top1                                 what the weights are and how
 import difflib
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from swag.backbones import distilled
+from swag.backbones.distilled import VGG16, DistilledNetwork
 from swag.backbones.family import Architecture, ThinNetwork, from_state
 from swag.backbones.initialization import seeded
 from swag.errors import BackboneError, WeightsError
@@ -28,10 +30,21 @@ ARCHITECTURES = {
     "resnet-deep": Architecture(widths=(16, 32, 64, 128), depths=(3, 4, 6, 3)),
     "noresnet-deep": Architecture(shortcuts=False, widths=(16, 32, 64, 128), depths=(3, 4, 6, 3)),
 }
-"""The deep pair has the blocks of ResNet-34, the others those of ResNet-18."""
+"""The ablation family. The deep pair has the blocks of ResNet-34, the others of ResNet-18."""
+
+STUDENTS = {
+    "vgg16-distilled": VGG16,
+    "vgg16-distilled-residual": replace(VGG16, shortcuts=True),
+}
+"""Networks distilled from VGG-16: one as VGG is, and its twin with shortcuts in the blocks."""
 
 STYLE_LAYERS = ("stem", "stage1", "stage2", "stage3", "stage4")
 CONTENT_LAYERS = ("stage3",)
+"""Of the ablation family."""
+
+STUDENT_STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+STUDENT_CONTENT_LAYERS = ("relu3_1", "relu4_2")
+"""Of the students: style as Gatys et al. 2016; content at two depths keeps faces, see docs."""
 
 FOLDER = Path(__file__).parent / "weights_files"
 CARDS = "cards.json"
@@ -42,9 +55,10 @@ class Card:
     """What the weights of a network are, how they came to be, and what they are for.
 
     `top1` is the share in [0, 1] of Tiny ImageNet's 5,000 validation pictures (200 classes) that
-    the network and its head named rightly, before folding and rounding. `epochs` are passes over
-    the main pictures in all `trainings`; `finished` is false where the last was cut short.
-    `bytes` and `sha256` are the file's.
+    the network and its head named rightly, before folding and rounding; None for students, which
+    name nothing: `unexplained` has their error at each layer of the teacher, on held-out pictures.
+    `epochs` are passes over the main pictures in all `trainings`; `finished` is false if the last
+    was cut short. `bytes` and `sha256` are the file's.
     """
 
     name: str
@@ -61,17 +75,31 @@ class Card:
     intended_use: str
     limits: str
     continued_by: str
+    teacher: str = ""
+    unexplained: dict[str, float] = field(default_factory=dict)
 
 
 def names() -> tuple[str, ...]:
     """The networks of the package, without the prefix `swag/`."""
-    return tuple(ARCHITECTURES)
+    return (*ARCHITECTURES, *STUDENTS)
 
 
 def trained_names(folder: Path = FOLDER) -> tuple[str, ...]:
     """Those of them that have trained weights."""
     cards = _cards(folder)
-    return tuple(name for name in ARCHITECTURES if name in cards)
+    return tuple(name for name in names() if name in cards)
+
+
+def trained_family(folder: Path = FOLDER) -> tuple[str, ...]:
+    """Those of the ablation family that have: trained on labels, not on another network."""
+    return tuple(name for name in trained_names(folder) if name in ARCHITECTURES)
+
+
+def layers(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The layers of a network that are read for style and for content."""
+    if bare(name) in STUDENTS:
+        return STUDENT_STYLE_LAYERS, STUDENT_CONTENT_LAYERS
+    return STYLE_LAYERS, CONTENT_LAYERS
 
 
 def bare(name: str) -> str:
@@ -80,18 +108,22 @@ def bare(name: str) -> str:
 
 
 def architecture(name: str) -> Architecture:
-    """The switches of a network; BackboneError if there is none of that name."""
-    if bare(name) not in ARCHITECTURES:
-        near = difflib.get_close_matches(bare(name), ARCHITECTURES, 1)
-        hint = f"; did you mean swag/{near[0]}?" if near else ""
-        known = ", ".join(f"swag/{known}" for known in ARCHITECTURES)
-        raise BackboneError(f"no bundled network {name!r}; expected one of {known}{hint}")
+    """The switches of a network of the ablation family; BackboneError if there is none."""
+    _check_known(name, (*ARCHITECTURES,))
     return ARCHITECTURES[bare(name)]
+
+
+def _check_known(name: str, known: tuple[str, ...]) -> None:
+    if bare(name) not in known:
+        near = difflib.get_close_matches(bare(name), known, 1)
+        hint = f"; did you mean swag/{near[0]}?" if near else ""
+        expected = ", ".join(f"swag/{each}" for each in known)
+        raise BackboneError(f"no bundled network {name!r}; expected one of {expected}{hint}")
 
 
 def card(name: str, folder: Path = FOLDER) -> Card:
     """The card of a network's weights; WeightsError if it has none."""
-    architecture(name)
+    _check_known(name, names())
     cards = _cards(folder)
     if bare(name) not in cards:
         trained = ", ".join(f"swag/{known}" for known in cards) or "none"
@@ -113,7 +145,7 @@ def network(
     weights: Literal["pretrained", "random"] = "pretrained",
     seed: int = 0,
     folder: Path = FOLDER,
-) -> ThinNetwork:
+) -> ThinNetwork | DistilledNetwork:
     """A network in evaluation mode, with the weights in the package or with random ones.
 
     Pretrained weights are checked against their card; batch norm is part of the convolutions.
@@ -127,7 +159,10 @@ def network(
         WeightsError: no weights for it in the package, or not those of the card.
     """
     if weights == "random":
+        _check_known(name, names())
         with seeded(seed):
+            if bare(name) in STUDENTS:
+                return DistilledNetwork(STUDENTS[bare(name)]).eval()
             return ThinNetwork(architecture(name)).eval()
     expected = card(name, folder)
     file = folder / expected.file
@@ -140,7 +175,7 @@ def network(
     return _filled(name, _parsed(data, file), file)
 
 
-def from_file(name: str, file: Path) -> ThinNetwork:
+def from_file(name: str, file: Path) -> ThinNetwork | DistilledNetwork:
     """A network in evaluation mode with the weights of an exported file, whatever its hash.
 
     Raises:
@@ -163,8 +198,12 @@ def trainings(file: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _filled(name: str, state: dict[str, Tensor], file: Path) -> ThinNetwork:
+def _filled(name: str, state: dict[str, Tensor], file: Path) -> ThinNetwork | DistilledNetwork:
+    _check_known(name, names())
     try:
+        if bare(name) in STUDENTS:
+            student = replace(STUDENTS[bare(name)], norm=False)
+            return distilled.student_from_state(student, state)
         return from_state(replace(architecture(name), norm=False), state)
     except RuntimeError as error:
         raise WeightsError(f"{file}: holds the weights of another network than {name}") from error

@@ -217,12 +217,17 @@ def conv_of(norm: str) -> str:
     return f"{parent}.{name.replace('norm', 'conv')}"
 
 
-@torch.no_grad()
 def folded(network: ThinNetwork) -> ThinNetwork:
     """The same function in float64 without batch norm, which moves into the convolutions.
 
     Exact, up to rounding, for a network in evaluation mode.
     """
+    return from_state(replace(network.architecture, norm=False), folded_state(network))
+
+
+@torch.no_grad()
+def folded_state(network: nn.Module) -> dict[str, Tensor]:
+    """A network's tensors in float64, each `norm` in the `conv` beside it (see `conv_of`)."""
     tensors = network.state_dict().items()
     state = {name: value.to(torch.float64, copy=True) for name, value in tensors}
     for name, norm in network.named_modules():
@@ -234,7 +239,7 @@ def folded(network: ThinNetwork) -> ThinNetwork:
         state.pop(f"{name}.num_batches_tracked")
         state[f"{conv_of(name)}.weight"] *= scale[:, None, None, None]
         state[f"{conv_of(name)}.bias"] = bias - mean * scale
-    return from_state(replace(network.architecture, norm=False), state)
+    return state
 
 
 def from_state(architecture: Architecture, state: dict[str, Tensor]) -> ThinNetwork:
@@ -247,17 +252,20 @@ def from_state(architecture: Architecture, state: dict[str, Tensor]) -> ThinNetw
 
 def macs_per_pixel(architecture: Architecture) -> float:
     """Multiplications with addition of all convolutions, for each pixel of a large picture."""
-    side = 2 ** (len(architecture.widths) + 3)
+    with torch.device("meta"):
+        return macs_of(ThinNetwork(architecture), side=2 ** (len(architecture.widths) + 3))
+
+
+def macs_of(network: nn.Module, *, side: int) -> float:
+    """Those of a network without values (on the device `meta`), for a picture of this side."""
     total = 0
 
     def count(conv: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal total
-        if isinstance(conv, nn.Conv2d):
-            total += output.numel() * conv.weight[0].numel()
+        total += output.numel() * next(conv.parameters())[0].numel()
 
-    with torch.device("meta"):
-        network = ThinNetwork(architecture).eval()
-        for module in network.modules():
+    for module in network.eval().modules():
+        if isinstance(module, nn.Conv2d):
             module.register_forward_hook(count)
-        network(torch.empty(1, 3, side, side))
+    network(torch.empty(1, 3, side, side, device="meta"))
     return float(total / side**2)

@@ -24,7 +24,6 @@ from swag.modes import own_modes
 from swag.types import Image
 
 FAMILIES = ("swag", "torchvision", "timm")
-BUNDLED = Preset("", bundled.STYLE_LAYERS, bundled.CONTENT_LAYERS)
 
 
 @dataclass(frozen=True)
@@ -102,10 +101,13 @@ def assemble(
 ) -> Backbone:
     """Make a backbone of a network whose weights are in: edits, layers, normalisation."""
     module, done = edits_by_name.apply(source.module.eval().requires_grad_(False), edits)
-    preset = BUNDLED if name.startswith("swag/") else PRESETS.get(name)
-    if preset is None and style_layers is not None and content_layers is not None:
+    if name.startswith("swag/"):
+        preset = Preset("", *bundled.layers(name))
+    elif name in PRESETS:
+        preset = PRESETS[name]
+    elif style_layers is not None and content_layers is not None:
         preset = Preset("", (), ())
-    elif preset is None:
+    else:
         preset = _found(module, source)
     return Backbone(
         name=name,
@@ -141,8 +143,10 @@ def available() -> list[Entry]:
 
 
 def _bundled_entry(card: bundled.Card) -> Entry:
-    top1 = "" if card.top1 is None else f", top-1 {card.top1:.1%} of Tiny ImageNet"
-    about = f"bundled, {card.bytes / 1e6:.1f} MB{top1}, SHA-256 {card.sha256[:12]}..."
+    what = f"distilled from {card.teacher}" if card.teacher else ""
+    if card.top1 is not None:
+        what = f"top-1 {card.top1:.1%} of Tiny ImageNet"
+    about = f"bundled, {card.bytes / 1e6:.1f} MB, {what}, SHA-256 {card.sha256[:12]}..."
     return Entry(card.name, True, about, card)
 
 

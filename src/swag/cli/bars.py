@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -12,7 +13,27 @@ from swag.config import Settings
 from swag.losses import PENALTIES
 from swag.run import Update
 from swag.schedule import Scale, plan
-from swag.training import loop as training
+
+
+@runtime_checkable
+class Line(Protocol):
+    """What the bar of a training shows of each line of its log."""
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+
+    @property
+    def size(self) -> int:
+        """Side of the pictures in pixels."""
+
+    @property
+    def summary(self) -> str:
+        """The errors in words."""
 
 
 @contextmanager
@@ -36,17 +57,15 @@ def run_bar(settings: Settings, *, shown: bool) -> Iterator[Callable[[Update], N
 
 
 @contextmanager
-def training_bar(*, shown: bool) -> Iterator[Callable[[training.Progress], None]]:
-    """A bar of steps, size, loss, accuracy and time left; gives what to call with each line."""
+def training_bar(*, shown: bool) -> Iterator[Callable[[Line], None]]:
+    """A bar of steps, size, error and time left; gives what to call with each line of the log."""
     with _bar(shown=shown) as progress:
         bar = progress.add_task("preparing", total=None)
 
-        def show(line: training.Progress) -> None:
-            top1 = "" if line.top1 is None else f", top-1 {line.top1:.1%}"
+        def show(line: Line) -> None:
             progress.update(
                 bar,
-                description=f"step {line.step}/{line.steps}, {line.size} px, "
-                f"loss {line.loss:.3f}{top1}",
+                description=f"step {line.step}/{line.steps}, {line.size} px, {line.summary}",
                 total=line.steps,
                 completed=line.step,
             )

@@ -35,9 +35,9 @@ _PAPER = {
 _PRESETS = (
     Preset("default", "the best we measured, coarse to fine", "docs/log.md", {}),
     Preset("quick", "a look, within half a minute on two cores", "as default, smaller",
-           {"size": 256, "steps": 120, "scales": 3}),
+           {"size": 256, "steps": 100}),
     Preset("quality", "more steps for a larger picture", "as default, longer",
-           {"size": 1024, "steps": 600, "scales": 5}),
+           {"size": 1024, "steps": 300, "scales": 3}),
     Preset("paper", "the poster to the letter", "Wang, Li and Vasconcelos, CVPR 2021",
            {**_PAPER, "size": 512, "smoothing": "softmax", "normalisation": "paper",
             # The poster states no weights. A style term of 1e17 is the authors' for mean squares.
@@ -59,11 +59,11 @@ _METHODS = (
     Preset("w2", "mean and covariance as a Gaussian to be moved; the default",
            "Olkin and Pukelsheim, 1982; for pictures Katherine Crowson, 2021", {}),
     Preset("gatys", "Gram matrices of activations as they are", "Gatys et al., CVPR 2016",
-           {"style_loss": "gram", "balance": 5.0}),
+           {"style_loss": "gram", "balance": 1.7}),
     Preset("swag", "Gram matrices of smoothed activations", "Wang et al., CVPR 2021",
-           {"style_loss": "gram", "balance": 5.0, "smoothing": "softmax:temperature=auto"}),
+           {"style_loss": "gram", "balance": 1.7, "smoothing": "softmax:temperature=auto"}),
     Preset("sliced", "the distribution along random directions", "Heitz et al., CVPR 2021",
-           {"style_loss": "sliced", "balance": 5.0}),
+           {"style_loss": "sliced", "balance": 1.7}),
     Preset("strotss", "relaxed optimal transport of hypercolumns, self-similarity as content",
            "Kolkin et al., CVPR 2019",
            {"style_loss": "remd", "content_loss": "self-similarity", "palette": 0.2,
@@ -72,7 +72,7 @@ _METHODS = (
            {"style_loss": "neighbours", "style_rotations": True, "palette": 0.2,
             "balance": 2.0, **_POSITIONS}),
     Preset("mrf", "every patch like its nearest one in the style", "Li and Wand, CVPR 2016",
-           {"style_loss": "mrf", "palette": 0.2, "balance": 2.0, "scales": 3}),
+           {"style_loss": "mrf", "palette": 0.2, "balance": 2.0}),
 )  # fmt: skip
 
 METHODS: Mapping[str, Preset] = MappingProxyType({method.name: method for method in _METHODS})

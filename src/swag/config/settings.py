@@ -29,13 +29,13 @@ class Settings(BaseModel):
 
     preset: Word = "default"
     method: Word = "w2"
-    backbone: Word = "swag/resnet"
+    backbone: Word = "swag/vgg16-distilled"
     weights: str = Field("pretrained", max_length=4096)
-    edits: tuple[Word, ...] = Field(("reflect",), max_length=32)
+    edits: tuple[Word, ...] = Field(("replicate-all", "reflect"), max_length=32)
     size: int = Field(512, ge=16, le=LARGEST_SIZE, description="long side in pixels")
     square: bool = Field(False, description="squash both pictures to size x size")
-    steps: int = Field(300, ge=1, le=1_000_000, description="steps over all scales")
-    scales: int = Field(4, ge=1, le=12, description="sizes, each twice the one before")
+    steps: int = Field(150, ge=1, le=1_000_000, description="steps over all scales")
+    scales: int = Field(2, ge=1, le=12, description="sizes, each twice the one before")
     optimizer: Literal["lbfgs", "adam", "torch-lbfgs"] = "lbfgs"
     rate: float | None = Field(None, gt=0, le=10, description="of Adam: pixel change a step")
     average: float | None = Field(None, gt=0, lt=1, description="decay of the mean of iterates")
@@ -46,7 +46,7 @@ class Settings(BaseModel):
     seed: int = Field(0, ge=0, lt=2**63)
     strength: Share = Field(0.5, description="0 the content alone, 1 the style alone")
     balance: float = Field(
-        3.0, gt=0, le=1000, description="style to content at a strength of one half"
+        1.0, gt=0, le=1000, description="style to content at a strength of one half"
     )
     style_loss: Word = "bures"
     style_layers: Layers | None = None

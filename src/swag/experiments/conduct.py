@@ -72,7 +72,7 @@ class Conduct:
     def facts(self) -> Row:
         """How the runs were made, for the head of the report."""
         plan, judges = self.plan, [judge.name for judge in trained_judges()]
-        top1 = {name: bundled.card(name).top1 for name in bundled.trained_names()}
+        top1 = {name: bundled.card(name).top1 for name in bundled.trained_family()}
         return {
             "contents": ", ".join(sample.name for sample in plan.contents),
             "styles": ", ".join(sample.name for sample in plan.styles),

@@ -22,6 +22,8 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from jaxtyping import Float64
+from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from swag.backbones import bundled
@@ -59,7 +61,7 @@ class Panel:
 
     @torch.no_grad()
     def __call__(self, result: OwnImage) -> dict[str, Any]:
-        """Errors by judge; structural similarity to the photo; noise; LPIPS and DISTS if there."""
+        """Errors by judge; similarity to the photo; noise; grain; LPIPS and DISTS if there."""
         scores = {
             name: {measure: float(value) for measure, value in objective(result).items()}
             for name, objective in self.objectives.items()
@@ -68,6 +70,7 @@ class Panel:
             "judges": scores,
             "ssim": float(ssim(result, self.photo)[0]),
             "noise": noise(result, self.photo, self.style),
+            "grain": grain(result),
             **distances(result, self.photo),
         }
 
@@ -88,7 +91,7 @@ def trained_judges() -> tuple[Network, ...]:
 
     Random ones were tried and are no judges: they preferred blurred results to sharp ones.
     """
-    return tuple(trained(name) for name in bundled.trained_names())
+    return tuple(trained(name) for name in bundled.trained_family())
 
 
 def noise(result: OwnImage, *pictures: OwnImage) -> float:
@@ -99,14 +102,41 @@ def noise(result: OwnImage, *pictures: OwnImage) -> float:
     return _detail(result) / max(*(_detail(picture) for picture in pictures), 1e-12)
 
 
+def grain(result: OwnImage) -> float:
+    """How much of the fine detail lies along the axes: 1 if its directions are even.
+
+    The energy from 0.2 to 0.5 cycles a pixel within 12 degrees of the horizontal or vertical, over
+    what even orientation would have, of the gray picture under a Hann window. Networks that are
+    poor to optimize through draw checks along the axes, which judges of distributions do not see.
+    Pictures of buildings have more than 1 of their own: compare results for the same photo.
+    """
+    gray = result.double().mean(1)
+    height, width = gray.shape[-2:]
+    window = _hann(height)[:, None] * _hann(width)
+    energy = (
+        torch.fft.fft2((gray - gray.mean((1, 2), keepdim=True)) * window).abs().square().mean(0)
+    )
+    down = torch.fft.fftfreq(height, dtype=torch.float64)[:, None].abs()
+    across = torch.fft.fftfreq(width, dtype=torch.float64).abs()
+    frequency, angle = torch.hypot(down, across), torch.rad2deg(torch.atan2(down, across))
+    fine = (frequency >= 0.2) & (frequency <= 0.5)
+    along_axes = fine & ((angle <= 12) | (angle >= 78))
+    even = along_axes.sum() / fine.sum()
+    return float(energy[along_axes].sum() / energy[fine].sum().clamp(min=1e-300) / even)
+
+
+def _hann(side: int) -> Float64[Tensor, " n"]:
+    return torch.hann_window(side, periodic=False, dtype=torch.float64)
+
+
 def degraded(image: Image, seed: int = 0) -> dict[str, Image]:
     """The picture made worse in three ways, each plain to see."""
     source = torch.Generator().manual_seed(seed)
-    grain = torch.randn(image.shape, generator=source).to(image) * 0.15
+    speckle = torch.randn(image.shape, generator=source).to(image) * 0.15
     height, width = image.shape[-2:]
     small = resize(image, (max(1, height // 3), max(1, width // 3)))
     return {
-        "noise": (image + grain).clamp(0, 1),
+        "noise": (image + speckle).clamp(0, 1),
         "blur": resize(small, (height, width)).clamp(0, 1),
         "colours": image.roll(1, dims=1),
     }

@@ -4,21 +4,27 @@ import pickle
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
 from swag.errors import WeightsError
 from swag.files import write_whole
-from swag.training.recipe import Recipe
+
+
+@runtime_checkable
+class AnyRecipe(Protocol):
+    """The settings of a training: any dataclass with a default for every field."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
 def save(
     path: Path,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    recipe: Recipe,
+    recipe: AnyRecipe,
     *,
     step: int,
     earlier: list[dict[str, Any]],
@@ -52,7 +58,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def trainings(state: dict[str, Any]) -> list[dict[str, Any]]:
-    """Recipe and number of steps of each training behind a checkpoint, first to last."""
+    """AnyRecipe and number of steps of each training behind a checkpoint, first to last."""
     return [*state.get("earlier", []), {"steps": state["step"], "recipe": state["recipe"]}]
 
 
@@ -67,13 +73,14 @@ def restore(
     path: Path,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    recipe: Recipe,
+    *,
+    recipe: AnyRecipe,
 ) -> None:
     """Put a checkpoint back into a training; WeightsError if it is another training's."""
     given = asdict(recipe)
-    saved = asdict(Recipe()) | state["recipe"]  # by a version with fewer settings, perhaps
+    saved = asdict(type(recipe)()) | state["recipe"]  # by a version with fewer settings, perhaps
     if saved != given:
-        changed = sorted(k for k, v in given.items() if saved[k] != v)
+        changed = sorted(k for k in {**saved, **given} if saved.get(k) != given.get(k))
         raise WeightsError(
             f"{path}: holds a training with another recipe (different: {', '.join(changed)}); "
             "use the same settings to go on, or another file to begin anew"

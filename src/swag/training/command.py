@@ -42,7 +42,7 @@ def train_backbone(
     if start is not None:
         chosen = continued(chosen)
     begin = bundled.path(name) if start == SHIPPED else Path(start) if start is not None else None
-    _check_device(device)
+    check_device(device)
     sources, validation = find(data)
     out.parent.mkdir(parents=True, exist_ok=True)
     return train(
@@ -94,7 +94,8 @@ def _recipe(name: str, epochs: float | None, seed: int) -> Recipe:
     return RECIPES[name](epochs=epochs, seed=seed)
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
+    """SettingsError if nothing can be computed on a device of this name."""
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:

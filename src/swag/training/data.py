@@ -49,24 +49,62 @@ def load(*paths: Path) -> Source:
     return Source(pictures, label, int(label.max()) + 1)
 
 
+def load_pictures(path: Path) -> dict[str, list[UInt8[Tensor, "3 _h _w"]]]:
+    """Unlabeled pictures, by source: a packed file is one, and so is a folder with what is in it.
+
+    A folder of packed files holds one source for each, named after the file.
+
+    Raises:
+        ImageError: nothing there can be read as pictures, or one of them cannot.
+    """
+    if not path.exists():
+        raise ImageError(f"{path}: no such file or folder; expected pictures to train on")
+    if path.is_file():
+        return {path.stem: [_decoded(data) for data in _packed_pictures(path)]}
+    sources = {file.stem: list(map(_decoded, _packed_pictures(file))) for file in _packed_in(path)}
+    files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in extensions()]
+    if files:
+        sources[path.name] = [_decoded(file) for file in files]
+    if not sources:
+        raise ImageError(f"{path}: no pictures and no packed .npz files found")
+    return sources
+
+
+def _packed_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.npz"))
+
+
+def _packed_pictures(path: Path) -> list[bytes]:
+    data, offsets = _arrays(path, "data", "offsets")
+    return [data[a:b].tobytes() for a, b in pairwise(offsets)]
+
+
 def _decoded(source: bytes | Path) -> UInt8[Tensor, "3 _h _w"]:
     return read(source).pixels.mul(255).round().to(torch.uint8)
 
 
 def _read_packed(path: Path) -> tuple[list[Tensor], Tensor]:
+    data, offsets, labels = _arrays(path, "data", "offsets", "labels")
+    pictures = [_decoded(data[a:b].tobytes()) for a, b in pairwise(offsets)]
+    return pictures, torch.from_numpy(labels.astype(np.int64))
+
+
+def _arrays(path: Path, *names: str) -> list[np.ndarray]:
+    """Arrays of a packed file; ImageError if it is none, or not of as many labels as pictures."""
     try:
         # NumPy leaves a file that it opened itself open where it is no archive.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as packed:
-            data, offsets, labels = (packed[key] for key in ("data", "offsets", "labels"))
-        if len(labels) != len(offsets) - 1:
-            raise ValueError(f"{len(labels)} labels for {len(offsets) - 1} pictures")
+            arrays = {name: packed[name] for name in names}
+        if "labels" in arrays and len(arrays["labels"]) != len(arrays["offsets"]) - 1:
+            count = len(arrays["offsets"]) - 1
+            raise ValueError(f"{len(arrays['labels'])} labels for {count} pictures")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        expected = f"{', '.join(names[:-1])} and {names[-1]}"
         raise ImageError(
             f"{path}: expected a folder with a folder for each class, or a packed .npz file with "
-            f"data, offsets and labels ({type(error).__name__}: {error})"
+            f"{expected} ({type(error).__name__}: {error})"
         ) from error
-    pictures = [_decoded(data[a:b].tobytes()) for a, b in pairwise(offsets)]
-    return pictures, torch.from_numpy(labels.astype(np.int64))
+    return list(arrays.values())
 
 
 def _read_folder(path: Path) -> tuple[list[Tensor], Tensor]:

@@ -12,13 +12,15 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from swag.backbones import bundled
-from swag.backbones.family import ThinNetwork, folded, from_state
+from swag.backbones.distilled import folded_student
+from swag.backbones.family import folded, from_state
 from swag.errors import SwagError, WeightsError
 from swag.files import write_whole
 from swag.training import checkpoint
+from swag.training.distillation.students import load as load_distillation
 
 HEADS = {"main": 200, "caltech101": 101, "imagenet_samples": 1000}
 """The classes of the sources that DATA describes."""
@@ -52,6 +54,37 @@ LIMITS = (
     "trained on them is not settled, so take the weights as meant for research and education."
 )
 
+STUDENT_DATA = [
+    {
+        "name": "VGG-16 (Simonyan and Zisserman 2014), the teacher, trained on ImageNet",
+        "terms": "CC BY 4.0, Visual Geometry Group, University of Oxford",
+    },
+    {
+        "name": "photographs: BSDS500, ImageNet samples, Urban100, Sun-Hays80, describable "
+        "textures and Kodak, 898 pictures of 384 to 448 pixels, without labels",
+        "terms": "research use, as stated by each collection; the pictures stay their owners'",
+    },
+    {
+        "name": "paintings of artists who died before 1955, 107 pictures, without labels",
+        "terms": "public domain by age; reproductions as stated at their sources",
+    },
+    *DATA[1:],
+]
+
+STUDENT_USE = (
+    "Features for style transfer, texture synthesis and their study, in place of VGG-16: style "
+    "from relu1_1 ... relu5_1, content from relu3_1 and relu4_2, as principal coordinates of "
+    "VGG-16's activations. Pictures in sRGB [0, 1], normalised by ImageNet's mean and standard "
+    "deviation."
+)
+
+STUDENT_LIMITS = (
+    "Not a classifier. Coordinates are predictions with the errors stated here, and leave out the "
+    "variance beyond those that are kept; they are centered, so they are below zero as often as "
+    "above. Trained once, with one seed, on photographs collected from the web and on European, "
+    "American and Japanese paintings, with their biases."
+)
+
 
 def export(saved: Path, name: str, folder: Path = bundled.FOLDER) -> bundled.Card:
     """Write the weights of a checkpoint, folded and in half precision, and their card to a folder.
@@ -60,13 +93,72 @@ def export(saved: Path, name: str, folder: Path = bundled.FOLDER) -> bundled.Car
     folding. WeightsError: the checkpoint is damaged, of another network, or too large for half
     precision.
     """
-    architecture, bare = bundled.architecture(name), bundled.bare(name)
+    bare = bundled.bare(name)
+    if bare in bundled.STUDENTS:
+        return _export_student(saved, bare, folder)
+    architecture = bundled.architecture(name)
     state = checkpoint.load(saved)
     trained = checkpoint.network_of(state)
     try:
         network = from_state(architecture, trained)
     except RuntimeError as error:
         raise WeightsError(f"{saved}: not a checkpoint of {name}") from error
+    return _written(
+        folded(network),
+        bare,
+        folder,
+        saved,
+        architecture=asdict(architecture),
+        **_training(state, saved),
+        data=_data(state),
+        intended_use=INTENDED_USE,
+        limits=LIMITS,
+        continued_by=f"swag train-backbone {bare} DATA OUT.pt --start shipped --epochs 5",
+    )
+
+
+def _export_student(saved: Path, bare: str, folder: Path) -> bundled.Card:
+    """A student of a distillation, with its errors from the report beside the checkpoint."""
+    model, state = load_distillation(saved)
+    if bare not in model.students:
+        held = ", ".join(model.students)
+        raise WeightsError(f"{saved}: holds no student {bare}, but {held}")
+    student, recipe = model.student(bare), state["recipe"]
+    if student.architecture != bundled.STUDENTS[bare]:
+        raise WeightsError(f"{saved}: holds a {bare} of other sizes than the package's")
+    return _written(
+        folded_student(student),
+        bare,
+        folder,
+        saved,
+        architecture=asdict(student.architecture),
+        top1=None,
+        epochs=0.0,
+        finished=state["step"] == recipe["steps"],
+        trainings=checkpoint.trainings(state),
+        data=STUDENT_DATA,
+        intended_use=STUDENT_USE,
+        limits=STUDENT_LIMITS,
+        continued_by=f"swag train-backbone {bare} DATA OUT.pt --teacher {recipe['teacher']}",
+        teacher=recipe["teacher"],
+        unexplained=_unexplained(saved, bare),
+    )
+
+
+def _unexplained(saved: Path, bare: str) -> dict[str, float]:
+    """Mean over held-out sources of a student's error at each layer, from its report."""
+    path = saved.with_suffix(".report.json")
+    lines = json.loads(path.read_text()) if path.exists() else []
+    found: dict[str, list[float]] = {}
+    for line in lines:
+        if line["student"] == bare:
+            found.setdefault(line["layer"], []).append(line["unexplained"])
+    return {layer: round(sum(each) / len(each), 4) for layer, each in found.items()}
+
+
+def _written(
+    network: nn.Module, bare: str, folder: Path, saved: Path, **about: Any
+) -> bundled.Card:
     data = _encoded(network, saved)
     file = f"{bare}.safetensors"
     made = bundled.Card(
@@ -74,13 +166,8 @@ def export(saved: Path, name: str, folder: Path = bundled.FOLDER) -> bundled.Car
         file=file,
         sha256=hashlib.sha256(data).hexdigest(),
         bytes=len(data),
-        parameters=sum(value.numel() for value in folded(network).parameters()),
-        architecture=json.loads(json.dumps(asdict(architecture))),
-        **_training(state, saved),
-        data=_data(state),
-        intended_use=INTENDED_USE,
-        limits=LIMITS,
-        continued_by=f"swag train-backbone {bare} DATA OUT.pt --start shipped --epochs 5",
+        parameters=sum(value.numel() for value in network.parameters()),
+        **json.loads(json.dumps(about)),
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / file, lambda out: out.write(data))
@@ -88,9 +175,9 @@ def export(saved: Path, name: str, folder: Path = bundled.FOLDER) -> bundled.Car
     return made
 
 
-def _encoded(network: ThinNetwork, saved: Path) -> bytes:
+def _encoded(network: nn.Module, saved: Path) -> bytes:
     halves: dict[str, Tensor] = {
-        key: value.half().contiguous() for key, value in folded(network).state_dict().items()
+        key: value.half().contiguous() for key, value in network.state_dict().items()
     }
     bad = [key for key, value in halves.items() if not torch.isfinite(value).all()]
     if bad:
@@ -135,7 +222,7 @@ def _add(made: bundled.Card, folder: Path) -> None:
     file = folder / bundled.CARDS
     cards = json.loads(file.read_text()) if file.exists() else {}
     cards[bundled.bare(made.name)] = asdict(made)
-    ordered = {name: cards[name] for name in bundled.ARCHITECTURES if name in cards}
+    ordered = {name: cards[name] for name in bundled.names() if name in cards}
     text = json.dumps(ordered, indent=1) + "\n"
     write_whole(file, lambda out: out.write(text.encode()))
 

@@ -45,6 +45,12 @@ class Progress:
     pictures_per_second: float
     top1: float | None = None
 
+    @property
+    def summary(self) -> str:
+        """Loss and accuracy in words."""
+        top1 = "" if self.top1 is None else f", top-1 {self.top1:.1%}"
+        return f"loss {self.loss:.3f}{top1}"
+
 
 @dataclass(frozen=True)
 class Cadence:

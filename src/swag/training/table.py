@@ -1,22 +1,25 @@
-"""The table of the bundled networks for the documentation.
+"""The tables of the bundled networks for the documentation.
 
-python -m swag.training.table docs/backbones.md     writes it between the marks in that file
+python -m swag.training.table docs/backbones.md     writes them between the marks in that file
 """
 
 import sys
 from pathlib import Path
 
-from swag.backbones import bundled
-from swag.backbones.family import macs_per_pixel
+import torch
 
-BEGIN = "<!-- networks: python -m swag.training.table docs/backbones.md -->"
-END = "<!-- /networks -->"
+from swag.backbones import bundled
+from swag.backbones.distilled import DistilledNetwork
+from swag.backbones.family import macs_of, macs_per_pixel
+
+BEGIN = "<!-- {}: python -m swag.training.table docs/backbones.md -->"
+END = "<!-- /{} -->"
 
 
 def table() -> str:
-    """One line of Markdown for each network of the package."""
+    """One line of Markdown for each network of the ablation family."""
     head = "| network | weights, million | file, MB | MACs per pixel, thousand | epochs | top-1 |"
-    return "\n".join([head, "|---|---:|---:|---:|---:|---:|", *map(_line, bundled.names())])
+    return "\n".join([head, "|---|---:|---:|---:|---:|---:|", *map(_line, bundled.ARCHITECTURES)])
 
 
 def _line(name: str) -> str:
@@ -32,11 +35,30 @@ def _line(name: str) -> str:
     )
 
 
+def students() -> str:
+    """One line of Markdown for each distilled network, with its error at each layer."""
+    cards = {name: bundled.card(name) for name in bundled.STUDENTS}
+    layers = [tap.layer for tap in next(iter(bundled.STUDENTS.values())).taps]
+    sizes = "weights, million | file, MB | MACs per pixel, thousand"
+    head = f"| network | {sizes} | {' | '.join(layers)} |"
+    rows = [head, "|---" + "|---:" * (3 + len(layers)) + "|"]
+    for name, card in cards.items():
+        with torch.device("meta"):
+            macs = macs_of(DistilledNetwork(bundled.STUDENTS[name]), side=64) / 1e3
+        errors = " | ".join(f"{card.unexplained[layer]:.3f}" for layer in layers)
+        size = f"{card.parameters / 1e6:.2f} | {card.bytes / 1e6:.2f} | {macs:.1f}"
+        rows.append(f"| `swag/{name}` | {size} | {errors} |")
+    return "\n".join(rows)
+
+
 def written(text: str) -> str:
-    """A document with the table between its marks replaced by the present one."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    """A document with the tables between their marks replaced by the present ones."""
+    for name, made in (("networks", table), ("students", students)):
+        begin, end = BEGIN.format(name), END.format(name)
+        before, rest = text.split(begin)
+        _, after = rest.split(end)
+        text = f"{before}{begin}\n{made()}\n{end}{after}"
+    return text
 
 
 if __name__ == "__main__":
