@@ -5,6 +5,8 @@ from torch import Tensor
 
 from swag.config import Settings
 from swag.image import Picture, fitted, resize
+from swag.optimize import Optimizer, State
+from swag.parametrization import Parametrization
 from swag.run.inputs import Inputs
 from swag.types import Size
 
@@ -41,3 +43,19 @@ def first_picture(settings: Settings, inputs: Inputs, size: Size, device: torch.
     # Noise around the mean colour: the mean is what deep layers see least of.
     of = inputs.paintings[0] if inputs.paintings else inputs.canvas
     return of.batch.mean((2, 3), keepdim=True).to(device) + 0.2 * (noise - 0.5)
+
+
+def enlarged(
+    state: State, before: Size, size: Size, *, form: Parametrization, method: Optimizer
+) -> State:
+    """The state at the next scale: the latest picture, and what the method can still use."""
+    latents = form.resized(state.image, before, size, _resized_within_range)
+    if form.name != "pixels":
+        return State(latents)
+    pixels = size[0] * size[1] / (before[0] * before[1])
+    memory = method.rescale_state(state.memory, lambda x: resize(x, size), pixels)
+    return State(latents, memory=memory)
+
+
+def _resized_within_range(picture: Tensor, size: Size) -> Tensor:
+    return resize(picture, size).clamp(0, 1)

@@ -8,23 +8,23 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from swag.backbones import Backbone, weights
+from swag.backbones import Backbone
 from swag.config import Settings
 from swag.errors import OptimizationError
 from swag.image import resize
 from swag.jitter import Jittered
-from swag.optimize import LossFn, Optimizer, State, Step, averaged_image, optimize
+from swag.optimize import LossFn, Optimizer, State, Step, averaged_image, evaluate, optimize
 from swag.parametrization import PARAMETRIZATIONS, Parametrization
 from swag.run.inputs import Inputs
 from swag.run.memory import Memory
 from swag.run.pause import Paused
-from swag.run.pictures import at_size, brightness, first_picture, size_of
+from swag.run.pictures import at_size, brightness, enlarged, first_picture, size_of
 from swag.run.precision import Part, after, parts_of
 from swag.run.recolor import Finish
 from swag.run.record import Identity, Task
 from swag.run.scale_problem import ScaleProblem
 from swag.run.terms import StyleRegion, content_terms, style_regions, style_terms
-from swag.run.update import Update, early_end
+from swag.run.update import Update, advice, early_end
 from swag.schedule import Scale, plan
 from swag.types import Precision, Size
 
@@ -49,8 +49,13 @@ class Run:
     def updates(self, paused: Paused | None = None) -> Iterator[Update]:
         """Yield an update after each step of each scale.
 
-        A paused run goes on where it stood; its first update is the one that was kept.
+        A paused run goes on where it stood; its first update is the one that was kept. A run that
+        has nothing to do, at a strength of 0 or from a start that is the best, yields its start.
         """
+        if self._keeps_photo:
+            yield self._beginning(steps=self.settings.steps)
+            return
+        update = None
         method, state = self.memory.method(self._full_size), None
         began = time.perf_counter() - (0 if paused is None else paused.standing.seconds)
         first = 0 if paused is None else paused.standing.scale
@@ -58,17 +63,19 @@ class Run:
             size = size_of(self.inputs.canvas, scale.size)
             if paused is not None and number == first:
                 state = paused.to(self.device)
-            elif state is None:
+            elif state is None or (state.step == 0 and self.settings.start == "content"):
                 state = State(
                     self.form.encode(first_picture(self.settings, self.inputs, size, self.device))
                 )
             else:
                 before = size_of(self.inputs.canvas, self.scales[number - 1].size)
-                state = self._enlarged(state, before, size, method)
+                state = enlarged(state, before, size, form=self.form, method=method)
             going_on = paused if number == first else None
             for update in self._steps(number, size, state, method, began=began, paused=going_on):
                 state = update.state
                 yield update
+        if update is None:
+            yield self._beginning(steps=0)
 
     def _steps(
         self,
@@ -100,10 +107,20 @@ class Run:
                 start, looks = problem.start, problem.looks
                 parts, state = parts[1:], after(state, end)
             except OptimizationError as error:
-                raise OptimizationError(f"{error}{self._advice()}") from error
+                raise OptimizationError(f"{error}{advice(self.settings.weights)}") from error
             except Exception as error:
                 if not self.memory.gives_way(error, size):
                     raise
+
+    def _beginning(self, *, steps: int) -> Update:
+        """The first picture at full size, as the update after so many steps in all."""
+        last, size = len(self.scales) - 1, self._full_size
+        picture = first_picture(self.settings, self.inputs, size, self.device)
+        state = State(self.form.encode(picture))
+        problem = self._problem(last, size, state, None, looks=0, precision="float32")
+        losses = evaluate(problem.loss, state.image, state.loss_scale).losses()
+        step = Step(steps - 1 - self._steps_before(last), state.image, losses, state)
+        return self._update(problem, step, seconds=0.0)
 
     def _note_early_end(self, number: int, state: State) -> None:
         """The last scale's is noted by `Update.result`: no update comes after it."""
@@ -114,14 +131,6 @@ class Run:
 
     def _steps_before(self, number: int) -> int:
         return sum(scale.steps for scale in self.scales[:number])
-
-    def _advice(self) -> str:
-        """What may keep the activations of random weights, which grow or fade, within bounds."""
-        given = weights.parse(self.settings.weights)
-        if given.scheme is None or given.calibrated:
-            return ""
-        scheme = "torchvision" if given.scheme == "greedy" else given.scheme  # it takes none
-        return f"; or, where there is batch norm, the weights random:{scheme}+calibrated"
 
     def _parts(self, number: int) -> list[Part]:
         """The parts of a scale: what its passes are computed in, up to which step."""
@@ -260,7 +269,7 @@ class Run:
             style=styles[0] if styles else other,
             precision=precision,
             penalties={
-                "total_variation": self.settings.total_variation,
+                "total_variation": self.settings.total_variation * (not self._keeps_photo),
                 "pixel_range": self.settings.pixel_range * (1 if self._relative else 0),
             },
         )
@@ -280,18 +289,11 @@ class Run:
         )
 
     @property
+    def _keeps_photo(self) -> bool:
+        """Whether the result is to be the photo itself: nothing but its content has a weight."""
+        style, _ = self.settings.weights_of_terms
+        return self.task == "stylize" and style == 0 and self.settings.start == "content"
+
+    @property
     def _relative(self) -> bool:
         return self.settings.normalisation not in ("paper", "released-code")
-
-    def _enlarged(self, state: State, before: Size, size: Size, method: Optimizer) -> State:
-        """The state at the next scale: the latest picture, and what the method can still use."""
-        latents = self.form.resized(state.image, before, size, _resized_within_range)
-        if self.form.name != "pixels":
-            return State(latents)
-        pixels = size[0] * size[1] / (before[0] * before[1])
-        memory = method.rescale_state(state.memory, lambda x: resize(x, size), pixels)
-        return State(latents, memory=memory)
-
-
-def _resized_within_range(picture: Tensor, size: Size) -> Tensor:
-    return resize(picture, size).clamp(0, 1)

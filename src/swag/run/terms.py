@@ -66,10 +66,13 @@ def style_terms(
     places: Sequence[StyleRegion],
     other: Tensor,
 ) -> list[LossTerm]:
-    """One term for each place of each style, and for its palette where one is asked for."""
+    """One term for each place of each style, and for its palette if one is asked for.
+
+    If the style has no weight, its palette has none either.
+    """
     weight, _ = settings.weights_of_terms
     losses = [(get_loss(settings.style_loss), weight, "style")]
-    if settings.palette:
+    if settings.palette and weight:
         losses.append((get_loss("palette"), settings.palette, "palette"))
     return [
         LossTerm(

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from swag.backbones import weights
 from swag.config import Settings
 from swag.errors import ImageError
 from swag.image import Picture, write
@@ -30,6 +31,15 @@ MOST_NAMES = 1000
 def early_end(scale: int, scales: int, step: int, steps: int) -> str:
     """Why a scale has fewer steps than asked for; `step` is how far the run has come in all."""
     return f"scale {scale + 1} of {scales} ended at step {step} of {steps}: none lowered the loss"
+
+
+def advice(given: str) -> str:
+    """What may keep the activations of random weights, which grow or fade, within bounds."""
+    parsed = weights.parse(given)
+    if parsed.scheme is None or parsed.calibrated:
+        return ""
+    scheme = "torchvision" if parsed.scheme == "greedy" else parsed.scheme  # it takes none
+    return f"; or, where there is batch norm, the weights random:{scheme}+calibrated"
 
 
 def taken(wanted: Path, path: Path) -> str:
