@@ -32,7 +32,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-# The options of the tests are dropped: their run-time checks of shapes would be measured too.
+# The options of the tests are dropped: they disable the benchmarks.
 bench: $(INSTALLED)
 	$(BIN)/python -m pytest -o addopts= benchmarks $(ARGS)
 

@@ -3,7 +3,7 @@
     python benchmarks/defaults.py --contents DIR --styles DIR [--pairs 3] [--size 192]
         [--variants "bures, 2 : 1" "gram, 4 : 1" ...]
 
-Each content is paired with each style, and judged as the studies judge (`swag.experiments`): by
+Each content is paired with each style, and judged as the studies judge (`swag_lab.experiments`): by
 other networks of the family, with errors of several forms, since a judge of the loss's own form
 favours it. Means over the pairs, spread in brackets.
 """
@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 
 import swag
-from swag.experiments.evaluate import MEASURES, Panel, fair_judges, mean_error
-from swag.experiments.networks import trained
+from swag_lab.experiments.evaluate import MEASURES, Panel, fair_judges, mean_error
+from swag_lab.experiments.networks import trained
 
 GRAM = {"style_loss": "gram", "balance": 10.0}
 

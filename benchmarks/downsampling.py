@@ -22,10 +22,10 @@ import torch
 import swag
 from swag.backbones import Backbone, bundled, create
 from swag.backbones.family import Architecture, ThinNetwork
-from swag.training import checkpoint
-from swag.training.command import find
-from swag.training.loop import train
-from swag.training.recipe import cpu
+from swag_lab.training import checkpoint
+from swag_lab.training.command import find
+from swag_lab.training.loop import train
+from swag_lab.training.recipe import cpu
 
 REDUCTIONS = ("average", "max", "stride")
 NETWORKS = ("resnet", "noresnet")

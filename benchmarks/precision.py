@@ -13,8 +13,8 @@ by less than the eighth bit: what two runs differ by for no reason. Numbers are 
 on the same pair of pictures: the mean ratio, its standard deviation, and for how many pairs it is
 below one. `cpu` is the time of a run without reading pictures and network; `loss` is the default's
 at full size, in float32; the others are errors under judges that were not optimised
-(`swag.experiments`). `--restart` lets L-BFGS forget its history where the precision changes; with
-`--tile` pictures are read in tiles; `--pictures` is a folder for what the runs make.
+(`swag_lab.experiments`). `--restart` lets L-BFGS forget its history where the precision changes;
+with `--tile` pictures are read in tiles; `--pictures` is a folder for what the runs make.
 """
 
 import argparse
@@ -29,13 +29,13 @@ import torch
 from torch import Tensor
 
 import swag
-from swag import bench
 from swag.backbones import Backbone
-from swag.experiments.evaluate import MEASURES, Panel, fair_judges, mean_error
-from swag.experiments.networks import trained
 from swag.objective import Objective
 from swag.run import precision
 from swag.run.terms import content_terms, style_regions, style_terms
+from swag_lab import bench
+from swag_lab.experiments.evaluate import MEASURES, Panel, fair_judges, mean_error
+from swag_lab.experiments.networks import trained
 
 SHARES: Mapping[str, float | None] = {
     "float32": None,

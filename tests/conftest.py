@@ -1,14 +1,20 @@
-"""One thread for each worker, so that numbers do not depend on how many there are.
+"""Run-time checks of types and shapes, and one thread for each worker.
 
-The environment is set here, before anything loads torch.
+With one thread numbers do not depend on how many workers there are. The environment is set here,
+before anything loads torch, and the checks before anything loads the packages.
 """
 
 import os
 
 import pytest
+from jaxtyping import install_import_hook
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+install_import_hook(
+    ["swag", "swag_lab"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

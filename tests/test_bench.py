@@ -6,8 +6,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from swag.bench import SIDES, Timing, in_turns, machine, sides
 from swag.cli import app
+from swag_lab.bench import SIDES, Timing, in_turns, machine, sides
 
 CPU = torch.device("cpu")
 

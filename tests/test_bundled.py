@@ -18,7 +18,7 @@ from torch import Tensor
 from swag.backbones import bundled
 from swag.errors import BackboneError, WeightsError
 from swag.features import FeatureExtractor
-from swag.training.table import written
+from swag_lab.training.table import written
 
 PINS = Path(__file__).parent / "bundled_outputs.json"
 DOCUMENT = Path(__file__).parents[1] / "docs" / "backbones.md"

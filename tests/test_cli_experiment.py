@@ -7,9 +7,9 @@ import torch
 from typer.testing import CliRunner, Result
 
 from swag.cli import app
-from swag.experiments import Conduct
-from swag.experiments.networks import random
 from swag.image import write
+from swag_lab.experiments import Conduct
+from swag_lab.experiments.networks import random
 
 SMALL = ["--quick", "--size", "32", "--steps", "2", "--units", "1"]
 

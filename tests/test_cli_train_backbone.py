@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from swag.cli import app
-from swag.training import command
-from swag.training.loop import Progress
+from swag_lab.training import command
+from swag_lab.training.loop import Progress
 
 
 def train(*words: object, **environment: str) -> Result:

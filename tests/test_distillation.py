@@ -24,27 +24,27 @@ from swag.backbones.distilled import (
 from swag.backbones.family import macs_of
 from swag.cli import app
 from swag.errors import ImageError, SettingsError, WeightsError
-from swag.training import checkpoint
-from swag.training.data import load_pictures
-from swag.training.distillation import (
+from swag_lab.training import checkpoint
+from swag_lab.training.data import load_pictures
+from swag_lab.training.distillation import (
     Distillation,
     DistillationRecipe,
     distill,
     principal_coordinates,
     report,
 )
-from swag.training.distillation.command import (
+from swag_lab.training.distillation.command import (
     Teacher,
     architecture_for,
     distill_backbones,
     split,
 )
-from swag.training.distillation.coordinates import ActivationMoments, mean_and_covariance
-from swag.training.distillation.crops import crop, crops_of
-from swag.training.distillation.report import as_markdown
-from swag.training.distillation.restyle import restyled
-from swag.training.distillation.students import load
-from swag.training.loop import Cadence
+from swag_lab.training.distillation.coordinates import ActivationMoments, mean_and_covariance
+from swag_lab.training.distillation.crops import crop, crops_of
+from swag_lab.training.distillation.report import as_markdown
+from swag_lab.training.distillation.restyle import restyled
+from swag_lab.training.distillation.students import load
+from swag_lab.training.loop import Cadence
 
 LAYERS = ("1", "4")
 TINY = DistilledArchitecture(

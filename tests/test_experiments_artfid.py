@@ -11,14 +11,14 @@ from scipy.linalg import sqrtm
 from torchvision.models import alexnet, inception_v3
 
 from swag.errors import SettingsError, WeightsError
-from swag.experiments import Conduct, Plan, artfid, painted_samples, perceptual
-from swag.experiments.artfid import art_fid, frechet_distance
-from swag.experiments.job import Run
-from swag.experiments.painted import CONTENTS, STYLES, paint
-from swag.experiments.perform import found
-from swag.experiments.studies import STUDIES, art
-from swag.experiments.studies.pairs import smoothed
 from swag.image import read
+from swag_lab.experiments import Conduct, Plan, artfid, painted_samples, perceptual
+from swag_lab.experiments.artfid import art_fid, frechet_distance
+from swag_lab.experiments.job import Run
+from swag_lab.experiments.painted import CONTENTS, STYLES, paint
+from swag_lab.experiments.perform import found
+from swag_lab.experiments.studies import STUDIES, art
+from swag_lab.experiments.studies.pairs import smoothed
 
 pytest.importorskip("torchmetrics")
 

@@ -10,8 +10,8 @@ from scipy.ndimage import correlate1d
 from torch import Tensor
 
 import swag
-from swag.experiments import perceptual
-from swag.experiments.evaluate import (
+from swag_lab.experiments import perceptual
+from swag_lab.experiments.evaluate import (
     MEASURES,
     STYLE_MEASURES,
     Panel,
@@ -21,9 +21,9 @@ from swag.experiments.evaluate import (
     mean_error,
     noise,
 )
-from swag.experiments.networks import random, trained
-from swag.experiments.painted import paint
-from swag.experiments.ssim import ssim
+from swag_lab.experiments.networks import random, trained
+from swag_lab.experiments.painted import paint
+from swag_lab.experiments.ssim import ssim
 
 SIZE = 64
 

@@ -8,12 +8,12 @@ from torch import nn
 from swag import backbones
 from swag.backbones.family import ResidualBlock
 from swag.errors import SettingsError, WeightsError
-from swag.experiments import measures
-from swag.experiments.networks import Network, Rescaled, pretrained_there, random, weights_there
-from swag.experiments.painted import paint
-from swag.experiments.perform import in_deviations
-from swag.experiments.samples import Sample, painted_samples, samples_in
 from swag.image import write
+from swag_lab.experiments import measures
+from swag_lab.experiments.networks import Network, Rescaled, pretrained_there, random, weights_there
+from swag_lab.experiments.painted import paint
+from swag_lab.experiments.perform import in_deviations
+from swag_lab.experiments.samples import Sample, painted_samples, samples_in
 
 THIN = {"widths": (4, 8, 8, 8), "depths": (1, 2, 1, 1)}
 

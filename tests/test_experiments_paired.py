@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from swag.experiments.fronts import gap, height_above, mean_front
-from swag.experiments.paired import compare
+from swag_lab.experiments.fronts import gap, height_above, mean_front
+from swag_lab.experiments.paired import compare
 
 DIFFERENCES = np.random.default_rng(0).normal(0.3, 0.5, 9)
 

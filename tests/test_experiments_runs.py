@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from swag.experiments.job import Job
-from swag.experiments.networks import random
-from swag.experiments.painted import paint
-from swag.experiments.perform import Perform, common_weights, found
-from swag.experiments.samples import painted_samples
 from swag.losses import get
 from swag.objective import LossTerm, Objective
 from swag.smoothing import parse
+from swag_lab.experiments.job import Job
+from swag_lab.experiments.networks import random
+from swag_lab.experiments.painted import paint
+from swag_lab.experiments.perform import Perform, common_weights, found
+from swag_lab.experiments.samples import painted_samples
 
 CONTENT, STYLE = painted_samples("contents")[0], painted_samples("styles")[0]
 NETWORK = random("swag/resnet", "thin", widths=(4, 8, 8, 8), depths=(1, 1, 1, 1))

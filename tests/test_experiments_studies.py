@@ -13,13 +13,13 @@ import pytest
 from swag import distributed
 from swag.config import PRESETS
 from swag.errors import SettingsError
-from swag.experiments import Conduct, Plan, Section, named, names, painted_samples
-from swag.experiments.conduct import PAPER
-from swag.experiments.report import Chapter, as_csv, page, write_report
-from swag.experiments.studies import STUDIES, letter
-from swag.experiments.studies import shape as shape_study
-from swag.experiments.studies.pairs import P_RESNET
-from swag.experiments.study import Study
+from swag_lab.experiments import Conduct, Plan, Section, named, names, painted_samples
+from swag_lab.experiments.conduct import PAPER
+from swag_lab.experiments.report import Chapter, as_csv, page, write_report
+from swag_lab.experiments.studies import STUDIES, letter
+from swag_lab.experiments.studies import shape as shape_study
+from swag_lab.experiments.studies.pairs import P_RESNET
+from swag_lab.experiments.study import Study
 
 PLAN = Plan(
     painted_samples("contents"), painted_samples("styles")[:2], size=48, steps=3,

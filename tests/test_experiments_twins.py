@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 
 from swag.cli import app
 from swag.errors import ImageError, WeightsError
-from swag.experiments import Conduct, Plan, painted_samples, twins
-from swag.experiments.studies import STUDIES
 from swag.image import write
+from swag_lab.experiments import Conduct, Plan, painted_samples, twins
+from swag_lab.experiments.studies import STUDIES
 
 CHANGES = {"no shortcuts": {"shortcuts": False}}
 
@@ -72,7 +72,7 @@ def test_what_is_not_trained_is_left_out(trained, data, tmp_path):
 
 def test_a_training_that_diverges_is_one_line(data, tmp_path, monkeypatch):
     def broken(architecture, recipe, sources, *, out, validation):
-        from swag.training.loop import train
+        from swag_lab.training.loop import train
 
         yield from train(architecture, recipe, sources, out=out, validation=validation)
         state = torch.load(out, weights_only=True)

@@ -53,10 +53,11 @@ def test_loading_every_module_changes_nothing_either():
     code = f"""{STATE}
 import rich.progress, torch._dynamo
 before = state()
-import swag
-for module in pkgutil.walk_packages(swag.__path__, "swag."):
-    if not module.name.endswith("__main__"):
-        __import__(module.name)
+import swag, swag_lab
+for package in swag, swag_lab:
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.endswith("__main__"):
+            __import__(module.name)
 print(changed(before, state()))
 """
     assert printed(code) == "[]"

@@ -1,4 +1,7 @@
-"""Imports point one way: a part of the package imports only from the rows above its own."""
+"""Imports point one way: a part of a package imports only from the rows above its own.
+
+The laboratory imports the library and never the reverse.
+"""
 
 import ast
 from collections import Counter
@@ -7,30 +10,37 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = "swag"
-ROOT = Path(__file__).parents[1] / "src" / PACKAGE
-ROWS = [
-    {"errors", "types", "spec", "allocation", "threads"},
-    {"registry", "files", "precision", "modes"},
-    {"image", "features", "smoothing", "statistics", "losses"}
-    | {"parametrization", "jitter", "colors", "regions", "tiling", "disk"},
-    {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},
-    {"run", "training"},
-    {"experiments", "distributed", "batch", "bench"},
-    {"cli"},
-]
-ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
-SHELLS = len(ROWS) - 1
+SOURCE = Path(__file__).parents[1] / "src"
+LIBRARY, LABORATORY = "swag", "swag_lab"
+ROWS = {
+    LIBRARY: [
+        {"errors", "types", "spec", "allocation", "threads"},
+        {"registry", "files", "precision", "modes"},
+        {"image", "features", "smoothing", "statistics", "losses"}
+        | {"parametrization", "jitter", "colors", "regions", "tiling", "disk"},
+        {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},
+        {"run"},
+        {"distributed", "batch"},
+        {"cli"},
+    ],
+    LABORATORY: [{"bench", "training"}, {"experiments"}, {"cli"}],
+}
+ROW_OF = {
+    package: {name: row for row, names in enumerate(rows) for name in names}
+    for package, rows in ROWS.items()
+}
 
 
 def modules() -> list[Path]:
-    """The files of the parts; the two that open the package stand below all rows."""
-    doors = {ROOT / "__init__.py", ROOT / "__main__.py"}
-    return sorted(set(ROOT.rglob("*.py")) - doors)
+    """The files of the parts; those that open a package stand below all rows."""
+    doors = {SOURCE / package / name for package in ROWS for name in ("__init__.py", "__main__.py")}
+    return sorted({path for package in ROWS for path in (SOURCE / package).rglob("*.py")} - doors)
 
 
-def part_of(path: Path) -> str:
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+def part_of(path: Path) -> tuple[str, str]:
+    """Package and part of a file."""
+    package, part, *_ = path.relative_to(SOURCE).parts
+    return package, part.removesuffix(".py")
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -43,73 +53,87 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield from (f"{source}.{alias.name}" for alias in node.names)
 
 
-def offences(part: str, source: str) -> list[str]:
+def offences(package: str, part: str, source: str) -> list[str]:
     """The imports of a file of this part that point the wrong way."""
-    row, wrong = ROW_OF[part], []
+    wrong = []
     for name in imported(ast.parse(source)):
-        package, _, rest = name.partition(".")
-        if package not in {PACKAGE, ""}:
-            continue
-        other = rest.split(".")[0]
-        above = ROW_OF.get(other, SHELLS - 1) < row
-        if package == "" or not (above or other == part or other == "__version__"):
+        other, _, rest = name.partition(".")
+        if other in {"", package}:
+            fine = other == package and points_up(package, part, rest.split(".")[0])
+        else:
+            fine = (package, other) != (LIBRARY, LABORATORY)
+        if not fine:
             wrong.append(name)
     return wrong
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def points_up(package: str, part: str, other: str) -> bool:
+    """Whether a part of a package may import another; what is no part stands beside the last."""
+    last = len(ROWS[package]) - 2
+    above = ROW_OF[package].get(other, last) < ROW_OF[package][part]
+    return above or other in {part, "__version__"}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_imports_point_upwards(path: Path):
-    assert part_of(path) in ROW_OF, f"{part_of(path)} has no row: say where it belongs"
-    assert offences(part_of(path), path.read_text(encoding="utf-8")) == []
+    package, part = part_of(path)
+    assert part in ROW_OF[package], f"{part} has no row: say where it belongs"
+    assert offences(package, part, path.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize(
-    ("part", "source"),
+    ("package", "part", "source"),
     [
-        ("errors", "from swag.files import remove"),
-        ("losses", "from swag.features import FeatureExtractor"),
-        ("losses", "import swag.statistics"),
-        ("losses", "from swag import statistics"),
-        ("objective", "from swag.backbones import create"),
-        ("optimize", "def f():\n    from swag.run import stylize"),
-        ("run", "import swag"),
-        ("run", "from swag import run, cli"),
-        ("image", "from .read import read"),
+        ("swag", "errors", "from swag.files import remove"),
+        ("swag", "losses", "from swag.features import FeatureExtractor"),
+        ("swag", "losses", "import swag.statistics"),
+        ("swag", "losses", "from swag import statistics"),
+        ("swag", "objective", "from swag.backbones import create"),
+        ("swag", "optimize", "def f():\n    from swag.run import stylize"),
+        ("swag", "run", "import swag"),
+        ("swag", "run", "from swag import run, cli"),
+        ("swag", "image", "from .read import read"),
+        ("swag", "cli", "import swag_lab"),
+        ("swag", "cli", "from swag_lab.experiments import Plan"),
+        ("swag_lab", "training", "from swag_lab.experiments import Plan"),
+        ("swag_lab", "bench", "from swag_lab import training"),
     ],
 )
-def test_an_import_that_points_down_or_sideways_is_found(part: str, source: str):
-    assert len(offences(part, source)) == 1
+def test_an_import_that_points_down_or_sideways_is_found(package, part, source):
+    assert len(offences(package, part, source)) == 1
 
 
 @pytest.mark.parametrize(
-    ("part", "source"),
+    ("package", "part", "source"),
     [
-        ("losses", "from swag.losses.precision import in_full_precision"),
-        ("objective", "from swag import losses\nfrom swag.smoothing import parse"),
-        ("run", "from swag import __version__"),
-        ("cli", "import swag\nfrom swag import stylize"),
-        ("cli", "import swagger"),
+        ("swag", "losses", "from swag.losses.precision import in_full_precision"),
+        ("swag", "objective", "from swag import losses\nfrom swag.smoothing import parse"),
+        ("swag", "run", "from swag import __version__"),
+        ("swag", "cli", "import swag\nfrom swag import stylize"),
+        ("swag", "cli", "import swagger"),
+        ("swag_lab", "training", "import swag\nfrom swag.cli import options"),
+        ("swag_lab", "experiments", "from swag_lab.training import loop"),
     ],
 )
-def test_an_import_that_points_up_is_allowed(part: str, source: str):
-    assert offences(part, source) == []
+def test_an_import_that_points_up_is_allowed(package, part, source):
+    assert offences(package, part, source) == []
 
 
 def module_of(path: Path) -> str:
-    return ".".join((PACKAGE, *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(
-        ".__init__"
-    )
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
 
 
 TREES = {
-    module_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in ROOT.rglob("*.py")
+    module_of(path): ast.parse(path.read_text(encoding="utf-8"))
+    for package in ROWS
+    for path in (SOURCE / package).rglob("*.py")
 }
 
 
 def loaded(tree: ast.Module) -> Iterator[str]:
     """Modules of the package that importing a file loads by its own lines."""
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ROWS:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
                 yield inner if inner in TREES else str(node.module)
@@ -117,7 +141,7 @@ def loaded(tree: ast.Module) -> Iterator[str]:
 
 def circles() -> list[list[str]]:
     """Modules that load each other, each circle once per module that it is entered by."""
-    graph = {module: set(loaded(tree)) - {PACKAGE, module} for module, tree in TREES.items()}
+    graph = {module: set(loaded(tree)) - {*ROWS, module} for module, tree in TREES.items()}
     found: list[list[str]] = []
     done: set[str] = set()
 
@@ -169,7 +193,7 @@ def names_with_two_meanings() -> set[str]:
     counts = Counter(
         name
         for module, tree in TREES.items()
-        if not module.startswith(f"{PACKAGE}.cli")  # commands are named for what they call
+        if ".cli" not in module  # commands are named for what they call
         for name in set(public_names(tree))
         if not name.startswith("_")
     )

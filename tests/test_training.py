@@ -15,14 +15,14 @@ from torch import Tensor
 from swag.backbones import bundled
 from swag.backbones.family import Architecture, ThinNetwork, folded
 from swag.errors import BackboneError, ImageError, SettingsError, WeightsError
-from swag.training import checkpoint
-from swag.training.batches import batch_of, batches
-from swag.training.command import find, train_backbone
-from swag.training.data import Source, as_images, center, load, random_crop
-from swag.training.export import export, main
-from swag.training.loop import Cadence, Classifier, accuracy, train
-from swag.training.recipe import Recipe, continued, cpu, gpu, indices
-from swag.training.start import unfold
+from swag_lab.training import checkpoint
+from swag_lab.training.batches import batch_of, batches
+from swag_lab.training.command import find, train_backbone
+from swag_lab.training.data import Source, as_images, center, load, random_crop
+from swag_lab.training.export import export, main
+from swag_lab.training.loop import Cadence, Classifier, accuracy, train
+from swag_lab.training.recipe import Recipe, continued, cpu, gpu, indices
+from swag_lab.training.start import unfold
 
 TINY = Architecture(widths=(4, 8), depths=(1, 1), stem=3)
 RECIPE = Recipe(

@@ -5,10 +5,10 @@ import torch
 
 from swag.backbones.family import Architecture, ThinNetwork, start_near_identity
 from swag.errors import SettingsError
-from swag.training.command import train_backbone
-from swag.training.data import Source
-from swag.training.loop import _initialized
-from swag.training.recipe import Recipe, continued, plain
+from swag_lab.training.command import train_backbone
+from swag_lab.training.data import Source
+from swag_lab.training.loop import _initialized
+from swag_lab.training.recipe import Recipe, continued, plain
 
 DEEP = Architecture(shortcuts=False, widths=(8, 16), depths=(6, 6), stem=3)
 

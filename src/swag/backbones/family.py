@@ -149,7 +149,7 @@ class ThinNetwork(nn.Module):
     """A network of the family: `stem`, `stage1` ... `stageN`; maps pictures to the last stage.
 
     Takes pictures normalised by the backbone that holds it. Classification heads belong to the
-    training, not to the network: see `swag.training`.
+    training, not to the network: see `swag_lab.training`.
     """
 
     def __init__(self, architecture: Architecture) -> None:

@@ -7,6 +7,7 @@ the command line does not know; 130 interrupted, with what there is kept.
 import codecs
 import io
 import sys
+from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
@@ -14,18 +15,7 @@ from typer.core import TyperGroup
 
 from swag import __version__
 from swag.allocation import keep_freed_memory
-from swag.cli import (
-    analyze,
-    batch,
-    bench,
-    experiment,
-    listings,
-    reconstruct,
-    rerun,
-    stylize,
-    texture,
-    train_backbone,
-)
+from swag.cli import batch, listings, reconstruct, rerun, stylize, texture
 from swag.errors import SwagError
 from swag.threads import wait_briefly
 
@@ -64,11 +54,8 @@ app.command(rich_help_panel=LISTS)(listings.losses)
 app.command(rich_help_panel=LISTS)(listings.smoothings)
 app.command(rich_help_panel=LISTS)(listings.presets)
 app.command(rich_help_panel=LISTS)(listings.methods)
-STUDY = "Study"
-app.command(rich_help_panel=STUDY)(analyze.analyze)
-app.command(rich_help_panel=STUDY)(bench.bench)
-app.command(rich_help_panel=STUDY)(experiment.experiment)
-app.command(name="train-backbone", rich_help_panel=STUDY)(train_backbone.train_backbone)
+for command in entry_points(group="swag.commands"):  # those of the laboratory
+    app.command(name=command.name, rich_help_panel="Study")(command.load())
 
 
 def _version(asked: bool) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -15,32 +14,11 @@ from swag.run import Update
 from swag.schedule import Scale, plan
 
 
-@runtime_checkable
-class Line(Protocol):
-    """What the bar of a training shows of each line of its log."""
-
-    @property
-    def step(self) -> int:
-        """Steps done."""
-
-    @property
-    def steps(self) -> int:
-        """Steps in all."""
-
-    @property
-    def size(self) -> int:
-        """Side of the pictures in pixels."""
-
-    @property
-    def summary(self) -> str:
-        """The errors in words."""
-
-
 @contextmanager
 def run_bar(settings: Settings, *, shown: bool) -> Iterator[Callable[[Update], None]]:
     """A bar of scale, steps, losses and time left; gives what to call with each update."""
     scales = plan(settings.size, settings.steps, settings.scales)
-    with _bar(TextColumn("{task.fields[losses]}"), shown=shown) as progress:
+    with make_bar(TextColumn("{task.fields[losses]}"), shown=shown) as progress:
         bar = progress.add_task("preparing", total=None, losses="")
 
         def show(update: Update) -> None:
@@ -51,23 +29,6 @@ def run_bar(settings: Settings, *, shown: bool) -> Iterator[Callable[[Update], N
                 total=work(scales),
                 completed=work_done(scales, update.scale, update.index + 1),
                 losses=_losses(update.losses),
-            )
-
-        yield show
-
-
-@contextmanager
-def training_bar(*, shown: bool) -> Iterator[Callable[[Line], None]]:
-    """A bar of steps, size, error and time left; gives what to call with each line of the log."""
-    with _bar(shown=shown) as progress:
-        bar = progress.add_task("preparing", total=None)
-
-        def show(line: Line) -> None:
-            progress.update(
-                bar,
-                description=f"step {line.step}/{line.steps}, {line.size} px, {line.summary}",
-                total=line.steps,
-                completed=line.step,
             )
 
         yield show
@@ -97,7 +58,9 @@ class BatchBar:
 @contextmanager
 def batch_bar(jobs: int, *, shown: bool) -> Iterator[BatchBar]:
     """A bar of jobs done, failed and under way, and time left."""
-    with _bar(TextColumn("{task.completed}/{task.total} {task.fields[now]}"), shown=shown) as bar:
+    with make_bar(
+        TextColumn("{task.completed}/{task.total} {task.fields[now]}"), shown=shown
+    ) as bar:
         yield BatchBar(bar, bar.add_task("pictures", total=jobs, now=""))
 
 
@@ -119,7 +82,7 @@ def _losses(losses: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {loss:.3g}" for name, loss in terms.items())
 
 
-def _bar(*columns: TextColumn, shown: bool) -> Progress:
+def make_bar(*columns: TextColumn, shown: bool) -> Progress:
     """A bar that fits into 80 columns, and shows nothing where nobody can watch it move."""
     console = Console(stderr=True)
     return Progress(
@@ -135,7 +98,7 @@ def _bar(*columns: TextColumn, shown: bool) -> Progress:
 @contextmanager
 def count_bar(total: int, *, shown: bool) -> Iterator[Callable[[str], None]]:
     """A bar of items done; gives what to call with the name of each."""
-    with _bar(TextColumn("{task.completed}/{task.total}"), shown=shown) as progress:
+    with make_bar(TextColumn("{task.completed}/{task.total}"), shown=shown) as progress:
         bar = progress.add_task("preparing", total=total)
 
         def show(name: str) -> None:

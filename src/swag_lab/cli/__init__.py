@@ -1,0 +1,1 @@
+"""Commands of the laboratory, which `swag` finds by the entry points of the distribution."""

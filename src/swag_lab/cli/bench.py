@@ -1,0 +1,61 @@
+"""swag bench: what a step costs here, against the least that it can, and against others."""
+
+from typing import Annotated
+
+import typer
+
+from swag.cli import options
+from swag.cli.table import show
+
+USUAL = ("swag/resnet", "torchvision/resnet50", "torchvision/vgg19")
+
+Networks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backbone",
+        "-b",
+        metavar="NAME",
+        show_default=False,
+        help="A network to measure; may be given several times. Those of torchvision and timm "
+        "have random weights.",
+    ),
+]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Times that count, of each side.")]
+Pixels = Annotated[int, typer.Option("--size", min=32, help="Side of the pictures.")]
+DeviceName = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda ...")]
+
+
+def bench(
+    networks: Networks = None,
+    size: Pixels = 512,
+    rounds: Rounds = 5,
+    device: DeviceName = "auto",
+    json: options.Json = False,
+) -> None:
+    """Time a step of each optimiser, and that of published scripts, over the least it can cost.
+
+    All are timed in turns in one process; ratios are the median of those of each round. On a
+    processor seconds are those of processor time.
+    """
+    from swag.run import device_of
+    from swag_lab.bench import in_turns, machine, sides
+
+    place = device_of(device)
+    if not json:
+        typer.echo(", ".join(f"{key} {value}" for key, value in machine(place).items()))
+    rows: list[dict[str, object]] = []
+    for name in networks or USUAL:
+        timings = in_turns(sides(name, size, place), rounds=rounds, device=place)
+        for side, timing in timings.items():
+            ratio = timing.over(timings["floor"])
+            rows.append(
+                {
+                    "network": name,
+                    "side": side,
+                    "seconds": round(timing.median, 4),
+                    "over floor": round(ratio.median, 3),
+                    "lowest": round(min(ratio.seconds), 3),
+                    "highest": round(max(ratio.seconds), 3),
+                }
+            )
+    show([{**machine(place), **row} for row in rows] if json else rows, as_json=json)

@@ -1,0 +1,201 @@
+"""swag experiment NAME --out DIR: a study of the paper, or of what it leaves open."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from swag.cli import options
+from swag.cli.interruption import interrupted
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        show_default=False,
+        help="judges, weights, ablation, statistics, suppression, outliers, networks, methods, "
+        "beyond; paper (the poster's seven), or all.",
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="DIR", help="Where runs and report go.", show_default=False),
+]
+Contents = Annotated[
+    Path | None,
+    typer.Option(
+        "--contents",
+        metavar="DIR",
+        show_default=False,
+        help="A folder of photos; without one, a few painted pictures.",
+    ),
+]
+Styles = Annotated[
+    Path | None,
+    typer.Option(
+        "--styles",
+        metavar="DIR",
+        show_default=False,
+        help="A folder of style pictures; without one, a few painted ones.",
+    ),
+]
+Count = Annotated[
+    int | None,
+    typer.Option(
+        "--pictures",
+        metavar="N",
+        min=1,
+        show_default=False,
+        help="Contents and styles to use of each folder, spread over it.",
+    ),
+]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Minutes instead of hours: a look, not a result.")
+]
+Workers = Annotated[
+    int, typer.Option("--workers", metavar="N", min=1, help="Processes, each with one thread.")
+]
+Ray = Annotated[bool, typer.Option("--ray", help="Spread the runs with Ray.")]
+Units = Annotated[
+    int | None,
+    typer.Option(
+        "--units",
+        metavar="N",
+        min=1,
+        show_default=False,
+        help="Pairs of a content and a style that each variant is run on.",
+    ),
+]
+
+
+LargeUnits = Annotated[
+    int | None,
+    typer.Option(
+        "--large-units",
+        metavar="N",
+        min=1,
+        show_default=False,
+        help="The same for networks of torchvision, where a run takes seconds to minutes.",
+    ),
+]
+Training = Annotated[
+    Path | None,
+    typer.Option(
+        "--training",
+        metavar="DIR",
+        show_default=False,
+        help="Pictures with classes: the ablation's networks are trained on them first, all alike.",
+    ),
+]
+Epochs = Annotated[
+    float | None,
+    typer.Option("--epochs", metavar="N", help="Passes of that training.", show_default=False),
+]
+
+
+def experiment(  # noqa: PLR0913 - the arguments of a command are its options
+    name: Name,
+    out: Out,
+    contents: Contents = None,
+    styles: Styles = None,
+    pictures: Count = None,
+    units: Units = None,
+    large_units: LargeUnits = None,
+    size: options.Size = None,
+    steps: options.Steps = None,
+    quick: Quick = False,
+    workers: Workers = 1,
+    ray: Ray = False,
+    training: Training = None,
+    epochs: Epochs = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Run a study, or go on with it, and write its report: DIR/NAME.html.
+
+    Pictures are squares from the middle of those in the folders. Runs that are in DIR are not done
+    again; Ctrl-C keeps them, and the report is of what is there.
+    """
+    from swag import distributed
+    from swag.cli.bars import count_bar
+    from swag_lab.experiments import Conduct, named
+
+    plan = _plan(
+        contents,
+        styles,
+        pictures,
+        quick=quick,
+        units=units,
+        few=large_units,
+        size=size,
+        steps=steps,
+    )
+    named(name)
+    if training is not None:
+        plan = _with_twins(plan, training, epochs, _folder(out) / "networks", quiet=quiet)
+    conduct = Conduct(name, plan, _folder(out))
+    missing = conduct.missing()
+    each = partial(distributed.map, workers=workers, backend="ray" if ray else "processes")
+    try:
+        with count_bar(len(missing), shown=not quiet) as show:
+            for run in conduct.do(missing, each):
+                show(run.job.variant)
+    except KeyboardInterrupt:
+        conduct.report()
+        raise interrupted(f"; the same command goes on from {out}") from None
+    page = conduct.report()
+    if not quiet:
+        typer.echo(str(page))
+
+
+def _plan(
+    contents: Path | None, styles: Path | None, count: int | None, *, quick: bool, **given: Any
+) -> Any:
+    from swag.config import settings
+    from swag_lab.experiments import Plan, painted_samples, samples_in
+
+    # A size or number of steps that no run can have is refused before the first.
+    settings(**{name: given[name] for name in ("size", "steps") if given[name] is not None})
+    sizes: dict[str, Any] = {
+        "size": 64,
+        "steps": 12,
+        "units": 2,
+        "few": 1,
+        "strengths": (0.2, 0.5, 0.8),
+    }
+    chosen = (sizes if quick else {}) | {k: v for k, v in given.items() if v is not None}
+    wanted = count or (2 if quick else 3)
+    return Plan(
+        samples_in(contents, wanted) if contents else painted_samples("contents"),
+        samples_in(styles, wanted) if styles else painted_samples("styles"),
+        quick=quick,
+        **chosen,
+    )
+
+
+def _with_twins(plan: Any, data: Path, epochs: float | None, folder: Path, *, quiet: bool) -> Any:
+    """The plan with the networks of the ablation, trained where they are not there yet."""
+    from dataclasses import replace
+
+    from swag_lab.cli.bars import training_bar
+    from swag_lab.experiments.studies.ablation import trained_alike
+    from swag_lab.experiments.twins import EPOCHS, networks, train_twins
+
+    wanted = trained_alike(EPOCHS if epochs is None else epochs, quick=plan.quick)
+    try:
+        with training_bar(shown=not quiet) as show:
+            for _, line in train_twins(wanted, data, folder):
+                show(line)
+    except KeyboardInterrupt:
+        raise interrupted(f"; the same command goes on from {folder}") from None
+    return replace(plan, twins=networks(wanted, data, folder))
+
+
+def _folder(out: Path) -> Path:
+    from swag.errors import ResourceError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(f"cannot write to {out}: {error.strerror or error}") from error
+    return out

@@ -1,0 +1,183 @@
+"""swag train-backbone NAME DATA OUT: train a network of the package, on labels or on a teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from swag.cli import options
+from swag.cli.interruption import interrupted
+from swag.errors import SettingsError
+
+if TYPE_CHECKING:
+    from swag_lab.cli.bars import Line
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="Network to train: resnet ...; with --teacher vgg16-distilled ..., or several names "
+        "with commas between them, which are trained side by side on the same pictures.",
+        show_default=False,
+    ),
+]
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        show_default=False,
+        help="Folder with packed .npz files, or with a folder of pictures for each class. With "
+        "--teacher no labels are needed: all pictures in the folder.",
+    ),
+]
+Checkpoint = Annotated[
+    Path,
+    typer.Argument(
+        metavar="OUT",
+        help="Checkpoint file. If it exists, its training goes on.",
+        show_default=False,
+    ),
+]
+Epochs = Annotated[
+    float | None,
+    typer.Option("--epochs", metavar="N", help="Passes over the pictures.", show_default=False),
+]
+Recipe = Annotated[str, typer.Option("--recipe", metavar="NAME", help="cpu, gpu or plain.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the random numbers.")]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--start",
+        metavar="WEIGHTS",
+        show_default=False,
+        help="Weights to begin with: a checkpoint, an exported file, or shipped for those in the "
+        "package.",
+    ),
+]
+Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")]
+Teacher = Annotated[
+    str | None,
+    typer.Option(
+        "--teacher",
+        metavar="NETWORK",
+        show_default=False,
+        help="Distill this network, as torchvision/vgg16: predict its activations, without labels.",
+    ),
+]
+TeacherWeights = Annotated[
+    str,
+    typer.Option("--teacher-weights", metavar="FILE", help="Weights of the teacher."),
+]
+Layers = Annotated[
+    str | None,
+    typer.Option(
+        "--layers",
+        metavar="LAYER,...",
+        show_default=False,
+        help="The teacher's layers to predict, for a NAME that is not in the package.",
+    ),
+]
+Explained = Annotated[
+    float,
+    typer.Option(
+        "--explained",
+        metavar="SHARE",
+        help="Share of a layer's variance that its principal coordinates keep (with --layers).",
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option("--steps", metavar="N", show_default=False, help="Steps of a distillation."),
+]
+
+
+def train_backbone(  # noqa: PLR0913 - the arguments of a command are its options
+    name: Name,
+    data: Data,
+    out: Checkpoint,
+    epochs: Epochs = None,
+    recipe: Recipe = "cpu",
+    seed: Seed = 0,
+    start: Start = None,
+    device: Device = "cpu",
+    teacher: Teacher = None,
+    teacher_weights: TeacherWeights = "pretrained",
+    layers: Layers = None,
+    explained: Explained = 0.9,
+    steps: Steps = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a network of the package, to tell pictures apart or to predict a larger network.
+
+    After Ctrl-C, the same command goes on from the last checkpoint. A distillation ends with the
+    table of its errors on held-out pictures, also written beside OUT.
+    """
+    from swag_lab.training import command
+    from swag_lab.training.distillation import command as distillation
+
+    _check_options(teacher, epochs=epochs, recipe=recipe, start=start, layers=layers, steps=steps)
+    train: Callable[[], Iterator[Line]]
+    if teacher is None:
+        train = partial(
+            command.train_backbone,
+            name,
+            data,
+            out,
+            epochs=epochs,
+            recipe=recipe,
+            seed=seed,
+            start=start,
+            device=device,
+        )
+    else:
+        taught_by = distillation.Teacher(
+            name=teacher,
+            weights=teacher_weights,
+            layers=tuple(layers.split(",")) if layers else (),
+            explained=explained,
+        )
+        train = partial(
+            distillation.distill_backbones,
+            tuple(name.split(",")),
+            data,
+            out,
+            teacher=taught_by,
+            recipe=distillation.recipe_for(steps=steps, seed=seed),
+            device=device,
+        )
+    _run(train, out, quiet=quiet)
+    table = distillation.measure(data, out, teacher=taught_by) if teacher is not None else None
+    if not quiet:
+        if table is not None:
+            typer.echo(table)
+        typer.echo(str(out))
+
+
+def _run(train: Callable[[], Iterator[Line]], out: Path, *, quiet: bool) -> None:
+    from swag_lab.cli.bars import training_bar
+
+    try:
+        lines = train()
+        with training_bar(shown=not quiet) as show:
+            for line in lines:
+                show(line)
+    except KeyboardInterrupt:
+        kept = f"the same command goes on from {out}" if out.exists() else "nothing was kept"
+        raise interrupted(f"; {kept}") from None
+
+
+def _check_options(teacher: str | None, **given: object) -> None:
+    """Refuse options that the chosen kind of training has no use for."""
+    of_labels = {"epochs": None, "recipe": "cpu", "start": None}
+    of_teacher = {"layers": None, "steps": None}
+    unused = of_labels if teacher is not None else of_teacher
+    wrong = [name for name, usual in unused.items() if given[name] != usual]
+    if wrong:
+        kind = (
+            "a training with --teacher" if teacher is not None else "a training without --teacher"
+        )
+        raise SettingsError(f"--{wrong[0]} has no meaning in {kind}; leave it out")

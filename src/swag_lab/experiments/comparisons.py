@@ -1,0 +1,157 @@
+"""Variants against their baselines: the rows, figures and sentences that several studies share."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from swag_lab.experiments import figures
+from swag_lab.experiments.evaluate import STYLE_MEASURES, mean_error
+from swag_lab.experiments.fronts import Point, Unit, fronts, gaps, judges_of, mean_front, of_variant
+from swag_lab.experiments.job import Run
+from swag_lab.experiments.paired import Comparison, compare
+from swag_lab.experiments.study import Plan, Row
+
+GAP = "gap of style errors at equal content error (below 0: better)"
+
+
+def gap_of(
+    runs: Sequence[Run], variant: str, baseline: str, measure: str = "sliced"
+) -> Comparison | None:
+    """The gap of the fronts of a variant and its baseline, over all units; None without runs."""
+    return compare(list(gaps(runs, variant, baseline, measure).values()))
+
+
+def pooled(
+    runs: Sequence[Run], pairs: Iterable[tuple[str, str]], measure: str = "sliced"
+) -> Comparison | None:
+    """The same over several variants, each with its own baseline."""
+    found = [gap for pair in pairs for gap in gaps(runs, *pair, measure).values()]
+    return compare(found)
+
+
+def extra(runs: Sequence[Run], variant: str, baseline: str, measure: str) -> Comparison | None:
+    """The difference in `noise` or `ssim`, averaged over strengths, for each unit."""
+    first, second = (_means(of_variant(runs, name), measure) for name in (variant, baseline))
+    return compare([first[unit] - second[unit] for unit in first if unit in second])
+
+
+def rows_of(runs: Sequence[Run], pairs: Iterable[tuple[str, str]]) -> list[Row]:
+    """A row for each variant and its baseline that both have runs."""
+    return [
+        _row(runs, variant, baseline)
+        for variant, baseline in pairs
+        if of_variant(runs, variant) and of_variant(runs, baseline)
+    ]
+
+
+def _row(runs: Sequence[Run], variant: str, baseline: str) -> Row:
+    found = {m: gap_of(runs, variant, baseline, m) for m in STYLE_MEASURES}
+    main = found["sliced"]
+    row: Row = {
+        "variant": variant,
+        "against": baseline,
+        "style error": level(runs, variant),
+        "content error": level(runs, variant, "content"),
+        "gap": _mean(main),
+        "low": None if main is None else main.low,
+        "high": None if main is None else main.high,
+        "p": None if main is None else main.p,
+        "better in": "" if main is None else f"{main.below} of {main.count}",
+        "gap (gram)": _mean(found["gram"]),
+        "gap (frechet)": _mean(found["frechet"]),
+        "noise": _mean(extra(runs, variant, baseline, "noise")),
+        "failed": sum(run.failed for run in runs if run.job.variant in (variant, baseline)),
+        "sure": "no content error in common" if main is None else main.certainty,
+    }
+    return row
+
+
+def effects(runs: Sequence[Run], pairs: Iterable[tuple[str, str]]) -> bytes:
+    """A figure of the gaps of several variants."""
+    found = {f"{variant} - {base}": gap_of(runs, variant, base) for variant, base in pairs}
+    return figures.effects(found, x=GAP)
+
+
+def front_panels(
+    runs: Sequence[Run], panels: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, list[Point]]]:
+    """Mean fronts by panel and variant, all of a panel under the same judges."""
+    shown: dict[str, dict[str, list[Point]]] = {}
+    for title, variants in panels.items():
+        sides = {v: of_variant(runs, v) for v in variants}
+        judges = judges_of(*sides.values())
+        lines = {v: mean_front(fronts(side, "sliced", judges)) for v, side in sides.items() if side}
+        if lines and judges:
+            shown[title] = lines
+    return shown
+
+
+def level(runs: Sequence[Run], variant: str, measure: str = "sliced") -> float:
+    """An error of a variant that has runs, averaged over its strengths, units and judges."""
+    side = of_variant(runs, variant)
+    judges = judges_of(side)
+    return fmean(mean_error(run.metrics["judges"], measure, judges) for run in side)
+
+
+def sheet(
+    plan: Plan, runs: Sequence[Run], variants: Sequence[str], strength: float | None = None
+) -> bytes:
+    """The pictures of some variants at the middle strength, with content and style above."""
+    middle = plan.middle if strength is None else strength
+    units: dict[Unit, str] = {}
+    made: dict[str, dict[Unit, Any]] = defaultdict(dict)
+    for run in runs:
+        if run.job.variant in variants and run.job.settings.get("strength", middle) == middle:
+            units[run.job.unit] = f"{run.job.content.name}\n{run.job.style.name}"
+            made[run.job.variant][run.job.unit] = run.picture
+    # Units that most variants lack would be mostly gaps.
+    shown = [unit for unit in units if 2 * sum(unit in row for row in made.values()) >= len(made)]
+    rows = {v: [made[v].get(unit) for unit in shown] for v in variants if v in made}
+    return (
+        figures.sheet([units[unit] for unit in shown], rows)
+        if rows and shown
+        else figures.sheet([""], {"": [None]})
+    )
+
+
+def spread(runs: Sequence[Run], variant: str) -> Row | None:
+    """How far style errors vary between contents, between styles, and between seeds."""
+    side = of_variant(runs, variant)
+    if not side:
+        return None
+    found = fronts(side, "sliced", judges_of(side))
+    values = {unit: fmean(y for _, y in points) for unit, points in found.items()}
+    names = ("content", "style", "seed")
+    return {"variant": variant, "mean": fmean(values.values())} | {
+        f"between {name}s": _between(values, i) for i, name in enumerate(names)
+    }
+
+
+def words(comparison: Comparison | None, better: str, worse: str) -> str:
+    """A sentence about a comparison: which way, how far, how sure."""
+    if comparison is None:
+        return "There are no runs with a content error in common."
+    way = better if comparison.mean < 0 else worse
+    return f"{way} by {comparison} ({comparison.certainty})."
+
+
+def _between(values: Mapping[Unit, float], place: int) -> float:
+    """The standard deviation of the means of the groups that agree in one part of the unit."""
+    groups: dict[Any, list[float]] = defaultdict(list)
+    for unit, value in values.items():
+        groups[unit[place]].append(value)
+    return float(np.std([fmean(group) for group in groups.values()]))
+
+
+def _means(runs: Iterable[Run], measure: str) -> dict[Unit, float]:
+    values: dict[Unit, list[float]] = defaultdict(list)
+    for run in runs:
+        values[run.job.unit].append(float(run.metrics[measure]))
+    return {unit: fmean(found) for unit, found in values.items()}
+
+
+def _mean(comparison: Comparison | None) -> float | None:
+    return None if comparison is None else comparison.mean

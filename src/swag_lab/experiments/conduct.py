@@ -1,0 +1,107 @@
+"""Run studies: the jobs that are not done yet, then the report."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from swag import __version__
+from swag.backbones import bundled
+from swag.errors import SettingsError
+from swag.registry import unknown
+from swag_lab.experiments import perceptual
+from swag_lab.experiments.evaluate import trained_judges
+from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.perform import Perform, found
+from swag_lab.experiments.report import Chapter, write_report
+from swag_lab.experiments.studies import STUDIES
+from swag_lab.experiments.study import Plan, Row, Study
+
+PAPER = "paper"
+"""All studies that the poster asks for."""
+
+Map = Callable[[Callable[[Job], Run], Sequence[Job]], Iterable[Run]]
+"""How jobs are done: one after the other, or in other processes."""
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """Studies under one plan in one folder; runs are shared between them."""
+
+    name: str
+    plan: Plan
+    out: Path
+
+    @property
+    def studies(self) -> list[Study]:
+        """Those that the name asks for. SettingsError if there is none of that name."""
+        return named(self.name)
+
+    @property
+    def runs(self) -> Path:
+        """The folder with a folder for each run."""
+        return self.out / "runs"
+
+    def jobs(self) -> list[Job]:
+        """All jobs, each once, in the order of the studies, large networks last.
+
+        So that what is interrupted has most of its answers.
+        """
+        every = [job for study in self.studies for job in study.jobs(self.plan)]
+        once = {job.key: job for job in every}.values()
+        return sorted(once, key=lambda job: job.network.large)
+
+    def missing(self) -> list[Job]:
+        """Jobs that were not done before."""
+        return [job for job in self.jobs() if found(self.runs, job) is None]
+
+    def do(self, jobs: Sequence[Job], each: Map | None = None) -> Iterator[Run]:
+        """Do jobs, each in its folder, and yield their runs."""
+        self.runs.mkdir(parents=True, exist_ok=True)
+        perform = Perform(self.runs)
+        yield from (perform(job) for job in jobs) if each is None else each(perform, jobs)
+
+    def report(self) -> Path:
+        """The page of what is there by now, whole or not."""
+        return write_report(
+            self.out, self.name, [self._chapter(s) for s in self.studies], self.facts
+        )
+
+    @property
+    def facts(self) -> Row:
+        """How the runs were made, for the head of the report."""
+        plan, judges = self.plan, [judge.name for judge in trained_judges()]
+        top1 = {name: bundled.card(name).top1 for name in bundled.trained_family()}
+        return {
+            "contents": ", ".join(sample.name for sample in plan.contents),
+            "styles": ", ".join(sample.name for sample in plan.styles),
+            "size": f"{plan.size} x {plan.size} pixels, two scales",
+            "steps": f"{plan.steps} of L-BFGS",
+            "strengths": ", ".join(map(str, plan.strengths)),
+            "units": f"{plan.units} of content, style and seed; {plan.few} for large networks",
+            "judges": f"of {', '.join(judges)}, those that were not optimised",
+            "top-1": ", ".join(f"{name} {value:.3f}" for name, value in top1.items() if value),
+            "perceptual distances": perceptual.told(),
+            "versions": f"swag {__version__}, torch {torch.__version__}",
+        }
+
+    def _chapter(self, study: Study) -> Chapter:
+        jobs = study.jobs(self.plan)
+        runs = [run for job in jobs if (run := found(self.runs, job)) is not None]
+        failed = sum(run.failed for run in runs)
+        return Chapter(study, study.sections(self.plan, runs), len(runs), failed, planned=len(jobs))
+
+
+def names() -> tuple[str, ...]:
+    """What can be asked for: each study, `paper` and `all`."""
+    return (*STUDIES, PAPER, "all")
+
+
+def named(name: str) -> list[Study]:
+    """The studies of a name. SettingsError with the names there are."""
+    if name not in names():
+        raise SettingsError(unknown("study", name, names()))
+    if name in STUDIES:
+        return [STUDIES[name]]
+    return [study for study in STUDIES.values() if study.poster or name == "all"]

@@ -1,0 +1,116 @@
+"""A job of a study: one picture to make or one network to measure, found again by its hash."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from swag.run import Task
+from swag_lab.experiments.evaluate import trained_judges
+from swag_lab.experiments.networks import Network
+from swag_lab.experiments.samples import Sample
+
+Kind = Literal["picture", "statistics", "suppression", "outliers", "temperature", "judges"]
+"""`picture` makes and judges one; the others measure activations or judges on a style picture."""
+
+VERSION = 1
+"""Of what a job computes: raised when old results no longer mean the same."""
+
+BASE: Mapping[str, Any] = MappingProxyType(
+    {
+        "method": "gatys",
+        "style_loss": "gram",
+        "content_loss": "content",
+        "balance": 10.0,
+        "normalisation": "span",
+        "optimizer": "lbfgs",
+        "parametrisation": "pixels",
+        "total_variation": 1.0,
+        "pixel_range": 1.0,
+        "precision": "float32",
+        "smooth_content": True,
+    }
+)
+"""What a run is where its settings do not say otherwise: a study stays what it is when the
+program's defaults change. Part of `VERSION`."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is computed; `variant` is only its name in tables and no part of its hash.
+
+    `settings` are those of `swag.config` that differ from `BASE`, without network, pictures, size
+    and seed. `weighed_by`
+    (normalisation, smoothing) gives every layer the weight that it has in the loss of the paper or
+    of the authors' script under that smoothing, under one common weight of all layers, whatever
+    smooths the activations. `deviations` says that activations come in standard deviations of
+    their layer on the style picture, so that a temperature means the same in all layers.
+    """
+
+    variant: str
+    network: Network
+    content: Sample
+    style: Sample
+    seed: int
+    size: int
+    kind: Kind = "picture"
+    task: Task = "stylize"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    weighed_by: tuple[str, str] | None = None
+    deviations: bool = False
+
+    @property
+    def unit(self) -> tuple[str, str, int]:
+        """What runs are paired by: content, style and seed."""
+        return self.content.name, self.style.name, self.seed
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """All that decides the result, as plain values."""
+        return {
+            "version": VERSION,
+            "kind": self.kind,
+            "task": self.task,
+            "network": self.network.config(),
+            "content": self.content.digest,
+            "style": self.style.digest,
+            "seed": self.seed,
+            "size": self.size,
+            "settings": dict(self.settings),
+            "weighed_by": self.weighed_by,
+            "deviations": self.deviations,
+            "judges": [judge.config()["sha256"] for judge in trained_judges()],
+        }
+
+    @property
+    def key(self) -> str:
+        """The name of its folder: a hash of the config."""
+        return key_of(self.config)
+
+
+def key_of(facts: Any) -> str:
+    """A name for what plain values decide: a hash of them."""
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job that is done: its numbers, and the folder with its picture and trace."""
+
+    job: Job
+    metrics: Mapping[str, Any]
+    folder: Path
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without a result, as `metrics["failed"]` says."""
+        return "failed" in self.metrics
+
+    @property
+    def picture(self) -> Path:
+        """The file of its picture."""
+        return self.folder / "picture.png"

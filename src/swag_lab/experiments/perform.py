@@ -1,0 +1,139 @@
+"""Do a job in its folder, once: config.json, trace.jsonl, picture.png, and metrics.json at last."""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from swag.backbones import Backbone
+from swag.errors import SwagError
+from swag.files import write_whole
+from swag.image import write
+from swag.losses import get
+from swag.objective import LossTerm, Objective
+from swag.run import finish, iterate
+from swag.smoothing import parse
+from swag.statistics import standard_deviation
+from swag_lab.experiments import measures
+from swag_lab.experiments.evaluate import Panel
+from swag_lab.experiments.job import BASE, Job, Run
+from swag_lab.experiments.networks import Rescaled
+from swag_lab.experiments.samples import Sample
+
+SMALLEST_WEIGHT = 1e-12
+"""Of a layer, as a share of the largest: smaller ones count as that."""
+
+
+@dataclass(frozen=True)
+class Perform:
+    """Do a job under a folder of runs, unless it is there; picklable, for other processes."""
+
+    runs: Path
+
+    def __call__(self, job: Job) -> Run:
+        """The run. What a run cannot do (it diverges, a layer is too small) is its result."""
+        folder = self.runs / job.key
+        done = found(self.runs, job)
+        if done is not None:
+            return done
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / "config.json", job.config)
+        try:
+            metrics = _picture(job, folder) if job.kind == "picture" else _measured(job)
+        except SwagError as error:
+            metrics = {"failed": str(error)}
+        _write(folder / "metrics.json", metrics)
+        return Run(job, metrics, folder)
+
+
+def found(runs: Path, job: Job) -> Run | None:
+    """The run of a job that was done before; one that was cut off has no metrics."""
+    folder = runs / job.key
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return Run(job, metrics, folder)
+
+
+def _picture(job: Job, folder: Path) -> dict[str, Any]:
+    began = time.perf_counter()
+    photo, style = job.content.at(job.size), job.style.at(job.size)
+    network = job.network.create(job.seed)
+    if job.deviations:
+        network = in_deviations(network, style)
+    settings: dict[str, Any] = {**BASE, "size": job.size, "seed": job.seed, "device": "cpu"}
+    settings |= job.settings
+    if job.weighed_by is not None:
+        settings["style_layers"] = common_weights(network, photo, style, *job.weighed_by)
+    updates = iterate(
+        None if job.task == "texture" else photo[0],
+        None if job.task == "reconstruct" else style[0],
+        task=job.task,
+        backbone=network,
+        **settings,
+    )
+    result = finish(updates)
+    lines = "".join(json.dumps(line) + "\n" for line in result.trace)
+    write_whole(folder / "trace.jsonl", lambda file: file.write(lines.encode()))
+    write(folder / "picture.png", result.image, overwrite=True)
+    judged = _panel(job.content, job.style, job.size)(result.image.batch)
+    return {**judged, "losses": result.losses, "seconds": time.perf_counter() - began}
+
+
+def _measured(job: Job) -> dict[str, Any]:
+    rows = measures.KINDS[job.kind](job, lambda: _panel(job.content, job.style, job.size))
+    return {"rows": rows}
+
+
+@lru_cache(maxsize=32)
+def _panel(content: Sample, style: Sample, size: int) -> Panel:
+    return Panel.of(content.at(size), style.at(size))
+
+
+@torch.no_grad()
+def in_deviations(network: Backbone, style: torch.Tensor) -> Backbone:
+    """The network with each layer's activations in their standard deviations on the style."""
+    layers = dict.fromkeys((*network.style_layers, *network.content_layers))
+    maps = network.extract(style, layers)
+    units = {layer: float(standard_deviation(maps[layer])[0]) or 1.0 for layer in layers}
+    return Rescaled(network, units)
+
+
+@torch.no_grad()
+def common_weights(
+    network: Backbone,
+    photo: torch.Tensor,
+    style: torch.Tensor,
+    normalisation: Any,
+    smoothing: str,
+) -> dict[str, float]:
+    """The share of each style layer in the photo's style error under one weight of all layers.
+
+    As the weights of errors that are measured in spans, they make the loss of the paper or of the
+    authors' script, up to one factor. The largest is 1.
+    """
+    term = LossTerm(
+        name="",
+        loss=get("gram"),
+        layers={},
+        target=style,
+        smoothing=parse(smoothing),
+        weight=1.0,
+        normalisation=normalisation,
+        other=photo,
+    )
+    terms = [replace(term, name=layer, layers={layer: 1.0}) for layer in network.style_layers]
+    objective = Objective.of(network.extract, terms, start=photo, style=style)
+    errors = {name: float(error) for name, error in objective(photo).items()}
+    largest = max(errors.values()) or 1.0
+    return {name: max(error / largest, SMALLEST_WEIGHT) for name, error in errors.items()}
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    text = json.dumps(values, indent=1, sort_keys=True)
+    write_whole(path, lambda file: file.write(text.encode()))

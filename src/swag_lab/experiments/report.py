@@ -1,0 +1,180 @@
+"""A report of studies: one page that opens from disk, and its tables as CSV files beside it."""
+
+import base64
+import csv
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from swag.files import write_whole
+from swag_lab.experiments.study import Row, Section, Study
+
+STYLE = """
+body { font: 16px/1.5 Georgia, serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h2 { border-top: 2px solid; padding-top: 1rem; margin-top: 3rem; }
+img { max-width: 100%; }
+dt { font-weight: bold; float: left; width: 6rem; } dd { margin-left: 7rem; }
+.table { overflow-x: auto; } table { border-collapse: collapse; font: 13px/1.3 sans-serif; }
+td, th { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #ccc; }
+td:first-child, th:first-child { text-align: left; } .note { color: #444; font-size: 14px; }
+"""
+SCRIPT = """
+for (const button of document.querySelectorAll("button[data-table]")) button.onclick = () => {
+  const rows = [...document.getElementById(button.dataset.table).rows];
+  const quote = text => '"' + text.replaceAll('"', '""') + '"';
+  const value = cell => quote(cell.dataset.value ?? cell.innerText);
+  const lines = rows.map(row => [...row.cells].map(value).join(","));
+  navigator.clipboard.writeText(lines.join("\\n") + "\\n");
+  button.textContent = "copied";
+};
+"""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A study and what was found."""
+
+    study: Study
+    sections: Sequence[Section]
+    done: int
+    failed: int
+    planned: int
+
+
+def write_report(folder: Path, name: str, chapters: Sequence[Chapter], facts: Row) -> Path:
+    """Write NAME.html, and NAME-...csv and .png for each table and figure; the page's path.
+
+    The page needs no other file: figures are in it. `facts` say how the runs were made.
+    """
+    for chapter in chapters:
+        for number, section in enumerate(chapter.sections, start=1):
+            stem = f"{chapter.study.name}-{number}"
+            if section.table:
+                _save(folder / "tables" / f"{stem}.csv", as_csv(section.table).encode())
+            if section.figure is not None:
+                _save(folder / "figures" / f"{stem}.png", section.figure)
+    path = folder / f"{name}.html"
+    _save(path, page(name, chapters, facts).encode())
+    _save(folder / f"{name}.md", markdown(name, chapters, facts).encode())
+    return path
+
+
+def page(name: str, chapters: Sequence[Chapter], facts: Row) -> str:
+    """The whole page."""
+    body = "".join(_chapter(chapter) for chapter in chapters)
+    links = "".join(
+        f'<li><a href="#{c.study.name}">{_text(c.study.title)}</a></li>' for c in chapters
+    )
+    known = "".join(f"<dt>{_text(k)}</dt><dd>{_text(_written(v))}</dd>" for k, v in facts.items())
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>SWAG: {_text(name)}</title>'
+        f"<style>{STYLE}</style><h1>SWAG: {_text(name)}</h1><dl>{known}</dl><ul>{links}</ul>"
+        f"{body}<script>{SCRIPT}</script></html>\n"
+    )
+
+
+def markdown(name: str, chapters: Sequence[Chapter], facts: Row) -> str:
+    """The same as text, with links to the figures."""
+    lines = [f"# SWAG: {name}", "", *(f"- {k}: {_written(v)}" for k, v in facts.items())]
+    for chapter in chapters:
+        lines += ["", f"## {chapter.study.title}", "", chapter.study.question, _counted(chapter)]
+        for number, section in enumerate(chapter.sections, start=1):
+            lines += ["", f"### {section.title}", "", f"Expected: {section.expected}", ""]
+            lines += [f"Found: {section.found}", "", f"How sure: {section.certainty}.", ""]
+            if section.figure is not None:
+                lines += [f"![{section.title}](figures/{chapter.study.name}-{number}.png)", ""]
+            lines += _markdown_table(section.table)
+            lines += [section.note] if section.note else []
+    return "\n".join(lines) + "\n"
+
+
+def as_csv(table: Sequence[Row]) -> str:
+    """Rows with all digits; a column for every key of any row."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=_columns(table), restval="")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue()
+
+
+def _chapter(chapter: Chapter) -> str:
+    study = chapter.study
+    sections = "".join(
+        _section(section, f"{study.name}-{number}")
+        for number, section in enumerate(chapter.sections, start=1)
+    )
+    return (
+        f'<h2 id="{study.name}">{_text(study.title)}</h2><p>{_text(study.question)}</p>'
+        f'<p class="note">{_counted(chapter)}</p>{sections}'
+    )
+
+
+def _counted(chapter: Chapter) -> str:
+    return (
+        f"Runs: {chapter.done} of {chapter.planned} are there; {chapter.failed} of them ended "
+        "without a picture."
+    )
+
+
+def _section(section: Section, name: str) -> str:
+    found = {"Expected": section.expected, "Found": section.found, "How sure": section.certainty}
+    told = "".join(f"<dt>{k}</dt><dd>{_text(v)}</dd>" for k, v in found.items())
+    parts = [f'<section id="{name}"><h3>{_text(section.title)}</h3><dl>{told}</dl>']
+    if section.figure is not None:
+        data = base64.b64encode(section.figure).decode()
+        parts.append(f'<img alt="{_text(section.title)}" src="data:image/png;base64,{data}">')
+    if section.table:
+        parts.append(_table(section.table, name))
+    if section.note:
+        parts.append(f'<p class="note">{_text(section.note)}</p>')
+    return "".join(parts) + "</section>"
+
+
+def _table(table: Sequence[Row], name: str) -> str:
+    columns = _columns(table)
+    head = "".join(f"<th>{_text(column)}</th>" for column in columns)
+    rows = "".join(
+        f"<tr>{''.join(_cell(row.get(column)) for column in columns)}</tr>" for row in table
+    )
+    return (
+        f'<p><button data-table="table-{name}">copy as CSV</button> '
+        f'<a href="tables/{name}.csv">{name}.csv</a></p>'
+        f'<div class="table"><table id="table-{name}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cell(value: Any) -> str:
+    whole = "" if value is None else str(value)
+    return f'<td data-value="{_text(whole)}">{_text(_written(value))}</td>'
+
+
+def _markdown_table(table: Sequence[Row]) -> list[str]:
+    if not table:
+        return []
+    columns = _columns(table)
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(_written(row.get(c)) for c in columns) + " |" for row in table]
+    return [*lines, ""]
+
+
+def _columns(table: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(key for row in table for key in row))
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return "" if value is None else str(value)
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value), quote=True)
+
+
+def _save(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lambda file: file.write(data))

@@ -1,0 +1,22 @@
+"""The studies by name, in the order of the poster."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from swag_lab.experiments.studies import (
+    ablation,
+    beyond,
+    judges,
+    methods,
+    networks,
+    outliers,
+    statistics,
+    suppression,
+    weights,
+)
+from swag_lab.experiments.study import Study
+
+_ALL = (judges, weights, ablation, statistics, suppression, outliers, networks, methods, beyond)
+
+STUDIES: Mapping[str, Study] = MappingProxyType({part.STUDY.name: part.STUDY for part in _ALL})
+"""The studies by name."""

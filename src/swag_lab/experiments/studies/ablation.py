@@ -1,0 +1,218 @@
+"""Study 2: which component makes a residual network poor?"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from swag_lab.experiments import figures
+from swag_lab.experiments.comparisons import effects, front_panels, gap_of, rows_of, sheet, words
+from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.networks import Network, random
+from swag_lab.experiments.studies.pairs import (
+    COMMON,
+    P_DEEP,
+    P_NODEEP,
+    P_NORESNET,
+    P_RESNET,
+    P_RESVGG,
+    P_VGG,
+    R_DEEP,
+    R_NODEEP,
+    R_NORESNET50,
+    R_RESNET,
+    R_RESNET50,
+    R_VGG,
+    one_weight,
+    there,
+)
+from swag_lab.experiments.study import Plan, Row, Section, Study
+from swag_lab.experiments.twins import BASE as TWIN
+from swag_lab.experiments.twins import SHORTER, Twin, top1, twins
+
+SWITCHES: Mapping[str, Mapping[str, Any]] = {
+    "no shortcuts": {"shortcuts": False},
+    "bottlenecks": {"block": "bottleneck"},
+    "stem 3x3": {"stem": 3},
+    "stem 7x7": {"stem": 7},
+    "no batch norm": {"norm": False},
+    "max pooling": {"downsampling": "max"},
+    "strides": {"downsampling": "stride"},
+    "twice as deep": {"depths": (4, 4, 4, 4)},
+    "half as wide": {"widths": (12, 24, 48, 96)},
+}
+"""One change at a time to the residual network."""
+
+TRAINED = ((P_NORESNET, P_RESNET), (P_VGG, P_RESVGG), (P_NODEEP, P_DEEP))
+"""Without and with shortcuts, trained on the same pictures."""
+
+BASE = "r-resnet, one weight"
+DEEP_PAIR = ("r-deep, no shortcuts, one weight", "r-deep, one weight")
+BALANCED_PAIR = ("r-deep, no shortcuts", "r-deep")
+LARGE_PAIR = ("r-resnet50, no shortcuts, one weight", "r-resnet50, one weight")
+
+
+def trained_alike(epochs: float, *, quick: bool = False) -> list[Twin]:
+    """The networks that can be trained for this study: see `Plan.twins`."""
+    chosen = list(SWITCHES.items())[:1] if quick else SWITCHES.items()
+    return twins(dict(chosen), epochs)
+
+
+def _switched() -> dict[str, Network]:
+    return {name: random("swag/resnet", name, **change) for name, change in SWITCHES.items()}
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """The poster's setting, one common weight of all layers, for random networks; trained pairs."""
+    changes = list(_switched().items())
+    made = plan.front(BASE, R_RESNET, weighed_by=COMMON)
+    for name, network in changes[:2] if plan.quick else changes:
+        made += plan.front(name, network, weighed_by=COMMON)
+    made += plan.front("r-vgg, one weight", R_VGG, weighed_by=COMMON)
+    for network in (R_DEEP, R_NODEEP):
+        made += plan.front(one_weight(network.name), network, weighed_by=COMMON)
+        made += plan.front(network.name, network)
+    for pair in TRAINED:
+        if len(there(*pair)) == 2:
+            made += [job for network in pair for job in plan.front(network.name, network)]
+    for network in plan.twins:
+        made += plan.front(network.name, network)
+        made += plan.front(one_weight(network.name), network, weighed_by=COMMON)
+    for network in () if plan.quick else (R_RESNET50, R_NORESNET50):
+        made += plan.front(one_weight(network.name), network, weighed_by=COMMON)
+    return made
+
+
+def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+    """The effect of each component, of shortcuts by depth and training, and pictures."""
+    components = [(name, BASE) for name in (*SWITCHES, "r-vgg, one weight")]
+    shortcuts = [("no shortcuts", BASE), DEEP_PAIR, BALANCED_PAIR, LARGE_PAIR]
+    shortcuts += [(a.name, b.name) for a, b in TRAINED]
+    main = gap_of(runs, "no shortcuts", BASE)
+    effect = {name: gap_of(runs, name, BASE) for name in SWITCHES}
+    known = {name: c for name, c in effect.items() if c is not None}
+    best = min(known, key=lambda name: known[name].mean) if known else "none"
+    deep = gap_of(runs, *DEEP_PAIR)
+    return [
+        Section(
+            "One component at a time, random weights, one weight of all layers",
+            "Removing the shortcuts is what mends ResNet; stem, pooling, depth and width matter "
+            "little.",
+            words(main, "Removing the shortcuts helps", "Removing the shortcuts hurts")
+            + f" The change that helps most is: {best}.",
+            "see the p of each row",
+            table=rows_of(runs, components),
+            figure=effects(runs, components),
+        ),
+        Section(
+            "Shortcuts, by depth and by training",
+            "Without shortcuts quality is better, the more so the deeper the network.",
+            words(
+                deep,
+                "In the deep random pair removing them helps",
+                "In the deep random pair removing them hurts",
+            ),
+            "see the p of each row",
+            table=rows_of(runs, shortcuts),
+            figure=effects(runs, shortcuts),
+            note="Trained pairs saw the same pictures, but not for equally many passes.",
+        ),
+        *_alike(plan, runs),
+        *_seen(plan, runs, shortcuts),
+    ]
+
+
+def _alike(plan: Plan, runs: list[Run]) -> list[Section]:
+    """The effect of each component where every network was trained on the same for as long."""
+    base = f"t-{TWIN}"
+    others = [network for network in plan.twins if network.name != base]
+    if not others:
+        return []
+    pairs = [(network.name, base) for network in others]
+    # Both learn little: what is left between them is the shortcuts.
+    pairs.append(("t-no shortcuts", f"t-{SHORTER}"))
+    weighed = [(one_weight(name), one_weight(against)) for name, against in pairs]
+    known = {network.name: top1(network) for network in plan.twins}
+    rows: list[Row] = [
+        {**row, "top-1": known[row["variant"].removesuffix(one_weight(""))]}
+        for row in rows_of(runs, [*pairs, *weighed])
+    ]
+    alike = gap_of(runs, "t-no shortcuts", f"t-{SHORTER}")
+    without, under_one = (gap_of(runs, f("t-no shortcuts"), f(base)) for f in (str, one_weight))
+    return [
+        Section(
+            "One component at a time, trained alike",
+            "Removing the shortcuts helps trained networks, too.",
+            words(
+                without,
+                "Without shortcuts a network trained as long is better",
+                "Without shortcuts a network trained as long is worse",
+            )
+            + " "
+            + words(under_one, "Under one weight it is better", "Under one weight it is worse")
+            + " "
+            + words(
+                alike,
+                "Against shortcuts that learnt as little it is better",
+                "Against shortcuts that learnt as little it is worse",
+            ),
+            "see the p of each row",
+            table=rows,
+            figure=effects(runs, [*pairs, *weighed]),
+            note=f"Each saw the same pictures in the same order for as many steps. Top-1 of {base} "
+            f"is {_percent(known.get(base))}; a change that learns less differs in that, too, "
+            "as the one that was stopped at a third does.",
+        ),
+        Section(
+            "Pictures of networks trained alike",
+            "The picture without shortcuts is the better one.",
+            "Pictures at the middle strength.",
+            "by eye",
+            figure=sheet(plan, runs, [base, *(network.name for network in others)]),
+        ),
+    ]
+
+
+def _percent(share: float | None) -> str:
+    return "not known" if share is None else f"{share:.1%}"
+
+
+def _seen(plan: Plan, runs: list[Run], shortcuts: list[tuple[str, str]]) -> list[Section]:
+    """Pictures of both sides, and their fronts."""
+    return [
+        Section(
+            "Pictures and fronts",
+            "The picture without shortcuts is the better one.",
+            "Pictures at the middle strength.",
+            "by eye",
+            figure=sheet(
+                plan,
+                runs,
+                [
+                    BASE,
+                    "no shortcuts",
+                    "bottlenecks",
+                    "max pooling",
+                    "r-vgg, one weight",
+                    *reversed(DEEP_PAIR),
+                    *reversed(LARGE_PAIR),
+                ],
+            ),
+        ),
+        Section(
+            "Fronts of the pairs",
+            "The curve without shortcuts lies below.",
+            "Mean fronts over the units.",
+            "see the tables above",
+            figure=figures.fronts(
+                front_panels(runs, {f"{b}": (a, b) for a, b in shortcuts}) or {"": {}}
+            ),
+        ),
+    ]
+
+
+STUDY = Study(
+    "ablation",
+    "2. Which component makes a residual network poor",
+    "Shortcuts, blocks, stem, pooling, batch norm, depth and width, changed one at a time.",
+    jobs,
+    sections=sections,
+)

@@ -1,0 +1,85 @@
+"""ArtFID with and without SWAG, where its weights are there: a section that two studies share."""
+
+from collections.abc import Sequence
+
+from swag.errors import SwagError
+from swag.image import read
+from swag_lab.experiments.artfid import ArtFID, art_fid
+from swag_lab.experiments.comparisons import words
+from swag_lab.experiments.fronts import Unit, of_variant
+from swag_lab.experiments.job import Run
+from swag_lab.experiments.paired import compare
+from swag_lab.experiments.perceptual import missing
+from swag_lab.experiments.study import Plan, Row, Section
+
+Pair = tuple[str, str]
+"""A variant with SWAG and the same without."""
+
+
+def sections(plan: Plan, runs: Sequence[Run], pairs: Sequence[Pair]) -> list[Section]:
+    """The section, of the pictures at the middle strength.
+
+    None where something is missing: the head of the report says what. What art_fid refuses is
+    told in the section, so that the rest of the report is there.
+    """
+    if missing("artfid") is not None:
+        return []
+    try:
+        found = {pair: measured for pair in pairs if (measured := _measured(plan, runs, pair))}
+    except SwagError as error:
+        return [_section(plan, f"Nothing: {error}.", ())]
+    gap = compare([smooth.value - plain.value for smooth, plain in found.values()])
+    told = "No variant has two pictures with and without SWAG."
+    if gap is not None:
+        told = words(gap, "With SWAG ArtFID is lower", "With SWAG ArtFID is higher")
+    sides = [zip(pair, both, strict=True) for pair, both in found.items()]
+    return [_section(plan, told, [_row(*side) for both in sides for side in both])]
+
+
+def _section(plan: Plan, found: str, table: Sequence[Row]) -> Section:
+    return Section(
+        "ArtFID",
+        "SWAG lowers it.",
+        found,
+        "each variant has one number, without an interval; p is that of the differences",
+        table=table,
+        note=f"Pictures at strength {plan.middle:g}, the same units with and without SWAG, against "
+        "the style pictures of those units. The FID of few pictures is larger than that of many: "
+        "only rows of equal number can be compared, and none with published ones.",
+    )
+
+
+def _row(variant: str, measured: ArtFID) -> Row:
+    return {
+        "variant": variant,
+        "pictures": measured.pictures,
+        "LPIPS": measured.lpips,
+        "FID": measured.fid,
+        "ArtFID": measured.value,
+    }
+
+
+def _measured(plan: Plan, runs: Sequence[Run], pair: Pair) -> tuple[ArtFID, ArtFID] | None:
+    """Both sides on the units that both have; None for fewer than two."""
+    smooth, plain = (_at_middle(plan, runs, variant) for variant in pair)
+    units = [unit for unit in smooth if unit in plain]
+    if len(units) < 2:
+        return None
+    return _art_fid([smooth[unit] for unit in units]), _art_fid([plain[unit] for unit in units])
+
+
+def _at_middle(plan: Plan, runs: Sequence[Run], variant: str) -> dict[Unit, Run]:
+    return {
+        run.job.unit: run
+        for run in of_variant(runs, variant)
+        if run.job.settings["strength"] == plan.middle
+    }
+
+
+def _art_fid(runs: Sequence[Run]) -> ArtFID:
+    jobs = [run.job for run in runs]
+    return art_fid(
+        [read(run.picture).batch for run in runs],
+        [job.content.at(job.size) for job in jobs],
+        [job.style.at(job.size) for job in jobs],
+    )

@@ -1,0 +1,27 @@
+"""Study 8: the questions that the poster leaves open."""
+
+from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.studies import layers, letter, patience, rivals, shape, temperature
+from swag_lab.experiments.study import Plan, Section, Study
+
+PARTS = (shape, layers, temperature, rivals, patience, letter)
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """Those of all its questions."""
+    return [job for part in PARTS for job in part.jobs(plan)]
+
+
+def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+    """Those of all its questions."""
+    return [section for part in PARTS for section in part.sections(plan, runs)]
+
+
+STUDY = Study(
+    "beyond",
+    "8. What the poster leaves open",
+    "Shape or scale? Which layers? Which temperature? A better remedy? Only late? To the letter?",
+    jobs,
+    sections=sections,
+    poster=False,
+)

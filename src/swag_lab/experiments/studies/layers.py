@@ -1,0 +1,55 @@
+"""Study 8d: which layers to smooth."""
+
+from swag_lab.experiments.comparisons import effects, pooled, rows_of, words
+from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.studies.pairs import P_RESNET, R_DEEP, both, smoothed
+from swag_lab.experiments.study import SMOOTHED, Plan, Section
+
+NETWORKS = (P_RESNET, R_DEEP)
+LAYERS = {
+    "stem": "stem",
+    "stages 1 and 2": "stage1,stage2",
+    "stages 3 and 4": "stage3,stage4",
+    "stage 4": "stage4",
+}
+
+
+def label(network: str, layers: str) -> str:
+    """The name of a variant that smooths some layers."""
+    return f"{network}, only {layers}"
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """Some of the layers, all of them, none."""
+    made: list[Job] = []
+    for network in NETWORKS[:1] if plan.quick else NETWORKS:
+        made += both(plan, network)
+        for name, layers in list(LAYERS.items())[: 1 if plan.quick else None]:
+            settings = {"smoothing": f"{SMOOTHED['smoothing']}@{layers}"}
+            made += plan.front(label(network.name, name), network, settings, units=plan.half)
+    return made
+
+
+def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+    """The gap of each choice of layers to no smoothing."""
+    pairs = [(label(n.name, name), n.name) for n in NETWORKS for name in LAYERS]
+    pairs += [(smoothed(n), n.name) for n in NETWORKS]
+    told = [
+        words(
+            pooled(runs, [(label(n.name, name), n.name) for n in NETWORKS]),
+            f"Smoothing {name} alone helps",
+            f"Smoothing {name} alone hurts",
+        )
+        for name in LAYERS
+    ]
+    return [
+        Section(
+            "(d) Which layers to smooth",
+            "A remark in the authors' script: the best results are sometimes those of smoothing "
+            "the deeper layers only.",
+            " ".join(told),
+            "see the p of each row",
+            table=rows_of(runs, pairs),
+            figure=effects(runs, pairs),
+        )
+    ]

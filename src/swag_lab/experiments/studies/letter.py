@@ -1,0 +1,110 @@
+"""Study 8f: the poster's formula and the authors' published script, to the letter.
+
+Their weights (1e17 against 1), their optimiser without a line search and one scale make points,
+not fronts: each is held against the front without smoothing, at its own content error.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from swag.config import PRESETS
+from swag_lab.experiments.comparisons import level, sheet, words
+from swag_lab.experiments.fronts import fronts, height_above, judges_of, of_variant
+from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.networks import Network
+from swag_lab.experiments.paired import Comparison, compare
+from swag_lab.experiments.studies.pairs import P_RESNET
+from swag_lab.experiments.studies.patience import LONGER, patient
+from swag_lab.experiments.studies.shape import BALANCED, label, late
+from swag_lab.experiments.study import Plan, Row, Section
+
+LETTERS = ("paper", "released-code")
+TAKEN = (
+    "method",
+    "style_loss",
+    "normalisation",
+    "smoothing",
+    "optimizer",
+    "scales",
+    "pixel_range",
+    "total_variation",
+    "content_weight",
+    "style_weight",
+    "square",
+)
+"""What is taken of a preset: all but the network, the size and the number of steps."""
+
+
+def to_the_letter(name: str) -> str:
+    """The name of a variant that is a preset."""
+    return f"{P_RESNET.name}: {name}, to the letter"
+
+
+def settings_of(name: str, network: Network) -> Mapping[str, Any]:
+    """The settings of a preset, by the names of this network's layers."""
+    own = {key: PRESETS[name].values[key] for key in TAKEN}
+    return own if name == "paper" else own | {"smoothing": late(network)}
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """Both presets, with as many steps as the patient runs, on half of the units."""
+    made: list[Job] = []
+    for name in LETTERS:
+        settings = {**settings_of(name, P_RESNET), "steps": LONGER * plan.steps}
+        made += plan.single(to_the_letter(name), P_RESNET, settings, units=plan.half)
+    return made
+
+
+def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+    """Where both end, and how far above the front without smoothing that is."""
+    found = {name: _above(runs, to_the_letter(name)) for name in LETTERS}
+    told = [
+        words(
+            found[name],
+            f"At its own content error `{name}` is better than no smoothing",
+            f"At its own content error `{name}` is worse than no smoothing",
+        )
+        for name in LETTERS
+        if of_variant(runs, to_the_letter(name))
+    ]
+    return [
+        Section(
+            "(f) To the letter",
+            "The poster: its formula mends ResNet. The script is taken for that formula.",
+            " ".join(told),
+            "see the p of each row",
+            table=[row for name in LETTERS for row in _row(runs, name, found[name])],
+            figure=sheet(plan, runs, [to_the_letter(name) for name in LETTERS]),
+            note="torch's L-BFGS without a line search, one scale, style 1e17 against content 1; "
+            f"against each layer in its own span, as many steps ({LONGER} times the usual).",
+        )
+    ]
+
+
+def _above(runs: list[Run], variant: str) -> Comparison | None:
+    """Style errors of a variant's points less those of the front at their content errors."""
+    sides = of_variant(runs, variant), of_variant(runs, patient(label(P_RESNET, BALANCED)))
+    if not all(sides):
+        return None
+    judges = judges_of(*sides)
+    points, against = (fronts(side, "sliced", judges) for side in sides)
+    return compare(
+        [height_above(points[unit][0], against[unit]) for unit in points if unit in against]
+    )
+
+
+def _row(runs: list[Run], name: str, found: Comparison | None) -> list[Row]:
+    variant = to_the_letter(name)
+    if not of_variant(runs, variant):
+        return []
+    row: Row = {
+        "variant": variant,
+        "style error": level(runs, variant),
+        "content error": level(runs, variant, "content"),
+        "above the front": None if found is None else found.mean,
+        "low": None if found is None else found.low,
+        "high": None if found is None else found.high,
+        "p": None if found is None else found.p,
+        "sure": "no content error in common" if found is None else found.certainty,
+    }
+    return [row]

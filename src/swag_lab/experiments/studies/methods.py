@@ -1,0 +1,162 @@
+"""Study 7: with and without SWAG under every method, in textures and in reconstructions."""
+
+from typing import Any
+
+from swag import config
+from swag.config import METHODS
+from swag_lab.experiments import figures
+from swag_lab.experiments.comparisons import effects, front_panels, pooled, rows_of, sheet, words
+from swag_lab.experiments.evaluate import mean_error
+from swag_lab.experiments.fronts import judges_of, of_variant
+from swag_lab.experiments.job import BASE, Job, Run
+from swag_lab.experiments.paired import compare
+from swag_lab.experiments.studies import art
+from swag_lab.experiments.studies.pairs import P_RESNET, smoothed
+from swag_lab.experiments.study import SMOOTHED, Plan, Row, Section, Study
+
+ADAM = 3
+"""How many steps of Adam stand for one of L-BFGS, which costs as much."""
+
+PARTS = (
+    "style_loss",
+    "content_loss",
+    "palette",
+    "parametrisation",
+    "optimizer",
+    "rate",
+    "style_rotations",
+)
+"""The settings that make a method what it is."""
+
+TASKS = {"texture": "sliced", "reconstruct": "content"}
+"""The tasks without a strength, and the error that says how well they are done."""
+
+
+def names() -> list[str]:
+    """The methods that smoothing can be added to: `swag` is `gatys` with it."""
+    return [name for name in METHODS if name != "swag"]
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """Every method without and with SWAG; textures and reconstructions."""
+    made = []
+    for name in names()[:2] if plan.quick else names():
+        settings = settings_of(name, plan.steps)
+        # With three times the steps, and losses that match places, the others cost thirty times.
+        units = min(plan.half, plan.few) if "optimizer" in settings else plan.half
+        made += plan.front(name, P_RESNET, settings, units=units)
+        made += plan.front(smoothed(name), P_RESNET, {**settings, **SMOOTHED}, units=units)
+    for task in TASKS:
+        label: Any = {"task": task}
+        made += plan.single(task, P_RESNET, {"steps": 2 * plan.steps}, **label)
+        longer = {"steps": 2 * plan.steps, **SMOOTHED}
+        made += plan.single(smoothed(task), P_RESNET, longer, **label)
+    return made
+
+
+def settings_of(name: str, steps: int) -> dict[str, Any]:
+    """The losses and the optimiser of a method, with as much work for all.
+
+    What else belongs to it (its balance, its scales) is left to the study, so that smoothing and
+    method are all that differs.
+    """
+    chosen = config.settings(method=name)
+    values = {key: getattr(chosen, key) for key in PARTS}
+    usual = {**dict.fromkeys(PARTS), "style_rotations": False, "palette": 0.0, **BASE}
+    own = {key: value for key, value in values.items() if value != usual[key]}
+    return {**own, "steps": steps * ADAM} if own.get("optimizer") == "adam" else own
+
+
+def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+    """The effect of SWAG under each method; tasks without a strength; pictures."""
+    pairs = [(smoothed(name), name) for name in names()]
+    against = [(name, "gatys") for name in (*names(), smoothed("gatys")) if name != "gatys"]
+    all_of_them = pooled(runs, pairs)
+    single = [row for task in TASKS if (row := _task_row(runs, task))]
+    return [
+        Section(
+            "With and without SWAG under every method",
+            "SWAG improves several methods, not only that of Gatys et al.",
+            words(
+                all_of_them,
+                "Pooled over the methods SWAG helps",
+                "Pooled over the methods SWAG hurts",
+            ),
+            "see the p of each row",
+            table=rows_of(runs, pairs),
+            figure=effects(runs, pairs),
+        ),
+        Section(
+            "Methods against Gatys'",
+            "Nothing: the poster does not compare methods.",
+            "The gap of each method to Gram matrices without smoothing.",
+            "see the p of each row; the judge's distance is of the form of `sliced`",
+            table=rows_of(runs, against),
+            figure=effects(runs, against),
+        ),
+        Section(
+            "Textures and reconstructions",
+            "Smoothing also improves textures and reconstructions of content.",
+            "The difference in the error, with SWAG less without.",
+            "see the p of each row",
+            table=single,
+            figure=sheet(plan, runs, [v for task in TASKS for v in (task, smoothed(task))]),
+        ),
+        *_seen(plan, runs),
+        *art.sections(plan, runs, pairs),
+    ]
+
+
+def _seen(plan: Plan, runs: list[Run]) -> list[Section]:
+    """Pictures of both sides, and their fronts."""
+    variants = [v for name in names() for v in (name, smoothed(name))]
+    return [
+        Section(
+            "Pictures",
+            "With SWAG the picture is the better one.",
+            "Pictures at the middle strength.",
+            "by eye",
+            figure=sheet(plan, runs, variants),
+        ),
+        Section(
+            "Fronts",
+            "The curve with SWAG lies below.",
+            "Mean fronts over the units.",
+            "see the tables above",
+            figure=figures.fronts(
+                front_panels(runs, {name: (name, smoothed(name)) for name in names()}) or {"": {}}
+            ),
+        ),
+    ]
+
+
+def _task_row(runs: list[Run], task: str) -> Row | None:
+    plain, smooth = of_variant(runs, task), of_variant(runs, smoothed(task))
+    judges = judges_of(plain, smooth)
+    errors: list[dict[Any, float]] = [
+        {run.job.unit: mean_error(run.metrics["judges"], TASKS[task], judges) for run in side}
+        for side in (smooth, plain)
+    ]
+    found = compare([errors[0][unit] - errors[1][unit] for unit in errors[0] if unit in errors[1]])
+    if found is None:
+        return None
+    return {
+        "task": task,
+        "error": TASKS[task],
+        "without": sum(errors[1].values()) / len(errors[1]),
+        "difference": found.mean,
+        "low": found.low,
+        "high": found.high,
+        "p": found.p,
+        "better in": f"{found.below} of {found.count}",
+        "sure": found.certainty,
+    }
+
+
+STUDY = Study(
+    "methods",
+    "7. SWAG under every method",
+    "Does smoothing help other losses, textures and reconstructions?",
+    jobs,
+    sections=sections,
+)

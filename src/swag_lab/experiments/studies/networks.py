@@ -1,0 +1,123 @@
+"""Study 6: with and without SWAG on networks that are no VGG."""
+
+from swag_lab.experiments import figures
+from swag_lab.experiments.comparisons import effects, front_panels, pooled, rows_of, sheet, words
+from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.networks import Network, pretrained_there, random
+from swag_lab.experiments.studies import art
+from swag_lab.experiments.studies.pairs import (
+    P_DEEP,
+    P_NORESNET,
+    P_RESNET,
+    P_RESVGG,
+    P_VGG,
+    both,
+    both_under_one_weight,
+    one_weight,
+    smoothed,
+    there,
+)
+from swag_lab.experiments.study import Plan, Section, Study
+
+PAPER = ("resnet50", "wide_resnet50_2", "inception_v3")
+BEYOND = ("densenet121", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny")
+SMALL = ("mobilenet_v3_small",)
+OVERFLOWING = "r-inception_v3"
+"""Its random weights make activations of 1e10, whose Gram matrices' squares are no float32: they
+come in standard deviations of their layer, which neither spans nor an automatic temperature see."""
+
+
+def _bundled() -> list[Network]:
+    return there(P_RESNET, P_DEEP, P_RESVGG, P_NORESNET, P_VGG)
+
+
+def _torchvision(plan: Plan) -> list[Network]:
+    names = SMALL if plan.quick else (*PAPER, *BEYOND)
+    drawn = [random(f"torchvision/{name}") for name in names]
+    return drawn + ([] if plan.quick else pretrained_there((*PAPER, *BEYOND)))
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """Both variants of each: the bundled ones on all units, those of torchvision on a few."""
+    bundled = _bundled()[:2] if plan.quick else _bundled()
+    made: list[Job] = []
+    for network in (*bundled, *_torchvision(plan)):
+        deviations = network.name == OVERFLOWING
+        made += both(plan, network, deviations=deviations)
+        if not plan.quick:
+            made += both_under_one_weight(plan, network, deviations=deviations)
+    return made
+
+
+def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+    """The effect of SWAG on each network, and pooled over trained and over random ones."""
+    names = [network.name for network in (*_bundled(), *_torchvision(plan))]
+    pairs = [(smoothed(name), name) for name in names]
+    weighed = [(smoothed(one_weight(name)), one_weight(name)) for name in names]
+    shown = [name for name in names if name.startswith("r-")]
+    panels = {name: (name, smoothed(name)) for name in names}
+    return [
+        _section(
+            runs,
+            "With and without SWAG",
+            pairs,
+            "The error of each layer is measured in its own span, which balances layers.",
+        ),
+        _section(
+            runs,
+            "The same under one weight",
+            weighed,
+            "The poster's setting: one common weight of all layers.",
+        ),
+        Section(
+            "Pictures",
+            "With SWAG the picture is the better one.",
+            "Pictures at the middle strength.",
+            "by eye",
+            figure=sheet(
+                plan, runs, [v for name in (*names[:2], *shown) for v in (name, smoothed(name))]
+            ),
+        ),
+        Section(
+            "Fronts",
+            "The curve with SWAG lies below.",
+            "Mean fronts over the units.",
+            "see the table above",
+            figure=figures.fronts(front_panels(runs, panels) or {"": {}}),
+        ),
+        *art.sections(plan, runs, [*pairs, *weighed]),
+    ]
+
+
+def _section(runs: list[Run], title: str, pairs: list[tuple[str, str]], note: str) -> Section:
+    """The effect of SWAG on each network, pooled over the trained and over the random ones."""
+    learnt = pooled(runs, [pair for pair in pairs if pair[1].startswith("p-")])
+    drawn = pooled(runs, [pair for pair in pairs if pair[1].startswith("r-")])
+    return Section(
+        title,
+        "SWAG improves every network that is no VGG.",
+        words(
+            learnt,
+            "Pooled over the trained networks SWAG helps",
+            "Pooled over the trained networks SWAG hurts",
+        )
+        + " "
+        + words(
+            drawn,
+            "Pooled over the random networks SWAG helps",
+            "Pooled over the random networks SWAG hurts",
+        ),
+        "see the p of each row; a few units alone can show nothing",
+        table=rows_of(runs, pairs),
+        figure=effects(runs, pairs),
+        note=note,
+    )
+
+
+STUDY = Study(
+    "networks",
+    "6. SWAG on networks that are no VGG",
+    "Does smoothing help the networks of the poster, and others?",
+    jobs,
+    sections=sections,
+)

@@ -1,0 +1,141 @@
+"""Study 5: how much of a squared error a few entries hold, and errors that forgive outliers."""
+
+from collections import defaultdict
+from statistics import fmean
+
+from swag_lab.experiments import figures
+from swag_lab.experiments.comparisons import effects, pooled, rows_of, sheet, words
+from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.measures import FRACTIONS, SMOOTHINGS
+from swag_lab.experiments.networks import Network
+from swag_lab.experiments.studies.pairs import (
+    P_RESNET,
+    P_VGG,
+    R_DEEP,
+    R_NODEEP,
+    R_RESNET50,
+    R_VGG19,
+    both,
+    smoothed,
+)
+from swag_lab.experiments.study import Plan, Row, Section, Study
+
+PENALTIES = ("l1", "huber", "charbonnier")
+STYLISED = (P_RESNET, R_DEEP)
+
+
+def robust(network: Network, penalty: str) -> str:
+    """The name of a variant whose Gram matrices are compared by another error."""
+    return f"{network.name}, {penalty}"
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """Shares on each style picture; fronts with L1, Huber, Charbonnier, L2, and SWAG."""
+    measured = [P_RESNET, P_VGG, R_DEEP, R_NODEEP] + ([] if plan.quick else [R_RESNET50, R_VGG19])
+    made = [job for network in measured for job in plan.measured("outliers", network.name, network)]
+    for network in STYLISED[:1] if plan.quick else STYLISED:
+        made += both(plan, network)
+        for penalty in PENALTIES:
+            loss = {"style_loss": f"gram-robust:penalty={penalty}"}
+            made += plan.front(robust(network, penalty), network, loss, units=plan.half)
+    return made
+
+
+def averaged(runs: list[Run]) -> list[Row]:
+    """For each network and smoothing the mean shares over layers and style pictures."""
+    values: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for run in runs:
+        if run.job.kind == "outliers" and not run.failed:
+            for row in run.metrics["rows"]:
+                values[run.job.variant, row["smoothing"]].append(row)
+    numbers = [
+        f"{kind} {fraction:.1%}".replace(".0%", "%")
+        for fraction in FRACTIONS
+        for kind in ("loss", "gram", "gradient")
+    ]
+    return [
+        {"network": network, "smoothing": smoothing}
+        | {name: fmean(row[name] for row in rows) for name in numbers}
+        for (network, smoothing), rows in values.items()
+    ]
+
+
+def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+    """Shares before and after smoothing; robust errors against squares and against SWAG."""
+    rows = averaged(runs)
+    pairs = [
+        pair
+        for network in STYLISED
+        for pair in [
+            *((robust(network, penalty), network.name) for penalty in PENALTIES),
+            (smoothed(network), network.name),
+        ]
+    ]
+    robustly = {p: pooled(runs, [(robust(n, p), n.name) for n in STYLISED]) for p in PENALTIES}
+    first = P_RESNET.name
+    return [
+        Section(
+            "Shares of the largest Gram entries",
+            "In residual networks a few entries hold most of the squared error; smoothing spreads "
+            "it.",
+            _told(rows),
+            "measured; the mean over layers and style pictures",
+            table=rows,
+            figure=figures.curves(_lines(rows) or {"": {}}, x="largest entries", y="share"),
+            note="At the photo. `loss`: the largest differences; `gram`: the entries largest in "
+            "either matrix; `gradient`: what of the gradient comes through these.",
+        ),
+        Section(
+            "L1, Huber and Charbonnier instead of squares",
+            "If outliers are the trouble, an error that forgives them should help as SWAG does.",
+            " ".join(
+                words(c, f"{p} is better than squares", f"{p} is worse than squares")
+                for p, c in robustly.items()
+            ),
+            "see the p of each row",
+            table=rows_of(runs, pairs),
+            figure=effects(runs, pairs),
+        ),
+        Section(
+            "Pictures",
+            "With robust errors more of the style's patterns appear.",
+            "Pictures at the middle strength.",
+            "by eye",
+            figure=sheet(
+                plan, runs, [first, *(robust(P_RESNET, p) for p in PENALTIES), smoothed(first)]
+            ),
+        ),
+    ]
+
+
+def _lines(rows: list[Row]) -> dict[str, dict[str, figures.Curve]]:
+    """The shares over the fractions, a panel for each kind and sort of network."""
+    lines: dict[str, dict[str, figures.Curve]] = defaultdict(dict)
+    for kind in ("loss", "gradient"):
+        for row in rows:
+            shares = [row[f"{kind} {f:.1%}".replace(".0%", "%")] for f in FRACTIONS]
+            if row["smoothing"] in ("none", "softmax", "softmax:temperature=auto"):
+                label = f"{row['network']}, {row['smoothing']}"
+                title = f"{kind}, {'random' if label.startswith('r-') else 'trained'}"
+                lines[title][label] = ([f"{f:.1%}" for f in FRACTIONS], shares)
+    return dict(lines)
+
+
+def _told(rows: list[Row]) -> str:
+    shares: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in rows:
+        shares[row["network"]][row["smoothing"]] = row["loss 1%"]
+    parts = [
+        f"{network}: {', '.join(f'{shares[network][s]:.0%} ({s})' for s in SMOOTHINGS)}"
+        for network in shares
+    ]
+    return "The largest 1 % of the differences hold of the squared error: " + "; ".join(parts) + "."
+
+
+STUDY = Study(
+    "outliers",
+    "5. The sensitivity of squares to outliers",
+    "How much of the style loss and its gradient do the largest Gram entries hold?",
+    jobs,
+    sections=sections,
+)

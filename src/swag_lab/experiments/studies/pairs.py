@@ -1,0 +1,72 @@
+"""The networks that several studies share, and their variants with and without smoothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from swag_lab.experiments.job import Job
+from swag_lab.experiments.networks import Network, random, trained, weights_there
+from swag_lab.experiments.study import SMOOTHED, Plan
+
+COMMON = ("paper", "none")
+"""Layers weighed as in the poster's loss without smoothing, under one common weight."""
+
+DEEP: Mapping[str, Any] = {
+    "block": "bottleneck",
+    "depths": (3, 4, 6, 3),
+    "widths": (32, 64, 128, 256),
+}
+"""The blocks of ResNet-50, an eighth as wide: its peaks at a hundredth of its cost."""
+
+P_RESNET, P_NORESNET, P_VGG, P_RESVGG, P_DEEP, P_NODEEP = (
+    trained(name)
+    for name in ("resnet", "noresnet", "vgg", "resvgg", "resnet-deep", "noresnet-deep")
+)
+R_RESNET, R_VGG = random("swag/resnet"), random("swag/vgg")
+R_DEEP = random("swag/resnet", "deep", **DEEP)
+R_NODEEP = random("swag/resnet", "deep, no shortcuts", shortcuts=False, **DEEP)
+R_RESNET50 = random("torchvision/resnet50")
+R_NORESNET50 = random("torchvision/resnet50", "resnet50, no shortcuts", ("without-residuals",))
+R_VGG19 = random("torchvision/vgg19")
+
+
+def there(*networks: Network) -> list[Network]:
+    """Those whose weights are in the package or random."""
+    return weights_there(networks)
+
+
+def smoothed(network: Network | str) -> str:
+    """The name of a variant with SWAG."""
+    return f"{network if isinstance(network, str) else network.name} + SWAG"
+
+
+def both(
+    plan: Plan,
+    network: Network,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    name: str = "",
+    units: int | None = None,
+    **options: Any,
+) -> list[Job]:
+    """A network without and with SWAG, every layer's error measured in its own span."""
+    label = name or network.name
+    return [
+        *plan.front(label, network, settings, units=units, **options),
+        *plan.front(
+            smoothed(label), network, {**(settings or {}), **SMOOTHED}, units=units, **options
+        ),
+    ]
+
+
+def one_weight(name: str) -> str:
+    """The name of a variant under one common weight of all layers."""
+    return f"{name}, one weight"
+
+
+def both_under_one_weight(plan: Plan, network: Network, **options: Any) -> list[Job]:
+    """A network without and with SWAG in the poster's setting: one common weight of all layers."""
+    label, smoothing = one_weight(network.name), SMOOTHED["smoothing"]
+    return [
+        *plan.front(label, network, weighed_by=COMMON, **options),
+        *plan.front(smoothed(label), network, SMOOTHED, weighed_by=("paper", smoothing), **options),
+    ]

@@ -1,0 +1,67 @@
+"""Study 8e: how much of what smoothing does is that it arrives later."""
+
+from typing import Any
+
+from swag_lab.experiments.comparisons import effects, pooled, rows_of, words
+from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.studies.pairs import P_DEEP, P_RESNET, there
+from swag_lab.experiments.studies.shape import BALANCED, NOTHING, VARIANTS, label
+from swag_lab.experiments.study import Plan, Section
+
+LONGER = 4
+"""So many times the steps."""
+
+CHOSEN = (NOTHING, "one weight, SWAG", BALANCED, "balanced, SWAG")
+AGAINST = (("one weight, SWAG", NOTHING), ("balanced, SWAG", BALANCED), (BALANCED, NOTHING))
+
+
+def patient(label: str) -> str:
+    """The name of a variant with more steps."""
+    return f"{label}, {LONGER} x the steps"
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """The core of study 8a with more steps, on half of the units."""
+    made: list[Job] = []
+    longer: dict[str, Any] = {"steps": LONGER * plan.steps}
+    for network in there(P_RESNET) if plan.quick else there(P_RESNET, P_DEEP):
+        for name in CHOSEN[2:] if plan.quick else CHOSEN:
+            settings, options = VARIANTS[name]
+            made += plan.front(
+                patient(label(network, name)),
+                network,
+                {**settings, **longer},
+                units=plan.half,
+                **options,
+            )
+    return made
+
+
+def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+    """The gaps of study 8a again, and what the steps alone gain."""
+    networks = there(P_RESNET, P_DEEP)
+    pairs = [(patient(label(n, a)), patient(label(n, b))) for n in networks for a, b in AGAINST]
+    more = [(patient(label(n, name)), label(n, name)) for n in networks for name in CHOSEN]
+    smooth = pooled(runs, [pair for pair in pairs if pair[0].count("SWAG")])
+    spans = pooled(runs, [pair for pair in pairs if not pair[0].count("SWAG")])
+    return [
+        Section(
+            "(e) Patience",
+            "Nothing on the poster. A softmax makes a badly conditioned loss, so its pictures may "
+            "only be late.",
+            words(
+                smooth,
+                f"With {LONGER} times the steps SWAG helps",
+                f"With {LONGER} times the steps SWAG still hurts",
+            )
+            + " "
+            + words(
+                spans,
+                "Layers in their own spans are still better than one weight",
+                "Layers in their own spans are worse than one weight then",
+            ),
+            "see the p of each row",
+            table=rows_of(runs, [*pairs, *more]),
+            figure=effects(runs, pairs),
+        )
+    ]

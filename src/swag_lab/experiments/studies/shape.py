@@ -1,0 +1,159 @@
+"""Study 8a: does smoothing act by the shape of activations, or by how much each layer counts?
+
+Under one common weight, as in the poster, smoothing changes both. Four variants take them apart:
+
+    activations as they are, layers weighed as they are         nothing
+    smoothed,                layers weighed as smoothed         SWAG
+    activations as they are, layers weighed as smoothed         only the weights
+    smoothed,                layers weighed as they are         only the shape
+
+Errors of layers measured in their own spans weigh all layers alike, with either shape.
+"""
+
+from typing import Any
+
+from swag_lab.experiments.comparisons import effects, pooled, rows_of, sheet, words
+from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.networks import Network
+from swag_lab.experiments.studies.pairs import COMMON, P_DEEP, P_RESNET, R_DEEP, R_RESNET50, there
+from swag_lab.experiments.study import Plan, Section
+
+AUTO = "softmax:temperature=auto"
+ONE = "softmax:temperature=1"
+AS_PLAIN = {"weighed_by": COMMON}
+
+VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "one weight, nothing": ({}, AS_PLAIN),
+    "one weight, SWAG": ({"smoothing": AUTO}, {"weighed_by": ("paper", AUTO)}),
+    "one weight, only weights": ({}, {"weighed_by": ("paper", AUTO)}),
+    "one weight, only shape": ({"smoothing": AUTO}, AS_PLAIN),
+    "one weight, SWAG at T = 1": ({"smoothing": ONE}, {"weighed_by": ("paper", ONE)}),
+    "one weight, only weights of T = 1": ({}, {"weighed_by": ("paper", ONE)}),
+    "one weight, same gradients": ({"smoothing": AUTO, "matched": "gradient"}, AS_PLAIN),
+    "one weight, scaled alike": ({}, {"weighed_by": ("paper", "scale:alpha=auto")}),
+    "balanced, nothing": ({}, {}),
+    "balanced, SWAG": ({"smoothing": AUTO}, {}),
+    "balanced, same gradients": ({"smoothing": AUTO, "matched": "gradient"}, {}),
+    "balanced, softmax over channels": ({"smoothing": "channel-softmax:temperature=auto"}, {}),
+    "balanced, square root": ({"smoothing": "power:exponent=0.5"}, {}),
+}
+"""Settings and options of each variant; `balanced` measures errors in spans."""
+
+NOTHING, BALANCED = "one weight, nothing", "balanced, nothing"
+SCRIPT = "one weight, script"
+"""The authors' script: its loss, and the last two stages times 0.001."""
+
+CORE = (
+    NOTHING,
+    "one weight, SWAG",
+    "one weight, only weights",
+    "one weight, only shape",
+    BALANCED,
+    "balanced, SWAG",
+)
+PAIRS = (
+    *((name, NOTHING) for name in (*VARIANTS, SCRIPT) if name[:3] == "one" and name != NOTHING),
+    (BALANCED, NOTHING),
+    *((name, BALANCED) for name in VARIANTS if name[:3] == "bal" and name != BALANCED),
+)
+
+
+def networks(plan: Plan) -> dict[Network, tuple[str, ...]]:
+    """Networks, and what runs on each: all on one, the core on the others, less on a large one."""
+    everything = (*VARIANTS, SCRIPT)
+    if plan.quick:
+        return {P_RESNET: everything}
+    core = (*CORE, SCRIPT)
+    some = (NOTHING, "one weight, SWAG", SCRIPT, BALANCED, "balanced, SWAG")
+    scaled = (*core, "one weight, scaled alike", "one weight, SWAG at T = 1")
+    return {
+        P_RESNET: everything,
+        R_DEEP: scaled,
+        **dict.fromkeys(there(P_DEEP), core),
+        R_RESNET50: some,
+    }
+
+
+def label(network: Network, variant: str) -> str:
+    """The name of a variant on a network."""
+    return f"{network.name}: {variant}"
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """Every network with its variants."""
+    made: list[Job] = []
+    for network, chosen in networks(plan).items():
+        for name in chosen:
+            settings, options = VARIANTS.get(name, ({}, {}))
+            if name == SCRIPT:
+                options = {"weighed_by": ("released-code", late(network))}
+            made += plan.front(label(network, name), network, settings, **options)
+    return made
+
+
+def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+    """What of SWAG's effect under one weight is weights, and what is shape."""
+    chosen = list(networks(plan))
+    pairs = [(label(n, a), label(n, b)) for n in chosen for a, b in PAIRS]
+
+    return [
+        Section(
+            "(a) Shape or scale",
+            "The poster explains its gain by shape: less peaky activations, more entropy.",
+            " ".join(_told(runs, chosen)),
+            "pooled over networks; see the p of each row",
+            table=rows_of(runs, pairs),
+            figure=effects(runs, [p for p in pairs if p[0].startswith(("p-resnet:", "r-deep:"))]),
+            note="`one weight`: one common weight of all layers. `matched=loss` is the variant "
+            "`only shape`, and changes nothing where errors are measured in spans.",
+        ),
+        *(
+            Section(
+                f"Pictures of {n.name}",
+                "The pictures with the smoothed shape are the better ones.",
+                "Pictures at the middle strength.",
+                "by eye",
+                figure=sheet(plan, runs, [label(n, v) for v in (*CORE, SCRIPT)]),
+            )
+            for n in chosen
+        ),
+    ]
+
+
+def _told(runs: list[Run], chosen: list[Network]) -> list[str]:
+    """What each part of SWAG does, in words, pooled over the networks."""
+
+    def over(variant: str, baseline: str) -> Any:
+        return pooled(runs, [(label(n, variant), label(n, baseline)) for n in chosen])
+
+    return [
+        words(
+            over("one weight, SWAG", NOTHING),
+            "Under one weight SWAG helps",
+            "Under one weight SWAG hurts",
+        ),
+        words(
+            over("one weight, only weights", NOTHING),
+            "Its weights alone help",
+            "Its weights alone hurt",
+        ),
+        words(
+            over("one weight, only shape", NOTHING),
+            "Its shape alone helps",
+            "Its shape alone hurts",
+        ),
+        words(
+            over(BALANCED, NOTHING),
+            "Measuring each layer in its own span, without any smoothing, helps",
+            "Measuring each layer in its own span, without any smoothing, hurts",
+        ),
+        words(
+            over("balanced, SWAG", BALANCED), "With that, SWAG still helps", "With that, SWAG hurts"
+        ),
+    ]
+
+
+def late(network: Network) -> str:
+    """The script's factor on the last two stages, by the names of this network."""
+    layers = "layer3,layer4" if network.backbone.startswith("torchvision") else "stage3,stage4"
+    return f"scale:alpha=0.001@{layers}"

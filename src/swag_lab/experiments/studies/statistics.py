@@ -1,0 +1,128 @@
+"""Study 3: the poster's four panels, with both ways to make a distribution of activations."""
+
+from collections import defaultdict
+from statistics import fmean
+
+from swag_lab.experiments import figures
+from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.networks import Network
+from swag_lab.experiments.studies.pairs import (
+    P_DEEP,
+    P_NODEEP,
+    P_NORESNET,
+    P_RESNET,
+    P_RESVGG,
+    P_VGG,
+    R_DEEP,
+    R_NODEEP,
+    R_NORESNET50,
+    R_RESNET,
+    R_RESNET50,
+    R_VGG,
+    R_VGG19,
+    there,
+)
+from swag_lab.experiments.study import Plan, Row, Section, Study
+
+PANELS = {
+    "(a) maximum of activations": "max F",
+    "(b) entropy of F / sum F": "entropy F (sum)",
+    "(b) entropy of softmax(F)": "entropy F (softmax)",
+    "(c) maximum of Gram matrices": "max G",
+    "(d) entropy of G / sum G": "entropy G (sum)",
+    "(d) entropy of softmax(G)": "entropy G (softmax)",
+}
+MAXIMA = tuple(title for title in PANELS if "maximum" in title)
+
+
+def networks(plan: Plan) -> list[Network]:
+    """Those of studies 1 and 2."""
+    small = there(P_RESNET, P_NORESNET, P_VGG, P_RESVGG, P_DEEP, P_NODEEP)
+    small += [R_RESNET, R_VGG, R_DEEP, R_NODEEP]
+    return small if plan.quick else [*small, R_RESNET50, R_NORESNET50, R_VGG19]
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """Each network on each style picture."""
+    return [
+        job
+        for network in networks(plan)
+        for job in plan.measured("statistics", network.name, network)
+    ]
+
+
+def averaged(runs: list[Run]) -> dict[str, list[Row]]:
+    """For each network a row for each layer: the means over the style pictures."""
+    values: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for run in runs:
+        if run.job.kind == "statistics" and not run.failed:
+            for row in run.metrics["rows"]:
+                values[run.job.variant][row["layer"]].append(row)
+    return {
+        network: [
+            {"network": network, "layer": layer}
+            | {name: fmean(row[name] for row in rows) for name in PANELS.values()}
+            for layer, rows in layers.items()
+        ]
+        for network, layers in values.items()
+    }
+
+
+def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+    """The panels for random and for trained networks, and from first to last layer."""
+    found = averaged(runs)
+    kinds = {"random": "r-", "trained": "p-"}
+    made = []
+    for kind, prefix in kinds.items():
+        chosen = {name: rows for name, rows in found.items() if name.startswith(prefix)}
+        made.append(
+            Section(
+                f"The four panels, {kind} weights",
+                "With shortcuts maxima grow and entropies fall with depth; without them they do "
+                "not.",
+                _told(chosen),
+                "measured; the mean over the style pictures",
+                table=[row for rows in chosen.values() for row in rows],
+                figure=figures.curves(
+                    {
+                        title: {
+                            name: (range(1, len(rows) + 1), [row[key] for row in rows])
+                            for name, rows in chosen.items()
+                        }
+                        for title, key in PANELS.items()
+                    },
+                    x="layer",
+                    columns=3,
+                    logarithmic=MAXIMA,
+                ),
+                note="Entropies are in natural units over log n. F / sum F takes non-negative "
+                "activations; negative ones count as zero. softmax(F) takes all as they are.",
+            )
+        )
+    return made
+
+
+def _told(found: dict[str, list[Row]]) -> str:
+    """From the first to the last layer, in numbers."""
+    parts = []
+    for name, rows in found.items():
+        first, last = rows[0], rows[-1]
+        by_sum, by_softmax = (
+            f"{first[key]:.2f} to {last[key]:.2f}"
+            for key in ("entropy F (sum)", "entropy F (softmax)")
+        )
+        growth = last["max F"] / max(first["max F"], 1e-12)
+        parts.append(
+            f"{name}: largest activation x {growth:.3g}, entropy of F / sum F {by_sum}, "
+            f"of softmax(F) {by_softmax}"
+        )
+    return "From the first to the last layer. " + "; ".join(parts) + "."
+
+
+STUDY = Study(
+    "statistics",
+    "3. How peaky activations and Gram matrices are",
+    "Maximum and entropy of activations and Gram matrices, layer by layer.",
+    jobs,
+    sections=sections,
+)

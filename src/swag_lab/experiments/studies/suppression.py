@@ -1,0 +1,141 @@
+"""Study 4: why residual networks stay peaky, and whether a leaky ReLU helps."""
+
+from collections import defaultdict
+from dataclasses import replace
+from statistics import fmean
+
+from swag_lab.experiments import figures
+from swag_lab.experiments.comparisons import effects, gap_of, rows_of, words
+from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.networks import Network
+from swag_lab.experiments.studies.pairs import (
+    COMMON,
+    P_DEEP,
+    P_NODEEP,
+    P_NORESNET,
+    P_RESNET,
+    R_DEEP,
+    R_NODEEP,
+    R_NORESNET50,
+    R_RESNET50,
+    there,
+)
+from swag_lab.experiments.study import Plan, Row, Section, Study
+
+SLOPES = (0.1, 0.3)
+COLUMNS = ("kept", "still largest", "lowered", "found of needed")
+BASE = "r-deep, one weight"
+
+
+def networks(plan: Plan) -> list[Network]:
+    """Residual networks and their plain twins."""
+    small = [R_DEEP, R_NODEEP, *there(P_RESNET, P_NORESNET, P_DEEP, P_NODEEP)]
+    large = [] if plan.quick else [_unfolded(R_RESNET50), _unfolded(R_NORESNET50)]
+    return [_unfolded(network) for network in small] + large
+
+
+def leaky(slope: float) -> str:
+    """The name of the variant with leaky ReLUs of this slope."""
+    return f"r-deep, leaky {slope}"
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """Fates of the largest entries, and fronts with leaky ReLUs in the poster's setting."""
+    made = [
+        job
+        for network in networks(plan)
+        for job in plan.measured("suppression", network.name, network)
+    ]
+    made += plan.front(BASE, R_DEEP, weighed_by=COMMON)
+    for slope in SLOPES:
+        made += plan.front(leaky(slope), replace(R_DEEP, slope=slope), weighed_by=COMMON)
+    return made
+
+
+def averaged(runs: list[Run]) -> dict[str, list[Row]]:
+    """For each network a row for each block: the means over the style pictures."""
+    values: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for run in runs:
+        if run.job.kind == "suppression" and not run.failed:
+            for row in run.metrics["rows"]:
+                values[run.job.variant][row["block"]].append(row)
+    return {
+        name: [
+            {"network": name, "block": block, "depth": rows[0]["depth"]}
+            | {column: _mean([row[column] for row in rows]) for column in COLUMNS}
+            for block, rows in blocks.items()
+        ]
+        for name, blocks in values.items()
+    }
+
+
+def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+    """What becomes of the largest entries, along depth; leaky ReLUs."""
+    found = averaged(runs)
+    panels = {
+        column: {
+            name: ([row["depth"] for row in rows], [row[column] for row in rows])
+            for name, rows in found.items()
+            if rows[0][column] is not None
+        }
+        for column in COLUMNS
+    }
+    pairs = [(leaky(slope), BASE) for slope in SLOPES]
+    return [
+        Section(
+            "The largest hundredth of a block's input",
+            "A residual block cannot suppress its largest inputs: that takes a large negative "
+            "residual. A plain block can.",
+            _told(found),
+            "measured; the mean over the style pictures",
+            table=[row for rows in found.values() for row in rows],
+            figure=figures.curves({k: v for k, v in panels.items() if v} or {"": {}}, x="depth"),
+            note="`still largest` is 0.01 by chance. `kept` compares with the mean of the layer.",
+        ),
+        Section(
+            "Leaky ReLUs",
+            "The authors, asked by a reader, expected that a leaky ReLU might help, too.",
+            words(
+                gap_of(runs, *pairs[0]),
+                f"A slope of {SLOPES[0]} helps",
+                f"A slope of {SLOPES[0]} hurts",
+            ),
+            "see the p of each row",
+            table=rows_of(runs, pairs),
+            figure=effects(runs, pairs),
+        ),
+    ]
+
+
+def _unfolded(network: Network) -> Network:
+    """With batch norm as a module of its own, whose output is the end of a branch."""
+    return replace(network, edits=(*network.edits, "no-fold"))
+
+
+def _told(found: dict[str, list[Row]]) -> str:
+    parts = []
+    for name, rows in found.items():
+        means = {column: _mean([row[column] for row in rows]) for column in COLUMNS}
+        still = f"{means['still largest']:.0%}"
+        text = f"{name}: {still} of the largest are among the largest after a block"
+        if means["lowered"] is not None:
+            text += (
+                f", {means['lowered']:.0%} are lowered by the branch, by "
+                f"{means['found of needed']:.0%} of what would bring them to the mean"
+            )
+        parts.append(text)
+    return "; ".join(parts) + "."
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+STUDY = Study(
+    "suppression",
+    "4. Why residual networks stay peaky",
+    "How the largest entries fare through a block, with and without shortcuts; leaky ReLUs.",
+    jobs,
+    sections=sections,
+)

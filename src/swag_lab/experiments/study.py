@@ -1,0 +1,156 @@
+"""What a study is: the jobs it needs, and the sections of a report that it makes of their runs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from swag_lab.experiments.job import Job, Kind, Run
+from swag_lab.experiments.networks import Network
+from swag_lab.experiments.samples import Sample
+
+Row = Mapping[str, Any]
+
+SMOOTHED = {"smoothing": "softmax:temperature=auto"}
+"""SWAG with a temperature that fits the style's activations."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How large a study is: its pictures, seeds, size, steps and strengths.
+
+    A unit is a content, a style and a seed; each variant is run on `units` of them, on half of
+    them where a study says so, and on `few`, with two thirds of the steps and without a coarse
+    scale, where the network is one of torchvision. `quick` leaves most of those out.
+    """
+
+    contents: tuple[Sample, ...]
+    styles: tuple[Sample, ...]
+    seeds: tuple[int, ...] = (0, 1)
+    size: int = 128
+    steps: int = 60
+    strengths: tuple[float, ...] = (0.05, 0.2, 0.5, 0.8, 0.95)
+    units: int = 6
+    few: int = 2
+    quick: bool = False
+    twins: tuple[Network, ...] = ()
+    """Networks that were trained alike, for the ablation: see `twins`."""
+
+    @property
+    def half(self) -> int:
+        """Half of the units, at least one."""
+        return max(1, self.units // 2)
+
+    @property
+    def middle(self) -> float:
+        """The middle one of the strengths."""
+        return self.strengths[len(self.strengths) // 2]
+
+    def unit(self, number: int) -> tuple[Sample, Sample, int]:
+        """The content, style and seed of this number: every pair comes before any comes again."""
+        row, turn = number % len(self.contents), number // len(self.contents)
+        style = self.styles[(row + turn) % len(self.styles)]
+        return self.contents[row], style, self.seeds[turn % len(self.seeds)]
+
+    def measured(
+        self, kind: Kind, variant: str, network: Network, settings: Row | None = None
+    ) -> list[Job]:
+        """A measurement of a network on each style picture."""
+        return [
+            Job(
+                variant=variant,
+                network=network,
+                content=self.contents[i % len(self.contents)],
+                style=style,
+                seed=self.seeds[i % len(self.seeds)],
+                size=self.size,
+                kind=kind,
+                settings=settings or {},
+            )
+            for i, style in enumerate(self.styles)
+        ]
+
+    def front(
+        self,
+        variant: str,
+        network: Network,
+        settings: Row | None = None,
+        *,
+        units: int | None = None,
+        **options: Any,
+    ) -> list[Job]:
+        """A variant at all strengths, for each unit."""
+        return [
+            self._job(
+                variant,
+                network,
+                number,
+                {**(settings or {}), "strength": strength},
+                options=options,
+            )
+            for number in range(self._units(network, units))
+            for strength in self.strengths
+        ]
+
+    def single(
+        self,
+        variant: str,
+        network: Network,
+        settings: Row | None = None,
+        *,
+        units: int | None = None,
+        **options: Any,
+    ) -> list[Job]:
+        """A variant as its settings are, once for each unit: for tasks without a strength."""
+        return [
+            self._job(variant, network, number, settings or {}, options=options)
+            for number in range(self._units(network, units))
+        ]
+
+    def _units(self, network: Network, units: int | None) -> int:
+        wanted = self.units if units is None else units
+        return min(wanted, self.few) if network.large else wanted
+
+    def _job(self, variant: str, network: Network, number: int, settings: Row, options: Row) -> Job:
+        content, style, seed = self.unit(number)
+        work = {"steps": self.steps, "scales": 2}
+        if network.large:
+            work = {"steps": max(1, 2 * self.steps // 3), "scales": 1}
+        return Job(
+            variant=variant,
+            network=network,
+            content=content,
+            style=style,
+            seed=seed,
+            size=self.size,
+            settings={**work, **settings},
+            **options,
+        )
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report: what was expected, what was found, and how sure that is.
+
+    `figure` is a PNG, `table` has rows with the same keys.
+    """
+
+    title: str
+    expected: str
+    found: str
+    certainty: str
+    table: Sequence[Row] = ()
+    figure: bytes | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A question, the jobs that answer it, and how their runs become sections."""
+
+    name: str
+    title: str
+    question: str
+    jobs: Callable[[Plan], list[Job]]
+    sections: Callable[[Plan, list[Run]], list[Section]]
+    poster: bool = field(default=True)
+    """Whether the poster asks this question: `paper` runs those that it does."""

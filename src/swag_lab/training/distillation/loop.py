@@ -1,0 +1,214 @@
+"""Train students to predict a teacher's activations; several see the same pictures."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from swag.backbones import Backbone, fingerprint
+from swag.backbones.distilled import DistilledArchitecture
+from swag.types import Image
+from swag_lab.training import checkpoint
+from swag_lab.training.distillation.coordinates import (
+    ActivationMoments,
+    PrincipalCoordinates,
+    principal_coordinates,
+)
+from swag_lab.training.distillation.crops import Pictures, crops_of
+from swag_lab.training.distillation.recipe import DistillationRecipe
+from swag_lab.training.distillation.restyle import restyled
+from swag_lab.training.distillation.students import (
+    Distillation,
+    coordinates_in,
+    errors,
+    layers_of,
+    students_of,
+)
+from swag_lab.training.loop import USUAL, Cadence
+
+
+@dataclass(frozen=True)
+class DistillationProgress:
+    """One line of the log of a distillation.
+
+    `unexplained` holds, for each student, the error of each tap as a share of its layer's total
+    variance, averaged over the last steps.
+    """
+
+    step: int
+    steps: int
+    size: int
+    rate: float
+    pictures_per_second: float
+    unexplained: dict[str, dict[str, float]]
+
+    @property
+    def summary(self) -> str:
+        """The mean error of each student in words."""
+        means = (sum(errors.values()) / len(errors) for errors in self.unexplained.values())
+        return "unexplained " + ", ".join(f"{mean:.3f}" for mean in means)
+
+
+def distill(
+    teacher: Backbone,
+    architectures: Mapping[str, DistilledArchitecture],
+    recipe: DistillationRecipe,
+    sources: Mapping[str, Pictures],
+    *,
+    out: Path,
+    device: str = "cpu",
+    cadence: Cadence = USUAL,
+) -> Iterator[DistillationProgress]:
+    """Distill students, yielding a line of the log now and then; goes on from `out` if it exists.
+
+    The first student is the one that stylized pictures are made with. Checkpoints go to `out`,
+    the log grows beside it with the ending `.jsonl`. On one kind of machine a training that was
+    interrupted ends with the bits of one that was not.
+
+    Raises:
+        WeightsError: `out` is damaged, or holds a distillation of other students, of another
+            teacher, or with another recipe.
+    """
+    recipe = replace(
+        recipe,
+        teacher=teacher.name,
+        fingerprint=fingerprint(teacher),
+        students={name: asdict(each) for name, each in architectures.items()},
+    )
+    layers = layers_of(architectures)
+    teacher.to(device)
+    model, optimizer, first, earlier = _begun(
+        teacher, architectures, recipe, sources=sources, out=out, device=device
+    )
+    recent: Tensor | None = None
+    shown, since = 0, time.perf_counter()
+    for step in range(first, recipe.steps):
+        if recipe.restyles(step):
+            _restyle(model, teacher, recipe, sources, step=step)
+        pictures = crops_of(recipe, sources, model.stylized, step).to(device)
+        targets = model.targets(teacher, pictures)
+        rate = optimizer.param_groups[0]["lr"] = recipe.rate(step)
+        fixed = recipe.fixes_norms(step)
+        inputs = teacher.prepare(pictures)
+        found = _update(model, optimizer, inputs, targets, recipe=recipe, fixed_norms=fixed)
+        recent = found if recent is None else recent.lerp(found, 0.02)
+        shown, done = shown + len(pictures), step + 1
+        if done % cadence.save == 0 or done == recipe.steps:
+            checkpoint.save(out, model, optimizer, recipe, step=done, earlier=earlier)
+        if done % cadence.log == 0 or done == recipe.steps:
+            speed, since, shown = shown / (time.perf_counter() - since), time.perf_counter(), 0
+            table = {
+                name: dict(zip(layers, (round(float(e), 5) for e in row), strict=True))
+                for name, row in zip(architectures, recent, strict=True)
+            }
+            line = DistillationProgress(
+                step=done,
+                steps=recipe.steps,
+                size=recipe.size(step),
+                rate=rate,
+                pictures_per_second=speed,
+                unexplained=table,
+            )
+            yield _logged(out, line)
+
+
+def _begun(
+    teacher: Backbone,
+    architectures: Mapping[str, DistilledArchitecture],
+    recipe: DistillationRecipe,
+    sources: Mapping[str, Pictures],
+    out: Path,
+    *,
+    device: str,
+) -> tuple[Distillation, torch.optim.Optimizer, int, list[dict[str, Any]]]:
+    """The students, the first step to take, and the trainings before: from `out` if it is there."""
+    state = checkpoint.load(out) if out.exists() else None
+    found = (
+        coordinates_in(state, out, architectures)
+        if state is not None
+        else _measured(teacher, architectures, recipe, sources, device=device)
+    )
+    model = students_of(architectures, found, asdict(recipe))
+    model = model.to(device).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=recipe.peak_rate, weight_decay=recipe.weight_decay
+    )
+    if state is not None:
+        checkpoint.restore(state, out, model, optimizer, recipe=recipe)
+    if state is None:
+        return model, optimizer, 0, []
+    return model, optimizer, int(state["step"]), state.get("earlier", [])
+
+
+def _measured(
+    teacher: Backbone,
+    architectures: Mapping[str, DistilledArchitecture],
+    recipe: DistillationRecipe,
+    sources: Mapping[str, Pictures],
+    *,
+    device: str,
+) -> dict[str, PrincipalCoordinates]:
+    taps = next(iter(architectures.values())).taps
+    moments = {tap.layer: ActivationMoments() for tap in taps}
+    for i in range(recipe.axes_batches):  # steps before the first have numbers below zero
+        pictures = crops_of(recipe, sources, (), -1 - i).to(device)
+        with torch.no_grad():
+            maps = teacher.extract(pictures, moments, precision="bfloat16")
+        for layer, sums in moments.items():
+            sums.add(maps[layer])
+    return {tap.layer: principal_coordinates(moments[tap.layer], tap.coordinates) for tap in taps}
+
+
+def _restyle(
+    model: Distillation,
+    teacher: Backbone,
+    recipe: DistillationRecipe,
+    sources: Mapping[str, Pictures],
+    *,
+    step: int,
+) -> None:
+    """Optimize a few pictures through the first student and put every stage into the pool."""
+    largest = replace(recipe, sizes=(max(recipe.sizes),), seed=recipe.seed + 1)
+    pictures = crops_of(largest, sources, (), step).to(model.pool.device)
+    name = next(iter(model.students))
+    model.eval()
+    for stage in restyled(
+        model.student(name), teacher.prepare, pictures, steps=recipe.restyle_steps
+    ):
+        model.keep(stage)
+
+
+def _update(
+    model: Distillation,
+    optimizer: torch.optim.Optimizer,
+    inputs: Image,
+    targets: Sequence[Tensor],
+    *,
+    recipe: DistillationRecipe,
+    fixed_norms: bool,
+) -> Float[Tensor, "students taps"]:
+    """One step of every student; the error of each of its taps."""
+    model.train(not fixed_norms)
+    found = []
+    for student in model.students.values():
+        with torch.autocast(inputs.device.type, torch.bfloat16):
+            predicted = student(inputs)
+        found.append(errors(predicted, targets))
+    optimizer.zero_grad()
+    torch.stack(found).sum().backward()  # type: ignore[no-untyped-call]
+    for student in model.students.values():
+        nn.utils.clip_grad_norm_(student.parameters(), recipe.largest_gradient)
+    optimizer.step()
+    return torch.stack(found).detach()
+
+
+def _logged(out: Path, progress: DistillationProgress) -> DistillationProgress:
+    with out.with_suffix(".jsonl").open("a") as log:
+        log.write(json.dumps(asdict(progress)) + "\n")
+    return progress

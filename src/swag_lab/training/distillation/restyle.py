@@ -1,0 +1,71 @@
+"""Pictures that a student was optimized on: there it meets what no photograph has.
+
+An optimizer goes where a student is wrong, if being wrong makes the loss small. The teacher is
+asked about such pictures, from every stage of a short run, and the student learns its answer.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from swag.backbones.distilled import DistilledNetwork
+from swag.types import Image, Scalar
+from swag_lab.training.distillation.coordinates import mean_and_covariance
+
+Taps = Sequence[Float[Tensor, "b _k _h _w"]]
+
+CONTENT_WEIGHTS = (0.0, 0.05, 0.3, 1.0)
+"""Of the content, by turns: from texture alone to a picture that keeps its subject."""
+
+
+def restyled(
+    student: DistilledNetwork,
+    normalize: Callable[[Tensor], Tensor],
+    pictures: Image,
+    *,
+    steps: int,
+) -> list[Image]:
+    """Each picture optimized towards the statistics of the next one, at four stages of the run.
+
+    Means and covariances of every tap are matched, and the deepest but one position by position
+    (Gatys et al. 2016), by Adam on the pixels, beginning with the picture itself.
+    """
+    styles = pictures.roll(1, 0)
+    with torch.no_grad(), torch.autocast(pictures.device.type, torch.bfloat16):
+        targets = _described(student(normalize(styles)))
+        content = [tap.float() for tap in student(normalize(pictures))]
+    x = pictures.detach().clone().requires_grad_(True)
+    optimizer = torch.optim.Adam([x], lr=0.03)
+    stages: list[Image] = []
+    for step in range(1, steps + 1):
+        with torch.autocast(pictures.device.type, torch.bfloat16):
+            taps = student(normalize(x))
+        loss = _loss([tap.float() for tap in taps], targets, content)
+        (x.grad,) = torch.autograd.grad(loss, x)
+        optimizer.step()
+        with torch.no_grad():
+            x.clamp_(0, 1)
+        if step in (steps // 8, steps // 4, steps // 2, steps):
+            stages.append(x.detach().clone())
+    return stages
+
+
+def _described(taps: Taps) -> list[tuple[Tensor, Tensor]]:
+    return [mean_and_covariance(tap.float()) for tap in taps]
+
+
+def _loss(taps: Taps, targets: list[tuple[Tensor, Tensor]], content: Taps) -> Scalar:
+    weights = torch.tensor(CONTENT_WEIGHTS, device=taps[0].device)
+    weights = weights.repeat(-(-len(taps[0]) // len(weights)))[: len(taps[0])]
+    near = (taps[-2] - content[-2]).square().sum(1).mean((1, 2))
+    loss = (weights * near).sum()
+    for (mean, covariance), (their_mean, their_covariance) in zip(
+        _described(taps), targets, strict=True
+    ):
+        scale = their_covariance.square().sum((1, 2)) + their_mean.square().sum(1).square() + 1e-6
+        apart = (covariance - their_covariance).square().sum((1, 2))
+        apart = apart + (mean - their_mean).square().sum(1) * scale.sqrt()
+        loss = loss + (apart / scale).sum()
+    return loss

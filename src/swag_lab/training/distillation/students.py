@@ -1,0 +1,150 @@
+"""The students of a distillation, with all that a checkpoint holds of them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from swag.backbones import Backbone
+from swag.backbones.distilled import DistilledArchitecture, DistilledNetwork, start
+from swag.backbones.initialization import seeded
+from swag.errors import SettingsError, WeightsError
+from swag.types import Image
+from swag_lab.training import checkpoint
+from swag_lab.training.distillation.coordinates import PrincipalCoordinates
+from swag_lab.training.distillation.crops import Pictures
+
+PARTS = ("mean", "axes", "total", "explained")
+"""Of the coordinates of a layer."""
+
+
+class Distillation(nn.Module):
+    """The students, the coordinates that they predict, and the stylized pictures seen last.
+
+    All of it is state: a checkpoint holds what the next step needs. The taps of all students
+    predict the same layers, in coordinates of the same number.
+    """
+
+    pool: Tensor
+    filled: Tensor
+
+    def __init__(
+        self,
+        architectures: Mapping[str, DistilledArchitecture],
+        coordinates: Mapping[str, PrincipalCoordinates],
+        *,
+        pool: int,
+        size: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        students: dict[str, nn.Module] = {}
+        for name, architecture in architectures.items():
+            with seeded(seed):
+                student = DistilledNetwork(architecture)
+            start(student)
+            students[name] = student
+        self.students = nn.ModuleDict(students)
+        self.layers = tuple(coordinates)
+        for layer, found in coordinates.items():
+            for part in PARTS:
+                self.register_buffer(_buffer(layer, part), getattr(found, part))
+        self.register_buffer("pool", torch.zeros(pool, 3, size, size, dtype=torch.uint8))
+        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+
+    def student(self, name: str) -> DistilledNetwork:
+        """A student by its name."""
+        found = self.students[name]
+        assert isinstance(found, DistilledNetwork)
+        return found
+
+    def coordinates(self, layer: str) -> PrincipalCoordinates:
+        """The coordinates of a layer of the teacher."""
+        return PrincipalCoordinates(
+            **{part: self.get_buffer(_buffer(layer, part)) for part in PARTS}
+        )
+
+    def targets(self, teacher: Backbone, pictures: Image) -> list[Tensor]:
+        """What the taps should be for these pictures, in the order of the layers."""
+        with torch.no_grad():
+            maps = teacher.extract(pictures, self.layers, precision="bfloat16")
+            return [self.coordinates(layer).of(maps[layer].float()) for layer in self.layers]
+
+    def keep(self, pictures: Image) -> None:
+        """Put stylized pictures into the pool in place of the oldest."""
+        for picture in pictures:
+            at = int(self.filled) % len(self.pool)
+            self.pool[at] = picture.mul(255).round().to(torch.uint8)
+            self.filled += 1
+
+    @property
+    def stylized(self) -> Pictures:
+        """The stylized pictures that are there."""
+        return list(self.pool[: min(int(self.filled), len(self.pool))].cpu())
+
+
+def errors(predicted: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Squared distance between coordinates, averaged over positions, for each tap."""
+    pairs = zip(predicted, targets, strict=True)
+    return torch.stack([(p.float() - t).square().sum(1).mean() for p, t in pairs])
+
+
+def load(saved: Path) -> tuple[Distillation, dict[str, Any]]:
+    """The students of a checkpoint, in evaluation mode, and all else that is in it."""
+    state = checkpoint.load(saved)
+    recorded = state["recipe"].get("students")
+    if not recorded:
+        raise WeightsError(f"{saved}: not a distillation")
+    architectures = {n: DistilledArchitecture.from_dict(fields) for n, fields in recorded.items()}
+    model = students_of(architectures, coordinates_in(state, saved, architectures), state["recipe"])
+    try:
+        model.load_state_dict(state["model"])
+    except RuntimeError as error:
+        raise WeightsError(f"{saved}: not a distillation of {', '.join(architectures)}") from error
+    return model.eval(), state
+
+
+def layers_of(architectures: Mapping[str, DistilledArchitecture]) -> tuple[str, ...]:
+    """The teacher's layers that the students predict; SettingsError if they do not agree."""
+    taps = {tuple((t.layer, t.coordinates) for t in a.taps) for a in architectures.values()}
+    if len(taps) != 1:
+        raise SettingsError(
+            f"students {', '.join(architectures)}: expected the same layers and coordinates in "
+            "all; distill them one by one"
+        )
+    return tuple(layer for layer, _ in taps.pop())
+
+
+def students_of(
+    architectures: Mapping[str, DistilledArchitecture],
+    coordinates: Mapping[str, PrincipalCoordinates],
+    recipe: Mapping[str, Any],
+) -> Distillation:
+    """Students as they begin, with the pool and the seed of a recipe in plain values."""
+    return Distillation(
+        architectures,
+        coordinates,
+        pool=recipe["pool"],
+        size=max(recipe["sizes"]),
+        seed=recipe["seed"],
+    )
+
+
+def coordinates_in(
+    state: dict[str, Any], saved: Path, architectures: Mapping[str, DistilledArchitecture]
+) -> dict[str, PrincipalCoordinates]:
+    """The coordinates in a checkpoint; WeightsError if it is not of students of these sizes."""
+    held = state["model"]
+    try:
+        return {
+            layer: PrincipalCoordinates(**{part: held[_buffer(layer, part)] for part in PARTS})
+            for layer in layers_of(architectures)
+        }
+    except KeyError as error:
+        raise WeightsError(f"{saved}: not a distillation of {', '.join(architectures)}") from error
+
+
+def _buffer(layer: str, part: str) -> str:
+    return f"{part}_of_{layer.replace('.', '_')}"
