@@ -34,8 +34,8 @@ from swag.objective import Objective
 from swag.run import precision
 from swag.run.terms import content_terms, style_regions, style_terms
 from swag_lab import bench
-from swag_lab.experiments.evaluate import MEASURES, Panel, fair_judges, mean_error
-from swag_lab.experiments.networks import trained
+from swag_lab.evaluation.evaluator import MEASURES, Evaluator, fair_judges, mean_error
+from swag_lab.evaluation.networks import trained
 
 SHARES: Mapping[str, float | None] = {
     "float32": None,
@@ -151,12 +151,12 @@ def _judge(
     """The run's own loss in float32, and errors under networks that were not optimised."""
     photo, painting = (swag.image.read(p, size=size).batch for p in (content, style))
     objective = _objective(network, photo, painting)
-    panel = Panel.of(photo, painting)
+    evaluator = Evaluator.of(photo, painting)
     judges = fair_judges([trained(network.name.removeprefix("swag/"))])
 
     @torch.no_grad()
     def judged(image: Tensor) -> dict[str, float]:
-        scores = panel(image)["judges"]
+        scores = evaluator(image)["judges"]
         loss = float(sum(objective(image).values()))
         return {"loss": loss} | {m: mean_error(scores, m, judges) for m in MEASURES}
 

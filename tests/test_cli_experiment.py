@@ -8,8 +8,8 @@ from typer.testing import CliRunner, Result
 
 from swag.cli import app
 from swag.image import write
-from swag_lab.experiments import Conduct
-from swag_lab.experiments.networks import random
+from swag_lab.evaluation.networks import random
+from swag_lab.experiments import StudyRunner
 
 SMALL = ["--quick", "--size", "32", "--steps", "2", "--units", "1"]
 
@@ -71,7 +71,7 @@ def test_an_interruption_keeps_what_is_done_and_says_how_to_go_on(tmp_path, monk
 
 def test_networks_of_torchvision_have_a_number_of_units_of_their_own(tmp_path, monkeypatch):
     plans = []
-    monkeypatch.setattr(Conduct, "missing", lambda self: plans.append(self.plan) or [])
+    monkeypatch.setattr(StudyRunner, "missing", lambda self: plans.append(self.plan) or [])
     given = ("--units", "3", "--large-units", "2")
     experiment("statistics", "--out", tmp_path, "--quick", *given)
     experiment("statistics", "--out", tmp_path, "--quick", "--units", "3")

@@ -9,10 +9,10 @@ from swag import backbones
 from swag.backbones.family import ResidualBlock
 from swag.errors import SettingsError, WeightsError
 from swag.image import write
+from swag_lab.evaluation.networks import Network, Rescaled, pretrained_there, random, weights_there
 from swag_lab.experiments import measures
-from swag_lab.experiments.networks import Network, Rescaled, pretrained_there, random, weights_there
+from swag_lab.experiments.job_runner import in_deviations
 from swag_lab.experiments.painted import paint
-from swag_lab.experiments.perform import in_deviations
 from swag_lab.experiments.samples import Sample, painted_samples, samples_in
 
 THIN = {"widths": (4, 8, 8, 8), "depths": (1, 2, 1, 1)}

@@ -9,10 +9,10 @@ import torch
 from swag.losses import get
 from swag.objective import LossTerm, Objective
 from swag.smoothing import parse
+from swag_lab.evaluation.networks import random
 from swag_lab.experiments.job import Job
-from swag_lab.experiments.networks import random
+from swag_lab.experiments.job_runner import JobRunner, common_weights, found
 from swag_lab.experiments.painted import paint
-from swag_lab.experiments.perform import Perform, common_weights, found
 from swag_lab.experiments.samples import painted_samples
 
 CONTENT, STYLE = painted_samples("contents")[0], painted_samples("styles")[0]
@@ -41,7 +41,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(runs):
-    return Perform(runs)(job())
+    return JobRunner(runs)(job())
 
 
 def test_a_run_is_a_folder_with_all_that_belongs_to_it(run):
@@ -56,31 +56,31 @@ def test_a_run_is_a_folder_with_all_that_belongs_to_it(run):
 
 
 def test_what_is_done_is_not_done_again(runs, run):
-    again = Perform(runs)(job(variant="other"))
+    again = JobRunner(runs)(job(variant="other"))
     assert (again.folder, again.metrics) == (run.folder, run.metrics)
     assert found(runs, job(seed=5)) is None
 
 
 def test_a_run_that_was_cut_off_is_done_again_with_the_same_result(tmp_path, run):
-    perform = Perform(tmp_path)
+    run_job = JobRunner(tmp_path)
     folder = tmp_path / job().key
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     (folder / "metrics.json").write_text('{"judges": ')  # half a file
     assert found(tmp_path, job()) is None
-    again = perform(job())
+    again = run_job(job())
     assert again.metrics["judges"] == run.metrics["judges"]
     assert again.picture.read_bytes() == run.picture.read_bytes()
 
 
 def test_what_cannot_be_done_is_a_result_with_its_reason(runs):
-    failed = Perform(runs)(job(settings={"steps": 1, "scales": 2}, size=64))
+    failed = JobRunner(runs)(job(settings={"steps": 1, "scales": 2}, size=64))
     assert failed.failed and "steps" in failed.metrics["failed"]
 
 
 @pytest.mark.parametrize("task", ["texture", "reconstruct"])
 def test_tasks_without_a_strength_are_judged_too(runs, task):
-    done = Perform(runs)(job(task=task, settings={"steps": 2, "scales": 1}))
+    done = JobRunner(runs)(job(task=task, settings={"steps": 2, "scales": 1}))
     assert not done.failed and done.metrics["judges"]
 
 

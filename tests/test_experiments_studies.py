@@ -13,13 +13,13 @@ import pytest
 from swag import distributed
 from swag.config import PRESETS
 from swag.errors import SettingsError
-from swag_lab.experiments import Conduct, Plan, Section, named, names, painted_samples
-from swag_lab.experiments.conduct import PAPER
+from swag_lab.experiments import Plan, Section, StudyRunner, named, names, painted_samples
 from swag_lab.experiments.report import Chapter, as_csv, page, write_report
-from swag_lab.experiments.studies import STUDIES, letter
+from swag_lab.experiments.studies import STUDIES, paper_exact
 from swag_lab.experiments.studies import shape as shape_study
 from swag_lab.experiments.studies.pairs import P_RESNET
 from swag_lab.experiments.study import Study
+from swag_lab.experiments.study_runner import PAPER
 
 PLAN = Plan(
     painted_samples("contents"), painted_samples("styles")[:2], size=48, steps=3,
@@ -55,7 +55,7 @@ class Page(html.parser.HTMLParser):
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
-    return Conduct("all", PLAN, tmp_path_factory.mktemp("study"))
+    return StudyRunner("all", PLAN, tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def report(everything):
 
 
 def test_presets_to_the_letter_are_the_presets_on_another_network():
-    paper, script = (letter.settings_of(name, P_RESNET) for name in letter.LETTERS)
+    paper, script = (paper_exact.settings_of(name, P_RESNET) for name in paper_exact.LETTERS)
     assert paper["smoothing"] == "softmax" and paper["style_weight"] == 1e17
     assert script["smoothing"] == "scale:alpha=0.001@stage3,stage4"
     for name, found in (("paper", paper), ("released-code", script)):
@@ -79,7 +79,7 @@ def test_presets_to_the_letter_are_the_presets_on_another_network():
         values = PRESETS[name].values
         assert {**values, **found, "smoothing": 0} == {**values, "smoothing": 0}
         assert values.keys() - found.keys() | {"smoothing"} == left
-    jobs = letter.jobs(replace(PLAN, units=6))
+    jobs = paper_exact.jobs(replace(PLAN, units=6))
     assert [job.settings["steps"] for job in jobs] == [4 * PLAN.steps] * 6
 
 
@@ -142,19 +142,19 @@ def test_shape_and_weights_are_told_apart(report):
 
 
 def test_a_half_done_study_reports_what_is_there(tmp_path):
-    conduct = Conduct("statistics", PLAN, tmp_path)
-    list(conduct.do(conduct.missing()[:1]))
-    text = conduct.report().read_text(encoding="utf-8")
-    assert f"Runs: 1 of {len(conduct.jobs())}" in text
+    runner = StudyRunner("statistics", PLAN, tmp_path)
+    list(runner.do(runner.missing()[:1]))
+    text = runner.report().read_text(encoding="utf-8")
+    assert f"Runs: 1 of {len(runner.jobs())}" in text
 
 
 def test_a_study_without_runs_still_makes_a_page(tmp_path):
     for name in STUDIES:
-        assert Conduct(name, PLAN, tmp_path).report().is_file()
+        assert StudyRunner(name, PLAN, tmp_path).report().is_file()
 
 
 def test_large_networks_come_last(tmp_path):
-    jobs = Conduct("all", PLAN, tmp_path).jobs()
+    jobs = StudyRunner("all", PLAN, tmp_path).jobs()
     large = [job.network.large for job in jobs]
     assert large == sorted(large) and any(large)
     assert len({job.key for job in jobs}) == len(jobs)

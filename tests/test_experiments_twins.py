@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from swag.cli import app
 from swag.errors import ImageError, WeightsError
 from swag.image import write
-from swag_lab.experiments import Conduct, Plan, painted_samples, twins
+from swag_lab.experiments import Plan, StudyRunner, painted_samples, twins
 from swag_lab.experiments.studies import STUDIES
 
 CHANGES = {"no shortcuts": {"shortcuts": False}}
@@ -105,7 +105,7 @@ def test_the_ablation_compares_them_to_the_one_without_a_change(trained, data):
 
 
 def test_the_command_trains_them_first(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(Conduct, "missing", lambda conduct: [])
+    monkeypatch.setattr(StudyRunner, "missing", lambda runner: [])
     words = ["experiment", "ablation", "--quick", "--training", str(data), "--epochs", "1"]
     result = CliRunner().invoke(app, [*words, "--out", str(tmp_path), "--quiet"])
     assert result.exit_code == 0, result.output

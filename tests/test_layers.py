@@ -23,7 +23,7 @@ ROWS = {
         {"distributed", "batch"},
         {"cli"},
     ],
-    LABORATORY: [{"bench", "training"}, {"experiments"}, {"cli"}],
+    LABORATORY: [{"bench", "training", "evaluation"}, {"experiments"}, {"cli"}],
 }
 ROW_OF = {
     package: {name: row for row, names in enumerate(rows) for name in names}
@@ -164,9 +164,9 @@ def test_no_module_loads_itself_by_way_of_others():
 
 PROTOCOLS = {
     *("describe", "compare", "target_norm", "combine_targets", "poster_factor", "released_factor"),
-    *("add", "compute", "encode", "decode", "jobs", "sections"),
+    *("add", "compute", "encode", "decode", "jobs", "sections", "main"),
 }
-"""Functions that modules of one kind have by agreement: losses, parametrizations, studies."""
+"""Functions that modules of one kind have by agreement: losses, forms, studies, programs."""
 
 TWO_MEANINGS = set(
     """

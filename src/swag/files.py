@@ -53,6 +53,11 @@ def write_whole(
     _sync_folder(os.path.dirname(temporary))
 
 
+def write_text(path: StrPath, text: str) -> None:
+    """Write a file of text (UTF-8) whole, see `write_whole`."""
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
 def _move_to_free(source: str, target: str) -> None:
     """Give a file a name that no file has: of several who try at once, one succeeds."""
     try:

@@ -118,7 +118,7 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     """
     from swag import distributed
     from swag.cli.bars import count_bar
-    from swag_lab.experiments import Conduct, named
+    from swag_lab.experiments import StudyRunner, named
 
     plan = _plan(
         contents,
@@ -133,17 +133,17 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     named(name)
     if training is not None:
         plan = _with_twins(plan, training, epochs, _folder(out) / "networks", quiet=quiet)
-    conduct = Conduct(name, plan, _folder(out))
-    missing = conduct.missing()
+    runner = StudyRunner(name, plan, _folder(out))
+    missing = runner.missing()
     each = partial(distributed.map, workers=workers, backend="ray" if ray else "processes")
     try:
         with count_bar(len(missing), shown=not quiet) as show:
-            for run in conduct.do(missing, each):
+            for run in runner.do(missing, each):
                 show(run.job.variant)
     except KeyboardInterrupt:
-        conduct.report()
+        runner.report()
         raise interrupted(f"; the same command goes on from {out}") from None
-    page = conduct.report()
+    page = runner.report()
     if not quiet:
         typer.echo(str(page))
 

@@ -1,24 +1,24 @@
 """The studies of the poster, and what it leaves open: runs, judgements and reports.
 
-    conduct = Conduct("ablation", plan, Path("out"))
-    for run in conduct.do(conduct.missing()): ...
-    conduct.report()
+    runner = StudyRunner("ablation", plan, Path("out"))
+    for run in runner.do(runner.missing()): ...
+    runner.report()
 
 A run is a folder that is named for the hash of its settings: what was done is not done again.
 """
 
-from swag_lab.experiments.conduct import Conduct, named, names
-from swag_lab.experiments.evaluate import Panel
+from swag_lab.evaluation.evaluator import Evaluator
 from swag_lab.experiments.samples import Sample, painted_samples, samples_in
 from swag_lab.experiments.study import Plan, Section, Study
+from swag_lab.experiments.study_runner import StudyRunner, named, names
 
 __all__ = [
-    "Conduct",
-    "Panel",
+    "Evaluator",
     "Plan",
     "Sample",
     "Section",
     "Study",
+    "StudyRunner",
     "named",
     "names",
     "painted_samples",

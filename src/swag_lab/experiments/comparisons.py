@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from swag_lab.evaluation.equal_content import Point
+from swag_lab.evaluation.evaluator import STYLE_MEASURES, mean_error
+from swag_lab.evaluation.paired import Comparison, compare
 from swag_lab.experiments import figures
-from swag_lab.experiments.evaluate import STYLE_MEASURES, mean_error
-from swag_lab.experiments.fronts import Point, Unit, fronts, gaps, judges_of, mean_front, of_variant
+from swag_lab.experiments.fronts import Unit, fronts, gaps, judges_of, mean_front, of_variant
 from swag_lab.experiments.job import Run
-from swag_lab.experiments.paired import Comparison, compare
 from swag_lab.experiments.study import Plan, Row
 
 GAP = "gap of style errors at equal content error (below 0: better)"

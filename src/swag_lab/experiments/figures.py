@@ -9,8 +9,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from swag.image import read
-from swag_lab.experiments.fronts import Point
-from swag_lab.experiments.paired import Comparison
+from swag_lab.evaluation.equal_content import Point
+from swag_lab.evaluation.paired import Comparison
 
 LINES = ("-", "--", "-.", ":")
 MARKERS = "os^Dvx*P<>"

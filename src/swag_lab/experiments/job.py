@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from swag.run import Task
-from swag_lab.experiments.evaluate import trained_judges
-from swag_lab.experiments.networks import Network
+from swag_lab.evaluation.evaluator import trained_judges
+from swag_lab.evaluation.networks import Network
 from swag_lab.experiments.samples import Sample
 
 Kind = Literal["picture", "statistics", "suppression", "outliers", "temperature", "judges"]

@@ -24,8 +24,8 @@ from swag.statistics import (
     standard_deviation,
 )
 from swag.types import GramMatrix, Image
+from swag_lab.evaluation.evaluator import STYLE_MEASURES, Evaluator, degraded
 from swag_lab.experiments.blocks import Block, blocks_of
-from swag_lab.experiments.evaluate import STYLE_MEASURES, Panel, degraded
 from swag_lab.experiments.job import BASE, Job, Kind
 
 Row = dict[str, Any]
@@ -157,13 +157,13 @@ def heated(network: Backbone, picture: Image) -> list[Row]:
     return rows
 
 
-def judging(job: Job, panel: Panel) -> list[Row]:
+def judging(job: Job, evaluator: Evaluator) -> list[Row]:
     """Whether each judge ranks a result below itself once it is degraded, measure by measure.
 
     Style is judged of a stylised picture. Content is judged of the photo with grain of 0.02, since
     a stylised picture's blur also takes away what is not of the photo.
     """
-    photo, style = panel.photo, panel.style
+    photo, style = evaluator.photo, evaluator.style
     made = stylize(
         photo[0],
         style[0],
@@ -175,15 +175,15 @@ def judging(job: Job, panel: Panel) -> list[Row]:
     grain = torch.randn(photo.shape, generator=torch.Generator().manual_seed(job.seed))
     content = (photo + 0.02 * grain).clamp(0, 1)
     return [
-        *_ranked(panel, made, STYLE_MEASURES),
-        *_ranked(panel, content, ("content",)),
+        *_ranked(evaluator, made, STYLE_MEASURES),
+        *_ranked(evaluator, content, ("content",)),
     ]
 
 
-def _ranked(panel: Panel, original: Image, measures: tuple[str, ...]) -> Iterator[Row]:
-    best = panel(original)["judges"]
+def _ranked(evaluator: Evaluator, original: Image, measures: tuple[str, ...]) -> Iterator[Row]:
+    best = evaluator(original)["judges"]
     for kind, worse in degraded(original).items():
-        for judge, scores in panel(worse)["judges"].items():
+        for judge, scores in evaluator(worse)["judges"].items():
             for measure in measures:
                 yield {
                     "judge": judge,
@@ -195,7 +195,7 @@ def _ranked(panel: Panel, original: Image, measures: tuple[str, ...]) -> Iterato
                 }
 
 
-KINDS: Mapping[Kind, Callable[[Job, Callable[[], Panel]], list[Row]]] = MappingProxyType(
+KINDS: Mapping[Kind, Callable[[Job, Callable[[], Evaluator]], list[Row]]] = MappingProxyType(
     {
         "statistics": lambda job, _: peakiness(
             job.network.create(job.seed), job.style.at(job.size)
@@ -207,7 +207,7 @@ KINDS: Mapping[Kind, Callable[[Job, Callable[[], Panel]], list[Row]]] = MappingP
             job.network.create(job.seed), job.content.at(job.size), job.style.at(job.size)
         ),
         "temperature": lambda job, _: heated(job.network.create(job.seed), job.style.at(job.size)),
-        "judges": lambda job, panel: judging(job, panel()),
+        "judges": lambda job, evaluator: judging(job, evaluator()),
     }
 )
 """What each kind of job measures."""

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from swag_lab.evaluation.networks import Network
 from swag_lab.experiments.job import Job, Kind, Run
-from swag_lab.experiments.networks import Network
 from swag_lab.experiments.samples import Sample
 
 Row = Mapping[str, Any]

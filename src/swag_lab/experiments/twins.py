@@ -17,8 +17,8 @@ from swag.backbones import bundled
 from swag.backbones.family import Architecture, folded, from_state
 from swag.errors import WeightsError
 from swag.files import write_whole
+from swag_lab.evaluation.networks import Network
 from swag_lab.experiments.job import key_of
-from swag_lab.experiments.networks import Network
 from swag_lab.training import checkpoint
 from swag_lab.training.command import find
 from swag_lab.training.loop import Progress, train

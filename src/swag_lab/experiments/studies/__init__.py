@@ -5,10 +5,10 @@ from types import MappingProxyType
 
 from swag_lab.experiments.studies import (
     ablation,
-    beyond,
     judges,
     methods,
     networks,
+    open_questions,
     outliers,
     statistics,
     suppression,
@@ -16,7 +16,17 @@ from swag_lab.experiments.studies import (
 )
 from swag_lab.experiments.study import Study
 
-_ALL = (judges, weights, ablation, statistics, suppression, outliers, networks, methods, beyond)
+_ALL = (
+    judges,
+    weights,
+    ablation,
+    statistics,
+    suppression,
+    outliers,
+    networks,
+    methods,
+    open_questions,
+)
 
 STUDIES: Mapping[str, Study] = MappingProxyType({part.STUDY.name: part.STUDY for part in _ALL})
 """The studies by name."""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from swag_lab.evaluation.networks import Network, random
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import effects, front_panels, gap_of, rows_of, sheet, words
 from swag_lab.experiments.job import Job, Run
-from swag_lab.experiments.networks import Network, random
 from swag_lab.experiments.studies.pairs import (
     COMMON,
     P_DEEP,

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from swag.errors import SwagError
 from swag.image import read
-from swag_lab.experiments.artfid import ArtFID, art_fid
+from swag_lab.evaluation.artfid import ArtFID, art_fid
+from swag_lab.evaluation.paired import compare
+from swag_lab.evaluation.perceptual import missing
 from swag_lab.experiments.comparisons import words
 from swag_lab.experiments.fronts import Unit, of_variant
 from swag_lab.experiments.job import Run
-from swag_lab.experiments.paired import compare
-from swag_lab.experiments.perceptual import missing
 from swag_lab.experiments.study import Plan, Row, Section
 
 Pair = tuple[str, str]

@@ -4,12 +4,12 @@ from typing import Any
 
 from swag import config
 from swag.config import METHODS
+from swag_lab.evaluation.evaluator import mean_error
+from swag_lab.evaluation.paired import compare
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import effects, front_panels, pooled, rows_of, sheet, words
-from swag_lab.experiments.evaluate import mean_error
 from swag_lab.experiments.fronts import judges_of, of_variant
 from swag_lab.experiments.job import BASE, Job, Run
-from swag_lab.experiments.paired import compare
 from swag_lab.experiments.studies import art
 from swag_lab.experiments.studies.pairs import P_RESNET, smoothed
 from swag_lab.experiments.study import SMOOTHED, Plan, Row, Section, Study

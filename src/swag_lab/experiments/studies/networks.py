@@ -1,9 +1,9 @@
 """Study 6: with and without SWAG on networks that are no VGG."""
 
+from swag_lab.evaluation.networks import Network, pretrained_there, random
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import effects, front_panels, pooled, rows_of, sheet, words
 from swag_lab.experiments.job import Job, Run
-from swag_lab.experiments.networks import Network, pretrained_there, random
 from swag_lab.experiments.studies import art
 from swag_lab.experiments.studies.pairs import (
     P_DEEP,

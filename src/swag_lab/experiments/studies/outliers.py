@@ -3,11 +3,11 @@
 from collections import defaultdict
 from statistics import fmean
 
+from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import effects, pooled, rows_of, sheet, words
 from swag_lab.experiments.job import Job, Run
 from swag_lab.experiments.measures import FRACTIONS, SMOOTHINGS
-from swag_lab.experiments.networks import Network
 from swag_lab.experiments.studies.pairs import (
     P_RESNET,
     P_VGG,

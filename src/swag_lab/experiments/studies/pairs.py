@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from swag_lab.evaluation.networks import Network, random, trained, weights_there
 from swag_lab.experiments.job import Job
-from swag_lab.experiments.networks import Network, random, trained, weights_there
 from swag_lab.experiments.study import SMOOTHED, Plan
 
 COMMON = ("paper", "none")

@@ -12,9 +12,9 @@ Errors of layers measured in their own spans weigh all layers alike, with either
 
 from typing import Any
 
+from swag_lab.evaluation.networks import Network
 from swag_lab.experiments.comparisons import effects, pooled, rows_of, sheet, words
 from swag_lab.experiments.job import Job, Run
-from swag_lab.experiments.networks import Network
 from swag_lab.experiments.studies.pairs import COMMON, P_DEEP, P_RESNET, R_DEEP, R_RESNET50, there
 from swag_lab.experiments.study import Plan, Section
 

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from statistics import fmean
 
+from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
 from swag_lab.experiments.job import Job, Run
-from swag_lab.experiments.networks import Network
 from swag_lab.experiments.studies.pairs import (
     P_DEEP,
     P_NODEEP,

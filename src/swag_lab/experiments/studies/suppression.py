@@ -4,10 +4,10 @@ from collections import defaultdict
 from dataclasses import replace
 from statistics import fmean
 
+from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import effects, gap_of, rows_of, words
 from swag_lab.experiments.job import Job, Run
-from swag_lab.experiments.networks import Network
 from swag_lab.experiments.studies.pairs import (
     COMMON,
     P_DEEP,

@@ -1,5 +1,6 @@
 """Study 1: residual and plain networks, trained and random, side by side."""
 
+from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import (
     effects,
@@ -11,7 +12,6 @@ from swag_lab.experiments.comparisons import (
     words,
 )
 from swag_lab.experiments.job import Job, Run
-from swag_lab.experiments.networks import Network
 from swag_lab.experiments.studies.pairs import P_RESNET, P_VGG, R_RESNET, R_RESNET50, R_VGG, R_VGG19
 from swag_lab.experiments.study import Plan, Section, Study
 

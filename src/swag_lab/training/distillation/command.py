@@ -11,7 +11,7 @@ import torch
 from swag.backbones import Backbone, bundled, create
 from swag.backbones.distilled import VGG16, DistilledArchitecture, Tap
 from swag.errors import SettingsError
-from swag.files import write_whole
+from swag.files import write_text
 from swag_lab.training.command import check_device
 from swag_lab.training.data import load_pictures
 from swag_lab.training.distillation.coordinates import ActivationMoments, principal_coordinates
@@ -99,7 +99,7 @@ def measure(data: Path, saved: Path, *, teacher: Teacher) -> str:
     model, _ = load(saved)
     lines = report(network, model, held_out)
     written = json.dumps([asdict(line) for line in lines], indent=1) + "\n"
-    write_whole(saved.with_suffix(".report.json"), lambda file: file.write(written.encode()))
+    write_text(saved.with_suffix(".report.json"), written)
     return as_markdown(lines)
 
 

@@ -12,11 +12,12 @@ from torchvision.models import alexnet, inception_v3
 
 from swag.errors import SettingsError, WeightsError
 from swag.image import read
-from swag_lab.experiments import Conduct, Plan, artfid, painted_samples, perceptual
-from swag_lab.experiments.artfid import art_fid, frechet_distance
+from swag_lab.evaluation import artfid, perceptual
+from swag_lab.evaluation.artfid import art_fid, frechet_distance
+from swag_lab.experiments import Plan, StudyRunner, painted_samples
 from swag_lab.experiments.job import Run
+from swag_lab.experiments.job_runner import found
 from swag_lab.experiments.painted import CONTENTS, STYLES, paint
-from swag_lab.experiments.perform import found
 from swag_lab.experiments.studies import STUDIES, art
 from swag_lab.experiments.studies.pairs import smoothed
 
@@ -191,10 +192,10 @@ def test_a_file_of_another_network_is_refused_in_a_line(
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """A study of which the runs of one trained network are there."""
-    conduct = Conduct("networks", PLAN, tmp_path_factory.mktemp("study"))
-    jobs = [job for job in conduct.jobs() if job.network.name == "p-resnet"]
-    assert len(list(conduct.do(jobs))) == 4
-    return conduct
+    runner = StudyRunner("networks", PLAN, tmp_path_factory.mktemp("study"))
+    jobs = [job for job in runner.jobs() if job.network.name == "p-resnet"]
+    assert len(list(runner.do(jobs))) == 4
+    return runner
 
 
 def runs_of(study):

@@ -1,7 +1,7 @@
 """How good a stylised picture is, under networks that were not optimised.
 
-    panel = Panel.of(photo, painting)
-    panel(result)          {"judges": {"p-vgg": {"sliced": 0.4, ...}, ...}, "ssim": ..., ...}
+    evaluator = Evaluator.of(photo, painting)
+    evaluator(result)          {"judges": {"p-vgg": {"sliced": 0.4, ...}, ...}, "ssim": ..., ...}
 
 Errors are shares of the span between the two pictures: a style error is 0 for the style's own
 statistics and 1 for the photo, a content error 0 for the photo and 1 for the style picture.
@@ -32,9 +32,9 @@ from swag.losses import get
 from swag.objective import LossTerm, Objective
 from swag.smoothing import parse
 from swag.types import Image, OwnImage
-from swag_lab.experiments.networks import Network, trained
-from swag_lab.experiments.perceptual import distances
-from swag_lab.experiments.ssim import ssim
+from swag_lab.evaluation.networks import Network, trained
+from swag_lab.evaluation.perceptual import distances
+from swag_lab.evaluation.ssim import ssim
 
 STYLE_MEASURES = ("gram", "sliced", "frechet")
 MEASURES = (*STYLE_MEASURES, "content")
@@ -44,7 +44,7 @@ Scores = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Panel:
+class Evaluator:
     """Judges that know a photo and a style picture, and give a result its numbers."""
 
     photo: OwnImage
@@ -54,7 +54,7 @@ class Panel:
     @classmethod
     def of(
         cls, photo: OwnImage, style: OwnImage, judges: Iterable[Network] | None = None
-    ) -> "Panel":
+    ) -> "Evaluator":
         """Describe both pictures to every judge; by default all trained networks of the package."""
         chosen = trained_judges() if judges is None else judges
         return cls(photo, style, {judge.name: _objective(judge, photo, style) for judge in chosen})

@@ -10,20 +10,20 @@ from scipy.ndimage import correlate1d
 from torch import Tensor
 
 import swag
-from swag_lab.experiments import perceptual
-from swag_lab.experiments.evaluate import (
+from swag_lab.evaluation import perceptual
+from swag_lab.evaluation.evaluator import (
     MEASURES,
     STYLE_MEASURES,
-    Panel,
+    Evaluator,
     degraded,
     fair_judges,
     grain,
     mean_error,
     noise,
 )
-from swag_lab.experiments.networks import random, trained
+from swag_lab.evaluation.networks import random, trained
+from swag_lab.evaluation.ssim import ssim
 from swag_lab.experiments.painted import paint
-from swag_lab.experiments.ssim import ssim
 
 SIZE = 64
 
@@ -39,8 +39,8 @@ def style():
 
 
 @pytest.fixture(scope="module")
-def panel(photo, style):
-    return Panel.of(photo, style)
+def evaluator(photo, style):
+    return Evaluator.of(photo, style)
 
 
 @pytest.fixture(scope="module")
@@ -48,25 +48,25 @@ def result(photo, style):
     return swag.stylize(photo[0], style[0], size=SIZE, steps=40, scales=1, device="cpu").image.batch
 
 
-def test_errors_run_from_the_one_picture_to_the_other(panel, photo, style):
-    for judge in panel.objectives:
-        of_photo, of_style = (panel(picture)["judges"][judge] for picture in (photo, style))
+def test_errors_run_from_the_one_picture_to_the_other(evaluator, photo, style):
+    for judge in evaluator.objectives:
+        of_photo, of_style = (evaluator(picture)["judges"][judge] for picture in (photo, style))
         for measure in STYLE_MEASURES:
             assert of_style[measure] == pytest.approx(0, abs=1e-6)
             assert of_photo[measure] == pytest.approx(1, rel=1e-4)
         assert (of_photo["content"], of_style["content"]) == (0, pytest.approx(1, rel=1e-4))
 
 
-def test_a_stylised_picture_lies_between(panel, result):
-    for scores in panel(result)["judges"].values():
+def test_a_stylised_picture_lies_between(evaluator, result):
+    for scores in evaluator(result)["judges"].values():
         assert all(0 < scores[measure] < 1 for measure in MEASURES)
 
 
 @pytest.mark.parametrize("kind", ["noise", "blur", "colours"])
 def test_every_judge_but_the_optimised_prefers_a_result_to_its_degraded_version(
-    panel, result, kind
+    evaluator, result, kind
 ):
-    good, bad = panel(result)["judges"], panel(degraded(result)[kind])["judges"]
+    good, bad = evaluator(result)["judges"], evaluator(degraded(result)[kind])["judges"]
     judges = fair_judges([trained("resnet")])
     assert len(judges) >= 2
     for measure in STYLE_MEASURES:
@@ -76,9 +76,9 @@ def test_every_judge_but_the_optimised_prefers_a_result_to_its_degraded_version(
 
 
 @pytest.mark.parametrize("kind", ["noise", "blur", "colours"])
-def test_every_judge_sees_what_degrades_a_photo(panel, photo, kind):
+def test_every_judge_sees_what_degrades_a_photo(evaluator, photo, kind):
     slightly = photo + 0.02 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
-    good, bad = panel(slightly)["judges"], panel(degraded(photo)[kind])["judges"]
+    good, bad = evaluator(slightly)["judges"], evaluator(degraded(photo)[kind])["judges"]
     assert all(bad[judge]["content"] > good[judge]["content"] for judge in good)
 
 
@@ -95,8 +95,8 @@ def test_frechet_is_the_distance_of_two_normal_distributions(photo, style):
     (mean_a, a), (mean_b, b) = ((m.mean(1).numpy(), np.cov(m.numpy(), bias=True)) for m in maps)
     root = np.real(sqrtm(a @ b))
     expected = ((mean_a - mean_b) ** 2).sum() + np.trace(a + b - 2 * root)
-    panel = Panel.of(photo, style, [trained("vgg")])
-    (part,) = [part for part in panel.objectives["p-vgg"].parts if part.term == "frechet"]
+    evaluator = Evaluator.of(photo, style, [trained("vgg")])
+    (part,) = [part for part in evaluator.objectives["p-vgg"].parts if part.term == "frechet"]
     assert 1 / part.factor == pytest.approx(expected, rel=1e-3)
 
 

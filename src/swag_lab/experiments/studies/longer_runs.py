@@ -15,7 +15,7 @@ CHOSEN = (NOTHING, "one weight, SWAG", BALANCED, "balanced, SWAG")
 AGAINST = (("one weight, SWAG", NOTHING), ("balanced, SWAG", BALANCED), (BALANCED, NOTHING))
 
 
-def patient(label: str) -> str:
+def longer(label: str) -> str:
     """The name of a variant with more steps."""
     return f"{label}, {LONGER} x the steps"
 
@@ -23,14 +23,14 @@ def patient(label: str) -> str:
 def jobs(plan: Plan) -> list[Job]:
     """The core of study 8a with more steps, on half of the units."""
     made: list[Job] = []
-    longer: dict[str, Any] = {"steps": LONGER * plan.steps}
+    more_steps: dict[str, Any] = {"steps": LONGER * plan.steps}
     for network in there(P_RESNET) if plan.quick else there(P_RESNET, P_DEEP):
         for name in CHOSEN[2:] if plan.quick else CHOSEN:
             settings, options = VARIANTS[name]
             made += plan.front(
-                patient(label(network, name)),
+                longer(label(network, name)),
                 network,
-                {**settings, **longer},
+                {**settings, **more_steps},
                 units=plan.half,
                 **options,
             )
@@ -40,13 +40,13 @@ def jobs(plan: Plan) -> list[Job]:
 def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     """The gaps of study 8a again, and what the steps alone gain."""
     networks = there(P_RESNET, P_DEEP)
-    pairs = [(patient(label(n, a)), patient(label(n, b))) for n in networks for a, b in AGAINST]
-    more = [(patient(label(n, name)), label(n, name)) for n in networks for name in CHOSEN]
+    pairs = [(longer(label(n, a)), longer(label(n, b))) for n in networks for a, b in AGAINST]
+    more = [(longer(label(n, name)), label(n, name)) for n in networks for name in CHOSEN]
     smooth = pooled(runs, [pair for pair in pairs if pair[0].count("SWAG")])
     spans = pooled(runs, [pair for pair in pairs if not pair[0].count("SWAG")])
     return [
         Section(
-            "(e) Patience",
+            "(e) More steps",
             "Nothing on the poster. A softmax makes a badly conditioned loss, so its pictures may "
             "only be late.",
             words(

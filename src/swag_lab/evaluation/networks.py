@@ -22,8 +22,9 @@ from swag.types import FeatureMaps, Image, Precision
 class Network:
     """A network as a study names it: `p-` is trained, `r-` random.
 
-    `switches` change a network of the family away from `backbone`, which has random weights or
-    those in `file`; `slope` above 0 makes its ReLUs leaky.
+    `weights` may be a file of its own. `switches` change a network of the family away from
+    `backbone`, which has random weights or those in `file`; `slope` above 0 makes its ReLUs leaky.
+    Without layers, those of the preset are read.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Network:
     edits: tuple[str, ...] = ("reflect",)
     slope: float = 0.0
     file: str = ""
+    style_layers: tuple[str, ...] = ()
+    content_layers: tuple[str, ...] = ()
 
     @property
     def random(self) -> bool:
@@ -56,8 +59,13 @@ class Network:
         """
         plain = asdict(self) | {"switches": dict(self.switches)}
         plain.pop("name")
+        for layers in ("style_layers", "content_layers"):
+            if not plain[layers]:
+                del plain[layers]
         if file := plain.pop("file"):
             return plain | {"sha256": sha256(Path(file))}
+        if Path(self.weights).is_file():
+            return plain | {"sha256": sha256(Path(self.weights))}
         if self.backbone.startswith("swag/") and not self.random:
             plain["sha256"] = bundled.card(self.backbone).sha256
         return plain
@@ -109,7 +117,12 @@ def pretrained_there(names: Iterable[str]) -> list[Network]:
 def _created(network: Network, seed: int) -> Backbone:
     if not network.switches and not network.file:
         created = backbones.create(
-            network.backbone, weights=network.weights, seed=seed, edits=network.edits
+            network.backbone,
+            weights=network.weights,
+            seed=seed,
+            edits=network.edits,
+            style_layers=network.style_layers or None,
+            content_layers=network.content_layers or None,
         )
     else:
         created = _switched(network, seed)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from swag.backbones import weights
 from swag.errors import SettingsError
 from swag.types import OwnImage
-from swag_lab.experiments.perceptual import ART, distance, missing, weights_file
+from swag_lab.evaluation.perceptual import ART, distance, missing, weights_file
 
 SMALLEST = 75
 """Pixels of the shorter side below which Inception-v3 has nothing left to pool."""

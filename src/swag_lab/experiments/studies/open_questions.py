@@ -1,10 +1,17 @@
 """Study 8: the questions that the poster leaves open."""
 
 from swag_lab.experiments.job import Job, Run
-from swag_lab.experiments.studies import layers, letter, patience, rivals, shape, temperature
+from swag_lab.experiments.studies import (
+    alternatives,
+    layers,
+    longer_runs,
+    paper_exact,
+    shape,
+    temperature,
+)
 from swag_lab.experiments.study import Plan, Section, Study
 
-PARTS = (shape, layers, temperature, rivals, patience, letter)
+PARTS = (shape, layers, temperature, alternatives, longer_runs, paper_exact)
 
 
 def jobs(plan: Plan) -> list[Job]:
@@ -20,7 +27,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
 STUDY = Study(
     "beyond",
     "8. What the poster leaves open",
-    "Shape or scale? Which layers? Which temperature? A better remedy? Only late? To the letter?",
+    "Shape or scale? Which layers? Which temperature? A better remedy? Only late? As published?",
     jobs,
     sections=sections,
     poster=False,

@@ -11,17 +11,17 @@ import torch
 
 from swag.backbones import Backbone
 from swag.errors import SwagError
-from swag.files import write_whole
+from swag.files import write_text
 from swag.image import write
 from swag.losses import get
 from swag.objective import LossTerm, Objective
 from swag.run import finish, iterate
 from swag.smoothing import parse
 from swag.statistics import standard_deviation
+from swag_lab.evaluation.evaluator import Evaluator
+from swag_lab.evaluation.networks import Rescaled
 from swag_lab.experiments import measures
-from swag_lab.experiments.evaluate import Panel
 from swag_lab.experiments.job import BASE, Job, Run
-from swag_lab.experiments.networks import Rescaled
 from swag_lab.experiments.samples import Sample
 
 SMALLEST_WEIGHT = 1e-12
@@ -29,7 +29,7 @@ SMALLEST_WEIGHT = 1e-12
 
 
 @dataclass(frozen=True)
-class Perform:
+class JobRunner:
     """Do a job under a folder of runs, unless it is there; picklable, for other processes."""
 
     runs: Path
@@ -79,20 +79,20 @@ def _picture(job: Job, folder: Path) -> dict[str, Any]:
     )
     result = finish(updates)
     lines = "".join(json.dumps(line) + "\n" for line in result.trace)
-    write_whole(folder / "trace.jsonl", lambda file: file.write(lines.encode()))
+    write_text(folder / "trace.jsonl", lines)
     write(folder / "picture.png", result.image, overwrite=True)
-    judged = _panel(job.content, job.style, job.size)(result.image.batch)
+    judged = _evaluator(job.content, job.style, job.size)(result.image.batch)
     return {**judged, "losses": result.losses, "seconds": time.perf_counter() - began}
 
 
 def _measured(job: Job) -> dict[str, Any]:
-    rows = measures.KINDS[job.kind](job, lambda: _panel(job.content, job.style, job.size))
+    rows = measures.KINDS[job.kind](job, lambda: _evaluator(job.content, job.style, job.size))
     return {"rows": rows}
 
 
 @lru_cache(maxsize=32)
-def _panel(content: Sample, style: Sample, size: int) -> Panel:
-    return Panel.of(content.at(size), style.at(size))
+def _evaluator(content: Sample, style: Sample, size: int) -> Evaluator:
+    return Evaluator.of(content.at(size), style.at(size))
 
 
 @torch.no_grad()
@@ -135,5 +135,4 @@ def common_weights(
 
 
 def _write(path: Path, values: dict[str, Any]) -> None:
-    text = json.dumps(values, indent=1, sort_keys=True)
-    write_whole(path, lambda file: file.write(text.encode()))
+    write_text(path, json.dumps(values, indent=1, sort_keys=True))

@@ -67,7 +67,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             figure=effects(runs, pairs),
         ),
         Section(
-            "Pictures of the rivals",
+            "Pictures of the alternatives",
             "Nothing on the poster.",
             "Pictures at the middle strength.",
             "by eye",

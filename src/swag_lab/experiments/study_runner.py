@@ -10,10 +10,10 @@ from swag import __version__
 from swag.backbones import bundled
 from swag.errors import SettingsError
 from swag.registry import unknown
-from swag_lab.experiments import perceptual
-from swag_lab.experiments.evaluate import trained_judges
+from swag_lab.evaluation import perceptual
+from swag_lab.evaluation.evaluator import trained_judges
 from swag_lab.experiments.job import Job, Run
-from swag_lab.experiments.perform import Perform, found
+from swag_lab.experiments.job_runner import JobRunner, found
 from swag_lab.experiments.report import Chapter, write_report
 from swag_lab.experiments.studies import STUDIES
 from swag_lab.experiments.study import Plan, Row, Study
@@ -26,7 +26,7 @@ Map = Callable[[Callable[[Job], Run], Sequence[Job]], Iterable[Run]]
 
 
 @dataclass(frozen=True)
-class Conduct:
+class StudyRunner:
     """Studies under one plan in one folder; runs are shared between them."""
 
     name: str
@@ -59,8 +59,8 @@ class Conduct:
     def do(self, jobs: Sequence[Job], each: Map | None = None) -> Iterator[Run]:
         """Do jobs, each in its folder, and yield their runs."""
         self.runs.mkdir(parents=True, exist_ok=True)
-        perform = Perform(self.runs)
-        yield from (perform(job) for job in jobs) if each is None else each(perform, jobs)
+        run_job = JobRunner(self.runs)
+        yield from (run_job(job) for job in jobs) if each is None else each(run_job, jobs)
 
     def report(self) -> Path:
         """The page of what is there by now, whole or not."""

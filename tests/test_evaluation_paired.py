@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from swag_lab.experiments.fronts import gap, height_above, mean_front
-from swag_lab.experiments.paired import compare
+from swag_lab.evaluation.equal_content import gap, height_above
+from swag_lab.evaluation.paired import compare
+from swag_lab.experiments.fronts import mean_front
 
 DIFFERENCES = np.random.default_rng(0).normal(0.3, 0.5, 9)
 

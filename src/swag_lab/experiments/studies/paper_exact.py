@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from swag.config import PRESETS
+from swag_lab.evaluation.equal_content import height_above
+from swag_lab.evaluation.networks import Network
+from swag_lab.evaluation.paired import Comparison, compare
 from swag_lab.experiments.comparisons import level, sheet, words
-from swag_lab.experiments.fronts import fronts, height_above, judges_of, of_variant
+from swag_lab.experiments.fronts import fronts, judges_of, of_variant
 from swag_lab.experiments.job import Job, Run
-from swag_lab.experiments.networks import Network
-from swag_lab.experiments.paired import Comparison, compare
+from swag_lab.experiments.studies.longer_runs import LONGER, longer
 from swag_lab.experiments.studies.pairs import P_RESNET
-from swag_lab.experiments.studies.patience import LONGER, patient
 from swag_lab.experiments.studies.shape import BALANCED, label, late
 from swag_lab.experiments.study import Plan, Row, Section
 
@@ -47,7 +48,7 @@ def settings_of(name: str, network: Network) -> Mapping[str, Any]:
 
 
 def jobs(plan: Plan) -> list[Job]:
-    """Both presets, with as many steps as the patient runs, on half of the units."""
+    """Both presets, with as many steps as the longer runs, on half of the units."""
     made: list[Job] = []
     for name in LETTERS:
         settings = {**settings_of(name, P_RESNET), "steps": LONGER * plan.steps}
@@ -69,7 +70,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     ]
     return [
         Section(
-            "(f) To the letter",
+            "(f) The published settings",
             "The poster: its formula mends ResNet. The script is taken for that formula.",
             " ".join(told),
             "see the p of each row",
@@ -83,7 +84,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
 
 def _above(runs: list[Run], variant: str) -> Comparison | None:
     """Style errors of a variant's points less those of the front at their content errors."""
-    sides = of_variant(runs, variant), of_variant(runs, patient(label(P_RESNET, BALANCED)))
+    sides = of_variant(runs, variant), of_variant(runs, longer(label(P_RESNET, BALANCED)))
     if not all(sides):
         return None
     judges = judges_of(*sides)

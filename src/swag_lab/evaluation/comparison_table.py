@@ -1,0 +1,108 @@
+"""The tables of a comparison: levels by strength, and every candidate against the others.
+
+Levels are means over the pairs, under the judges that are the network of no candidate, so that all
+rows have the same judges. A comparison of two has the judges that are neither of them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from swag_lab.evaluation.equal_content import Point, gap, ratio
+from swag_lab.evaluation.evaluator import mean_error
+from swag_lab.evaluation.networks import Network
+from swag_lab.evaluation.paired import compare
+
+MEASURE = "sliced"
+
+
+@dataclass(frozen=True)
+class Score:
+    """What an evaluator says of a candidate's picture."""
+
+    network: Network
+    pair: str
+    strength: float
+    found: Mapping[str, Any]
+
+    def point(self, judges: Sequence[str]) -> Point:
+        """Content and style error, means over some judges."""
+        scores = self.found["judges"]
+        return mean_error(scores, "content", judges), mean_error(scores, MEASURE, judges)
+
+
+def comparison_tables(scores: Sequence[Score], judges: Mapping[str, str]) -> str:
+    """Both tables. `judges` are the identities of all judges by name (`Network.identity`)."""
+    by_name: dict[str, list[Score]] = defaultdict(list)
+    for score in scores:
+        by_name[score.network.name].append(score)
+    networks = {name: found[0].network for name, found in by_name.items()}
+    neutral = _others(judges, networks.values())
+    lines = [
+        f"{len({score.pair for score in scores})} pairs; judges of the levels: "
+        f"{', '.join(neutral)}.",
+        "",
+        "| candidate | strength | style error | content error | grain |",
+        "|---|---:|---:|---:|---:|",
+        *(line for name in by_name for line in _levels(name, by_name[name], neutral)),
+        "",
+        "| candidate | against | style error at equal content error, over the other's "
+        "| difference | smaller in | grain, ratio |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    lines += [_against(by_name[name], by_name[base], judges) for base, name in _couples(by_name)]
+    return "\n".join(lines) + "\n"
+
+
+def _couples(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Reference and candidate: all against the first, then all against each of the others."""
+    names = list(names)
+    return [(base, name) for base in names for name in names if name != base]
+
+
+def _others(judges: Mapping[str, str], networks: Iterable[Network]) -> list[str]:
+    taken = {network.identity for network in networks}
+    return [name for name, identity in judges.items() if identity not in taken]
+
+
+def _levels(name: str, scores: Sequence[Score], judges: Sequence[str]) -> Iterable[str]:
+    by_strength: dict[float, list[Score]] = defaultdict(list)
+    for score in scores:
+        by_strength[score.strength].append(score)
+    for strength, found in sorted(by_strength.items()):
+        content, style = (fmean(v) for v in zip(*(s.point(judges) for s in found), strict=True))
+        grain = fmean(score.found["grain"] for score in found)
+        yield f"| {name} | {strength:g} | {style:.3f} | {content:.3f} | {grain:.2f} |"
+
+
+def _against(scores: Sequence[Score], base: Sequence[Score], judges: Mapping[str, str]) -> str:
+    names = [side[0].network.name for side in (scores, base)]
+    fair = _others(judges, [side[0].network for side in (scores, base)])
+    ours, theirs = (_fronts(side, fair) for side in (scores, base))
+    both = [pair for pair in ours if pair in theirs]
+    ratios = compare([ratio(ours[pair], theirs[pair]) for pair in both])
+    gaps = compare([gap(ours[pair], theirs[pair]) for pair in both])
+    grains = compare(
+        [
+            a.found["grain"] / b.found["grain"]
+            for a in scores
+            for b in base
+            if (a.pair, a.strength) == (b.pair, b.strength)
+        ]
+    )
+    if ratios is None or gaps is None or grains is None:
+        return f"| {names[0]} | {names[1]} | no content error in common | | | |"
+    return (
+        f"| {names[0]} | {names[1]} | {ratios.mean:.3f} [{ratios.low:.3f}, {ratios.high:.3f}] "
+        f"| {gaps.mean:+.3f} [{gaps.low:+.3f}, {gaps.high:+.3f}] | {gaps.below} of {gaps.count} "
+        f"| {grains.mean:.2f} |"
+    )
+
+
+def _fronts(scores: Sequence[Score], judges: Sequence[str]) -> dict[str, list[Point]]:
+    points: dict[str, list[Point]] = defaultdict(list)
+    for score in scores:
+        points[score.pair].append(score.point(judges))
+    return {pair: sorted(found) for pair, found in points.items()}
