@@ -15,10 +15,11 @@ LIBRARY, LABORATORY = "swag", "swag_lab"
 ROWS = {
     LIBRARY: [
         {"errors", "types", "spec", "allocation", "threads"},
-        {"registry", "files", "precision", "modes"},
+        {"registry", "files", "precision", "modes", "fallbacks"},
         {"image", "features", "smoothing", "statistics", "losses"}
-        | {"parametrization", "jitter", "colors", "regions", "tiling", "disk"},
+        | {"parametrization", "jitter", "colors", "regions"},
         {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},
+        {"tiling"},
         {"run"},
         {"distributed", "batch"},
         {"cli"},
@@ -170,7 +171,7 @@ PROTOCOLS = {
 
 TWO_MEANINGS = set(
     """
-    Array Batch Block Colours Distances Item Job Kind Layers Pair Part Preset Result Row
+    Array Batch Block Colours Distances Job Kind Layers Pair Preset Result Row
     Run Source State Values Weight Weights
     averaged directions distances effects fronts grid label load mean missing names
     networks parse pooled read resized save settings_of sheet trainings unit unknown

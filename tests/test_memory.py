@@ -2,18 +2,16 @@
 
 import importlib
 import logging
-import tempfile
 
 import pytest
 import torch
 
 import swag
-from swag import disk
 from swag.config import settings
 from swag.errors import ResourceError, SettingsError
-from swag.run import precision as stages
-from swag.run.device import devices_beside
-from swag.run.memory import Memory
+from swag.fallbacks import Fallbacks
+from swag.optimize import Adam, Lbfgs
+from swag.run.plan import Planner
 
 SHORT = {"steps": 10, "scales": 2, "size": 64}
 # Layers that see 10 pixels to each side, so that tiles are smaller than the picture.
@@ -29,8 +27,8 @@ def network():
     return swag.backbones.create("swag/resnet", edits=("reflect",))
 
 
-def memory(network, gigabytes, **overrides):
-    made = Memory(settings(**overrides), network, torch.device("cpu"), [])
+def planner(network, gigabytes, **overrides):
+    made = Planner(settings(**overrides), network, torch.device("cpu"), Fallbacks())
     made.budget = gigabytes * 1e9
     return made
 
@@ -51,28 +49,30 @@ def test_a_run_in_tiles_makes_the_same_picture(network, optimizer):
 
 def test_what_fits_is_read_at_once_and_what_does_not_in_tiles(network):
     size = (1000, 2000)
-    assert memory(network, 4.0).side(size) == 0
-    side = memory(network, 1.5).side(size)
+    assert planner(network, 4.0).plan(size).tile == 0
+    side = planner(network, 1.5).plan(size).tile
     assert 0 < side < 1000 and side % 16 == 0
-    assert memory(network, 0.001, tile=0).side(size) == 0
-    assert memory(network, 100.0, tile=300).side(size) == 300
+    assert planner(network, 0.001, tile=0).plan(size).tile == 0
+    assert planner(network, 100.0, tile=300).plan(size).tile == 300
 
 
 def test_tiles_are_announced_in_one_sentence_before_the_start(network, caplog):
-    tight = memory(network, 1.5)
+    tight = planner(network, 1.5)
     with caplog.at_level(logging.WARNING, "swag"):
         tight.check((1000, 2000))
     (words,) = tight.fallbacks
     assert caplog.messages == [words]
     assert words.startswith("2000 x 1000 pixels need about 2.3 GB") and "in tiles of" in words
-    ample = memory(network, 100.0)
+    ample = planner(network, 100.0)
     ample.check((1000, 2000))
     assert ample.fallbacks == []
 
 
 def test_what_does_not_fit_even_in_tiles_is_refused_in_one_line(network):
-    with pytest.raises(ResourceError, match=r"8000 x 8000 pixels .* even in tiles.*adam") as caught:
-        memory(network, 1.0).check((8000, 8000))
+    with pytest.raises(
+        ResourceError, match=r"8000 x 8000 pixels .* even in tiles.*smaller --size$"
+    ) as caught:
+        planner(network, 1.0).check((8000, 8000))
     assert "\n" not in str(caught.value)
 
 
@@ -99,9 +99,9 @@ def test_a_run_whose_memory_runs_out_goes_on_in_tiles_and_says_so(network, monke
 def test_a_large_picture_is_cut_where_the_rest_fits_and_the_result_is_the_same(network):
     # Few steps: where rounding takes an activation across zero, more would draw runs apart.
     every = {"style_layers": None, "content_layers": None, "size": 96, "steps": 4}
-    made = memory(network, 100.0, tile=48)
-    assert made._cut((96, 72)).front == ("stem", "stage1", "stage2")
-    assert memory(network, 0.01, tile=48)._cut((4000, 4000)).behind is None
+    made = planner(network, 100.0, tile=48)
+    assert made.plan((96, 72)).split.front == ("stem", "stage1", "stage2")
+    assert planner(network, 0.01, tile=48).plan((4000, 4000)).split.tail is None
     for seed in (1, 11, 21):
         whole, tiled = (run(network, seed=seed, tile=tile, **every) for tile in (0, 48))
         torch.testing.assert_close(tiled.image.pixels, whole.image.pixels, rtol=0, atol=1e-3)
@@ -109,78 +109,52 @@ def test_a_large_picture_is_cut_where_the_rest_fits_and_the_result_is_the_same(n
 
 
 def test_where_the_rest_does_not_fit_after_all_every_layer_is_tiled(network, caplog):
-    made = memory(network, 100.0, tile=48)
-    assert made._cut((96, 72)).behind is not None
-    assert made.gives_way(MemoryError(), (96, 72))
-    assert made._cut((96, 72)).behind is None
+    made = planner(network, 100.0, tile=48)
+    first = made.plan((96, 72))
+    assert first.split.tail is not None
+    assert made.weaken(first, MemoryError())
+    second = made.plan((96, 72))
+    assert second.split.tail is None
     assert made.fallbacks == ["memory ran out at 72 x 96 pixels: all layers in tiles"]
-    assert not made.gives_way(MemoryError(), (96, 72))
+    assert not made.weaken(second, MemoryError())
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_several_devices_share_the_tiles_and_make_the_same_picture(network, precision, monkeypatch):
-    asked = []
-
-    def twice(device, name):
-        asked.append((device.type, name))
-        return [device, device]
-
-    monkeypatch.setattr(stages, "SMALLEST", 16)
-    alone = run(network, tile=24, precision=precision)
-    module = importlib.import_module("swag.run.memory")
-    monkeypatch.setattr(module, "devices_beside", twice)
-    shared = run(network, tile=24, precision=precision)
-    assert set(asked) == {("cpu", "auto")}
-    assert torch.equal(shared.image.pixels, alone.image.pixels)
-
-
-def test_gpus_are_shared_only_where_the_choice_was_left_to_the_program(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    gpus = [torch.device("cuda", number) for number in range(3)]
-    assert devices_beside(torch.device("cuda"), "auto") == [torch.device("cuda"), *gpus[1:]]
-    assert devices_beside(gpus[1], "auto") == [gpus[1], gpus[0], gpus[2]]
-    assert devices_beside(gpus[1], "cuda:1") == [gpus[1]]
-    assert devices_beside(torch.device("cpu"), "auto") == [torch.device("cpu")]
-
-
-def test_what_is_remembered_goes_to_the_disk_where_memory_has_no_room(
-    network, monkeypatch, caplog, tmp_path
-):
+def test_adam_takes_the_place_of_l_bfgs_where_its_steps_do_not_fit(network, caplog):
     side = 10_000, 10_000
-    assert not memory(network, 24.0).method(side).on_disk
-    tight = memory(network, 15.0)
-    assert tight.method(side).on_disk and tight.method(side).history == 6
-    folder = tmp_path / ("long" * 30)
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert isinstance(planner(network, 24.0).optimizer(side), Lbfgs)
+    tight = planner(network, 15.0)
+    assert isinstance(tight.optimizer(side), Adam)
     with caplog.at_level("WARNING", "swag"):
         tight.check(side)
-    (words,) = tight.fallbacks
-    assert words.endswith("the 7.2 GB of steps that L-BFGS remembers on the disk")
-    # Whoever runs it is told where; the picture is not.
-    assert str(folder) in caplog.text and "\n" not in words and len(words) <= 200
-    # Not what a graphics card remembers, nor what the disk has no room for.
-    tight.device = torch.device("cuda")
-    assert not tight.method(side).on_disk
-    tight.device = torch.device("cpu")
-    monkeypatch.setattr(disk, "room", lambda: 7_000_000_000)
-    assert not tight.method(side).on_disk
-    with pytest.raises(ResourceError, match="even in tiles"):
-        tight.check(side)
-
-
-def test_a_run_that_remembers_on_the_disk_makes_the_same_picture(network, monkeypatch):
-    module = importlib.import_module("swag.run.memory")
-    monkeypatch.setattr(module, "LARGE", 1000)
-    kept = run(network, tile=0)
-    monkeypatch.setattr(module.Memory, "_on_disk", lambda self, size: True)
-    laid = []
-    monkeypatch.setattr(
-        "swag.optimize.lbfgs.zeros", lambda *given: laid.append(given) or disk.zeros(*given)
+    assert tight.fallbacks[0] == (
+        "10000 x 10000 pixels need about 19.2 GB for L-BFGS, and 15.0 GB can be used: Adam instead"
     )
-    assert torch.equal(run(network, tile=0).image.pixels, kept.image.pixels)
-    assert {kind for _, kind in laid} == {torch.bfloat16}
+    assert all(len(words) <= 200 for words in tight.fallbacks)
+    # A picture that is no large one does not change its optimizer, nor does a run that goes on.
+    assert isinstance(planner(network, 0.1).optimizer((1000, 1000)), Lbfgs)
+    assert isinstance(tight.optimizer(side, {"changes": torch.zeros(1)}), Lbfgs)
+    assert isinstance(planner(network, 24.0).optimizer(side, {"mean": torch.zeros(1)}), Adam)
+    with pytest.raises(ResourceError, match="even in tiles"):
+        planner(network, 10.0).check(side)
+
+
+def test_a_run_whose_steps_do_not_fit_is_made_by_adam_and_resumed_by_it(
+    network, monkeypatch, tmp_path
+):
+    plan = importlib.import_module("swag.run.plan")
+    monkeypatch.setattr(plan, "LARGE", 1000)
+    monkeypatch.setattr(plan, "COPIES", {"lbfgs": 1e9, "adam": 1, "torch-lbfgs": 1})
+    updates = list(swag.iterate(photo(), photo(2), backbone=network, **SHORT))
+    assert "mean" in updates[-1].state.memory
+    assert "Adam instead" in updates[-1].fallbacks[0]
+    half = swag.iterate(photo(), photo(2), backbone=network, **SHORT)
+    for _ in range(7):
+        update = next(half)
+    update.save_checkpoint(tmp_path / "half.ckpt")
+    # There is more memory by now.
+    monkeypatch.setattr(plan, "COPIES", {"lbfgs": 1, "adam": 1, "torch-lbfgs": 1})
+    resumed = list(swag.iterate(photo(), photo(2), backbone=network, resume=tmp_path / "half.ckpt"))
+    assert torch.equal(resumed[-1].pixels, updates[-1].pixels)
 
 
 @pytest.mark.parametrize("value", ["huge", -1, "1.5", 10**9, True, None, "²"])
@@ -192,14 +166,18 @@ def test_a_tile_that_is_none_is_one_line(value):
 
 
 def test_an_error_that_is_not_of_memory_is_raised(network):
-    assert not memory(network, 4.0).gives_way(RuntimeError("size mismatch"), (64, 64))
-    assert memory(network, 4.0).gives_way(MemoryError(), (64, 64))
-    assert not memory(network, 4.0, tile=0).gives_way(MemoryError(), (64, 64))
+    for tile, error, weaker in (
+        ("auto", RuntimeError("size mismatch"), False),
+        ("auto", MemoryError(), True),
+        (0, MemoryError(), False),
+    ):
+        made = planner(network, 4.0, tile=tile)
+        assert made.weaken(made.plan((64, 64)), error) is weaker
 
 
 def test_fewer_steps_of_large_pictures_are_remembered_in_half_the_precision(network):
-    assert memory(network, 4.0).method((1000, 1000)).remembered is None
-    assert memory(network, 4.0, steps=1000).method((512, 512)).history == 56
-    assert memory(network, 4.0, steps=300).method((512, 512)).history == 10
-    large = memory(network, 4.0).method((4096, 4096))
+    assert planner(network, 4.0).optimizer((1000, 1000)).remembered is None
+    assert planner(network, 4.0, steps=1000).optimizer((512, 512)).history == 56
+    assert planner(network, 4.0, steps=300).optimizer((512, 512)).history == 10
+    large = planner(network, 4.0).optimizer((4096, 4096))
     assert (large.history, large.remembered) == (6, torch.bfloat16)

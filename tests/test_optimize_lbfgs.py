@@ -266,16 +266,8 @@ def test_blocks_cover_every_entry_once_and_their_sums_are_those_of_numpy(monkeyp
     torch.testing.assert_close(total, x - 2.5 * y, rtol=1e-14, atol=0)
 
 
-def test_what_is_remembered_on_the_disk_makes_the_same_bits():
-    loss = quadratic(1e3, picture(1))
-    kept = [*optimize(State(picture(0)), loss, Lbfgs(remembered=torch.bfloat16), steps=30)]
-    on_disk = Lbfgs(remembered=torch.bfloat16, on_disk=True)
-    laid = [*optimize(State(picture(0)), loss, on_disk, steps=30)]
-    assert all(torch.equal(a.image, b.image) for a, b in zip(kept, laid, strict=True))
-
-
-def test_a_run_with_its_memory_on_the_disk_goes_on_and_leaves_the_saved_one_alone():
-    loss, method = quadratic(1e3, picture(1)), Lbfgs(history=4, on_disk=True)
+def test_a_run_that_goes_on_leaves_the_saved_memory_alone():
+    loss, method = quadratic(1e3, picture(1)), Lbfgs(history=4)
     *_, through = optimize(State(picture(0)), loss, method, steps=20)
     *_, half = optimize(State(picture(0)), loss, method, steps=11)
     saved = {name: tensor.clone() for name, tensor in half.state.memory.items()}

@@ -1,6 +1,5 @@
 """Passes in bfloat16: how near they are, where a run has them, and that it stays the same run."""
 
-import importlib
 import json
 from pathlib import Path
 
@@ -14,11 +13,12 @@ from swag.backbones import fingerprint
 from swag.cli import app
 from swag.config import PRESETS, settings
 from swag.errors import SettingsError
+from swag.fallbacks import Fallbacks
 from swag.losses import get
 from swag.objective import LossTerm, Objective
 from swag.run import precision as stages
-from swag.run.memory import Memory
-from swag.run.precision import Part, parts_of, precision_of
+from swag.run.plan import Planner
+from swag.run.precision import PrecisionPhase, phases_of, precision_of
 from swag.schedule import Scale
 from swag.smoothing import parse
 
@@ -71,10 +71,11 @@ def term(network):
 
 def in_tiles(network, chosen, *, cut=True):
     """The same loss, read in four tiles up to a cut, or to the last layer."""
-    memory = Memory(settings(tile=32), network, torch.device("cpu"), [])
-    memory.budget = 1e12 if cut else 0.0
+    planner = Planner(settings(tile=32), network, torch.device("cpu"), Fallbacks())
+    planner.budget = 1e12 if cut else 0.0
+    plan = planner.plan((PHOTO.shape[-2], PHOTO.shape[-1]))
     pictures = {"start": PHOTO[None], "style": PAINTING[None]}
-    return memory.objective([term(network)], penalties={}, precision=chosen, **pictures)
+    return plan.objective([term(network)], penalties={}, precision=chosen, **pictures)
 
 
 def slope_of(objective):
@@ -117,11 +118,8 @@ def test_in_tiles_the_gradient_is_as_near(name, weights, slope, cut):
 
 
 @pytest.mark.parametrize("cut", [True, False])
-@pytest.mark.parametrize("devices", [1, 2])
 @pytest.mark.parametrize("chosen", ["float32", "bfloat16"])
-def test_all_layers_are_read_in_tiles_in_the_precision_asked_for(chosen, devices, cut, monkeypatch):
-    memory = importlib.import_module("swag.run.memory")
-    monkeypatch.setattr(memory, "devices_beside", lambda device, _: [device] * devices)
+def test_all_layers_are_read_in_tiles_in_the_precision_asked_for(chosen, cut):
     network = swag.backbones.create("swag/resnet", weights="random", edits=("reflect",))
     seen = []
     for name, module in network.module.named_modules():
@@ -131,7 +129,6 @@ def test_all_layers_are_read_in_tiles_in_the_precision_asked_for(chosen, devices
             )
     objective = in_tiles(network, chosen, cut=cut)
     assert (objective.tail is not None) is cut
-    assert len(objective.tiled_pass.replicas) == (devices if devices > 1 else 0)
     expected = {(name, getattr(torch, chosen)) for name, _ in seen}
     seen.clear()  # how far layers see was tried in float32
     slope_of(objective)
@@ -195,12 +192,12 @@ OLD = {"backbone": "swag/resnet", "steps": 300}
 )
 def test_auto_is_bfloat16_where_that_is_fast_and_was_tried(overrides, expected, fast):
     fast(True)
-    assert precision_of(settings(**overrides), torch.device("cpu"), []) == expected
+    assert precision_of(settings(**overrides), torch.device("cpu"), Fallbacks()) == expected
 
 
 def test_auto_is_float32_where_bfloat16_is_slow_and_what_is_asked_for_is_had(fast):
     fast(False)
-    cpu, told = torch.device("cpu"), []
+    cpu, told = torch.device("cpu"), Fallbacks()
     assert precision_of(settings(), cpu, told) == "float32"
     assert precision_of(settings(precision="bfloat16"), cpu, told) == "bfloat16"
     assert precision_of(settings(), cpu, told, was="bfloat16") == "bfloat16"
@@ -210,29 +207,29 @@ def test_auto_is_float32_where_bfloat16_is_slow_and_what_is_asked_for_is_had(fas
 
 
 def test_metal_stays_with_float32_and_says_so():
-    told: list[str] = []
+    told = Fallbacks()
     for _ in range(2):
         chosen = settings(precision="bfloat16")
         assert precision_of(chosen, torch.device("mps"), told) == "float32"
     assert told == ["no passes in bfloat16 on mps: in float32"]
-    assert precision_of(settings(), torch.device("mps"), []) == "float32"
+    assert precision_of(settings(), torch.device("mps"), Fallbacks()) == "float32"
 
 
 def test_every_run_ends_in_float32():
     coarse, last = Scale(256, 40), Scale(512, 20)
-    assert parts_of(coarse, "bfloat16", last=False) == [Part(40, "bfloat16")]
-    *_, end = parts_of(last, "bfloat16", last=True)
-    assert end == Part(20, "float32")
+    assert phases_of(coarse, "bfloat16", last=False) == [PrecisionPhase(40, "bfloat16")]
+    *_, end = phases_of(last, "bfloat16", last=True)
+    assert end == PrecisionPhase(20, "float32")
     for scale in (coarse, last, Scale(512, 1)):
-        assert parts_of(scale, "float32", last=False) == [Part(scale.steps, "float32")]
-        assert parts_of(scale, "bfloat16", last=True)[-1] == Part(scale.steps, "float32")
+        assert phases_of(scale, "float32", last=False) == [PrecisionPhase(scale.steps, "float32")]
+        assert phases_of(scale, "bfloat16", last=True)[-1] == PrecisionPhase(scale.steps, "float32")
 
 
 def test_small_pictures_are_seen_in_float32(monkeypatch):
     monkeypatch.setattr(stages, "SMALLEST", 256)
     for last in (True, False):
-        assert parts_of(Scale(255, 40), "bfloat16", last=last) == [Part(40, "float32")]
-        assert parts_of(Scale(256, 40), "bfloat16", last=last)[0].precision == "bfloat16"
+        assert phases_of(Scale(255, 40), "bfloat16", last=last) == [PrecisionPhase(40, "float32")]
+        assert phases_of(Scale(256, 40), "bfloat16", last=last)[0].precision == "bfloat16"
 
 
 def updates(**overrides):

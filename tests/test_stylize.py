@@ -182,7 +182,7 @@ def test_random_weights_that_leave_the_numbers_are_told_of_calibration(
     def optimize(*_args, **_settings):
         raise OptimizationError("not finite")
 
-    monkeypatch.setattr(sys.modules["swag.run.run"], "optimize", optimize)
+    monkeypatch.setattr(sys.modules["swag.run.runner"], "optimize", optimize)
     with pytest.raises(OptimizationError) as error:
         run(photo, painting, weights=weights)
     said = str(error.value)
@@ -193,7 +193,7 @@ def test_random_weights_that_leave_the_numbers_are_told_of_calibration(
 
 def ends_after(steps, monkeypatch):
     """Let no step beyond so many lower the loss, at every scale."""
-    loop = sys.modules["swag.run.run"]
+    loop = sys.modules["swag.run.runner"]
     through = loop.optimize
     monkeypatch.setattr(loop, "optimize", lambda *a, **k: itertools.islice(through(*a, **k), steps))
 

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from swag.features import FeatureExtractor
 from swag.losses import get
-from swag.objective import Objective, LossTerm, TiledObjective
+from swag.objective import Objective, LossTerm
 from swag.optimize.optimizer import evaluate
 from swag.smoothing import parse
-from swag.tiling import bytes_per_pixel, measure_receptive_field
+from swag.tiling import TiledObjective, bytes_per_pixel, measure_receptive_field
 
 def peak():
     # Of this program alone: what getrusage tells on Linux begins with the parent's peak.

@@ -11,10 +11,10 @@ from torch import nn
 from swag.errors import SettingsError
 from swag.features import FeatureExtractor
 from swag.losses import LOSSES, get
-from swag.objective import PIXELS, LossTerm, NetworkTail, Objective, TiledObjective, with_pixels
+from swag.objective import PIXELS, LossTerm, Objective, with_pixels
 from swag.optimize.optimizer import evaluate
 from swag.smoothing import KINDS, parse
-from swag.tiling import measure_receptive_field
+from swag.tiling import NetworkTail, TiledObjective, measure_receptive_field
 
 PENALTIES = {"total_variation": 0.7, "pixel_range": 2.0}
 LAYERS = {"1": 1.0, "3": 0.5, "5": 2.0}
@@ -241,7 +241,7 @@ def test_tiles_are_halved_where_memory_runs_out_and_the_result_is_the_same():
 
     tiled.tiled_pass.receptive_field = replace(receptive_field, extract=small_pictures_only)
     assert_alike(whole, tiled, picture(5, *size))
-    assert tiled.fallbacks == ["memory ran out: in tiles of 64 pixels"]
+    assert tiled.tiled_pass.fallbacks == ["memory ran out: in tiles of 64 pixels"]
 
 
 def test_memory_that_runs_out_for_the_smallest_tile_is_an_error():

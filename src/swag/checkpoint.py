@@ -13,24 +13,19 @@ import math
 import os
 import stat
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from typing import IO, Any
 
 import torch
 from torch import Tensor
 
-from swag import disk
 from swag.errors import CheckpointError
 from swag.files import write_whole
 from swag.types import StrPath
 
 LARGEST_HEADER = 1 << 20
 """Bytes of names, shapes and values: no run has more than some 100 kB."""
-
-LARGE = 256 << 20
-"""Bytes of tensors above which a checkpoint is read into a file without a name, if there is room:
-what a run went on from is rarely looked at again, and the system may take its memory back."""
 
 _DIGEST = "sha256"
 _UNKNOWN = "0" * 64
@@ -145,10 +140,9 @@ def _read(file: IO[bytes]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     digest = hashlib.sha256(struct.pack("<Q", length))
     digest.update(header.replace(texts[_DIGEST].encode(), _UNKNOWN.encode(), 1))
     size, at = os.fstat(file.fileno()).st_size - file.tell(), 0
-    make = disk.zeros if size > LARGE and disk.room() > 2 * size else _zeros
     tensors = {}
     for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
-        tensors[name] = _tensor(entry, at, size, make)
+        tensors[name] = _tensor(entry, at, size)
         part = _bytes(tensors[name])
         at += file.readinto(part)  # type: ignore[attr-defined] # of a buffered file
         digest.update(part)
@@ -157,20 +151,11 @@ def _read(file: IO[bytes]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, texts
 
 
-def _zeros(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    return torch.zeros(shape, dtype=dtype)
-
-
-def _tensor(
-    entry: Mapping[str, Any],
-    at: int,
-    size: int,
-    make: Callable[[Sequence[int], torch.dtype], Tensor],
-) -> Tensor:
+def _tensor(entry: Mapping[str, Any], at: int, size: int) -> Tensor:
     """Room for the tensor that begins here, of so many bytes in all; ValueError if none does."""
     (dtype,) = (kind for kind, name in _TYPES.items() if name == entry["dtype"])
     start, end = entry["data_offsets"]
     length = math.prod(entry["shape"]) * dtype.itemsize
     if not (start == at <= end <= size and length == end - start):
         raise ValueError("a tensor that is not where it says")
-    return (make if length else _zeros)(entry["shape"], dtype)
+    return torch.zeros(entry["shape"], dtype=dtype)

@@ -1,8 +1,8 @@
 """Jitter: the picture is moved and scaled a little at random each time it is looked at.
 
     loss = Jittered(objective, seed=0, shift=8, scale=0.05)
-    loss(picture)                                     the loss of the moved picture
-    jittered(picture, seed=0, step=7, shift=8)        the picture as its eighth look shows it
+    loss.at(7)(picture)                               the loss of the picture as moved in step 7
+    jittered(picture, seed=0, step=7, shift=8)        the picture as step 7 shows it
 
 Mordvintsev, Pezzotti, Schubert and Olah, "Differentiable image parameterizations", Distill 2018,
 and their program Lucid: a detail that pleases the network in one position only is not found. It
@@ -56,36 +56,33 @@ def jittered(
     return grid_sample(image, grid, padding_mode="reflection", align_corners=False)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Jittered:
-    """A loss that sees the picture jittered, differently each time.
-
-    `count` is how often it has looked: the step of the next draw. To go on with a run that was
-    saved, set it to one less than it was then, since the loop looks at its latest picture again.
-    """
+    """A loss that sees the picture jittered, in each step differently."""
 
     loss: Callable[[Tensor], Mapping[str, Tensor]]
     seed: int
     shift: int = 0
     scale: float = 0.0
     rotation: float = 0.0
-    count: int = 0
 
     def __post_init__(self) -> None:
         _check(self.shift, self.scale, self.rotation)
 
-    def __call__(self, image: Image) -> dict[str, Tensor]:
-        """The terms of the loss at the jittered picture."""
-        moved = jittered(
-            image,
-            seed=self.seed,
-            step=self.count,
-            shift=self.shift,
-            scale=self.scale,
-            rotation=self.rotation,
+    def at(self, step: int) -> Callable[[Tensor], dict[str, Tensor]]:
+        """The loss in a step: whatever the picture, it is moved alike."""
+        return lambda image: dict(
+            self.loss(
+                jittered(
+                    image,
+                    seed=self.seed,
+                    step=step,
+                    shift=self.shift,
+                    scale=self.scale,
+                    rotation=self.rotation,
+                )
+            )
         )
-        self.count += 1
-        return dict(self.loss(moved))
 
 
 def _check(shift: int, scale: float, rotation: float) -> None:

@@ -6,14 +6,12 @@
 
 Targets are described once, when the objective is made; then every picture costs one pass of the
 network, however many terms there are. The picture itself is the layer `pixels`.
-`TiledObjective` is the same for pictures whose activations do not fit into memory.
+`swag.tiling.TiledObjective` is the same for pictures whose activations do not fit into memory.
 """
 
 from swag.objective.layer_loss import PIXELS, LayerLoss, LayerView, with_pixels
 from swag.objective.loss_term import LossTerm, Matched, Normalization
-from swag.objective.network_tail import NetworkTail
 from swag.objective.objective import Objective
-from swag.objective.tiled import TiledObjective
 
 __all__ = [
     "PIXELS",
@@ -21,9 +19,7 @@ __all__ = [
     "LayerView",
     "LossTerm",
     "Matched",
-    "NetworkTail",
     "Normalization",
     "Objective",
-    "TiledObjective",
     "with_pixels",
 ]

@@ -1,4 +1,4 @@
-"""What has to be known of pictures before the first step: all of each at once, or in tiles."""
+"""What has to be known of pictures before the first step."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable

@@ -13,7 +13,7 @@ measure progress only relative to the first loss: how small a loss is in itself 
 from swag.optimize.adam import Adam
 from swag.optimize.lbfgs import Lbfgs
 from swag.optimize.loop import State, Step, averaged_image, optimize
-from swag.optimize.optimizer import Evaluation, LossFn, Optimizer, evaluate
+from swag.optimize.optimizer import Evaluation, LossFn, Optimizer, SteppedLoss, evaluate, loss_at
 from swag.optimize.torch_lbfgs import TorchLbfgs
 
 __all__ = [
@@ -24,8 +24,10 @@ __all__ = [
     "Optimizer",
     "State",
     "Step",
+    "SteppedLoss",
     "TorchLbfgs",
     "averaged_image",
     "evaluate",
+    "loss_at",
     "optimize",
 ]

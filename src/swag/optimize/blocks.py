@@ -1,6 +1,6 @@
 """Arithmetic of flat tensors so large that no second copy of them is to be had.
 
-What is remembered in half the precision, or lies on a disk, is read block by block; the blocks'
+What is remembered in half the precision is read block by block; the blocks'
 sums are added up in float64.
 """
 

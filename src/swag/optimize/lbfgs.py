@@ -4,13 +4,12 @@ Nocedal & Wright, Numerical Optimization, 2006, algorithms 7.4 (two loops) and 3
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from swag.disk import zeros
 from swag.optimize.blocks import BLOCK, add, blocks, dot
 from swag.optimize.optimizer import (
     Converged,
@@ -43,7 +42,6 @@ class Lbfgs:
         curvature: smallest cosine between a step and its change of gradient that is remembered.
         trials: evaluations in one step before it is given up.
         remembered: the precision of what is remembered, where not that of the picture.
-        on_disk: whether it lies in a file, which must be on a processor (see `swag.disk`).
     """
 
     history: int = 10
@@ -53,7 +51,6 @@ class Lbfgs:
     curvature: float = 1e-6
     trials: int = 10
     remembered: torch.dtype | None = None
-    on_disk: bool = False
 
     def step(
         self, evaluate: Evaluate, current: Evaluation, memory: OptimizerState, step_scale: float
@@ -77,12 +74,8 @@ class Lbfgs:
         return after, memory
 
     def clone_state(self, memory: OptimizerState) -> OptimizerState:
-        """See `Optimizer.clone_state`; what lies on the disk is copied to the disk."""
-        if not (memory and self.on_disk):
-            return clone_tensors(memory)
-        rows = {n: self._zeros(memory[n], memory[n].shape).copy_(memory[n]) for n in ROWS}
-        scalars = clone_tensors({name: memory[name] for name in memory.keys() - rows.keys()})
-        return rows | scalars
+        """See `Optimizer.clone_state`."""
+        return clone_tensors(memory)
 
     def rescale_state(
         self, memory: OptimizerState, resize: Callable[[Tensor], Tensor], pixels: float
@@ -91,17 +84,13 @@ class Lbfgs:
         return {}
 
     def _empty(self, like: Tensor) -> OptimizerState:
-        shape = (self.history, like.numel())
-        rows = {name: self._zeros(like, shape) for name in ROWS}
+        shape, kind = (self.history, like.numel()), self.remembered or like.dtype
+        rows = {name: like.new_zeros(shape, dtype=kind) for name in ROWS}
         return {
             **rows,
             "curvatures": to_float64(like.new_zeros(self.history)),
             "pairs": torch.zeros((), dtype=torch.int64),
         }
-
-    def _zeros(self, like: Tensor, shape: Sequence[int]) -> Tensor:
-        kind = self.remembered or like.dtype
-        return zeros(shape, kind) if self.on_disk else like.new_zeros(shape, dtype=kind)
 
     def _descent(self, current: Evaluation, memory: OptimizerState) -> tuple[Tensor, float, float]:
         """A direction, the slope along it and its largest entry.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,7 +15,9 @@ from swag.optimize.optimizer import (
     NotFinite,
     Optimizer,
     OptimizerState,
+    SteppedLoss,
     evaluate,
+    loss_at,
 )
 from swag.types import Image
 
@@ -58,7 +61,12 @@ class Step:
 
 
 def optimize(
-    state: State, loss: LossFn, optimizer: Optimizer, *, steps: int, ema_decay: float | None = None
+    state: State,
+    loss: LossFn | SteppedLoss,
+    optimizer: Optimizer,
+    *,
+    steps: int,
+    ema_decay: float | None = None,
 ) -> Iterator[Step]:
     """Yield one `Step` after each update, until `steps` have been done in all.
 
@@ -74,7 +82,7 @@ def optimize(
         OptimizationError: the loss of the first picture or its gradient is not finite, or the
             run had to go back more than three times.
     """
-    current = evaluate(loss, state.image, state.loss_scale)
+    current = evaluate(loss_at(loss, state.step), state.image, state.loss_scale)
     if not current.finite():
         raise OptimizationError(
             f"the loss of the first picture or its gradient is not finite: {_told(current)}. "
@@ -85,9 +93,10 @@ def optimize(
     )
     _keep_best(state, current)
     for index in range(state.step, steps):
+        step_loss = loss_at(loss, index + 1)
         try:
             current, state.memory = optimizer.step(
-                lambda image: evaluate(loss, image, state.loss_scale),
+                partial(_evaluate_at, step_loss, state.loss_scale),
                 current,
                 state.memory,
                 state.step_scale,
@@ -95,11 +104,15 @@ def optimize(
         except Converged:
             return
         except NotFinite:
-            current = _roll_back(state, loss)
+            current = _roll_back(state, step_loss)
         state.image, state.step = current.image, index + 1
         _keep_best(state, current)
         _update_ema(state, ema_decay)
         yield Step(index, averaged_image(state, ema_decay), current.losses(), state)
+
+
+def _evaluate_at(loss: LossFn, loss_scale: Tensor | None, image: Image) -> Evaluation:
+    return evaluate(loss, image, loss_scale)
 
 
 def averaged_image(state: State, ema_decay: float | None) -> Image:

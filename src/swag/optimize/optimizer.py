@@ -15,6 +15,21 @@ from swag.types import Image
 LossFn = Callable[[Tensor], dict[str, Tensor]]
 """From pictures to the scalars whose sum is minimised, by name."""
 
+
+@runtime_checkable
+class SteppedLoss(Protocol):
+    """A loss that differs from step to step, as a jittered one does."""
+
+    def at(self, step: int) -> LossFn:
+        """The loss of the pictures that so many steps have led to."""
+        ...
+
+
+def loss_at(loss: LossFn | SteppedLoss, step: int) -> LossFn:
+    """What is minimized at a step."""
+    return loss.at(step) if isinstance(loss, SteppedLoss) else loss
+
+
 OptimizerState = dict[str, Tensor]
 """What an optimizer knows from earlier steps: tensors only, so that it can be saved as it is."""
 

@@ -5,14 +5,6 @@ import torch
 from swag.errors import SettingsError
 
 
-def devices_beside(device: torch.device, name: str) -> list[torch.device]:
-    """All GPUs, the given one first, where the choice was left to the program and it took one."""
-    if name != "auto" or device.type != "cuda":
-        return [device]
-    every = [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
-    return [device, *(other for other in every if other.index != (device.index or 0))]
-
-
 def device_of(name: str) -> torch.device:
     """The device of this name; `auto` is CUDA, else Metal, else the processor.
 

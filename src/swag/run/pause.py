@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 MEMORY = "memory."
 MOST_COUNTED = 100_000_000
-"""Steps, looks and the like that a run can have counted."""
+"""Steps that a run can have counted."""
 
 _IMAGES = ("image", "best", "ema")
 _TORCH_NUMBERS = ("H_diag", "func_evals", "n_iter", "t", "prev_loss")
@@ -58,7 +58,7 @@ class Numbers(BaseModel):
 
 
 class Standing(BaseModel):
-    """Whose run it is and where it stands; `looks` counts the random views of the picture."""
+    """Whose run it is and where it stands."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -71,7 +71,6 @@ class Standing(BaseModel):
     scale: int = Field(ge=0, lt=12)
     index: int = Field(ge=0, le=1_000_000)
     state: Numbers
-    looks: int = Field(ge=0, le=MOST_COUNTED)
     losses: dict[Name, Number] = Field(max_length=MOST_LOSSES)
     seconds: float = Field(ge=0, allow_inf_nan=False)
     fallbacks: tuple[Name, ...] = Field((), max_length=MOST_FALLBACKS)
@@ -164,7 +163,6 @@ def save(path: StrPath, update: "Update") -> None:
         scale=update.scale,
         index=update.index,
         state=Numbers(**{name: getattr(state, name) for name in _NUMBERS}),
-        looks=update.looks,
         losses=fitting_losses(update.losses),
         seconds=update.seconds,
         fallbacks=fitting_fallbacks(update.fallbacks),

@@ -4,7 +4,6 @@ The end is in float32, so that the picture is one of the loss that was asked for
 are in float32, too: they place the large forms, and a pass there is too short to be worth it.
 """
 
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from typing import NamedTuple
 import torch
 
 from swag.config import Settings
+from swag.fallbacks import Fallbacks
 from swag.optimize import State
 from swag.precision import NARROW_DEVICES, has_fast_bfloat16
 from swag.schedule import Scale
@@ -49,7 +49,7 @@ left at its end to make up for what it did in bfloat16."""
 WIDE: Precision = "float32"
 
 
-class Part(NamedTuple):
+class PrecisionPhase(NamedTuple):
     """Steps of a scale, up to the one before `end`, whose passes have the same precision."""
 
     end: int
@@ -59,7 +59,7 @@ class Part(NamedTuple):
 def precision_of(
     settings: Settings,
     device: torch.device,
-    fallbacks: list[str],
+    fallbacks: Fallbacks,
     *,
     was: Precision | None = None,
 ) -> Precision:
@@ -72,10 +72,7 @@ def precision_of(
         chosen = was or ("bfloat16" if has_fast_bfloat16(device) and _is_tried(settings) else WIDE)
     if chosen == WIDE or device.type in NARROW_DEVICES:
         return chosen
-    words = f"no passes in bfloat16 on {device.type}: in float32"
-    if words not in fallbacks:
-        fallbacks.append(words)
-        logging.getLogger("swag").warning(words)
+    fallbacks.note(f"no passes in bfloat16 on {device.type}: in float32")
     return WIDE
 
 
@@ -85,13 +82,13 @@ def _is_tried(settings: Settings) -> bool:
     return alike and settings.size >= TRIED_SIZE and settings.steps >= TRIED_STEPS
 
 
-def parts_of(scale: Scale, precision: Precision, *, last: bool) -> list[Part]:
-    """The parts of a scale, in their order; the last scale ends in float32."""
+def phases_of(scale: Scale, precision: Precision, *, last: bool) -> list[PrecisionPhase]:
+    """The phases of a scale, in their order; the last scale ends in float32."""
     narrow = int(scale.steps * SHARE) if last else scale.steps
     if precision == WIDE or narrow == 0 or scale.size < SMALLEST:
-        return [Part(scale.steps, WIDE)]
-    parts = [Part(narrow, precision), Part(scale.steps, WIDE)]
-    return parts if narrow < scale.steps else parts[:1]
+        return [PrecisionPhase(scale.steps, WIDE)]
+    phases = [PrecisionPhase(narrow, precision), PrecisionPhase(scale.steps, WIDE)]
+    return phases if narrow < scale.steps else phases[:1]
 
 
 def after(state: State, end: int) -> State:

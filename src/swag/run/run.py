@@ -1,8 +1,6 @@
 """One task on one network: the pictures at full size, made smaller for each scale."""
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -10,21 +8,21 @@ from torch import Tensor
 
 from swag.backbones import Backbone
 from swag.config import Settings
-from swag.errors import OptimizationError
+from swag.fallbacks import Fallbacks
 from swag.image import resize
 from swag.jitter import Jittered
-from swag.optimize import LossFn, Optimizer, State, Step, averaged_image, evaluate, optimize
+from swag.optimize import LossFn, Optimizer, State, Step, SteppedLoss, evaluate
 from swag.parametrization import PARAMETRIZATIONS, Parametrization
 from swag.run.inputs import Inputs
-from swag.run.memory import Memory
 from swag.run.pause import Paused
 from swag.run.pictures import at_size, brightness, enlarged, first_picture, size_of
-from swag.run.precision import Part, after, parts_of
+from swag.run.plan import ExecutionPlan, Planner
+from swag.run.precision import PrecisionPhase, phases_of
 from swag.run.recolor import Finish
 from swag.run.record import Identity, Task
 from swag.run.scale_problem import ScaleProblem
 from swag.run.terms import StyleRegion, content_terms, style_regions, style_terms
-from swag.run.update import Update, advice, early_end
+from swag.run.update import Update, early_end
 from swag.schedule import Scale, plan
 from swag.types import Precision, Size
 
@@ -43,160 +41,108 @@ class Run:
     inputs: Inputs
     device: torch.device
     finish: Finish | None = None
-    fallbacks: list[str] = field(default_factory=list)
+    fallbacks: Fallbacks = field(default_factory=Fallbacks)
     precision: Precision = "float32"
-
-    def updates(self, paused: Paused | None = None) -> Iterator[Update]:
-        """Yield an update after each step of each scale.
-
-        A paused run goes on where it stood; its first update is the one that was kept. A run that
-        has nothing to do, at a strength of 0 or from a start that is the best, yields its start.
-        """
-        if self._keeps_photo:
-            yield self._beginning(steps=self.settings.steps)
-            return
-        update = None
-        method, state = self.memory.method(self._full_size), None
-        began = time.perf_counter() - (0 if paused is None else paused.standing.seconds)
-        first = 0 if paused is None else paused.standing.scale
-        for number, scale in list(enumerate(self.scales))[first:]:
-            size = size_of(self.inputs.canvas, scale.size)
-            if paused is not None and number == first:
-                state = paused.to(self.device)
-            elif state is None or (state.step == 0 and self.settings.start == "content"):
-                state = State(
-                    self.form.encode(first_picture(self.settings, self.inputs, size, self.device))
-                )
-            else:
-                before = size_of(self.inputs.canvas, self.scales[number - 1].size)
-                state = enlarged(state, before, size, form=self.form, method=method)
-            going_on = paused if number == first else None
-            for update in self._steps(number, size, state, method, began=began, paused=going_on):
-                state = update.state
-                yield update
-        if update is None:
-            yield self._beginning(steps=0)
-
-    def _steps(
-        self,
-        number: int,
-        size: Size,
-        state: State,
-        method: Optimizer,
-        began: float,
-        paused: Paused | None,
-    ) -> Iterator[Update]:
-        """The steps of a scale, part by part; where memory runs out they go on, in tiles."""
-        start, looks = (None, 0) if paused is None else (paused.start, paused.standing.looks)
-        parts = [part for part in self._parts(number) if state.step <= part.end]
-        while parts:
-            end, precision = parts[0]
-            try:
-                problem = self._problem(
-                    number, size, state, start, looks=looks, precision=precision
-                )
-                if paused is not None:
-                    yield self._kept(problem, state, paused)
-                    paused = None
-                average = self.settings.average
-                for step in optimize(state, problem.loss, method, steps=end, ema_decay=average):
-                    state, start, looks = step.state, problem.start, problem.looks
-                    yield self._update(problem, step, time.perf_counter() - began)
-                if state.step < end and number + 1 < len(self.scales):
-                    self._note_early_end(number, state)
-                start, looks = problem.start, problem.looks
-                parts, state = parts[1:], after(state, end)
-            except OptimizationError as error:
-                raise OptimizationError(f"{error}{advice(self.settings.weights)}") from error
-            except Exception as error:
-                if not self.memory.gives_way(error, size):
-                    raise
-
-    def _beginning(self, *, steps: int) -> Update:
-        """The first picture at full size, as the update after so many steps in all."""
-        last, size = len(self.scales) - 1, self._full_size
-        picture = first_picture(self.settings, self.inputs, size, self.device)
-        state = State(self.form.encode(picture))
-        problem = self._problem(last, size, state, None, looks=0, precision="float32")
-        losses = evaluate(problem.loss, state.image, state.loss_scale).losses()
-        step = Step(steps - 1 - self._steps_before(last), state.image, losses, state)
-        return self._update(problem, step, seconds=0.0)
-
-    def _note_early_end(self, number: int, state: State) -> None:
-        """The last scale's is noted by `Update.result`: no update comes after it."""
-        step = self._steps_before(number) + state.step
-        words = early_end(number, len(self.scales), step, self.settings.steps)
-        if words not in self.fallbacks:
-            self.fallbacks.append(words)
-
-    def _steps_before(self, number: int) -> int:
-        return sum(scale.steps for scale in self.scales[:number])
-
-    def _parts(self, number: int) -> list[Part]:
-        """The parts of a scale: what its passes are computed in, up to which step."""
-        last = number + 1 == len(self.scales)
-        return parts_of(self.scales[number], self.precision, last=last)
 
     @cached_property
     def scales(self) -> tuple[Scale, ...]:
-        """Sizes and steps, from coarse to fine."""
+        """Long sides and steps, from coarse to fine."""
         return plan(self.settings.size, self.settings.steps, self.settings.scales)
 
     @cached_property
-    def memory(self) -> Memory:
-        """How pictures are read, so that they fit."""
-        return Memory(self.settings, self.network, self.device, self.fallbacks)
+    def parametrization(self) -> Parametrization:
+        """What the optimizer moves."""
+        return PARAMETRIZATIONS.find(self.settings.parametrisation)
+
+    @cached_property
+    def planner(self) -> Planner:
+        """How pictures are read, so that they fit into memory."""
+        return Planner(self.settings, self.network, self.device, self.fallbacks)
 
     @cached_property
     def identity(self) -> Identity:
         """What makes this run what it is."""
-        hashes = self.inputs.hashes
         return Identity(
             task=self.task,
             settings=self.settings,
-            inputs=hashes,
+            inputs=self.inputs.hashes,
             network=self.network,
             precision=self.precision,
         )
 
-    def _problem(
-        self,
-        number: int,
-        size: Size,
-        state: State,
-        start: Tensor | None,
-        looks: int,
-        precision: Precision,
-    ) -> ScaleProblem:
-        """What is minimised at a scale; `start` and `looks` where it has begun before."""
-        if start is None:
-            start = self.form.decode(state.image, size)
-        long_side = self.scales[number].size
-        loss_fn = self._loss_fn(size, long_side, start.to(self.device), precision)
-        if isinstance(loss_fn, Jittered):
-            # The loop looks at its latest picture again.
-            loss_fn.count = max(0, looks - 1)
-        kept = start if self._start_counts else None
-        return ScaleProblem(
-            number=number,
-            size=size,
-            start=kept,
-            loss_fn=loss_fn,
-            parametrisation=self.form,
-            precision=precision,
+    @property
+    def keeps_photo(self) -> bool:
+        """Whether the result is to be the photo itself: nothing but its content has a weight."""
+        style, _ = self.settings.weights_of_terms
+        return self.task == "stylize" and style == 0 and self.settings.start == "content"
+
+    @property
+    def full_size(self) -> Size:
+        """Rows and columns of the result."""
+        return size_of(self.inputs.canvas, self.settings.size)
+
+    def size(self, scale: int) -> Size:
+        """Rows and columns of the picture at a scale."""
+        return size_of(self.inputs.canvas, self.scales[scale].size)
+
+    def phases(self, scale: int) -> list[PrecisionPhase]:
+        """The parts of a scale whose passes have one precision."""
+        last = scale + 1 == len(self.scales)
+        return phases_of(self.scales[scale], self.precision, last=last)
+
+    def initial_state(self, scale: int) -> State:
+        """Where the optimizer begins: a given picture, the photo, a painting, or noise."""
+        picture = first_picture(self.settings, self.inputs, self.size(scale), self.device)
+        return State(self.parametrization.encode(picture))
+
+    def enlarged(self, state: State, scale: int, optimizer: Optimizer) -> State:
+        """Where the optimizer begins at a scale: with the picture of the scale before."""
+        return enlarged(
+            state,
+            self.size(scale - 1),
+            self.size(scale),
+            form=self.parametrization,
+            method=optimizer,
         )
 
-    def _update(self, problem: ScaleProblem, step: Step, seconds: float) -> Update:
-        done = self._steps_before(problem.number)
+    def problem(
+        self,
+        scale: int,
+        phase: PrecisionPhase,
+        execution: ExecutionPlan,
+        *,
+        state: State,
+        start: Tensor | None = None,
+    ) -> ScaleProblem:
+        """What is minimized in a phase of a scale that began with the picture `start`.
+
+        None is the picture of the state.
+        """
+        size = self.size(scale)
+        if start is None:
+            start = self.parametrization.decode(state.image, size)
+        return ScaleProblem(
+            scale=scale,
+            size=size,
+            end=phase.end,
+            start=start if self._targets_depend_on_start else None,
+            loss_fn=self._loss_fn(execution, scale, start.to(self.device), phase.precision),
+            parametrization=self.parametrization,
+            precision=phase.precision,
+        )
+
+    def update(self, problem: ScaleProblem, step: Step, seconds: float) -> Update:
+        """What is told after a step."""
+        last = problem.scale + 1 == len(self.scales)
         alpha = None if self.inputs.photo is None else self.inputs.photo.alpha
         return Update(
-            index=done + step.index,
+            index=self._steps_before(problem.scale) + step.index,
             steps=self.settings.steps,
-            scale=problem.number,
+            scale=problem.scale,
             scales=len(self.scales),
             size=problem.size,
             pixels=problem.decode(step.image),
-            alpha=alpha if problem.number + 1 == len(self.scales) else None,
+            alpha=alpha if last else None,
             losses=step.losses,
             seconds=seconds,
             settings=self.settings,
@@ -205,73 +151,86 @@ class Run:
             decode=problem.decode,
             identity=self.identity,
             start=problem.start,
-            looks=problem.looks,
             fallbacks=tuple(self.fallbacks),
             precision=problem.precision,
         )
 
-    def _kept(self, problem: ScaleProblem, state: State, paused: Paused) -> Update:
-        """The update after which a run was paused."""
-        image = averaged_image(state, self.settings.average)
-        step = Step(state.step - 1, image, dict(paused.standing.losses), state)
-        return replace(
-            self._update(problem, step, paused.standing.seconds), looks=paused.standing.looks
-        )
+    def initial_update(self, *, steps: int) -> Update:
+        """The first picture at full size, as the update after so many steps in all."""
+        last = len(self.scales) - 1
+        state, phase = self.initial_state(last), PrecisionPhase(0, "float32")
+        execution = self.planner.plan(self.full_size)
+        problem = self.problem(last, phase, execution, state=state)
+        losses = evaluate(problem.at(0), state.image).losses()
+        step = Step(steps - 1 - self._steps_before(last), state.image, losses, state)
+        return self.update(problem, step, seconds=0.0)
+
+    def note_early_end(self, scale: int, state: State) -> None:
+        """Write down that a scale has made fewer steps than planned, and why.
+
+        The last scale's is told by `Update.result`: no update comes after it.
+        """
+        if scale + 1 < len(self.scales) and state.step < self.scales[scale].steps:
+            step = self._steps_before(scale) + state.step
+            words = early_end(scale, len(self.scales), step, self.settings.steps)
+            if words not in self.fallbacks:
+                self.fallbacks.append(words)
+
+    def check(self) -> None:
+        """Raise the SettingsError of masks, weights or a form that do not fit, before a step."""
+        _ = self.parametrization, self.scales
+        _ = self._style_regions if self.inputs.paintings else None
+        self.planner.check(self.full_size)
+
+    def check_paused(self, paused: Paused) -> None:
+        """Raise the CheckpointError of a checkpoint that is not one of this run."""
+        size = self.size(min(paused.standing.scale, len(self.scales) - 1))
+        latents = self.parametrization.encode(torch.zeros(1, 3, *size))
+        optimizer = self.planner.optimizer(self.full_size, paused.state.memory)
+        paused.check_shapes(latents, size, self.scales, optimizer)
+
+    def _steps_before(self, scale: int) -> int:
+        return sum(one.steps for one in self.scales[:scale])
 
     @property
-    def _start_counts(self) -> bool:
+    def _targets_depend_on_start(self) -> bool:
         """Whether the targets of a scale depend on its first picture, beyond its size."""
         complete = self.inputs.photo is not None and self.inputs.paintings
         return not complete or self.settings.normalisation == "initial"
 
-    def check(self) -> None:
-        """Raise the SettingsError of masks, weights or a form that do not fit, before a step."""
-        _ = self.form, self.scales, self._style_regions if self.inputs.paintings else None
-        self.memory.check(self._full_size)
-
-    def check_paused(self, paused: Paused) -> None:
-        """Raise the CheckpointError of a checkpoint that is not one of this run."""
-        scale = min(paused.standing.scale, len(self.scales) - 1)
-        size = size_of(self.inputs.canvas, self.scales[scale].size)
-        latents = self.form.encode(torch.zeros(1, 3, *size))
-        paused.check_shapes(latents, size, self.scales, self.memory.method(self._full_size))
-
-    @cached_property
-    def form(self) -> Parametrization:
-        """What the optimiser moves."""
-        return PARAMETRIZATIONS.find(self.settings.parametrisation)
-
-    def _loss_fn(self, size: Size, long_side: int, start: Tensor, precision: Precision) -> LossFn:
-        """The loss of a picture, jittered where that is asked for."""
-        objective: LossFn = self._objective(size, long_side, start, precision)
-        if self.settings.jitter or self.settings.jitter_scale:
-            return Jittered(
-                objective, self.settings.seed, self.settings.jitter, self.settings.jitter_scale
-            )
+    def _loss_fn(
+        self, execution: ExecutionPlan, scale: int, start: Tensor, precision: Precision
+    ) -> LossFn | SteppedLoss:
+        """The loss of a picture, jittered if that is asked for."""
+        objective = self._objective(execution, scale, start, precision)
+        shift, change = self.settings.jitter, self.settings.jitter_scale
+        if shift or change:
+            return Jittered(objective, self.settings.seed, shift, change)
         return objective
 
-    @property
-    def _full_size(self) -> Size:
-        return size_of(self.inputs.canvas, self.settings.size)
-
-    def _objective(self, size: Size, long_side: int, start: Tensor, precision: Precision) -> LossFn:
-        photo = None if self.inputs.photo is None else at_size(self.inputs.photo, size, self.device)
-        styles = self._styles(long_side)
-        other = start if photo is None else photo
+    def _objective(
+        self, execution: ExecutionPlan, scale: int, start: Tensor, precision: Precision
+    ) -> LossFn:
+        photo = self.inputs.photo
+        content = None if photo is None else at_size(photo, execution.size, self.device)
+        styles = self._styles(self.scales[scale].size)
+        other = start if content is None else content
         terms = style_terms(self.settings, self.network, styles, self._style_regions, other=other)
-        if photo is not None and self.task != "texture":
-            against = resize(styles[0], size) if styles else start
+        if content is not None and self.task != "texture":
+            against = resize(styles[0], execution.size) if styles else start
             mask = brightness(self.inputs.content_map, self.device)
-            terms += content_terms(self.settings, self.network, photo, against, mask=mask)
-        return self.memory.objective(
+            terms += content_terms(self.settings, self.network, content, against, mask=mask)
+        relative = self.settings.normalisation not in ("paper", "released-code")
+        return execution.objective(
             [term for term in terms if term.weight > 0],
             start=start,
             style=styles[0] if styles else other,
-            precision=precision,
             penalties={
-                "total_variation": self.settings.total_variation * (not self._keeps_photo),
-                "pixel_range": self.settings.pixel_range * (1 if self._relative else 0),
+                "total_variation": 0.0 if self.keeps_photo else self.settings.total_variation,
+                "pixel_range": self.settings.pixel_range if relative else 0.0,
             },
+            precision=precision,
+            fallbacks=self.fallbacks,
         )
 
     def _styles(self, long_side: int) -> list[Tensor]:
@@ -287,13 +246,3 @@ class Run:
             None if mask is None else mask.batch.to(self.device),
             [mask.batch.to(self.device) for mask in self.inputs.style_masks],
         )
-
-    @property
-    def _keeps_photo(self) -> bool:
-        """Whether the result is to be the photo itself: nothing but its content has a weight."""
-        style, _ = self.settings.weights_of_terms
-        return self.task == "stylize" and style == 0 and self.settings.start == "content"
-
-    @property
-    def _relative(self) -> bool:
-        return self.settings.normalisation not in ("paper", "released-code")

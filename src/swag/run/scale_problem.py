@@ -1,35 +1,34 @@
-"""What is minimised at one scale, over what."""
+"""What is minimized at one scale, over what."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
-from swag.jitter import Jittered
-from swag.optimize import LossFn
+from swag.optimize import LossFn, SteppedLoss, loss_at
 from swag.parametrization import Parametrization
 from swag.types import Precision, Size
 
 
 @dataclass(frozen=True)
 class ScaleProblem:
-    """A part of a scale: what is minimised there; `start` where targets depend on it."""
+    """The steps of a scale up to `end`; `start` is its first picture if targets depend on it."""
 
-    number: int
+    scale: int
     size: Size
+    end: int
     start: Tensor | None
-    loss_fn: LossFn
-    parametrisation: Parametrization
+    loss_fn: LossFn | SteppedLoss
+    parametrization: Parametrization
     precision: Precision
 
     def decode(self, latents: Tensor) -> Tensor:
-        """The picture for which latents stand."""
-        return self.parametrisation.decode(latents, self.size)
+        """The picture that latents stand for."""
+        return self.parametrization.decode(latents, self.size)
 
-    def loss(self, latents: Tensor) -> dict[str, Tensor]:
-        """The terms of what the optimiser moves."""
-        return self.loss_fn(self.decode(latents))
+    def at(self, step: int) -> LossFn:
+        """The loss of latents in a step."""
+        return partial(self._loss, loss_at(self.loss_fn, step))
 
-    @property
-    def looks(self) -> int:
-        """How often the picture was seen at random."""
-        return self.loss_fn.count if isinstance(self.loss_fn, Jittered) else 0
+    def _loss(self, loss_fn: LossFn, latents: Tensor) -> dict[str, Tensor]:
+        return loss_fn(self.decode(latents))

@@ -7,6 +7,7 @@ from typing import Any
 from swag import backbones
 from swag.config import Settings, settings
 from swag.errors import SettingsError
+from swag.fallbacks import Fallbacks
 from swag.image import Source
 from swag.modes import own_modes, with_own_modes
 from swag.run.device import device_of
@@ -16,6 +17,7 @@ from swag.run.precision import precision_of
 from swag.run.recolor import recolored
 from swag.run.record import Recorded, Task, recorded
 from swag.run.run import Run
+from swag.run.runner import stylize_scales
 from swag.run.update import Result, Update
 
 NO_STEP = "the run made no step; give more steps or another start"
@@ -109,7 +111,7 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
         earlier.check_network(run.identity)
     if paused is not None:
         run.check_paused(paused)
-    return with_own_modes(run.updates(paused))
+    return with_own_modes(stylize_scales(run, paused))
 
 
 def _run(
@@ -126,7 +128,7 @@ def _run(
     network = _network(chosen, inputs) if network is None else network
     backbones.check_finite(network)
     network.to(device)
-    fallbacks = list(earlier.standing.fallbacks) if isinstance(earlier, Paused) else []
+    fallbacks = Fallbacks(earlier.standing.fallbacks if isinstance(earlier, Paused) else ())
     was = None if earlier is None else earlier.precision
     return Run(
         settings=chosen,

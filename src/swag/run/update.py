@@ -54,7 +54,7 @@ class Update:
     `index` counts from 0 over all scales, of `steps`; `size` is (height, width) in pixels;
     `state` is that of the optimiser at this scale, live: save or copy it before the next step.
     `decode` makes a picture of what the optimiser moves. `start` is the first picture of this
-    scale, where targets depend on it; `looks` counts the random views of the picture; `fallbacks`
+    scale, where targets depend on it; `fallbacks`
     say what had to be done otherwise than asked; `precision` is that of the passes from which
     `losses` come, which are themselves never less than float32.
     """
@@ -74,7 +74,6 @@ class Update:
     decode: Callable[[Tensor], Tensor] | None = None
     identity: Identity | None = None
     start: Tensor | None = None
-    looks: int = 0
     fallbacks: tuple[str, ...] = ()
     precision: Precision = "float32"
 
@@ -95,7 +94,8 @@ class Update:
         It is `image` where iterates are averaged, or seen at random.
         """
         best = self.state.best
-        if best is None or self.decode is None or self.settings.average or self.looks:
+        jittered = self.settings.jitter or self.settings.jitter_scale
+        if best is None or self.decode is None or self.settings.average or jittered:
             return self.image
         return replace(self, pixels=self.decode(best)).image
 

@@ -1,9 +1,8 @@
-"""Tiles: a picture piece by piece, so that its gradient is that of the whole.
+"""Tiles: a picture piece by piece, so that its loss and gradient are those of the whole.
 
-    field = measure_receptive_field(extract, layers, like=picture)    found by trial
-    for tile in grid(field, (rows, columns), side=1024):
-        maps = extract(picture[tile.crop], layers)
-        maps[layer][tile.inner(layer)]                 positions that belong to this tile alone
+    field = measure_receptive_field(with_pixels(extract), layers, like=picture)    found by trial
+    objective = TiledObjective.of(field, 1024, terms, start=photo, style=painting)
+    objective(picture)                                 as `Objective`, in the memory of one tile
 
 Every position of every layer belongs to one tile, whose crop holds all that this position sees.
 So its activation is that of the whole picture, and the gradients of all tiles with respect to
@@ -19,21 +18,26 @@ from swag.tiling.memory_estimate import (
     is_out_of_memory,
     largest_side,
 )
+from swag.tiling.network_tail import NetworkTail
 from swag.tiling.receptive_field import ReceptiveField, measure_receptive_field
-from swag.tiling.replicas import Replica, in_order
+from swag.tiling.split_network import SplitNetwork, extract_in, splits_of
+from swag.tiling.tiled_objective import TiledObjective
 from swag.tiling.tiles import Tile, TileIndex, grid
 
 __all__ = [
+    "NetworkTail",
     "ReceptiveField",
-    "Replica",
+    "SplitNetwork",
     "Tile",
     "TileIndex",
+    "TiledObjective",
     "ample_side",
     "bytes_per_pixel",
+    "extract_in",
     "free_memory",
     "grid",
-    "in_order",
     "is_out_of_memory",
     "largest_side",
     "measure_receptive_field",
+    "splits_of",
 ]

@@ -1,6 +1,5 @@
 """Passes over a picture in tiles, which become smaller where memory runs out."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -8,13 +7,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from swag.fallbacks import Fallbacks
 from swag.losses import Description
 from swag.losses.streaming import Means
 from swag.losses.weighting import normalized_weights
-from swag.objective.assembled_maps import AssembledDescription, AssembledMaps
 from swag.objective.layer_loss import LayerView
-from swag.objective.streaming_description import StreamingDescription
-from swag.tiling import ReceptiveField, Replica, Tile, grid, in_order, is_out_of_memory
+from swag.tiling.assembled_maps import AssembledDescription, AssembledMaps
+from swag.tiling.memory_estimate import is_out_of_memory
+from swag.tiling.receptive_field import ReceptiveField
+from swag.tiling.streaming_description import StreamingDescription
+from swag.tiling.tiles import Tile, grid
 from swag.types import FeatureMaps, OwnImage, OwnMask
 
 T = TypeVar("T")
@@ -51,18 +53,17 @@ class DescriptionAccumulator(TileAccumulator, Protocol):
 
 
 class TiledPass:
-    """Reads pictures in tiles of `side` pixels, without their halo; `replicas` share them.
+    """Reads pictures in tiles of `side` pixels, without their halo.
 
     `fallbacks` say when tiles had to be made smaller.
     """
 
     def __init__(
-        self, receptive_field: ReceptiveField, side: int, replicas: Sequence[Replica] = ()
+        self, receptive_field: ReceptiveField, side: int, fallbacks: Fallbacks | None = None
     ) -> None:
         self.receptive_field = receptive_field
         self.side = side
-        self.replicas = tuple(replicas)
-        self.fallbacks: list[str] = []
+        self.fallbacks = Fallbacks() if fallbacks is None else fallbacks
 
     def forward(
         self,
@@ -91,20 +92,20 @@ class TiledPass:
         kept = list(kept)
         layers = list(self.receptive_field.layers)
 
-        def part(tile: Tile, replica: Replica) -> Tensor:
-            with torch.enable_grad():
-                crop = image[tile.crop].detach().to(replica.device).requires_grad_()
-                maps = replica.extract(crop, layers)
-                cotangents = _map_cotangents(kept, tile, maps, image.device)
-                (gradient,) = torch.autograd.grad(
-                    [maps[layer] for layer in cotangents], crop, list(cotangents.values())
-                )
-            return gradient.to(image.device)
+        @torch.enable_grad()
+        def of_crop(tile: Tile) -> Tensor:
+            crop = image[tile.crop].detach().requires_grad_()
+            maps = self.receptive_field.extract(crop, layers)
+            cotangents = _map_cotangents(kept, tile, maps)
+            (gradient,) = torch.autograd.grad(
+                [maps[layer] for layer in cotangents], crop, list(cotangents.values())
+            )
+            return gradient
 
         def once() -> Tensor:
             gradient = torch.zeros_like(image)
-            for tile, of_crop in in_order(part, self._grid(image), self._replicas(image)):
-                gradient[tile.crop] += of_crop
+            for tile in self._grid(image):
+                gradient[tile.crop] += of_crop(tile)
             return gradient
 
         return self._within_memory(once)
@@ -112,19 +113,13 @@ class TiledPass:
     def tiles(self, image: OwnImage) -> Iterator[tuple[Tile, FeatureMaps]]:
         """The tiles of a picture, each with its own positions of all layers; without a graph."""
         layers = list(self.receptive_field.layers)
-
-        def own(tile: Tile, replica: Replica) -> FeatureMaps:
+        for tile in self._grid(image):
             with torch.no_grad():
-                maps = replica.extract(image[tile.crop].to(replica.device), layers)
-            return {layer: maps[layer][tile.inner(layer)].to(image.device) for layer in layers}
-
-        yield from in_order(own, self._grid(image), self._replicas(image))
+                maps = self.receptive_field.extract(image[tile.crop], layers)
+            yield tile, {layer: maps[layer][tile.inner(layer)] for layer in layers}
 
     def _grid(self, image: Tensor) -> Iterator[Tile]:
         return grid(self.receptive_field, (image.shape[-2], image.shape[-1]), self.side)
-
-    def _replicas(self, image: Tensor) -> Sequence[Replica]:
-        return self.replicas or (Replica(image.device, self.receptive_field.extract),)
 
     def _within_memory(self, act: Callable[[], T]) -> T:
         """What `act` gives; where memory runs out, it is tried again with tiles half as wide."""
@@ -137,34 +132,26 @@ class TiledPass:
                     raise
             # Outside of the handler, which would keep the tensors of the failed pass alive.
             self.side //= 2
-            words = f"memory ran out: in tiles of {self.side} pixels"
-            self.fallbacks.append(words)
-            logging.getLogger("swag").warning(words)
+            self.fallbacks.note(f"memory ran out: in tiles of {self.side} pixels")
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
 
-def _map_cotangents(
-    kept: Iterable[TileAccumulator], tile: Tile, maps: FeatureMaps, device: torch.device
-) -> FeatureMaps:
-    """The gradient with respect to the maps of a crop: zero but for the tile's own positions.
-
-    What was kept is on `device`; the gradients are where the maps are.
-    """
+def _map_cotangents(kept: Iterable[TileAccumulator], tile: Tile, maps: FeatureMaps) -> FeatureMaps:
+    """The gradient with respect to the maps of a crop: zero but for the tile's own positions."""
     inner = {
-        layer: whole[tile.inner(layer)].detach().to(device).requires_grad_()
-        for layer, whole in maps.items()
+        layer: whole[tile.inner(layer)].detach().requires_grad_() for layer, whole in maps.items()
     }
     cotangent = torch.stack([one.pullback(inner, tile) for one in kept]).sum()
     own = torch.autograd.grad(cotangent, list(inner.values()), allow_unused=True)
     cotangents: FeatureMaps = {}
     for (layer, whole), gradient in zip(maps.items(), own, strict=True):
         if gradient is not None and gradient.shape == whole.shape:
-            cotangents[layer] = gradient.to(whole.device)
+            cotangents[layer] = gradient
             continue
         cotangents[layer] = torch.zeros_like(whole)
         if gradient is not None:
-            cotangents[layer][tile.inner(layer)] = gradient.to(whole.device)
+            cotangents[layer][tile.inner(layer)] = gradient
     return cotangents
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from swag.objective.layer_loss import LayerLoss
-from swag.objective.network_tail import NetworkTail, TailLosses
-from swag.objective.tiled_pass import DescriptionAccumulator, TileAccumulator, TiledPass
+from swag.tiling.network_tail import NetworkTail, TailLosses
+from swag.tiling.tiled_pass import DescriptionAccumulator, TileAccumulator, TiledPass
 from swag.types import OwnImage
 
 

@@ -1,15 +1,15 @@
 """The objective in tiles: the same terms and the same gradient, in the memory of one tile.
 
-    reach = probe(with_pixels(network.extract), layers, like=photo)
-    objective = TiledObjective.of(reach, 1024, terms, start=photo, style=painting)
+    field = measure_receptive_field(with_pixels(network.extract), layers, like=photo)
+    objective = TiledObjective.of(field, 1024, terms, start=photo, style=painting)
     objective(picture)                                as `Objective`
 
 A first pass adds up what the losses need of each tile; a second one, when the gradient is asked
 for, brings it to the pixels: two passes forward and one back, where the whole picture takes one.
-Layers behind a cut, where the maps are small, can be left out of the tiles: see `behind`.
+Layers behind a cut, where the maps are small, can be left out of the tiles: see `tail`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,16 +17,17 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from swag.fallbacks import Fallbacks
 from swag.losses import PENALTIES
 from swag.objective.layer_loss import LayerLoss
 from swag.objective.loss_term import LossTerm
-from swag.objective.network_tail import NetworkTail
 from swag.objective.targets import make_layer_losses
-from swag.objective.tiled_feature_source import TiledFeatureSource
-from swag.objective.tiled_forward import TiledForward
-from swag.objective.tiled_pass import TiledPass
 from swag.precision import to_float64
-from swag.tiling import ReceptiveField, Replica
+from swag.tiling.network_tail import NetworkTail
+from swag.tiling.receptive_field import ReceptiveField
+from swag.tiling.tiled_feature_source import TiledFeatureSource
+from swag.tiling.tiled_forward import TiledForward
+from swag.tiling.tiled_pass import TiledPass
 from swag.types import Image, OwnImage
 
 
@@ -50,23 +51,18 @@ class TiledObjective:
         style: OwnImage,
         penalties: Mapping[str, float] | None = None,
         tail: NetworkTail | None = None,
-        replicas: Sequence[Replica] = (),
+        fallbacks: Fallbacks | None = None,
     ) -> "TiledObjective":
         """Describe the targets of all terms, as `Objective.of`, in tiles of `side` pixels.
 
-        `reach` is that of all layers of the terms, but for those `behind` a cut, which is one of
-        them. Smoothings are fitted to maps of at most 2^24 entries: larger ones, which take minutes
-        to sort, to evenly spaced positions. `replicas` of the network share the tiles.
+        `receptive_field` is that of all layers of the terms but those of the `tail`, whose cut is
+        one of them. Smoothings are fitted to maps of at most 2^24 entries: larger ones, which take
+        minutes to sort, to evenly spaced positions. Smaller tiles are noted in `fallbacks`.
         """
-        tiled_pass = TiledPass(receptive_field, side, replicas)
+        tiled_pass = TiledPass(receptive_field, side, fallbacks)
         read = TiledFeatureSource(tiled_pass, tail)
         parts = [part for term in terms for part in make_layer_losses(term, read, start, style)]
         return cls(tiled_pass, tuple(parts), dict(penalties or {}), tail)
-
-    @property
-    def fallbacks(self) -> list[str]:
-        """When tiles had to be made smaller, in words."""
-        return self.tiled_pass.fallbacks
 
     @property
     def names(self) -> list[str]:

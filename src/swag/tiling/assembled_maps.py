@@ -8,7 +8,7 @@ from torch import Tensor
 from swag.losses import Description
 from swag.losses.streaming import Means
 from swag.objective.layer_loss import LayerView
-from swag.tiling import Tile
+from swag.tiling.tiles import Tile
 from swag.types import FeatureMaps, OwnMask
 
 

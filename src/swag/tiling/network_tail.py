@@ -1,8 +1,8 @@
-"""The layers behind a cut: small enough to be computed at once, from the whole map of the cut.
+"""The tail of a network: small enough to be computed at once, from the whole map of the cut.
 
 Most of the memory of a picture is in the first layers, most of a tile's halo is for the last. So
-only the former are computed in tiles: their map at the cut is put together, the rest of the network
-runs on it as on a picture, and the gradient with respect to the map goes back into the tiles.
+only the front is computed in tiles: its map at the cut is put together, the tail runs on it as on
+a picture, and the gradient with respect to the map goes back into the tiles.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from swag.objective.assembled_maps import AssembledMaps
 from swag.objective.layer_loss import LayerLoss, LayerView
+from swag.tiling.assembled_maps import AssembledMaps
 from swag.types import Extract, FeatureMaps
 
 

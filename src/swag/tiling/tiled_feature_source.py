@@ -9,10 +9,10 @@ from torch import Tensor
 
 from swag.losses import Description
 from swag.objective.layer_loss import LayerLoss, LayerView
-from swag.objective.network_tail import NetworkTail
-from swag.objective.tiled_forward import TiledForward
-from swag.objective.tiled_pass import TiledPass
 from swag.precision import to_float64
+from swag.tiling.network_tail import NetworkTail
+from swag.tiling.tiled_forward import TiledForward
+from swag.tiling.tiled_pass import TiledPass
 from swag.types import FeatureMap, FeatureMaps, OwnImage, OwnMask
 
 SAMPLED = 2**24

@@ -17,7 +17,7 @@ from swag.losses.streaming import Means, StreamingStatistics
 from swag.objective.layer_loss import LayerView
 from swag.precision import to_float64
 from swag.smoothing.functions import at_least_float32
-from swag.tiling import Tile, TileIndex
+from swag.tiling.tiles import Tile, TileIndex
 from swag.types import FeatureMap, FeatureMaps, OwnMask
 
 
