@@ -65,14 +65,15 @@ PRESETS: Mapping[str, Preset] = {
         "VGG-16 (2014), ReLUs after the first convolution of each block",
         # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
         style=("features.1", "features.6", "features.11", "features.18", "features.25"),
-        content=("features.20",),  # relu4_2
+        # relu3_1, relu4_2: with the shallower one faces stay recognizable (docs/backbones.md).
+        content=("features.11", "features.20"),
         aliases=vgg_names(2, 2, 3, 3, 3),
     ),
     "torchvision/vgg19": Preset(
         "VGG-19 (2014), the network of Gatys et al. 2016",
         # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
         style=("features.1", "features.6", "features.11", "features.20", "features.29"),
-        content=("features.22",),  # relu4_2
+        content=("features.11", "features.22"),  # relu3_1, relu4_2
         aliases=vgg_names(2, 2, 4, 4, 4),
     ),
     "torchvision/resnet18": _resnet("ResNet-18 (2015)"),
