@@ -193,7 +193,7 @@ def test_names_of_the_literature_are_accepted(picture):
 def test_style_layers_of_vgg_are_the_first_relu_of_each_block(name):
     aliases = {module: alias for alias, module in PRESETS[name].aliases.items()}
     assert [aliases[layer] for layer in PRESETS[name].style] == [f"relu{i}_1" for i in range(1, 6)]
-    assert [aliases[layer] for layer in PRESETS[name].content] == ["relu4_2"]
+    assert [aliases[layer] for layer in PRESETS[name].content] == ["relu3_1", "relu4_2"]
 
 
 def test_layers_of_resnet50_are_those_of_the_authors():
