@@ -18,7 +18,7 @@ from swag.backbones import bundled
 from swag.cli import app
 from swag.errors import ImageError
 from swag.image import read_metadata, write
-from swag.run import record
+from swag.run import provenance
 
 TINY = ["--weights", "random", "--size", "48", "--steps", "4"]
 EXTENSIONS = ["png", "jpg", "webp", "tiff", "avif"]
@@ -62,7 +62,7 @@ def test_every_format_says_how_it_was_made(extension, tmp_path: Path):
     result = swag.stylize(noise(36, 48), noise(40, 44), weights="random", size=48, steps=4, seed=9)
     result.save(tmp_path / f"out.{extension}")
     found = read_metadata(tmp_path / f"out.{extension}")
-    settings, made = record.from_texts(found, "out")
+    settings, made = provenance.from_texts(found, "out")
     assert settings == result.settings
     assert made == result.made
     assert made.versions.keys() == {"swag", "torch"}
@@ -165,8 +165,8 @@ def test_other_files_are_refused(words, said, made, photo, painting):
 
 
 def test_a_picture_of_another_version_is_made_with_a_note(made, photo, painting, monkeypatch):
-    now = {**record.versions(), "torch": "99.0"}
-    monkeypatch.setattr(record, "versions", lambda: now)
+    now = {**provenance.versions(), "torch": "99.0"}
+    monkeypatch.setattr(provenance, "versions", lambda: now)
     result = run("rerun", made, "--content", photo, "--style", painting)
     assert result.exit_code == 0
     assert "note: the picture may differ: it was made with torch" in result.stderr

@@ -83,7 +83,7 @@ def test_ctrl_c_pressed_twice_stops_within_the_step_and_keeps_the_last_checkpoin
     stopped = swag("stylize", *pictures, "-o", out, *TINY)
     assert stopped.exit_code == 130
     assert "at step 3 of 6" in stopped.stderr
-    assert load_checkpoint(tmp_path / "out.png.ckpt").standing.index == 2
+    assert load_checkpoint(tmp_path / "out.png.ckpt").header.index == 2
 
 
 @pytest.fixture

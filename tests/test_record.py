@@ -39,7 +39,7 @@ HOSTILE = {
 def test_no_words_about_a_run_cost_its_picture_or_its_checkpoint(update, changes, tmp_path):
     changed = replace(update, **changes)
     changed.save_checkpoint(tmp_path / "out.ckpt")
-    assert load_checkpoint(tmp_path / "out.ckpt").standing.index == 0
+    assert load_checkpoint(tmp_path / "out.ckpt").header.index == 0
     for name in ("out.png", "out.jpg"):
         changed.result([]).save(tmp_path / name)
         made = recorded(tmp_path / name).made

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import swag
-from swag import checkpoint
+from swag import checkpoint as tensor_file
 from swag.errors import CheckpointError, SettingsError
 from swag.optimize import Adam, Evaluation, Lbfgs, TorchLbfgs
-from swag.run import keeping, pause, plan, precision
+from swag.run import checkpoint, plan, precision, with_checkpoints
 
 NETWORK = swag.backbones.create("swag/resnet", weights="random", edits=("reflect",))
 
@@ -142,17 +142,17 @@ def test_other_weights_are_refused(tmp_path: Path):
 @pytest.mark.parametrize("what", ["swag", "torch"])
 def test_another_version_is_refused(what, tmp_path: Path, monkeypatch):
     begun(tmp_path / "a.ckpt", 1)
-    now = {**pause.versions(), what: "99.0"}
-    monkeypatch.setattr(pause, "versions", lambda: now)
+    now = {**checkpoint.versions(), what: "99.0"}
+    monkeypatch.setattr(checkpoint, "versions", lambda: now)
     with pytest.raises(CheckpointError, match=rf"was made by .*{what} 99.0.*; go on with the same"):
         swag.iterate(PHOTO, PAINTING, resume=tmp_path / "a.ckpt")
 
 
 def changed(path: Path, tensors=None, **values) -> None:
     """A forged checkpoint: well formed, with a digest of its own."""
-    its, known = checkpoint.load(path)
+    its, known = tensor_file.load(path)
     new = {k: v for k, v in {**its, **(tensors or {})}.items() if v is not None}
-    checkpoint.save(path, new, {**known, **values})
+    tensor_file.save(path, new, {**known, **values})
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ NUMBERS = {
 def test_a_forged_memory_is_refused(forge, optimizer, name, tmp_path: Path):
     path, name = tmp_path / "a.ckpt", f"memory.{name}"
     begun(path, 2, optimizer=optimizer)
-    tensor = checkpoint.load(path)[0][name]
+    tensor = tensor_file.load(path)[0][name]
     forged = {"type": tensor.half(), "shape": tensor.reshape(1, *tensor.shape), "gone": None}
     changed(path, {name: forged[forge]})
     with pytest.raises(CheckpointError, match="does not fit its own settings"):
@@ -226,7 +226,7 @@ def test_a_forged_memory_is_refused(forge, optimizer, name, tmp_path: Path):
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path):
-    checkpoint.save(tmp_path / "a.ckpt", {"x": torch.zeros(3)}, {"training": True})
+    tensor_file.save(tmp_path / "a.ckpt", {"x": torch.zeros(3)}, {"training": True})
     with pytest.raises(CheckpointError, match="no checkpoint of a run"):
         swag.iterate(PHOTO, PAINTING, resume=tmp_path / "a.ckpt")
 
@@ -243,16 +243,16 @@ def test_what_every_method_remembers_is_known(method):
     point, memory = square(torch.rand(1, 3, 4, 5)), {}
     for _ in range(3):
         point, memory = method.step(square, point, memory, 1.0)
-        assert pause._is_memory(memory, point.image, method)
-    assert not pause._is_memory(memory, torch.zeros(1, 3, 9, 9), method)
+        assert method.state_fits(memory, point.image)
+    assert not method.state_fits(memory, torch.zeros(1, 3, 9, 9))
 
 
 def test_steps_of_another_number_or_precision_are_not_those_of_the_method():
     image = torch.zeros(1, 3, 4, 5)
     memory = Lbfgs(history=6, remembered=torch.bfloat16)._empty(image)
-    assert pause._is_memory(memory, image, Lbfgs(history=6, remembered=torch.bfloat16))
-    assert not pause._is_memory(memory, image, Lbfgs(history=6))
-    assert not pause._is_memory(memory, image, Lbfgs(remembered=torch.bfloat16))
+    assert Lbfgs(history=6, remembered=torch.bfloat16).state_fits(memory, image)
+    assert not Lbfgs(history=6).state_fits(memory, image)
+    assert not Lbfgs(remembered=torch.bfloat16).state_fits(memory, image)
 
 
 def test_the_best_picture_is_kept_where_the_latest_is_worse():
@@ -284,7 +284,7 @@ def test_checkpoints_take_at_most_a_twentieth_of_the_time(cost, expected, monkey
 
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(type(real), "save_checkpoint", save)
-    assert len(list(keeping(updates(), "x.ckpt", every=30))) == 100
+    assert len(list(with_checkpoints(updates(), "x.ckpt", every=30))) == 100
     assert saved == expected
 
 
@@ -293,5 +293,5 @@ def test_none_is_written_after_the_last_step(monkeypatch):
     (real,) = itertools.islice(swag.iterate(PHOTO, PAINTING, **SMALL), 1)
     monkeypatch.setattr(type(real), "save_checkpoint", lambda update, path: saved.append(update))
     last = replace(real, index=4)
-    assert list(keeping(iter([last]), "x.ckpt", every=0)) == [last]
+    assert list(with_checkpoints(iter([last]), "x.ckpt", every=0)) == [last]
     assert saved == []

@@ -15,7 +15,7 @@ from swag.config import Settings, settings
 from swag.errors import CheckpointError, SettingsError, SwagError
 from swag.files import remove
 from swag.image import check_writable
-from swag.run import NO_STEP, SECONDS, Update, iterate, keeping, load_checkpoint, taken
+from swag.run import NO_STEP, SECONDS, Update, iterate, load_checkpoint, taken, with_checkpoints
 
 Seen = Callable[[Update], object]
 Stopping = Callable[[], bool]
@@ -80,7 +80,7 @@ class Batch:
         path.parent.mkdir(parents=True, exist_ok=True)
         check_writable(path, overwrite=True)
         last = None
-        for last in keeping(self._updates(job, checkpoint), checkpoint, every=self.every):
+        for last in with_checkpoints(self._updates(job, checkpoint), checkpoint, every=self.every):
             seen(last)
             if stopping() and not last.last:
                 last.save_checkpoint(checkpoint)

@@ -56,7 +56,7 @@ def rerun(  # noqa: PLR0913 - the arguments of a command are its options
     from swag.run import recorded
 
     like = recorded(picture)
-    for doubt in [] if quiet else like.doubts:
+    for doubt in [] if quiet else like.reproducibility_warnings:
         typer.echo(f"swag: note: the picture may differ: {doubt}", err=True)
     pictures = {
         "content_mask": content_mask,

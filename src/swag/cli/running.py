@@ -24,9 +24,9 @@ from swag.run import (
     Update,
     is_unfinished,
     iterate,
-    keeping,
     load_checkpoint,
     taken,
+    with_checkpoints,
 )
 from swag.tiling import is_out_of_memory
 
@@ -130,7 +130,7 @@ def _followed(
     last: Update | None = None
     ended = True
     try:
-        for last in keeping(updates, output.checkpoint, every=output.every, failed=_warn):
+        for last in with_checkpoints(updates, output.checkpoint, every=output.every, failed=_warn):
             steps.append(last.trace_entry)
             show(last)
             if stopping() and not last.last:

@@ -13,7 +13,15 @@ measure progress only relative to the first loss: how small a loss is in itself 
 from swag.optimize.adam import Adam
 from swag.optimize.lbfgs import Lbfgs
 from swag.optimize.loop import State, Step, averaged_image, optimize
-from swag.optimize.optimizer import Evaluation, LossFn, Optimizer, SteppedLoss, evaluate, loss_at
+from swag.optimize.optimizer import (
+    Evaluation,
+    LossFn,
+    Optimizer,
+    SteppedLoss,
+    evaluate,
+    is_real_number,
+    loss_at,
+)
 from swag.optimize.torch_lbfgs import TorchLbfgs
 
 __all__ = [
@@ -28,6 +36,7 @@ __all__ = [
     "TorchLbfgs",
     "averaged_image",
     "evaluate",
+    "is_real_number",
     "loss_at",
     "optimize",
 ]

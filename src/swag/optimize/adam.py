@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 
 from swag.optimize.blocks import blocks
-from swag.optimize.optimizer import Evaluate, Evaluation, NotFinite, OptimizerState, clone_tensors
+from swag.optimize.optimizer import (
+    Evaluate,
+    Evaluation,
+    NotFinite,
+    OptimizerState,
+    clone_tensors,
+    is_count,
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,19 @@ class Adam:
             "square": resize(memory["square"]).clamp(min=0) / pixels**2,
             "count": memory["count"].clone(),
         }
+
+    def state_fits(self, memory: OptimizerState, image: Tensor) -> bool:
+        """See `Optimizer.state_fits`."""
+        if not memory:
+            return True
+        return (
+            memory.keys() == {"mean", "square", "count"}
+            and is_count(memory["count"])
+            and all(
+                (memory[name].shape, memory[name].dtype) == (image.shape, image.dtype)
+                for name in ("mean", "square")
+            )
+        )
 
     def _moved(self, image: Tensor, memory: OptimizerState, step_scale: float) -> Tensor:
         """The next picture; block by block, as it has to be the only new one of its size."""

@@ -18,6 +18,7 @@ from swag.optimize.optimizer import (
     NotFinite,
     OptimizerState,
     clone_tensors,
+    is_count,
 )
 from swag.precision import to_float64
 
@@ -82,6 +83,19 @@ class Lbfgs:
     ) -> OptimizerState:
         """Nothing: pairs of steps and gradients of another size do not describe this loss."""
         return {}
+
+    def state_fits(self, memory: OptimizerState, image: Tensor) -> bool:
+        """See `Optimizer.state_fits`."""
+        if not memory:
+            return True
+        rows = (self.history, image.numel()), self.remembered or image.dtype
+        return (
+            memory.keys() == {*ROWS, "curvatures", "pairs"}
+            and all((tuple(memory[name].shape), memory[name].dtype) == rows for name in ROWS)
+            and memory["curvatures"].shape == (self.history,)
+            and memory["curvatures"].dtype in (torch.float32, torch.float64)
+            and is_count(memory["pairs"])
+        )
 
     def _empty(self, like: Tensor) -> OptimizerState:
         shape, kind = (self.history, like.numel()), self.remembered or like.dtype

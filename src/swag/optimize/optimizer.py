@@ -92,6 +92,20 @@ def clone_tensors(memory: OptimizerState) -> OptimizerState:
     return {name: tensor.clone() for name, tensor in memory.items()}
 
 
+MOST_COUNTED = 100_000_000
+"""Steps and the like that an optimizer can have counted."""
+
+
+def is_count(tensor: Tensor) -> bool:
+    """Whether a tensor of a state is a number of steps."""
+    return bool(tensor.dtype == torch.int64 and tensor.ndim == 0 and 0 <= tensor <= MOST_COUNTED)
+
+
+def is_real_number(tensor: Tensor) -> bool:
+    """Whether a tensor of a state is a scalar with fractions."""
+    return tensor.ndim == 0 and tensor.dtype in (torch.float32, torch.float64)
+
+
 Evaluate = Callable[[Tensor], Evaluation]
 
 
@@ -129,4 +143,8 @@ class Optimizer(Protocol):
         self, memory: OptimizerState, resize: Callable[[Tensor], Tensor], pixels: float
     ) -> OptimizerState:
         """What of the memory holds at another size of the picture, `pixels` times as large."""
+        ...
+
+    def state_fits(self, memory: OptimizerState, image: Tensor) -> bool:
+        """Whether this can be what is remembered of such pictures; nothing always can."""
         ...

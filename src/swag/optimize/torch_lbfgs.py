@@ -14,6 +14,7 @@ from swag.optimize.optimizer import (
     NotFinite,
     OptimizerState,
     clone_tensors,
+    is_real_number,
 )
 
 _TENSORS = ("d", "prev_flat_grad", "H_diag")
@@ -64,6 +65,26 @@ class TorchLbfgs:
     ) -> OptimizerState:
         """Nothing: a new size is a new problem."""
         return {}
+
+    def state_fits(self, memory: OptimizerState, image: Tensor) -> bool:
+        """See `Optimizer.state_fits`."""
+        if not memory:
+            return True
+        pairs = range((len(memory) - len(_TENSORS) - len(_NUMBERS)) // len(_LISTS))
+        directions = [f"{name}.{i}" for name in _LISTS[:2] for i in pairs]
+        scalars = [f"{_LISTS[2]}.{i}" for i in pairs]
+        first = memory.get("H_diag", image).dtype == torch.int64  # torch's, before its second step
+        return (
+            memory.keys() == {*_TENSORS, *_NUMBERS, *directions, *scalars}
+            and all(_is_flat(memory[name], image) for name in (*_TENSORS[:2], *directions))
+            and all(is_real_number(memory[name]) for name in (*_NUMBERS, *scalars))
+            and memory["H_diag"].ndim == 0
+            and (first or is_real_number(memory["H_diag"]))
+        )
+
+
+def _is_flat(tensor: Tensor, image: Tensor) -> bool:
+    return tensor.shape == (image.numel(),) and tensor.dtype == image.dtype
 
 
 def _packed(state: dict[str, Any]) -> OptimizerState:

@@ -6,19 +6,19 @@
 Settings and pictures in, a stream of updates out; whoever reads the stream may stop, show, save.
 """
 
+from swag.run.checkpoint import Checkpoint
+from swag.run.checkpoint import load as load_checkpoint
 from swag.run.device import device_of
-from swag.run.keeping import SECONDS, keeping
-from swag.run.pause import Paused
-from swag.run.pause import load as load_checkpoint
-from swag.run.record import Made, Recorded, is_unfinished, recorded
+from swag.run.provenance import PictureProvenance, Recorded, is_unfinished, recorded
 from swag.run.tasks import NO_STEP, finish, iterate, reconstruct, stylize, texture
 from swag.run.update import Result, Task, Update, taken
+from swag.run.with_checkpoints import SECONDS, with_checkpoints
 
 __all__ = [
     "NO_STEP",
     "SECONDS",
-    "Made",
-    "Paused",
+    "Checkpoint",
+    "PictureProvenance",
     "Recorded",
     "Result",
     "Task",
@@ -27,11 +27,11 @@ __all__ = [
     "finish",
     "is_unfinished",
     "iterate",
-    "keeping",
     "load_checkpoint",
     "reconstruct",
     "recorded",
     "stylize",
     "taken",
     "texture",
+    "with_checkpoints",
 ]

@@ -11,7 +11,7 @@ from swag.backbones.weights import parse as parse_weights
 from swag.config import Settings
 from swag.errors import SettingsError
 from swag.image import Picture, Source, read_hashed, resize
-from swag.run.record import Task
+from swag.run.provenance import Task
 
 MOST_STYLES = 64
 """Styles of one picture, whose hashes are to fit into it."""

@@ -6,20 +6,20 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from swag.backbones import Backbone
+from swag.backbones import Backbone, fingerprint
 from swag.config import Settings
 from swag.fallbacks import Fallbacks
 from swag.image import resize
 from swag.jitter import Jittered
 from swag.optimize import LossFn, Optimizer, State, Step, SteppedLoss, evaluate
 from swag.parametrization import PARAMETRIZATIONS, Parametrization
+from swag.run.checkpoint import Checkpoint
 from swag.run.inputs import Inputs
-from swag.run.pause import Paused
 from swag.run.pictures import at_size, brightness, enlarged, first_picture, size_of
 from swag.run.plan import ExecutionPlan, Planner
 from swag.run.precision import PrecisionPhase, phases_of
+from swag.run.provenance import Provenance, Task, versions
 from swag.run.recolor import Finish
-from swag.run.record import Identity, Task
 from swag.run.scale_problem import ScaleProblem
 from swag.run.terms import StyleRegion, content_terms, style_regions, style_terms
 from swag.run.update import Update, early_end
@@ -60,13 +60,13 @@ class Run:
         return Planner(self.settings, self.network, self.device, self.fallbacks)
 
     @cached_property
-    def identity(self) -> Identity:
+    def provenance(self) -> Provenance:
         """What makes this run what it is."""
-        return Identity(
+        return Provenance(
             task=self.task,
-            settings=self.settings,
-            inputs=self.inputs.hashes,
-            network=self.network,
+            versions=versions(),
+            inputs=dict(self.inputs.hashes),
+            weights=fingerprint(self.network),
             precision=self.precision,
         )
 
@@ -149,7 +149,7 @@ class Run:
             state=step.state,
             finish=self.finish,
             decode=problem.decode,
-            identity=self.identity,
+            provenance=self.provenance,
             start=problem.start,
             fallbacks=tuple(self.fallbacks),
             precision=problem.precision,
@@ -182,12 +182,12 @@ class Run:
         _ = self._style_regions if self.inputs.paintings else None
         self.planner.check(self.full_size)
 
-    def check_paused(self, paused: Paused) -> None:
+    def check_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Raise the CheckpointError of a checkpoint that is not one of this run."""
-        size = self.size(min(paused.standing.scale, len(self.scales) - 1))
+        size = self.size(min(checkpoint.header.scale, len(self.scales) - 1))
         latents = self.parametrization.encode(torch.zeros(1, 3, *size))
-        optimizer = self.planner.optimizer(self.full_size, paused.state.memory)
-        paused.check_shapes(latents, size, self.scales, optimizer)
+        optimizer = self.planner.optimizer(self.full_size, checkpoint.state.memory)
+        checkpoint.check_shapes(latents, size, self.scales, optimizer)
 
     def _steps_before(self, scale: int) -> int:
         return sum(one.steps for one in self.scales[:scale])

@@ -7,55 +7,62 @@ from torch import Tensor
 
 from swag.errors import OptimizationError
 from swag.optimize import Optimizer, State, Step, averaged_image, optimize
-from swag.run.pause import Paused
+from swag.run.checkpoint import Checkpoint
 from swag.run.precision import after
 from swag.run.run import Run
 from swag.run.scale_problem import ScaleProblem
 from swag.run.update import Update, advice
 
 
-def stylize_scales(run: Run, paused: Paused | None = None) -> Iterator[Update]:
+def stylize_scales(run: Run, checkpoint: Checkpoint | None = None) -> Iterator[Update]:
     """Minimize the weighted errors of content and style over the pixels; yield after each step.
 
     Gatys et al. 2016, section 2, at each scale; from one scale to the next the picture is enlarged
-    (Gatys et al. 2017, section 6). A paused run goes on where it stood, and its first update is the
-    one that was kept. A run that has nothing to do, at a strength of 0 or from a start that is the
-    best, yields its start.
+    (Gatys et al. 2017, section 6). A resumed run goes on where it stood, and its first update is
+    the one that was kept. A run that has nothing to do, at a strength of 0 or from a start that is
+    the best, yields its start.
     """
     if run.keeps_photo:
         yield run.initial_update(steps=run.settings.steps)
         return
-    optimizer = run.planner.optimizer(run.full_size, paused.state.memory if paused else None)
-    began = time.perf_counter() - (paused.standing.seconds if paused else 0.0)
+    optimizer = run.planner.optimizer(
+        run.full_size, checkpoint.state.memory if checkpoint else None
+    )
+    began = time.perf_counter() - (checkpoint.header.seconds if checkpoint else 0.0)
     state: State | None = None
     update: Update | None = None
-    for scale in range(paused.standing.scale if paused else 0, len(run.scales)):
-        if paused is not None:
-            state = paused.to(run.device)
+    for scale in range(checkpoint.header.scale if checkpoint else 0, len(run.scales)):
+        if checkpoint is not None:
+            state = checkpoint.to(run.device)
         elif state is None or (state.step == 0 and run.settings.start == "content"):
             state = run.initial_state(scale)
         else:
             state = run.enlarged(state, scale, optimizer)
-        for problem, step in minimize_scale(run, scale, state, optimizer, paused=paused):
+        for problem, step in minimize_scale(run, scale, state, optimizer, checkpoint=checkpoint):
             state = step.state
             update = run.update(problem, step, time.perf_counter() - began)
             yield update
         run.note_early_end(scale, state)
-        paused = None
+        checkpoint = None
     if update is None:
         yield run.initial_update(steps=0)
 
 
 def minimize_scale(
-    run: Run, scale: int, state: State, optimizer: Optimizer, *, paused: Paused | None = None
+    run: Run,
+    scale: int,
+    state: State,
+    optimizer: Optimizer,
+    *,
+    checkpoint: Checkpoint | None = None,
 ) -> Iterator[tuple[ScaleProblem, Step]]:
     """Yield the steps of a scale, each with what it has minimized.
 
     Passes of the network have one precision in each phase. Where memory runs out, the steps go on
-    with less of the picture at once. A paused scale begins with the step that was kept.
+    with less of the picture at once. A resumed scale begins with the step that was kept.
     """
-    start = None if paused is None else paused.start
-    kept = None if paused is None else paused.standing.losses
+    start = None if checkpoint is None else checkpoint.start
+    kept = None if checkpoint is None else checkpoint.header.losses
     for phase in run.phases(scale):
         done = state.step > phase.end
         while not done:
@@ -79,6 +86,6 @@ def minimize_scale(
 
 
 def _kept_step(run: Run, state: State, losses: Mapping[str, float]) -> Step:
-    """The step after which a run was paused."""
+    """The step after which a run was interrupted."""
     image: Tensor = averaged_image(state, run.settings.average)
     return Step(state.step - 1, image, dict(losses), state)

@@ -10,12 +10,12 @@ from swag.errors import SettingsError
 from swag.fallbacks import Fallbacks
 from swag.image import Source
 from swag.modes import own_modes, with_own_modes
+from swag.run.checkpoint import Checkpoint, load
 from swag.run.device import device_of
 from swag.run.inputs import Inputs, read_inputs
-from swag.run.pause import Paused, load
 from swag.run.precision import precision_of
+from swag.run.provenance import Recorded, Task, recorded
 from swag.run.recolor import recolored
-from swag.run.record import Recorded, Task, recorded
 from swag.run.run import Run
 from swag.run.runner import stylize_scales
 from swag.run.update import Result, Update
@@ -63,7 +63,7 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
     content_mask: Source | None = None,
     style_mask: Source | Sequence[Source] | None = None,
     content_map: Source | None = None,
-    resume: str | os.PathLike[str] | Paused | None = None,
+    resume: str | os.PathLike[str] | Checkpoint | None = None,
     like: str | os.PathLike[str] | Recorded | None = None,
     **overrides: Any,
 ) -> Iterator[Update]:
@@ -84,9 +84,9 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
     given = backbone if isinstance(backbone, backbones.Backbone) else None
     if backbone is not None:
         overrides["backbone"] = backbone if isinstance(backbone, str) else backbone.name
-    paused = load(resume) if isinstance(resume, str | os.PathLike) else resume
+    checkpoint = load(resume) if isinstance(resume, str | os.PathLike) else resume
     made = recorded(like) if isinstance(like, str | os.PathLike) else like
-    earlier = paused or made
+    earlier = checkpoint or made
     if earlier is not None:
         overrides = earlier.settings_with(overrides)
     chosen = settings(**overrides)
@@ -108,10 +108,10 @@ def iterate(  # noqa: PLR0913 - all that a run can be given
     run = _run(chosen, task, inputs, network=given, earlier=earlier)
     run.check()
     if earlier is not None:
-        earlier.check_network(run.identity)
-    if paused is not None:
-        run.check_paused(paused)
-    return with_own_modes(stylize_scales(run, paused))
+        earlier.check_weights(run.provenance.weights)
+    if checkpoint is not None:
+        run.check_checkpoint(checkpoint)
+    return with_own_modes(stylize_scales(run, checkpoint))
 
 
 def _run(
@@ -120,7 +120,7 @@ def _run(
     inputs: Inputs,
     *,
     network: backbones.Backbone | None,
-    earlier: Paused | Recorded | None,
+    earlier: Checkpoint | Recorded | None,
 ) -> Run:
     """The run of these inputs on its device; `earlier` is what it goes on from, or repeats."""
     inputs, finish = recolored(chosen, inputs)
@@ -128,7 +128,7 @@ def _run(
     network = _network(chosen, inputs) if network is None else network
     backbones.check_finite(network)
     network.to(device)
-    fallbacks = Fallbacks(earlier.standing.fallbacks if isinstance(earlier, Paused) else ())
+    fallbacks = Fallbacks(earlier.header.fallbacks if isinstance(earlier, Checkpoint) else ())
     was = None if earlier is None else earlier.precision
     return Run(
         settings=chosen,

@@ -15,8 +15,8 @@ from swag.errors import ImageError
 from swag.image import Picture, write
 from swag.modes import own_modes
 from swag.optimize import State
-from swag.run import pause
-from swag.run.record import Identity, Made, Task, texts
+from swag.run import checkpoint
+from swag.run.provenance import PictureProvenance, Provenance, Task, metadata_texts
 from swag.types import Precision
 
 __all__ = ["Result", "Task", "Update"]
@@ -72,7 +72,7 @@ class Update:
     state: State
     finish: Callable[[Tensor], Tensor] | None = None
     decode: Callable[[Tensor], Tensor] | None = None
-    identity: Identity | None = None
+    provenance: Provenance | None = None
     start: Tensor | None = None
     fallbacks: tuple[str, ...] = ()
     precision: Precision = "float32"
@@ -121,7 +121,7 @@ class Update:
 
         CheckpointError where it cannot be written.
         """
-        pause.save(path, self)
+        checkpoint.save(path, self)
 
     def result(self, trace: list[dict[str, Any]], *, finished: bool = True) -> "Result":
         """This picture as the result of a run, or the best one where the run did not finish.
@@ -132,9 +132,9 @@ class Update:
         if finished and not self.last:
             fallbacks += (early_end(self.scale, self.scales, self.index + 1, self.steps),)
         made = None
-        if self.identity is not None:
-            made = Made.of(
-                self.identity,
+        if self.provenance is not None:
+            made = PictureProvenance.of(
+                self.provenance,
                 step=self.index + 1,
                 finished=finished,
                 losses=self.losses,
@@ -159,7 +159,7 @@ class Result:
     losses: dict[str, float]
     settings: Settings
     trace: list[dict[str, Any]]
-    made: Made | None = None
+    made: PictureProvenance | None = None
     fallbacks: tuple[str, ...] = ()
 
     @property
@@ -179,7 +179,7 @@ class Result:
 
         ImageError: see `swag.image.write`.
         """
-        told = texts(self.settings, self.made, self.image.size) if metadata else None
+        told = metadata_texts(self.settings, self.made, self.image.size) if metadata else None
         source = GENERATED if metadata else None
         write(path, self.image, bits=bits, metadata=told, source_type=source, overwrite=overwrite)
 

@@ -11,14 +11,12 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from swag.backbones import Backbone, fingerprint
 from swag.config import Settings
 from swag.config.load import brief
 from swag.errors import ImageError, SettingsError, SwagError
@@ -33,31 +31,11 @@ Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
-@dataclass(frozen=True, eq=False)
-class Identity:
-    """A run's task, settings and inputs, and the network that looks at them.
+class Provenance(BaseModel):
+    """What makes a run what it is, beside its settings: it stands in pictures and in checkpoints.
 
-    `inputs` are SHA-256 by the name of the input. `precision` is what the setting came to.
-    """
-
-    task: Task
-    settings: Settings
-    inputs: Mapping[str, str]
-    network: Backbone
-    precision: Precision = "float32"
-
-    @cached_property
-    def weights(self) -> str:
-        """SHA-256 of the network's weights; they are read once, when it is first asked for."""
-        return fingerprint(self.network)
-
-
-class Made(BaseModel):
-    """How a picture was made, beside its settings.
-
-    `step` counts the steps done, of the settings' `steps`; `fallbacks` say what the run had to do
-    otherwise than asked, as for lack of memory. `precision` is what the setting came to there: a
-    run of it anew computes in the same, wherever that is.
+    `inputs` and `weights` are SHA-256. `precision` is what the setting came to: a run that goes on,
+    or is made again, computes in the same, wherever that is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,6 +45,15 @@ class Made(BaseModel):
     inputs: dict[Name, Sha256] = Field(max_length=1024)
     weights: Sha256
     precision: Precision = "float32"
+
+
+class PictureProvenance(Provenance):
+    """How a picture was made, beside its settings.
+
+    `step` counts the steps done, of the settings' `steps`; `fallbacks` say what the run had to do
+    otherwise than asked, as for lack of memory.
+    """
+
     step: int = Field(ge=0, le=1_000_000)
     finished: bool
     fallbacks: tuple[Name, ...] = Field((), max_length=MOST_FALLBACKS)
@@ -75,20 +62,16 @@ class Made(BaseModel):
     @classmethod
     def of(
         cls,
-        identity: Identity,
+        run: Provenance,
         *,
         step: int,
         finished: bool,
         losses: Mapping[str, float],
         fallbacks: tuple[str, ...] = (),
-    ) -> "Made":
+    ) -> "PictureProvenance":
         """What is known of a run after so many steps; what is too long or too many is cut."""
         return cls(
-            task=identity.task,
-            versions=versions(),
-            inputs=dict(identity.inputs),
-            weights=identity.weights,
-            precision=identity.precision,
+            **run.model_dump(),
             step=step,
             finished=finished,
             fallbacks=fitting_fallbacks(fallbacks),
@@ -102,7 +85,7 @@ class Recorded:
 
     name: str
     settings: Settings
-    made: Made
+    made: PictureProvenance
 
     @property
     def precision(self) -> Precision:
@@ -144,21 +127,21 @@ class Recorded:
                 "the files that it was made from (their SHA-256 is in it)"
             )
 
-    def check_network(self, identity: Identity) -> None:
-        """Refuse other weights than those of the picture: SettingsError."""
-        if identity.weights != self.made.weights:
+    def check_weights(self, weights: str) -> None:
+        """Refuse other weights than those of the picture, by their SHA-256: SettingsError."""
+        if weights != self.made.weights:
             raise SettingsError(
                 f"the picture would not be that of {self.name}: the weights of "
                 f"{self.settings.backbone} are others (their SHA-256 differs)"
             )
 
     @property
-    def doubts(self) -> list[str]:
+    def reproducibility_warnings(self) -> list[str]:
         """Why the picture may differ all the same."""
         here = versions()
         others = [f"{k} {v}" for k, v in self.made.versions.items() if here.get(k) != v]
-        doubts = [f"it was made with {' and '.join(others)}"] if others else []
-        return doubts + [f"its run fell back: {text}" for text in self.made.fallbacks]
+        reasons = [f"it was made with {' and '.join(others)}"] if others else []
+        return reasons + [f"its run fell back: {text}" for text in self.made.fallbacks]
 
 
 def recorded(path: str | os.PathLike[str]) -> Recorded:
@@ -201,7 +184,9 @@ def fitting_losses(losses: Mapping[str, float]) -> dict[str, float]:
     return dict(islice(finite, MOST_LOSSES))
 
 
-def texts(settings: Settings, made: Made | None, size: tuple[int, int]) -> dict[str, str]:
+def metadata_texts(
+    settings: Settings, made: PictureProvenance | None, size: tuple[int, int]
+) -> dict[str, str]:
     """What stands in a picture of this width and height, by name.
 
     What no picture holds is left out, the losses first, and a warning says so: a picture is never
@@ -228,14 +213,16 @@ def _is_held(told: Mapping[str, str]) -> bool:
     return True
 
 
-def _texts(settings: Settings, made: Made | None, size: tuple[int, int]) -> dict[str, str]:
+def _texts(
+    settings: Settings, made: PictureProvenance | None, size: tuple[int, int]
+) -> dict[str, str]:
     values = _without_paths(settings)
     told = {"parameters": _parameters(settings, made, size), "swag": _canonical(values)}
     return told if made is None else {**told, "swag-run": _canonical(made.model_dump(mode="json"))}
 
 
-def from_texts(found: Mapping[str, str], name: str) -> tuple[Settings, Made]:
-    """The settings and the rest of what `texts` wrote.
+def from_texts(found: Mapping[str, str], name: str) -> tuple[Settings, PictureProvenance]:
+    """The settings and the rest of what `metadata_texts` wrote.
 
     Raises:
         SettingsError: there is nothing of ours, or it is damaged or of another version.
@@ -246,7 +233,7 @@ def from_texts(found: Mapping[str, str], name: str) -> tuple[Settings, Made]:
             "metadata"
         )
     try:
-        made = Made.model_validate_json(found["swag-run"])
+        made = PictureProvenance.model_validate_json(found["swag-run"])
         return Settings.model_validate_json(found["swag"]), made
     except (ValidationError, SwagError) as error:
         raise SettingsError(
@@ -276,7 +263,7 @@ def _without_paths(settings: Settings) -> dict[str, Any]:
     return {**values, "weights": values["weights"].replace("\\", "/").rpartition("/")[2]}
 
 
-def _parameters(settings: Settings, made: Made | None, size: tuple[int, int]) -> str:
+def _parameters(settings: Settings, made: PictureProvenance | None, size: tuple[int, int]) -> str:
     """One line of names and values, with the names that other programs have for them."""
     words: dict[str, object] = {
         "Steps": settings.steps,

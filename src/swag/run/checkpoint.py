@@ -12,17 +12,16 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from swag import checkpoint
+from swag import checkpoint as tensor_file
 from swag.config import Settings
 from swag.errors import CheckpointError, SwagError
-from swag.optimize import Adam, Lbfgs, Optimizer, State
-from swag.run.record import (
+from swag.optimize import Optimizer, State, is_real_number
+from swag.run.provenance import (
     MOST_FALLBACKS,
     MOST_LOSSES,
-    Identity,
     Name,
     Number,
-    Sha256,
+    Provenance,
     Task,
     fitting_fallbacks,
     fitting_losses,
@@ -36,12 +35,7 @@ if TYPE_CHECKING:
 
 
 MEMORY = "memory."
-MOST_COUNTED = 100_000_000
-"""Steps that a run can have counted."""
-
 _IMAGES = ("image", "best", "ema")
-_TORCH_NUMBERS = ("H_diag", "func_evals", "n_iter", "t", "prev_loss")
-_NUMBERS_ALONE = (torch.float32, torch.float64)
 _NUMBERS = ("step", "best_value", "ema_steps", "step_scale", "rollbacks")
 
 
@@ -57,17 +51,10 @@ class Numbers(BaseModel):
     rollbacks: int = Field(ge=0, le=1_000_000)
 
 
-class Standing(BaseModel):
+class CheckpointHeader(Provenance):
     """Whose run it is and where it stands."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    versions: dict[Name, Name] = Field(max_length=16)
-    task: Task
     settings: Settings
-    inputs: dict[Name, Sha256] = Field(max_length=1024)
-    weights: Sha256
-    precision: Precision = "float32"
     scale: int = Field(ge=0, lt=12)
     index: int = Field(ge=0, le=1_000_000)
     state: Numbers
@@ -77,26 +64,26 @@ class Standing(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Paused:
+class Checkpoint:
     """A run as a checkpoint holds it; `start` is the first picture of its scale, where needed."""
 
     path: StrPath
-    standing: Standing
+    header: CheckpointHeader
     state: State
     start: Tensor | None
 
     @property
     def precision(self) -> Precision:
         """What the passes are computed in, before the last steps."""
-        return self.standing.precision
+        return self.header.precision
 
     def settings_with(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The run's own settings with others given; whether they agree is checked later."""
-        return {**self.standing.settings.model_dump(mode="json"), **overrides}
+        return {**self.header.settings.model_dump(mode="json"), **overrides}
 
     def check_same(self, task: Task, settings: Settings, inputs: Mapping[str, str]) -> None:
         """Refuse to go on with another task, settings, inputs or versions: CheckpointError."""
-        was = self.standing
+        was = self.header
         if was.versions != versions():
             raise CheckpointError(
                 f"{self.path} was made by {_listed(was.versions)}, and these are "
@@ -107,31 +94,31 @@ class Paused:
         _check_settings(self.path, was.settings, settings)
         _check_inputs(self.path, was.inputs, inputs)
 
-    def check_network(self, identity: Identity) -> None:
-        """Refuse to go on with other weights: CheckpointError."""
-        if self.standing.weights != identity.weights:
+    def check_weights(self, weights: str) -> None:
+        """Refuse to go on with other weights, by their SHA-256: CheckpointError."""
+        if self.header.weights != weights:
             raise CheckpointError(
-                f"{self.path} is of a run with other weights of {identity.settings.backbone} "
+                f"{self.path} is of a run with other weights of {self.header.settings.backbone} "
                 "(their SHA-256 differs); give the same, or begin anew"
             )
 
     def check_shapes(
-        self, latents: Tensor, size: Size, scales: Sequence[Scale], method: Optimizer
+        self, latents: Tensor, size: Size, scales: Sequence[Scale], optimizer: Optimizer
     ) -> None:
         """Refuse a state that is not one of such latents and this optimiser: CheckpointError.
 
         `size` is that of the picture behind the latents.
         """
-        state, was = self.state, self.standing
+        state, was = self.state, self.header
         images = [(x, latents) for x in (state.image, state.best, state.ema) if x is not None]
         if self.start is not None:
             images.append((self.start, torch.empty(1, 3, *size)))
         alike = all((x.shape, x.dtype) == (like.shape, like.dtype) for x, like in images)
-        scalar = state.loss_scale is None or _is_number(state.loss_scale)
+        scalar = state.loss_scale is None or is_real_number(state.loss_scale)
         averaged = (state.ema is None) == (was.state.ema_steps == 0)
         there = was.scale < len(scales) and was.state.step <= scales[was.scale].steps
         there = there and was.index < sum(scale.steps for scale in scales)
-        fitting = alike and scalar and averaged and _is_memory(state.memory, latents, method)
+        fitting = alike and scalar and averaged and optimizer.state_fits(state.memory, latents)
         if not (there and fitting):
             raise CheckpointError(f"{self.path} does not fit its own settings: it is damaged")
 
@@ -146,20 +133,15 @@ class Paused:
 
 def save(path: StrPath, update: "Update") -> None:
     """Write what is needed to go on after an update. CheckpointError where that fails."""
-    if update.identity is None:
+    if update.provenance is None:
         raise CheckpointError("only an update of `iterate` can be kept as a checkpoint")
     state = update.state
     tensors = {name: getattr(state, name) for name in (*_IMAGES, "loss_scale")}
     tensors |= {MEMORY + name: tensor for name, tensor in state.memory.items()}
     tensors["start"] = update.start
-    identity = update.identity
-    standing = Standing(
-        versions=versions(),
-        task=identity.task,
-        settings=identity.settings,
-        inputs=dict(identity.inputs),
-        weights=identity.weights,
-        precision=identity.precision,
+    header = CheckpointHeader(
+        **update.provenance.model_dump(),
+        settings=update.settings,
         scale=update.scale,
         index=update.index,
         state=Numbers(**{name: getattr(state, name) for name in _NUMBERS}),
@@ -168,14 +150,14 @@ def save(path: StrPath, update: "Update") -> None:
         fallbacks=fitting_fallbacks(update.fallbacks),
     )
     present = {name: tensor for name, tensor in tensors.items() if tensor is not None}
-    checkpoint.save(path, present, standing.model_dump(mode="json"))
+    tensor_file.save(path, present, header.model_dump(mode="json"))
 
 
-def load(path: StrPath) -> Paused:
+def load(path: StrPath) -> Checkpoint:
     """Read a checkpoint. CheckpointError if it is damaged or not one of a run."""
-    tensors, values = checkpoint.load(path)
+    tensors, values = tensor_file.load(path)
     try:
-        standing = Standing.model_validate(values)
+        header = CheckpointHeader.model_validate(values)
     except (ValidationError, SwagError) as error:
         raise CheckpointError(
             f"{path} is no checkpoint of a run of this version, or is damaged"
@@ -186,8 +168,8 @@ def load(path: StrPath) -> Paused:
     if "image" not in images or not finite or len({x.shape for x in images.values()}) > 1:
         raise CheckpointError(f"{path} does not hold the numbers of a run: it is damaged")
     own: dict[str, Any] = {**images, "loss_scale": tensors.get("loss_scale")}
-    state = State(**own, memory=memory, **standing.state.model_dump())
-    return Paused(path, standing, state, tensors.get("start"))
+    state = State(**own, memory=memory, **header.state.model_dump())
+    return Checkpoint(path, header, state, tensors.get("start"))
 
 
 def _check_settings(path: StrPath, was: Settings, now: Settings) -> None:
@@ -207,48 +189,6 @@ def _check_inputs(path: StrPath, was: Mapping[str, str], now: Mapping[str, str])
             f"{path} is of a run with other pictures: {', '.join(names)} (the SHA-256 differs, or "
             "there is none); give the same files, or begin anew"
         )
-
-
-def _is_memory(memory: Mapping[str, Tensor], latents: Tensor, method: Optimizer) -> bool:
-    """Whether this is what the optimiser remembers of such latents."""
-    if not memory:
-        return True
-    shapes = {name: tuple(tensor.shape) for name, tensor in memory.items()}
-    if shapes != _shapes(method, latents, len(memory)):
-        return False
-    rows = method.remembered or latents.dtype if isinstance(method, Lbfgs) else latents.dtype
-    return all(_is_kind(name, tensor, latents.dtype, rows) for name, tensor in memory.items())
-
-
-def _shapes(method: Optimizer, latents: Tensor, number: int) -> dict[str, tuple[int, ...]]:
-    """The shapes of what an optimiser remembers of such latents, of so many tensors."""
-    flat, own = latents.numel(), tuple(latents.shape)
-    if isinstance(method, Adam):
-        return {"mean": own, "square": own, "count": ()}
-    if isinstance(method, Lbfgs):
-        rows = (method.history, flat)
-        return {"steps": rows, "changes": rows, "curvatures": rows[:1], "pairs": ()}
-    once = {"d": (flat,), "prev_flat_grad": (flat,), **dict.fromkeys(_TORCH_NUMBERS, ())}
-    pairs = {"old_dirs": (flat,), "old_stps": (flat,), "ro": ()}
-    each = range((number - len(once)) // len(pairs))
-    return once | {f"{name}.{i}": shape for name, shape in pairs.items() for i in each}
-
-
-def _is_kind(name: str, tensor: Tensor, kind: torch.dtype, rows: torch.dtype) -> bool:
-    """Whether numbers of this name have the type that they have in a run."""
-    if name in ("count", "pairs"):
-        return tensor.dtype == torch.int64 and 0 <= int(tensor) <= MOST_COUNTED
-    if name in ("steps", "changes"):
-        return tensor.dtype == rows
-    if name == "curvatures":
-        return tensor.dtype in _NUMBERS_ALONE
-    if name == "H_diag" and tensor.dtype == torch.int64:
-        return True  # torch's, before its second step
-    return tensor.dtype == kind if tensor.ndim else _is_number(tensor)
-
-
-def _is_number(tensor: Tensor) -> bool:
-    return tensor.ndim == 0 and tensor.dtype in _NUMBERS_ALONE
 
 
 def _listed(named: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ SHARE = 0.05
 """Of the time, at most this much goes into checkpoints, however large the picture."""
 
 
-def keeping(
+def with_checkpoints(
     updates: Iterator[Update],
     path: str | os.PathLike[str],
     *,
