@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from swag.backbones import create
-from swag.cli.options import overrides
+from swag.cli.groups import settings_from
 from swag.config import Settings, load, settings
 from swag.config.load import LARGEST_FILE
 from swag.errors import BackboneError, SettingsError, SwagError
@@ -87,7 +87,7 @@ def test_any_file_is_settings_or_one_line(data: bytes):
 @given(st.lists(st.one_of(st.text(max_size=40), WORDS), max_size=3))
 def test_any_words_of_set_are_settings_or_one_line(words: list[str]):
     try:
-        overrides(None, words)
+        settings_from(set=words)
     except SettingsError as error:
         assert one_short_line(error), error
 

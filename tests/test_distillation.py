@@ -41,6 +41,7 @@ from swag_lab.training.distillation.command import (
 )
 from swag_lab.training.distillation.coordinates import ActivationMoments, mean_and_covariance
 from swag_lab.training.distillation.crops import crop, crops_of
+from swag_lab.training.distillation.recipe import continued_distillation
 from swag_lab.training.distillation.report import as_markdown
 from swag_lab.training.distillation.restyle import restyled
 from swag_lab.training.distillation.students import load
@@ -287,6 +288,32 @@ def test_a_checkpoint_goes_on_with_the_same_students_teacher_and_recipe_alone(tm
         distilled(out, students={"plain": TINY})
     with pytest.raises(WeightsError, match="fingerprint"):
         list(distill(teacher(1), {"plain": TINY}, RECIPE, SOURCES, out=out))
+
+
+def test_a_finished_distillation_is_what_another_begins_with(tmp_path):
+    first, second, parts = (tmp_path / f"{name}.pt" for name in ("first", "second", "parts"))
+    distilled(first)
+    students = {"plain": TINY, "twin": replace(TINY, shortcuts=True)}
+    more = continued_distillation(replace(RECIPE, seed=1))
+    before, after = (
+        list(distill(teacher(), students, more, SOURCES, out=out, start=start, cadence=OFTEN))
+        for out, start in ((tmp_path / "fresh.pt", None), (second, first))
+    )
+    assert after[0].unexplained["plain"]["1"] < before[0].unexplained["plain"]["1"]
+    begun, ended = checkpoint.load(first), checkpoint.load(second)
+    for part in ("mean", "axes", "total"):
+        name = f"{part}_of_1"
+        assert torch.equal(begun["model"][name], ended["model"][name])
+    assert [one["steps"] for one in checkpoint.trainings(ended)] == [30, 30]
+    # It goes on from its own checkpoint, whatever it began with.
+    for line in distill(teacher(), students, more, SOURCES, out=parts, start=first, cadence=OFTEN):
+        if line.step >= 15:
+            break
+    list(distill(teacher(), students, more, SOURCES, out=parts, cadence=OFTEN))
+    for name, value in ended["model"].items():
+        assert torch.equal(checkpoint.load(parts)["model"][name], value), name
+    with pytest.raises(WeightsError, match="the same teacher"):
+        list(distill(teacher(1), students, more, SOURCES, out=tmp_path / "x.pt", start=first))
 
 
 def test_students_of_one_training_predict_the_same(tmp_path):

@@ -7,7 +7,7 @@ create(my_module, style_layers=["0", "2"], content_layers=["2"])
 
 from swag.backbones.backbone import Backbone, Normalize, narrow
 from swag.backbones.edits import EDITS
-from swag.backbones.fingerprint import check_finite, fingerprint
+from swag.backbones.fingerprint import check_finite, fingerprint, weights_fingerprint
 from swag.backbones.initialization import calibrate
 from swag.backbones.registry import Entry, assemble, available, create
 from swag.backbones.sources import Source
@@ -29,4 +29,5 @@ __all__ = [
     "narrow",
     "sha256",
     "tail_of",
+    "weights_fingerprint",
 ]

@@ -13,7 +13,15 @@ from swag.errors import WeightsError
 def fingerprint(network: Backbone) -> str:
     """SHA-256 of a network's tensors, their names, types and shapes, and the layers read by it."""
     layers = (network.style_layers, network.content_layers)
-    digest = hashlib.sha256(repr(layers).encode())
+    return _of_tensors(network, hashlib.sha256(repr(layers).encode()))
+
+
+def weights_fingerprint(network: Backbone) -> str:
+    """SHA-256 of a network's tensors, whatever layers are read."""
+    return _of_tensors(network, hashlib.sha256())
+
+
+def _of_tensors(network: Backbone, digest: "hashlib._Hash") -> str:
     for tensors in (network.module.state_dict(), dict(network.normalise.named_buffers())):
         _take(digest, tensors)
     return digest.hexdigest()

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from swag.cli import controls, options
+from swag.cli.groups import (
+    LookOptions,
+    MethodOptions,
+    NetworkOptions,
+    OutputOptions,
+    RunOptions,
+    grouped,
+    settings_from,
+)
 
 FAILED = 3
 """The exit status of a batch that is at its end, with jobs that failed."""
@@ -49,66 +57,40 @@ Folder = Annotated[
 Workers = Annotated[int, typer.Option("--workers", metavar="N", min=1, max=256, help="Processes.")]
 
 
-def batch(  # noqa: PLR0913 - the arguments of a command are its options
-    folder: Folder,
+@grouped
+def batch(  # noqa: PLR0913 - groups of options
     jobs: Jobs = None,
+    *,
     contents: Contents = None,
     styles: Styles = None,
+    folder: Folder,
     workers: Workers = 1,
-    backbone: options.Backbone = None,
-    weights: options.Weights = None,
-    smoothing: options.Smoothing = None,
-    size: options.Size = None,
-    steps: options.Steps = None,
-    strength: options.Strength = None,
-    method: options.Method = None,
-    preset: options.Preset = None,
-    config: options.Config = None,
-    single: options.Set = None,
-    seed: options.Seed = None,
-    device: options.Device = None,
-    style_loss: controls.StyleLoss = None,
-    content_loss: controls.ContentLoss = None,
-    colours: controls.Colours = None,
-    checkpoint_every: options.Every = options.SECONDS,
-    no_metadata: options.NoMetadata = False,
-    overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    to: OutputOptions,
+    look: LookOptions,
+    method: MethodOptions,
+    run: RunOptions,
+    network: NetworkOptions,
 ) -> None:
     """Make many pictures; what is done is skipped, so that the same command goes on.
+
+    swag batch --contents photos --styles paintings --out results
+
+    swag batch jobs.csv --out results --size 1024 --workers 2
 
     Jobs that fail do not stop the others: they are told at the end, and the exit status is 3.
     """
     from swag.batch import Batch
-    from swag.cli.batches import jobs_of, perform
+    from swag.cli.batches import jobs_of, run_batch
 
-    chosen = options.overrides(
-        config,
-        single,
-        preset=preset,
-        method=method,
-        backbone=backbone,
-        weights=weights,
-        smoothing=smoothing,
-        size=size,
-        steps=steps,
-        strength=strength,
-        seed=seed,
-        device=device,
-        style_loss=style_loss,
-        content_loss=content_loss,
-        colours=colours,
-    )
     work = Batch(
         folder=folder,
-        overrides=chosen,
-        overwrite=overwrite,
-        every=checkpoint_every,
-        metadata=not no_metadata,
+        overrides=settings_from(look, method, network, run),
+        overwrite=to.overwrite,
+        every=to.checkpoint_every,
+        metadata=not to.no_metadata,
     )
-    failed = perform(
-        work, jobs_of(jobs, contents, styles), workers=workers, quiet=quiet, as_json=json
+    failed = run_batch(
+        work, jobs_of(jobs, contents, styles), workers=workers, quiet=to.quiet, as_json=to.json
     )
     if failed:
         raise typer.Exit(FAILED)

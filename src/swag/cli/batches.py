@@ -26,7 +26,9 @@ def jobs_of(table: Path | None, contents: Path | None, styles: Path | None) -> l
     )
 
 
-def perform(batch: Batch, jobs: Sequence[Job], *, workers: int, quiet: bool, as_json: bool) -> bool:
+def run_batch(
+    batch: Batch, jobs: Sequence[Job], *, workers: int, quiet: bool, as_json: bool
+) -> bool:
     """Do the jobs and tell what became of them; whether any has failed.
 
     Raises:

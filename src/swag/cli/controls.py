@@ -1,123 +1,128 @@
-"""The options for whoever makes pictures: which style goes where, how large, in whose colours."""
+"""Options for whoever makes pictures: how much style, in whose colors, and where."""
 
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from swag.cli.options import option
 
-PANEL = "Control"
+LOOK, REGIONS = "Look", "Regions"
 
-StyleLoss = Annotated[
-    str | None,
-    typer.Option(
-        "--style-loss",
-        metavar="NAME",
-        rich_help_panel=PANEL,
-        show_default=False,
-        help="What of a style is compared, as in gram-robust:penalty=l1; see `swag losses`.",
+Strength = Annotated[
+    float | None,
+    option(
+        "--strength",
+        panel=LOOK,
+        value="X",
+        default="0.5",
+        help="From 0, the content alone, to 1, the style alone.",
     ),
 ]
-ContentLoss = Annotated[
+Method = Annotated[
     str | None,
-    typer.Option(
-        "--content-loss",
-        metavar="NAME",
-        rich_help_panel=PANEL,
-        show_default=False,
-        help="What of the photo is kept; see `swag losses`.",
+    option(
+        "--method",
+        "-m",
+        panel=LOOK,
+        value="NAME",
+        default="w2",
+        help="How styles are compared, tuned as a whole; see `swag methods`.",
+    ),
+]
+Preset = Annotated[
+    str | None,
+    option(
+        "--preset",
+        "-p",
+        panel=LOOK,
+        value="NAME",
+        default="default",
+        help="Settings that belong together: default, quick, quality; see `swag presets`.",
+    ),
+]
+Colors = Annotated[
+    str | None,
+    option(
+        "--colors",
+        "--colours",
+        panel=LOOK,
+        value="WHOSE",
+        default="style",
+        help="style, content, content-linear, match, match-cholesky or match-histogram.",
     ),
 ]
 Blend = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--blend",
-        metavar="X,X...",
-        rich_help_panel=PANEL,
-        show_default=False,
+        panel=LOOK,
+        value="X,X...",
+        default="all alike",
         help="How much each of several styles counts, as in 2,1.",
     ),
 ]
 StyleScale = Annotated[
     float | None,
-    typer.Option(
+    option(
         "--style-scale",
-        metavar="X",
-        rich_help_panel=PANEL,
-        show_default=False,
+        panel=LOOK,
+        value="X",
+        default="1",
         help="Size of the style picture: below 1 smaller strokes, above 1 larger ones.",
     ),
 ]
 Rotations = Annotated[
     bool,
-    typer.Option(
+    option(
         "--style-rotations",
-        rich_help_panel=PANEL,
-        help="The style's quarter turns count as it does.",
+        panel=LOOK,
+        help="Use the style picture turned by 90, 180 and 270 degrees, too.",
     ),
 ]
-Colours = Annotated[
-    str | None,
-    typer.Option(
-        "--colours",
-        "--colors",
-        metavar="WHOSE",
-        rich_help_panel=PANEL,
-        show_default=False,
-        help="style, content, content-linear, match, match-cholesky or match-histogram.",
-    ),
-]
+
 ContentMask = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--content-mask",
-        metavar="FILE",
-        rich_help_panel=PANEL,
-        show_default=False,
-        help="Regions of the photo, in flat colours or shades of grey; alone: style where white.",
+        panel=REGIONS,
+        value="FILE",
+        help="Regions of the photo, in flat colors or shades of gray; alone: style where white.",
     ),
 ]
 StyleMask = Annotated[
     list[Path] | None,
-    typer.Option(
+    option(
         "--style-mask",
-        metavar="FILE",
-        rich_help_panel=PANEL,
-        show_default=False,
-        help="The regions of the style that go there, in the same colours; one for each style.",
+        panel=REGIONS,
+        value="FILE",
+        help="The regions of the style that go there, in the same colors; one for each style.",
     ),
 ]
 Feather = Annotated[
     float | None,
-    typer.Option(
+    option(
         "--feather",
-        metavar="PIXELS",
-        rich_help_panel=PANEL,
-        show_default=False,
+        panel=REGIONS,
+        value="PIXELS",
+        default="0",
         help="How far the edges of the content mask are blurred.",
     ),
 ]
 ContentMap = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--content-map",
-        metavar="FILE",
-        rich_help_panel=PANEL,
-        show_default=False,
+        panel=REGIONS,
+        value="FILE",
         help="How much the photo counts: fully where white, not at all where black.",
     ),
 ]
 Initial = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--initial",
-        metavar="FILE",
-        rich_help_panel=PANEL,
-        show_default=False,
-        help="A picture to begin with instead of the photo.",
+        panel=REGIONS,
+        value="FILE",
+        default="the photo",
+        help="A picture to begin with.",
     ),
 ]
-
-
-def weights(text: str | None) -> list[str] | None:
-    """The entries of a list in words; whether they are numbers is the settings' to say."""
-    return None if text is None else [entry.strip() for entry in text.split(",")]

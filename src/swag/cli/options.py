@@ -1,16 +1,29 @@
-"""The options that several commands share, and how they become settings.
+"""Every option that commands share, declared once; `swag.cli.groups` puts them together.
 
-An option that is not given is None: a config file decides then, and after it the preset.
+An option that is not given is None: a config file decides then, and after it the preset. The
+default that help shows is the one of `swag.config`, and a test compares them.
 """
 
-import tomllib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from swag.errors import SettingsError
+NETWORK, RUN, OUTPUT = "Network", "Run", "Output"
+SECONDS = 30.0
+"""The default of `--checkpoint-every`; `swag.run` has the same."""
+
+
+def option(*names: str, panel: str, help: str, value: str = "", default: str = "") -> Any:
+    """An option in a panel of the help; `value` stands for what is given, `default` is shown."""
+    return typer.Option(
+        *names,
+        metavar=value or None,
+        help=help,
+        show_default=default or False,
+        rich_help_panel=panel,
+    )
+
 
 Content = Annotated[
     Path,
@@ -24,132 +37,143 @@ Styles = Annotated[
         metavar="STYLE...", help="The style picture; several are blended.", show_default=False
     ),
 ]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="OUT",
-        show_default=False,
-        help="Where the picture goes; the extension is the format. By default a .png in the "
-        "current folder, named for its inputs.",
-    ),
-]
+
 Backbone = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--backbone",
         "-b",
-        metavar="NAME",
-        show_default=False,
+        panel=NETWORK,
+        value="NAME",
+        default="swag/vgg16-distilled",
         help="The network: swag/..., torchvision/... or timm/...; see `swag backbones`.",
     ),
 ]
 Weights = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--weights",
-        metavar="WEIGHTS",
-        show_default=False,
+        panel=NETWORK,
+        value="WEIGHTS",
+        default="pretrained",
         help="pretrained, random, random:greedy, or a .safetensors or .pth file.",
     ),
 ]
 Smoothing = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--smoothing",
-        metavar="SPEC",
-        show_default=False,
+        panel=NETWORK,
+        value="SPEC",
+        default="none",
         help="How activations are smoothed, as in softmax:temperature=auto@layer3,layer4; "
         "see `swag smoothings`.",
     ),
 ]
+StyleLoss = Annotated[
+    str | None,
+    option(
+        "--style-loss",
+        panel=NETWORK,
+        value="NAME",
+        default="the method's",
+        help="What of a style is compared, as in gram-robust:penalty=l1; see `swag losses`.",
+    ),
+]
+ContentLoss = Annotated[
+    str | None,
+    option(
+        "--content-loss",
+        panel=NETWORK,
+        value="NAME",
+        default="the method's",
+        help="What of the photo is kept; see `swag losses`.",
+    ),
+]
+
 Size = Annotated[
     int | None,
-    typer.Option("--size", metavar="PIXELS", help="Long side of the result.", show_default=False),
+    option(
+        "--size",
+        panel=RUN,
+        value="PIXELS",
+        default="512",
+        help="Long side of the result.",
+    ),
 ]
 Steps = Annotated[
     int | None,
-    typer.Option("--steps", metavar="N", help="Steps over all scales.", show_default=False),
-]
-Strength = Annotated[
-    float | None,
-    typer.Option(
-        "--strength",
-        metavar="X",
-        show_default=False,
-        help="0 is the content alone, 1 the style alone.",
-    ),
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        "--preset",
-        "-p",
-        metavar="NAME",
-        show_default=False,
-        help="Settings that belong together; see `swag presets`.",
-    ),
-]
-Method = Annotated[
-    str | None,
-    typer.Option(
-        "--method",
-        "-m",
-        metavar="NAME",
-        show_default=False,
-        help="How styles are compared, as a whole; see `swag methods`.",
-    ),
-]
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        metavar="FILE",
-        show_default=False,
-        help="Settings in a TOML or JSON file; options given here win over it.",
-    ),
+    option("--steps", panel=RUN, value="N", default="150", help="Steps over all scales."),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", metavar="N", help="Of whatever is random.", show_default=False),
+    option("--seed", panel=RUN, value="N", default="0", help="Seed of all random numbers."),
 ]
 Device = Annotated[
     str | None,
-    typer.Option(
-        "--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps ...", show_default=False
+    option(
+        "--device", panel=RUN, value="NAME", default="auto", help="auto, cpu, cuda, cuda:1, mps."
     ),
 ]
 Tile = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--tile",
-        metavar="PIXELS",
-        show_default=False,
-        help="Side of the tiles a large picture is computed in; 0: at once; auto: if it must be.",
+        panel=RUN,
+        value="PIXELS",
+        default="auto",
+        help="Tile size for large pictures. 0: no tiles. auto: tiles only when memory requires "
+        "them.",
     ),
 ]
 Precision = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--precision",
-        metavar="NAME",
-        show_default=False,
-        help="Of the network's passes before the last steps: auto, float32 or bfloat16.",
+        panel=RUN,
+        value="NAME",
+        default="auto",
+        help="Precision of network passes: auto, float32 or bfloat16. The last steps always use "
+        "float32.",
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and no progress bar.")]
+Config = Annotated[
+    Path | None,
+    option(
+        "--config",
+        panel=RUN,
+        value="FILE",
+        help="Settings in a TOML or JSON file; options win over the file.",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    option(
+        "--set",
+        panel=RUN,
+        value="NAME=VALUE",
+        help="Any other setting, its value as in TOML; can be given several times.",
+    ),
+]
 
-
+Out = Annotated[
+    Path | None,
+    option(
+        "--output",
+        "-o",
+        panel=OUTPUT,
+        value="OUT",
+        default="a .png in this folder, named for its inputs",
+        help="Where the picture goes; the extension is the format.",
+    ),
+]
 Resume = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--resume",
-        metavar="FILE",
-        show_default=False,
-        help="Go on from the checkpoint of a run that was interrupted, with its settings.",
+        panel=OUTPUT,
+        value="FILE",
+        help="Resume an interrupted run from its checkpoint, with its settings.",
     ),
 ]
 Every = Annotated[
@@ -158,64 +182,16 @@ Every = Annotated[
         "--checkpoint-every",
         metavar="SECONDS",
         min=0,
-        help="How often OUT.ckpt is written, at the least every 50 steps; 0: after each step.",
+        rich_help_panel=OUTPUT,
+        help="How often OUT.ckpt is written, at least every 50 steps; 0: after each step.",
     ),
 ]
 NoMetadata = Annotated[
     bool,
-    typer.Option("--no-metadata", help="Keep settings, hashes and losses out of the picture."),
-]
-SECONDS = 30.0
-"""The default of `--checkpoint-every`; `swag.run` has the same."""
-
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        show_default=False,
-        help="Any other setting, its value as in TOML; may be given several times.",
+    option(
+        "--no-metadata", panel=OUTPUT, help="Keep settings, hashes and losses out of the picture."
     ),
 ]
-
-
-def overrides(
-    config: Path | None, single: Sequence[str] | None = None, /, **options: Any
-) -> dict[str, Any]:
-    """Settings of the config file, over them those of `--set`, and over both the options given.
-
-    Raises:
-        SettingsError: the file cannot be read, or not NAME=VALUE.
-    """
-    from swag.config import load
-
-    given = {name: value for name, value in options.items() if value is not None}
-    return {**({} if config is None else load(config)), **_single(single or ()), **given}
-
-
-def _single(pairs: Sequence[str]) -> dict[str, Any]:
-    """NAME=VALUE, where what is no value of TOML is taken as text."""
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = (part.strip() for part in pair.partition("="))
-        if not equals or not name:
-            raise SettingsError(f"--set {pair[:100]!r}: expected NAME=VALUE, as in --set scales=3")
-        try:
-            values[name] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            values[name] = text
-    return values
-
-
-def output_of(
-    given: Path | None, resume: Path | None, inputs: Sequence[Path], suffix: str = ""
-) -> Path:
-    """The path given, or that of a checkpoint's picture, or one named for the inputs."""
-    if given is None and resume is not None and resume.suffix == ".ckpt":
-        return resume.with_suffix("")
-    return given or named_for(inputs, suffix)
-
-
-def named_for(inputs: Sequence[Path], suffix: str = "") -> Path:
-    """The picture's name in the current folder: the stems of its inputs, joined."""
-    return Path("-".join(path.stem for path in inputs) + suffix + ".png")
+Overwrite = Annotated[bool, option("--overwrite", panel=OUTPUT, help="Replace existing files.")]
+Quiet = Annotated[bool, option("--quiet", "-q", panel=OUTPUT, help="Print nothing but errors.")]
+Json = Annotated[bool, option("--json", panel=OUTPUT, help="Print JSON instead of a progress bar.")]

@@ -1,11 +1,13 @@
 """swag rerun PICTURE --content FILE --style FILE: the same picture again."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from swag.cli import controls, options
+from swag.cli import options
+from swag.cli.groups import OutputOptions, RegionOptions, grouped, settings_from
 
 Picture = Annotated[
     Path,
@@ -30,50 +32,36 @@ Styles = Annotated[
 ]
 
 
-def rerun(  # noqa: PLR0913 - the arguments of a command are its options
+@grouped
+def rerun(
     picture: Picture,
+    *,
     content: Content = None,
     style: Styles = None,
     output: options.Out = None,
+    to: OutputOptions,
     weights: options.Weights = None,
     device: options.Device = None,
-    content_mask: controls.ContentMask = None,
-    style_mask: controls.StyleMask = None,
-    content_map: controls.ContentMap = None,
-    initial: controls.Initial = None,
-    checkpoint_every: options.Every = options.SECONDS,
-    no_metadata: options.NoMetadata = False,
-    overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    regions: RegionOptions,
 ) -> None:
     """Make a picture again from the settings in it and the files it was made from.
+
+    swag rerun result.png --content photo.jpg --style painting.jpg
 
     On the same machine it is the same to the bit. Files other than those it was made from are
     refused.
     """
-    from swag.cli.running import Output, perform
+    from swag.cli.running import Output, run_and_save
     from swag.run import recorded
 
     like = recorded(picture)
-    for doubt in [] if quiet else like.reproducibility_warnings:
-        typer.echo(f"swag: note: the picture may differ: {doubt}", err=True)
-    pictures = {
-        "content_mask": content_mask,
-        "style_mask": style_mask or None,
-        "content_map": content_map,
-        "initial": initial,
-        "like": like,
-    }
-    path = output or picture.with_stem(f"{picture.stem}-again")
-    out = Output(
-        path=path,
-        overwrite=overwrite,
-        quiet=quiet,
-        as_json=json,
-        resume=None,
-        every=checkpoint_every,
-        metadata=not no_metadata,
+    for reason in [] if to.quiet else like.reproducibility_warnings:
+        typer.echo(f"swag: note: the picture may differ: {reason}", err=True)
+    run_and_save(
+        like.made.task,
+        content,
+        style or None,
+        settings_from(weights=weights, device=device),
+        output=Output.of(to, output or picture.with_stem(f"{picture.stem}-again")),
+        pictures={**asdict(regions), "like": like},
     )
-    chosen = options.overrides(None, weights=weights, device=device)
-    perform(like.made.task, content, style or None, chosen, output=out, pictures=pictures)

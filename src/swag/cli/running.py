@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from swag.cli.bars import run_bar
+from swag.cli.groups import OutputOptions
 from swag.cli.interruption import interrupted, stop_asked
 from swag.config import settings
 from swag.errors import CheckpointError, ResourceError, SettingsError
@@ -43,6 +44,19 @@ class Output:
     every: float = SECONDS
     metadata: bool = True
 
+    @classmethod
+    def of(cls, options: OutputOptions, path: Path, resume: Path | None = None) -> "Output":
+        """What the options of a command say, for a picture at `path`."""
+        return cls(
+            path=path,
+            overwrite=options.overwrite,
+            quiet=options.quiet,
+            as_json=options.json,
+            resume=resume,
+            every=options.checkpoint_every,
+            metadata=not options.no_metadata,
+        )
+
     @property
     def shown(self) -> bool:
         """Whether a bar is shown."""
@@ -68,7 +82,7 @@ class Output:
             )
 
 
-def perform(
+def run_and_save(
     task: Task,
     content: Path | None,
     style: Sequence[Path] | None,
@@ -85,7 +99,7 @@ def perform(
         SwagError: a setting, a picture, a backbone, or a place that cannot be written.
         typer.Exit: with status 130 after an interruption.
     """
-    given = {name: file for name, file in (pictures or {}).items() if file is not None}
+    given = {name: file for name, file in (pictures or {}).items() if file}
     words = _words(task, content, style, given)
     if output.resume is not None:
         given["resume"] = load_checkpoint(output.resume)

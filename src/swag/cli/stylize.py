@@ -1,87 +1,51 @@
 """swag stylize CONTENT STYLE..."""
 
+from dataclasses import asdict
+
 from swag.cli import controls, options
+from swag.cli.groups import (
+    LookOptions,
+    MethodOptions,
+    NetworkOptions,
+    OutputOptions,
+    RegionOptions,
+    RunOptions,
+    grouped,
+    output_path,
+    settings_from,
+)
 
 
-def stylize(  # noqa: PLR0913 - the arguments of a command are its options
+@grouped
+def stylize(  # noqa: PLR0913 - groups of options
     content: options.Content,
     style: options.Styles,
+    *,
     output: options.Out = None,
-    backbone: options.Backbone = None,
-    weights: options.Weights = None,
-    smoothing: options.Smoothing = None,
-    size: options.Size = None,
-    steps: options.Steps = None,
-    strength: options.Strength = None,
-    method: options.Method = None,
-    preset: options.Preset = None,
-    config: options.Config = None,
-    single: options.Set = None,
-    seed: options.Seed = None,
-    device: options.Device = None,
-    tile: options.Tile = None,
-    precision: options.Precision = None,
     resume: options.Resume = None,
-    checkpoint_every: options.Every = options.SECONDS,
-    no_metadata: options.NoMetadata = False,
-    overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
-    style_loss: controls.StyleLoss = None,
-    content_loss: controls.ContentLoss = None,
-    blend: controls.Blend = None,
-    style_scale: controls.StyleScale = None,
-    style_rotations: controls.Rotations = False,
-    colours: controls.Colours = None,
-    content_mask: controls.ContentMask = None,
-    style_mask: controls.StyleMask = None,
+    to: OutputOptions,
+    look: LookOptions,
+    method: MethodOptions,
+    run: RunOptions,
+    network: NetworkOptions,
+    regions: RegionOptions,
     feather: controls.Feather = None,
-    content_map: controls.ContentMap = None,
-    initial: controls.Initial = None,
 ) -> None:
     """Give a photo the style of a picture.
 
+    swag stylize photo.jpg painting.jpg -o result.png
+
+    swag stylize photo.jpg painting.jpg --strength 0.7 --size 1024 --colors content
+
     Interrupted with Ctrl-C, it keeps the best picture it has, and goes on with --resume.
     """
-    from swag.cli.running import Output, perform
+    from swag.cli.running import Output, run_and_save
 
-    chosen = options.overrides(
-        config,
-        single,
-        preset=preset,
-        method=method,
-        backbone=backbone,
-        weights=weights,
-        smoothing=smoothing,
-        size=size,
-        steps=steps,
-        strength=strength,
-        seed=seed,
-        device=device,
-        tile=tile,
-        precision=precision,
-        style_loss=style_loss,
-        content_loss=content_loss,
-        style_weights=controls.weights(blend),
-        style_scale=style_scale,
-        style_rotations=style_rotations or None,
-        colours=colours,
-        feather=feather,
+    run_and_save(
+        "stylize",
+        content,
+        style,
+        settings_from(look, method, network, run, feather=feather),
+        output=Output.of(to, output_path(output, resume, [content, *style]), resume),
+        pictures=asdict(regions),
     )
-    pictures = {
-        "content_mask": content_mask,
-        "style_mask": style_mask or None,
-        "content_map": content_map,
-        "initial": initial,
-    }
-    path = options.output_of(output, resume, [content, *style])
-    out = Output(
-        path=path,
-        overwrite=overwrite,
-        quiet=quiet,
-        as_json=json,
-        resume=resume,
-        every=checkpoint_every,
-        metadata=not no_metadata,
-    )
-    perform("stylize", content, style, chosen, output=out, pictures=pictures)

@@ -1,57 +1,39 @@
 """swag texture STYLE..."""
 
 from swag.cli import options
+from swag.cli.groups import (
+    MethodOptions,
+    NetworkOptions,
+    OutputOptions,
+    RunOptions,
+    grouped,
+    output_path,
+    settings_from,
+)
 
 
-def texture(  # noqa: PLR0913 - the arguments of a command are its options
+@grouped
+def texture(
     style: options.Styles,
+    *,
     output: options.Out = None,
-    backbone: options.Backbone = None,
-    weights: options.Weights = None,
-    smoothing: options.Smoothing = None,
-    size: options.Size = None,
-    steps: options.Steps = None,
-    method: options.Method = None,
-    preset: options.Preset = None,
-    config: options.Config = None,
-    single: options.Set = None,
-    seed: options.Seed = None,
-    device: options.Device = None,
-    tile: options.Tile = None,
-    precision: options.Precision = None,
     resume: options.Resume = None,
-    checkpoint_every: options.Every = options.SECONDS,
-    no_metadata: options.NoMetadata = False,
-    overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    to: OutputOptions,
+    method: MethodOptions,
+    run: RunOptions,
+    network: NetworkOptions,
 ) -> None:
-    """Make a texture from noise: the style alone, without a photo."""
-    from swag.cli.running import Output, perform
+    """Make a texture from noise: the style alone, without a photo.
 
-    chosen = options.overrides(
-        config,
-        single,
-        preset=preset,
-        method=method,
-        backbone=backbone,
-        weights=weights,
-        smoothing=smoothing,
-        size=size,
-        steps=steps,
-        seed=seed,
-        device=device,
-        tile=tile,
-        precision=precision,
+    swag texture painting.jpg --size 1024 -o texture.png
+    """
+    from swag.cli.running import Output, run_and_save
+
+    path = output_path(output, resume, style, "-texture")
+    run_and_save(
+        "texture",
+        None,
+        style,
+        settings_from(method, network, run),
+        output=Output.of(to, path, resume),
     )
-    path = options.output_of(output, resume, style, "-texture")
-    out = Output(
-        path=path,
-        overwrite=overwrite,
-        quiet=quiet,
-        as_json=json,
-        resume=resume,
-        every=checkpoint_every,
-        metadata=not no_metadata,
-    )
-    perform("texture", None, style, chosen, output=out)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from swag.cli import options
+from swag.cli.groups import settings_from
 from swag.cli.table import show
 
 Images = Annotated[list[Path], typer.Argument(metavar="IMAGE...", show_default=False)]
@@ -55,9 +56,7 @@ def analyze(  # noqa: PLR0913 - the arguments of a command are its options
         writable(csv, (".csv",), overwrite=overwrite)
     if figure is not None:
         writable(figure, FIGURES, overwrite=overwrite)
-    chosen = options.overrides(
-        None, backbone=backbone, weights=weights, size=size, seed=seed, device=device
-    )
+    chosen = settings_from(backbone=backbone, weights=weights, size=size, seed=seed, device=device)
     rows = measured(images, chosen)
     if csv is not None:
         save_csv(rows, csv)

@@ -54,8 +54,8 @@ Start = Annotated[
         "--start",
         metavar="WEIGHTS",
         show_default=False,
-        help="Weights to begin with: a checkpoint, an exported file, or shipped for those in the "
-        "package.",
+        help="Weights to begin with: a checkpoint; without --teacher also an exported file, or "
+        "shipped for those in the package.",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")]
@@ -134,6 +134,7 @@ def train_backbone(  # noqa: PLR0913 - the arguments of a command are its option
             device=device,
         )
     else:
+        begin = None if start is None else Path(start)
         taught_by = distillation.Teacher(
             name=teacher,
             weights=teacher_weights,
@@ -146,7 +147,8 @@ def train_backbone(  # noqa: PLR0913 - the arguments of a command are its option
             data,
             out,
             teacher=taught_by,
-            recipe=distillation.recipe_for(steps=steps, seed=seed),
+            recipe=distillation.recipe_for(steps=steps, seed=seed, start=begin),
+            start=begin,
             device=device,
         )
     _run(train, out, quiet=quiet)
@@ -172,7 +174,7 @@ def _run(train: Callable[[], Iterator[Line]], out: Path, *, quiet: bool) -> None
 
 def _check_options(teacher: str | None, **given: object) -> None:
     """Refuse options that the chosen kind of training has no use for."""
-    of_labels = {"epochs": None, "recipe": "cpu", "start": None}
+    of_labels = {"epochs": None, "recipe": "cpu"}
     of_teacher = {"layers": None, "steps": None}
     unused = of_labels if teacher is not None else of_teacher
     wrong = [name for name, usual in unused.items() if given[name] != usual]

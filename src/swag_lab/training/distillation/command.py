@@ -17,7 +17,7 @@ from swag_lab.training.data import load_pictures
 from swag_lab.training.distillation.coordinates import ActivationMoments, principal_coordinates
 from swag_lab.training.distillation.crops import Pictures, crops_of
 from swag_lab.training.distillation.loop import DistillationProgress, distill
-from swag_lab.training.distillation.recipe import DistillationRecipe
+from swag_lab.training.distillation.recipe import DistillationRecipe, continued_distillation
 from swag_lab.training.distillation.report import as_markdown, report
 from swag_lab.training.distillation.students import load
 
@@ -51,12 +51,14 @@ def distill_backbones(
     *,
     teacher: Teacher,
     recipe: DistillationRecipe | None = None,
+    start: Path | None = None,
     device: str = "cpu",
 ) -> Iterator[DistillationProgress]:
     """Distill the named students on the pictures in `data`; goes on from `out` if it is there.
 
     A name of the package has its own layers; any other name is a student for the teacher's
-    `layers`, with the widths of `VGG16`.
+    `layers`, with the widths of `VGG16`. `start` is a checkpoint of the same students to begin
+    with.
 
     Raises:
         SettingsError: a student without layers, or students that do not predict the same.
@@ -69,7 +71,7 @@ def distill_backbones(
     shown, _ = split(load_pictures(data))
     architectures = _architectures(names, network, teacher, recipe=chosen, sources=shown)
     out.parent.mkdir(parents=True, exist_ok=True)
-    return distill(network, architectures, chosen, shown, out=out, device=device)
+    return distill(network, architectures, chosen, shown, out=out, start=start, device=device)
 
 
 def split(
@@ -83,9 +85,10 @@ def split(
     return shown, {name: source[::HELD_OUT] for name, source in sources.items()}
 
 
-def recipe_for(*, steps: int | None, seed: int) -> DistillationRecipe:
+def recipe_for(*, steps: int | None, seed: int, start: Path | None = None) -> DistillationRecipe:
     """The recipe with this seed, and with its own number of steps if none is given."""
     recipe = DistillationRecipe(seed=seed)
+    recipe = recipe if start is None else continued_distillation(recipe)
     return recipe if steps is None else replace(recipe, steps=steps)
 
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from swag.backbones import Backbone, fingerprint
+from swag.backbones import Backbone, weights_fingerprint
 from swag.backbones.distilled import DistilledArchitecture
 from swag.types import Image
 from swag_lab.training import checkpoint
@@ -62,29 +62,31 @@ def distill(
     sources: Mapping[str, Pictures],
     *,
     out: Path,
+    start: Path | None = None,
     device: str = "cpu",
     cadence: Cadence = USUAL,
 ) -> Iterator[DistillationProgress]:
     """Distill students, yielding a line of the log now and then; goes on from `out` if it exists.
 
-    The first student is the one that stylized pictures are made with. Checkpoints go to `out`,
-    the log grows beside it with the ending `.jsonl`. On one kind of machine a training that was
-    interrupted ends with the bits of one that was not.
+    `start` is a finished distillation of the same students, whose weights and coordinates a new
+    one begins with. The first student is the one that stylized pictures are made with. Checkpoints
+    go to `out`, the log grows beside it with the ending `.jsonl`. On one kind of machine a training
+    that was interrupted ends with the bits of one that was not.
 
     Raises:
-        WeightsError: `out` is damaged, or holds a distillation of other students, of another
-            teacher, or with another recipe.
+        WeightsError: `out` or `start` is damaged, or holds a distillation of other students, of
+            another teacher, or (`out`) with another recipe.
     """
     recipe = replace(
         recipe,
         teacher=teacher.name,
-        fingerprint=fingerprint(teacher),
+        fingerprint=weights_fingerprint(teacher),
         students={name: asdict(each) for name, each in architectures.items()},
     )
     layers = layers_of(architectures)
     teacher.to(device)
     model, optimizer, first, earlier = _begun(
-        teacher, architectures, recipe, sources=sources, out=out, device=device
+        teacher, architectures, recipe, sources=sources, out=out, start=start, device=device
     )
     recent: Tensor | None = None
     shown, since = 0, time.perf_counter()
@@ -123,15 +125,17 @@ def _begun(
     architectures: Mapping[str, DistilledArchitecture],
     recipe: DistillationRecipe,
     sources: Mapping[str, Pictures],
-    out: Path,
     *,
+    out: Path,
+    start: Path | None,
     device: str,
 ) -> tuple[Distillation, torch.optim.Optimizer, int, list[dict[str, Any]]]:
     """The students, the first step to take, and the trainings before: from `out` if it is there."""
-    state = checkpoint.load(out) if out.exists() else None
+    source = out if out.exists() else start
+    state = None if source is None else checkpoint.load(source)
     found = (
-        coordinates_in(state, out, architectures)
-        if state is not None
+        coordinates_in(state, source, architectures)
+        if source is not None and state is not None
         else _measured(teacher, architectures, recipe, sources, device=device)
     )
     model = students_of(architectures, found, asdict(recipe))
@@ -139,10 +143,13 @@ def _begun(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.peak_rate, weight_decay=recipe.weight_decay
     )
-    if state is not None:
-        checkpoint.restore(state, out, model, optimizer, recipe=recipe)
-    if state is None:
+    if source is None or state is None:
         return model, optimizer, 0, []
+    if source == start:
+        checkpoint.check_teacher(state, source, recipe.fingerprint)
+        model.load_state_dict(state["model"])
+        return model, optimizer, 0, checkpoint.trainings(state)
+    checkpoint.restore(state, out, model, optimizer, recipe=recipe)
     return model, optimizer, int(state["step"]), state.get("earlier", [])
 
 

@@ -1,7 +1,7 @@
 """What a distillation shows, when, and how large its steps are: pure functions of the step."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -88,3 +88,8 @@ class DistillationRecipe:
     def generator(self, step: int) -> torch.Generator:
         """The random numbers of one step, independent of all others."""
         return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+
+
+def continued_distillation(recipe: DistillationRecipe) -> DistillationRecipe:
+    """The recipe for students that are trained already: smaller steps, norms as they are."""
+    return replace(recipe, peak_rate=1e-3, fixed_norms_from=0.0, stylized_from=0.0)

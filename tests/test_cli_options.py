@@ -1,0 +1,88 @@
+"""Options are declared once: what help says of them is true, and groups become options."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Annotated
+
+import pytest
+import typer
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from swag.cli import app
+from swag.cli.groups import grouped, settings_from
+from swag.config import settings
+from swag.errors import SettingsError
+
+WORDS = {
+    "blend": "all alike",
+    "style_loss": "the method's",
+    "content_loss": "the method's",
+    "initial": "the photo",
+    "output": "a .png in this folder, named for its inputs",
+}
+"""Defaults that are no values of settings."""
+
+MAKERS = ("stylize", "texture", "reconstruct", "batch")
+
+
+@pytest.mark.parametrize("command", [*MAKERS, "rerun"])
+def test_the_defaults_that_help_shows_are_those_of_the_settings(command: str):
+    shown = {
+        option.name: option.show_default
+        for option in get_command(app).commands[command].params
+        if isinstance(option.show_default, str) and option.show_default
+    }
+    assert command == "rerun" or {"size", "steps", "backbone", "method"} <= set(shown)
+    default = settings()
+    for name, text in shown.items():
+        value = getattr(default, {"colors": "colours"}.get(name, name), None)
+        expected = WORDS.get(name, f"{value:g}" if isinstance(value, float) else str(value))
+        assert text == expected, name
+
+
+@pytest.mark.parametrize("command", [*MAKERS, "rerun"])
+def test_help_has_an_example_and_panels(command: str):
+    text = CliRunner().invoke(app, [command, "--help"]).stdout
+    assert f"swag {command} " in text.split("Arguments")[0].split("Usage")[1].split("\n", 1)[1]
+    assert "─ Output ─" in text
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two options."""
+
+    first: Annotated[int | None, typer.Option("--first")] = None
+    second: Annotated[str, typer.Option("--second", "-s")] = "two"
+
+
+def test_the_fields_of_a_group_are_options_of_the_command():
+    seen = []
+
+    @grouped
+    def command(name: str, *, pair: Pair, last: bool = False) -> None:
+        """Say what was given."""
+        seen.append((name, pair, last))
+
+    assert list(inspect.signature(command).parameters) == ["name", "first", "second", "last"]
+    program = typer.Typer()
+    program.command()(command)
+    result = CliRunner().invoke(program, ["x", "--first", "3", "-s", "z", "--last"])
+    assert result.exit_code == 0, result.output
+    CliRunner().invoke(program, ["y"])
+    assert seen == [("x", Pair(3, "z"), True), ("y", Pair(), False)]
+
+
+def test_options_win_over_set_and_set_over_the_file(tmp_path):
+    file = tmp_path / "a.toml"
+    file.write_text("size = 100\nsteps = 7\nseed = 1\n")
+    given = settings_from(config=file, set=["steps=8", "seed = 2", "scales=3"], seed=3, size=None)
+    assert given == {"size": 100, "steps": 8, "seed": 3, "scales": 3}
+
+
+def test_words_become_settings():
+    given = settings_from(blend="2, 1", style_rotations=False, colors="match")
+    assert given == {"style_weights": ["2", "1"], "colours": "match"}
+    assert settings_from(style_rotations=True) == {"style_rotations": True}
+    with pytest.raises(SettingsError, match="expected NAME=VALUE"):
+        settings_from(set=["steps"])
