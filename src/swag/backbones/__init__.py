@@ -9,7 +9,7 @@ from swag.backbones.backbone import Backbone, Normalize, narrow
 from swag.backbones.edits import EDITS
 from swag.backbones.fingerprint import check_finite, fingerprint, weights_fingerprint
 from swag.backbones.initialization import calibrate
-from swag.backbones.registry import Entry, assemble, available, create
+from swag.backbones.registry import Entry, assemble, available, create, name_of
 from swag.backbones.sources import Source
 from swag.backbones.tail import tail_of
 from swag.backbones.weights import sha256
@@ -26,6 +26,7 @@ __all__ = [
     "check_finite",
     "create",
     "fingerprint",
+    "name_of",
     "narrow",
     "sha256",
     "tail_of",

@@ -37,8 +37,11 @@ class Normalize(nn.Module):
         return (image - self.mean) / self.std
 
 
-class Backbone:
+class Backbone(nn.Module):
     """A frozen network with the layers that are read for style and for content.
+
+    It is a module: called with pictures in sRGB, [0, 1], it returns activations by layer. It stays
+    in evaluation mode whatever it is part of.
 
     Args:
         name: as given to `create`.
@@ -67,6 +70,7 @@ class Backbone:
         weights: str = "",
         edits: Iterable[str] = (),
     ) -> None:
+        super().__init__()
         self.name = name
         self.module = module.eval().requires_grad_(False)
         self.style_layers = tuple(style_layers)
@@ -79,6 +83,10 @@ class Backbone:
         self._multiple = multiple
         self._channels_last = _keeps_channels_last(module)
         self._extractors: dict[tuple[str, ...], FeatureExtractor] = {}
+
+    def forward(self, image: Image, layers: Iterable[str] | None = None) -> FeatureMaps:
+        """See `extract`."""
+        return self.extract(image, layers)
 
     def extract(
         self,
@@ -117,13 +125,13 @@ class Backbone:
             if layer.runs == 1 and layer.shape is not None and layer.name not in folded
         )
 
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> "Backbone":
-        """Move the network; returns itself."""
-        self.module.to(device=device, dtype=dtype)
-        self.normalise.to(device=device, dtype=dtype)
-        return self
+    def train(self, mode: bool = True) -> "Backbone":
+        """Stay in evaluation mode: statistics of normalizations are those of the weights."""
+        del mode
+        return super().train(False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_extractors": {}}
 
     def prepare(self, image: Tensor) -> Tensor:
         """The input of the network: normalised, extended to its multiple, in its memory format."""

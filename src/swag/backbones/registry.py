@@ -78,7 +78,7 @@ def create(
     if given.calibrated and calibrate_on is not None:
         calibrate(source.module, source.normalise(calibrate_on))
     backbone = assemble(
-        name if isinstance(name, str) else type(name).__name__,
+        name if isinstance(name, str) else name_of(name),
         source,
         edits=edits,
         weights=f"{weights}, seed {seed}" if given.scheme else str(weights),
@@ -88,6 +88,11 @@ def create(
     if given.draws > 1:
         choose(backbone, draws=given.draws, seed=seed, pictures=calibrate_on)
     return backbone
+
+
+def name_of(module: nn.Module) -> str:
+    """What a network that is given as a module is called."""
+    return module.name if isinstance(module, Backbone) else type(module).__name__
 
 
 def assemble(

@@ -1,5 +1,7 @@
 """Vision transformers as maps: any size of picture in, an image-shaped tensor per layer out."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -14,15 +16,15 @@ def tokens_to_maps(patch: int, prefix: int) -> Arrange:
 
     What is not a row of tokens (the maps of the patch embedding) passes as it is.
     """
+    return partial(_tokens_as_maps, patch=patch, prefix=prefix)
 
-    def arrange(output: Tensor, size: tuple[int, int]) -> Tensor:
-        rows, columns = size[0] // patch, size[1] // patch
-        if output.ndim != 3 or output.shape[1] not in (rows * columns, prefix + rows * columns):
-            return output
-        maps = output[:, output.shape[1] - rows * columns :]  # b m d
-        return _as_grid(maps, (rows, columns))
 
-    return arrange
+def _tokens_as_maps(output: Tensor, size: tuple[int, int], *, patch: int, prefix: int) -> Tensor:
+    rows, columns = size[0] // patch, size[1] // patch
+    if output.ndim != 3 or output.shape[1] not in (rows * columns, prefix + rows * columns):
+        return output
+    maps = output[:, output.shape[1] - rows * columns :]  # b m d
+    return _as_grid(maps, (rows, columns))
 
 
 def channels_last_to_maps(output: Tensor, size: tuple[int, int]) -> Tensor:

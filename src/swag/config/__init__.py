@@ -6,6 +6,7 @@ settings(**load(Path("mine.toml")))
 """
 
 from swag.config.choose import settings
+from swag.config.keywords import CommonSettings, SettingsKeywords
 from swag.config.load import load
 from swag.config.presets import METHODS, PRESETS, Preset
 from swag.config.settings import LARGEST_SIZE, Colours, Settings
@@ -15,8 +16,10 @@ __all__ = [
     "METHODS",
     "PRESETS",
     "Colours",
+    "CommonSettings",
     "Preset",
     "Settings",
+    "SettingsKeywords",
     "load",
     "settings",
 ]

@@ -1,10 +1,11 @@
 """From names and single values to the settings of a run."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Unpack
 
 from pydantic import ValidationError
 
+from swag.config.keywords import SettingsKeywords
 from swag.config.load import brief
 from swag.config.presets import METHODS, PRESETS, Preset
 from swag.config.settings import Settings
@@ -12,15 +13,23 @@ from swag.errors import SettingsError
 from swag.registry import did_you_mean
 
 
-def settings(preset: str = "default", method: str | None = None, **overrides: Any) -> Settings:
+def settings(
+    preset: str | Settings = "default",
+    method: str | None = None,
+    **overrides: Unpack[SettingsKeywords],
+) -> Settings:
     """The settings of a preset and a method, with some of them changed.
 
-    A method that is named wins over the preset; single values win over both.
+    `preset` is a name, or settings to begin with. A method that is named wins over the preset;
+    single values win over both.
 
     Raises:
         SettingsError: an unknown preset, method or setting, or a value out of its range.
     """
-    values = {**_found("preset", preset, PRESETS).values}
+    if isinstance(preset, Settings):
+        values = preset.model_dump(exclude_unset=True)
+    else:
+        values = {**_found("preset", preset, PRESETS).values, "preset": preset}
     if method is not None:
         values |= {**_found("method", method, METHODS).values, "method": method}
     for name in overrides:
@@ -29,7 +38,7 @@ def settings(preset: str = "default", method: str | None = None, **overrides: An
             hint = near or "see the settings in the documentation"
             raise SettingsError(f"there is no setting {brief(repr(name))}; {hint}")
     try:
-        return Settings(**{**values, **overrides, "preset": preset})
+        return Settings(**{**values, **overrides})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         cause = first.get("ctx", {}).get("error")

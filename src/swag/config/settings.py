@@ -1,7 +1,10 @@
 """Every setting of a run, with its range."""
 
-from typing import Annotated, Literal
+import os
+from collections.abc import Sequence
+from typing import Annotated, Literal, cast
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from swag.errors import SettingsError
@@ -86,6 +89,22 @@ class Settings(BaseModel):
         if words == "auto" or (words.isdecimal() and len(words) < 9 and int(words) <= LARGEST_SIZE):
             return words if words == "auto" else int(words)
         raise ValueError(f"give auto, 0 for all at once, or pixels up to {LARGEST_SIZE}")
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _path_as_text(cls, value: object) -> object:
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+    @field_validator("device", mode="before")
+    @classmethod
+    def _device_by_name(cls, value: object) -> object:
+        return str(value) if isinstance(value, torch.device) else value
+
+    @field_validator("style_layers", "content_layers", mode="before")
+    @classmethod
+    def _listed_layers_count_alike(cls, value: object) -> object:
+        listed = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+        return dict.fromkeys(cast(Sequence[str], value), 1.0) if listed else value
 
     @field_validator("smoothing")
     @classmethod

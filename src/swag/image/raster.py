@@ -1,13 +1,16 @@
 """What a picture is, before and after its colours are known."""
 
+import io
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from swag.errors import ImageError
@@ -35,9 +38,12 @@ Array = NDArray[Any]
 Colours = Literal["gray", "rgb", "cmyk", "lab"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Picture:
-    """A picture: sRGB values in [0, 1], and its opacity in [0, 1] where it has one."""
+    """A picture: sRGB values in [0, 1], and its opacity in [0, 1] where it has one.
+
+    A notebook shows it.
+    """
 
     pixels: Float[Tensor, "3 h w"]
     alpha: Float[Tensor, "1 h w"] | None = None
@@ -51,6 +57,27 @@ class Picture:
     def batch(self) -> Float[Tensor, "1 3 h w"]:
         """The pixels as a batch of one picture."""
         return self.pixels[None]
+
+    def array(self) -> NDArray[np.float32]:
+        """The picture as an array (height, width, 3 or 4), clamped to [0, 1]."""
+        layers = [self.pixels] if self.alpha is None else [self.pixels, self.alpha]
+        joined = torch.cat([layer.detach().float().cpu() for layer in layers])
+        values: NDArray[np.float32] = joined.clamp(0, 1).permute(1, 2, 0).numpy()
+        return values
+
+    def pil(self) -> Image.Image:
+        """The picture as one of Pillow's, RGB or RGBA, with 8 bits."""
+        return Image.fromarray((self.array() * 255).round().astype(np.uint8))
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        file = io.BytesIO()
+        self.pil().save(file, "PNG")
+        return file.getvalue()
+
+    def __repr__(self) -> str:
+        width, height = self.size
+        return f"Picture({width} x {height}{'' if self.alpha is None else ', with alpha'})"
 
 
 @dataclass(frozen=True, eq=False)

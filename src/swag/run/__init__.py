@@ -6,11 +6,19 @@
 Settings and pictures in, a stream of updates out; whoever reads the stream may stop, show, save.
 """
 
+from swag.run.api import (
+    NO_STEP,
+    RunKeywords,
+    finish,
+    iterate,
+    reconstruct,
+    stylize,
+    texture,
+)
 from swag.run.checkpoint import Checkpoint
 from swag.run.checkpoint import load as load_checkpoint
 from swag.run.device import device_of
 from swag.run.provenance import PictureProvenance, Recorded, is_unfinished, recorded
-from swag.run.tasks import NO_STEP, finish, iterate, reconstruct, stylize, texture
 from swag.run.update import Result, Task, Update, taken
 from swag.run.with_checkpoints import SECONDS, with_checkpoints
 
@@ -21,6 +29,7 @@ __all__ = [
     "PictureProvenance",
     "Recorded",
     "Result",
+    "RunKeywords",
     "Task",
     "Update",
     "device_of",

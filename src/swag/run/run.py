@@ -1,5 +1,6 @@
 """One task on one network: the pictures at full size, made smaller for each scale."""
 
+import logging
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -173,6 +174,7 @@ class Run:
         if scale + 1 < len(self.scales) and state.step < self.scales[scale].steps:
             step = self._steps_before(scale) + state.step
             words = early_end(scale, len(self.scales), step, self.settings.steps)
+            logging.getLogger("swag").info(words)
             if words not in self.fallbacks:
                 self.fallbacks.append(words)
 

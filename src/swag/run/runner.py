@@ -1,5 +1,6 @@
 """The algorithm: the pixels are moved so that the errors fall, from coarse to fine."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 
@@ -8,10 +9,13 @@ from torch import Tensor
 from swag.errors import OptimizationError
 from swag.optimize import Optimizer, State, Step, averaged_image, optimize
 from swag.run.checkpoint import Checkpoint
-from swag.run.precision import after
+from swag.run.plan import ExecutionPlan
+from swag.run.precision import PrecisionPhase, after
 from swag.run.run import Run
 from swag.run.scale_problem import ScaleProblem
 from swag.run.update import Update, advice
+
+LOG = logging.getLogger("swag")
 
 
 def stylize_scales(run: Run, checkpoint: Checkpoint | None = None) -> Iterator[Update]:
@@ -46,6 +50,7 @@ def stylize_scales(run: Run, checkpoint: Checkpoint | None = None) -> Iterator[U
         checkpoint = None
     if update is None:
         yield run.initial_update(steps=0)
+    LOG.info(f"the run ended: {update or 'no step lowered the loss of the start'}")
 
 
 def minimize_scale(
@@ -67,6 +72,7 @@ def minimize_scale(
         done = state.step > phase.end
         while not done:
             execution = run.planner.plan(run.size(scale))
+            LOG.info(_begun(run, scale, phase, execution, state=state))
             try:
                 problem = run.problem(scale, phase, execution, state=state, start=start)
                 if kept is not None:
@@ -83,6 +89,18 @@ def minimize_scale(
             except Exception as error:
                 if not run.planner.weaken(execution, error):
                     raise
+
+
+def _begun(
+    run: Run, scale: int, phase: PrecisionPhase, execution: ExecutionPlan, *, state: State
+) -> str:
+    """What the log says when steps begin."""
+    rows, columns = execution.size
+    tiles = f"in tiles of {execution.tile} pixels" if execution.tile else "at once"
+    return (
+        f"scale {scale + 1} of {len(run.scales)}: {columns} x {rows} pixels {tiles}, steps "
+        f"{state.step + 1} to {phase.end}, {phase.precision} on {run.device}"
+    )
 
 
 def _kept_step(run: Run, state: State, losses: Mapping[str, float]) -> Step:

@@ -1,12 +1,15 @@
 """What a run tells: an update after each step, a result at its end."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from swag.backbones import weights
@@ -42,12 +45,16 @@ def advice(given: str) -> str:
     return f"; or, where there is batch norm, the weights random:{scheme}+calibrated"
 
 
+def _in_short(losses: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+
+
 def taken(wanted: Path, path: Path) -> str:
     """What to say of a picture that was kept under another name."""
     return f"{wanted} was written by something else meanwhile and stays; this picture is {path}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Update:
     """What a run has come to after a step; `losses` are the weighted terms.
 
@@ -116,6 +123,14 @@ class Update:
             "losses": self.losses,
         }
 
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        return self.image._repr_png_()
+
+    def __repr__(self) -> str:
+        step = f"step {self.index + 1} of {self.steps}"
+        return f"Update({step}, {self.size[1]} x {self.size[0]}, {_in_short(self.losses)})"
+
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Write all that is needed to go on from here, with `resume=path`, whole or not at all.
 
@@ -151,9 +166,12 @@ class Update:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
-    """A finished picture, its last losses, and all that is needed to make it again."""
+    """A finished picture, its last losses, and all that is needed to make it again.
+
+    A notebook shows the picture.
+    """
 
     image: Picture
     losses: dict[str, float]
@@ -161,6 +179,22 @@ class Result:
     trace: list[dict[str, Any]]
     made: PictureProvenance | None = None
     fallbacks: tuple[str, ...] = ()
+
+    def pil(self) -> Image.Image:
+        """The picture as one of Pillow's, with 8 bits; see `swag.image.Picture`."""
+        return self.image.pil()
+
+    def array(self) -> NDArray[np.float32]:
+        """The picture as an array (height, width, 3 or 4) in [0, 1]."""
+        return self.image.array()
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        return self.image._repr_png_()
+
+    def __repr__(self) -> str:
+        width, height = self.image.size
+        return f"Result({width} x {height}, {len(self.trace)} steps, {_in_short(self.losses)})"
 
     @property
     def config(self) -> dict[str, Any]:

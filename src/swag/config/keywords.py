@@ -1,0 +1,64 @@
+"""The settings as keywords, so that editors complete them and type checkers find wrong ones.
+
+Types are what a caller may give; `Settings` has what becomes of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypedDict
+
+import torch
+
+from swag.config.settings import Colours
+from swag.types import StrPath
+
+Layers = Mapping[str, float] | Sequence[str]
+"""Layers with the weight of each, or layers that count alike."""
+
+
+class CommonSettings(TypedDict, total=False):
+    """Every setting but the preset, the method and the backbone."""
+
+    weights: StrPath
+    edits: Sequence[str]
+    size: int
+    square: bool
+    steps: int
+    scales: int
+    optimizer: Literal["lbfgs", "adam", "torch-lbfgs"]
+    rate: float | None
+    average: float | None
+    parametrisation: str
+    jitter: int
+    jitter_scale: float
+    start: Literal["content", "noise", "style"]
+    seed: int
+    strength: float
+    balance: float
+    style_loss: str
+    style_layers: Layers | None
+    style_weights: Sequence[float] | None
+    style_scale: float
+    colours: Colours
+    style_rotations: bool
+    feather: float
+    palette: float
+    content_loss: str
+    content_layers: Layers | None
+    laplacian: float
+    smoothing: str
+    smooth_content: bool
+    matched: Literal["none", "loss", "gradient"]
+    normalisation: Literal["span", "target", "initial", "paper", "released-code"]
+    style_weight: float | None
+    content_weight: float | None
+    total_variation: float
+    pixel_range: float
+    tile: Literal["auto"] | int
+    precision: Literal["auto", "float32", "bfloat16"]
+    device: str | torch.device
+
+
+class SettingsKeywords(CommonSettings, total=False):
+    """What `settings` takes beside a preset and a method."""
+
+    backbone: str

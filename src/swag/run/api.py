@@ -1,0 +1,260 @@
+"""The tasks: what is asked for in one call.
+
+    result = stylize("photo.jpg", "painting.jpg", size=512)
+    for update in iterate("photo.jpg", "painting.jpg"): show(update.image)
+
+Every function takes a `Settings` object, single settings as keywords, or both: keywords win.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Unpack
+
+from torch import nn
+
+from swag import backbones, config
+from swag.config import CommonSettings, Settings
+from swag.config.load import brief
+from swag.errors import SettingsError
+from swag.fallbacks import Fallbacks
+from swag.image import Source
+from swag.modes import own_modes, with_own_modes
+from swag.registry import did_you_mean
+from swag.run.checkpoint import Checkpoint, load
+from swag.run.device import device_of
+from swag.run.inputs import Inputs, read_inputs
+from swag.run.precision import precision_of
+from swag.run.provenance import Recorded, Task, recorded
+from swag.run.recolor import recolored
+from swag.run.run import Run
+from swag.run.runner import stylize_scales
+from swag.run.update import Result, Update
+
+NO_STEP = "the run made no step; give more steps or another start"
+
+Callback = Callable[[Update], object]
+
+
+class RunKeywords(CommonSettings, total=False):
+    """What a run can be given beside its pictures: any setting, and these.
+
+    Attributes:
+        preset: a bundle of settings; see `swag presets`.
+        method: a way to compare styles; see `swag methods`.
+        backbone: a name; a network from `swag.backbones.create`, which is used as it is; or any
+            module, which is copied and whose layers are searched for unless they are given.
+        initial: a picture to begin with, instead of `start`; it is stretched to the result's size.
+        content_mask: pairs regions of the content with those of the styles, by color or shades of
+            gray (see `swag.regions`).
+        style_mask: the same for each style.
+        content_map: the content counts where this picture is bright, and not where it is black.
+        resume: a checkpoint (`Update.save_checkpoint`). The run goes on with its settings from the
+            update that was saved, which comes first. The pictures must be the same.
+        like: a picture that a run has made. Its settings are used; its inputs and weights must be
+            the same.
+    """
+
+    preset: str
+    method: str | None
+    backbone: str | nn.Module | None
+    initial: Source | None
+    content_mask: Source | None
+    style_mask: Source | Sequence[Source] | None
+    content_map: Source | None
+    resume: str | os.PathLike[str] | Checkpoint | None
+    like: str | os.PathLike[str] | Recorded | None
+
+
+def stylize(
+    content: Source,
+    style: Source | Sequence[Source],
+    settings: Settings | None = None,
+    *,
+    callback: Callback | None = None,
+    **options: Unpack[RunKeywords],
+) -> Result:
+    """Give a picture the style of others.
+
+    Args:
+        content: the photo: a path, a Pillow picture, an array or a tensor.
+        style: the style picture; several are blended.
+        settings: from `swag.settings`; keywords win over them.
+        callback: called with the `Update` after each step.
+        options: any setting, and what `RunKeywords` adds to them.
+
+    Raises:
+        SwagError: see `iterate`.
+    """
+    return finish(iterate(content, style, settings, **options), callback)
+
+
+def texture(
+    style: Source | Sequence[Source],
+    settings: Settings | None = None,
+    *,
+    callback: Callback | None = None,
+    **options: Unpack[RunKeywords],
+) -> Result:
+    """Make a texture from noise: the style alone (Gatys et al., NIPS 2015).
+
+    Arguments and errors are those of `stylize`.
+    """
+    return finish(iterate(None, style, settings, task="texture", **options), callback)
+
+
+def reconstruct(
+    content: Source,
+    settings: Settings | None = None,
+    *,
+    callback: Callback | None = None,
+    **options: Unpack[RunKeywords],
+) -> Result:
+    """Make a picture from noise with the content of a photo (Mahendran and Vedaldi, CVPR 2015).
+
+    It shows what the layers keep. Arguments and errors are those of `stylize`.
+    """
+    return finish(iterate(content, None, settings, task="reconstruct", **options), callback)
+
+
+def finish(updates: Iterator[Update], callback: Callback | None = None) -> Result:
+    """Run to the end; the result has the last picture and a line of numbers for each step."""
+    trace = []
+    last = None
+    for last in updates:
+        trace.append(last.trace_entry)
+        if callback is not None:
+            callback(last)
+    if last is None:
+        raise SettingsError(NO_STEP)
+    return last.result(trace)
+
+
+@own_modes()
+def iterate(
+    content: Source | None,
+    style: Source | Sequence[Source] | None,
+    settings: Settings | None = None,
+    *,
+    task: Task = "stylize",
+    **options: Unpack[RunKeywords],
+) -> Iterator[Update]:
+    """Yield an `Update` after each step.
+
+    Arguments are those of `stylize`; the task says which of the pictures is needed. Everything is
+    checked before the first update is asked for. Whoever stops reading stops the run.
+
+    Raises:
+        SwagError: a setting, a picture, a backbone or its weights is wrong; a checkpoint is
+            damaged or of another run.
+    """
+    run, checkpoint = prepare(task, content, style, settings=settings, options=options)
+    return with_own_modes(stylize_scales(run, checkpoint))
+
+
+def prepare(
+    task: Task,
+    content: Source | None,
+    style: Source | Sequence[Source] | None,
+    settings: Settings | None,
+    options: RunKeywords,
+) -> tuple[Run, Checkpoint | None]:
+    """Read and check everything that a run needs; it may go on from a checkpoint."""
+    pictures, changes = _split(options)
+    backbone = changes.pop("backbone", None)
+    if backbone is not None:
+        changes["backbone"] = backbone if isinstance(backbone, str) else backbones.name_of(backbone)
+    checkpoint = pictures.pop("resume", None)
+    checkpoint = load(checkpoint) if isinstance(checkpoint, str | os.PathLike) else checkpoint
+    like = pictures.pop("like", None)
+    like = recorded(like) if isinstance(like, str | os.PathLike) else like
+    earlier: Checkpoint | Recorded | None = checkpoint or like
+    changes = _over(settings, changes)
+    chosen = config.settings(**(changes if earlier is None else earlier.settings_with(changes)))
+    if task != "stylize" and "start" not in changes:
+        chosen = chosen.model_copy(update={"start": "noise"})
+    inputs = read_inputs(chosen, task, content, style, **pictures)
+    _check_jitter(chosen)
+    if earlier is not None:
+        earlier.check_same(task, chosen, inputs.hashes)
+    network = backbone if isinstance(backbone, nn.Module) else None
+    run = _run(chosen, task, inputs, network=network, earlier=earlier)
+    run.check()
+    if earlier is not None:
+        earlier.check_weights(run.provenance.weights)
+    if checkpoint is not None:
+        run.check_checkpoint(checkpoint)
+    return run, checkpoint
+
+
+_BESIDE = ("initial", "content_mask", "style_mask", "content_map", "resume", "like")
+"""Keywords of a run that are no settings."""
+
+
+def _split(options: RunKeywords) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The pictures beside content and style, and the settings. SettingsError for other names."""
+    known = [*_BESIDE, *Settings.model_fields]
+    for name in options:
+        if name not in known:
+            hint = did_you_mean(name, known).strip() or "see the settings in the documentation"
+            raise SettingsError(f"there is no setting {brief(repr(name))}; {hint}")
+    pictures = {name: value for name, value in options.items() if name in _BESIDE}
+    return pictures, {name: v for name, v in options.items() if name not in _BESIDE}
+
+
+def _over(settings: Settings | None, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with some of them changed, by name; those that nobody has set are left out."""
+    if settings is None:
+        return dict(changes)
+    if "preset" in changes:
+        raise SettingsError("settings and a preset were given; expected one of them")
+    return config.settings(settings, **changes).model_dump(exclude_unset=True)
+
+
+def _run(
+    chosen: Settings,
+    task: Task,
+    inputs: Inputs,
+    *,
+    network: nn.Module | None,
+    earlier: Checkpoint | Recorded | None,
+) -> Run:
+    """The run of these inputs on its device; `earlier` is what it goes on from, or repeats."""
+    inputs, finish = recolored(chosen, inputs)
+    device = device_of(chosen.device)
+    if not isinstance(network, backbones.Backbone):
+        network = _network(chosen, inputs, network)
+    backbones.check_finite(network)
+    network.to(device)
+    fallbacks = Fallbacks(earlier.header.fallbacks if isinstance(earlier, Checkpoint) else ())
+    was = None if earlier is None else earlier.precision
+    return Run(
+        settings=chosen,
+        task=task,
+        network=network,
+        inputs=inputs,
+        device=device,
+        finish=finish,
+        fallbacks=fallbacks,
+        precision=precision_of(chosen, device, fallbacks, was=was),
+    )
+
+
+def _check_jitter(chosen: Settings) -> None:
+    if (chosen.jitter or chosen.jitter_scale) and chosen.optimizer != "adam":
+        raise SettingsError(
+            f"jitter makes the loss random, which {chosen.optimizer} cannot follow; "
+            "use optimizer = adam, or no jitter"
+        )
+
+
+def _network(chosen: Settings, inputs: Inputs, module: nn.Module | None) -> backbones.Backbone:
+    """The network of these settings: the module if there is one, else by its name."""
+    return backbones.create(
+        chosen.backbone if module is None else module,
+        weights=chosen.weights,
+        seed=chosen.seed,
+        edits=chosen.edits,
+        calibrate_on=inputs.calibration_images(chosen.weights),
+        style_layers=None if module is None else chosen.style_layers,
+        content_layers=None if module is None else chosen.content_layers,
+    )
