@@ -239,8 +239,18 @@ def test_a_network_of_one_size_says_so():
 
 def test_other_faults_of_a_network_are_not_called_a_matter_of_size():
     backbone = create(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+    picture = torch.zeros(1, 3, 64, 64)
+    backbone.extract(picture)
+    backbone.module[0].bias.data = backbone.module[0].bias.data.double()
     with pytest.raises(RuntimeError, match=r"dtype|type"):
-        backbone.extract(torch.zeros(1, 3, 64, 64, dtype=torch.float64))
+        backbone.extract(picture)
+
+
+def test_layers_that_are_found_can_be_read_where_a_normalisation_is_folded():
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.MaxPool2d(2))
+    backbone = create(module.eval())
+    assert backbone.style_layers == ("1",) == backbone.layers()[:1]
+    assert backbone.extract(torch.zeros(1, 3, 64, 64)).keys() == {"1"}
 
 
 def test_a_module_of_ones_own_is_copied_and_its_layers_found():

@@ -174,7 +174,7 @@ def test_a_layer_that_runs_twice_is_refused():
 
 def test_a_layer_that_never_runs_is_refused(residual):
     residual.spare = nn.Conv2d(3, 3, 1)
-    with pytest.raises(BackboneError, match="spare runs 0 times"):
+    with pytest.raises(BackboneError, match="spare of Residual cannot be read: it does not run"):
         FeatureExtractor(residual, ["first", "spare"])
 
 

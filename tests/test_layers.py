@@ -15,7 +15,7 @@ LIBRARY, LABORATORY = "swag", "swag_lab"
 ROWS = {
     LIBRARY: [
         {"errors", "types", "spec", "allocation", "threads"},
-        {"registry", "files", "precision", "modes", "fallbacks"},
+        {"registry", "files", "precision", "modes", "fallbacks", "maps"},
         {"image", "features", "smoothing", "statistics", "losses"}
         | {"parametrization", "jitter", "colors", "regions"},
         {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},

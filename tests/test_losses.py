@@ -203,7 +203,7 @@ def test_options_are_read_by_the_type_of_their_defaults():
     assert str(losses.get(str(robust))) == str(robust)
     assert str(losses.get("gram-robust:penalty=huber")) == "gram-robust"
     assert losses.get("neighbours:split=TRUE").options == {"split": True}
-    assert options_of(losses.get("mrf").describe).keys() == {"size", "patches"}
+    assert options_of(losses.get("mrf").describe_fn).keys() == {"size", "patches"}
 
 
 def test_an_option_changes_the_loss(rng):

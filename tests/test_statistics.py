@@ -48,7 +48,7 @@ def by_loops(values, name):
 
 
 @pytest.mark.parametrize("name", EVERY)
-@pytest.mark.parametrize("shape", [(3, 4, 5, 6), (2, 7, 7), (2, 35)])
+@pytest.mark.parametrize("shape", [(3, 4, 5, 6), (2, 49), (2, 35)])
 def test_a_statistic_equals_its_definition(name, shape, rng):
     values = torch.randn(shape, generator=rng, dtype=torch.float64)
     expected = torch.tensor([by_loops(one, name) for one in values], dtype=torch.float64)

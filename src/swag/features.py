@@ -128,6 +128,12 @@ class FeatureExtractor(nn.Module):
 
         with torch.no_grad():
             observe(self.model, ready, {n: self.model.get_submodule(n) for n in self.layers}, count)
+        idle = [name for name, times in runs.items() if times == 0]
+        if idle:
+            raise BackboneError(
+                f"{', '.join(idle)} of {type(self.model).__name__} cannot be read: it does not run "
+                "in a pass, or runs within a scripted module; choose another layer"
+            )
         wrong = [f"{name} runs {times} times" for name, times in runs.items() if times != 1]
         if wrong:
             raise BackboneError(
@@ -155,7 +161,7 @@ def trial_picture(
             with torch.no_grad():
                 model(picture if preprocess is None else preprocess(picture))
             return picture
-        except REFUSALS as error:
+        except Exception as error:  # of code that is not ours
             refusal = error
     raise BackboneError(
         f"{type(model).__name__} takes no picture of 3 channels and "

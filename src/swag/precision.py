@@ -9,7 +9,7 @@ NARROW_DEVICES = ("cpu", "cuda")
 
 def to_float64(value: Tensor) -> Tensor:
     """In float64, so that constants far outside float32 do not underflow; Metal has none."""
-    return value if value.device.type == "mps" else value.double()
+    return value.float() if value.device.type == "mps" else value.double()
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

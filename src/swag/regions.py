@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d, pad
 
 from swag.errors import SettingsError
+from swag.precision import to_float64
 
 MaskPicture = Float[Tensor, "1 3 _h _w"]
 Weights = Float[Tensor, "1 1 _h _w"]
@@ -192,7 +193,7 @@ def _pairs(colors: Palette, others: Palette) -> dict[int, int]:
 def _is_gray(mask: MaskPicture) -> bool:
     """Whether all but a few pixels, such as JPEG's at edges, are without colour."""
     coloured = (mask.amax(1) - mask.amin(1)) > GREY
-    return bool(coloured.double().mean() < SMALLEST)
+    return bool(to_float64(coloured).mean() < SMALLEST)
 
 
 def _gray_maps(mask: MaskPicture) -> dict[str, Weights]:
@@ -208,7 +209,7 @@ def _color_maps(mask: MaskPicture, name: str) -> tuple[Palette, Shares]:
     palette = _palette(mask, name)
     pixels = mask[0].flatten(1).T  # n 3
     first, second, share, distance = _mixtures(pixels, palette)
-    strange = (distance > ALIKE).double().mean()
+    strange = to_float64(distance > ALIKE).mean()
     if strange > STRANGE:
         raise SettingsError(
             f"{_percent(strange)} of {name} is in colours that are no mixture of two of its flat "

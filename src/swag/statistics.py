@@ -4,8 +4,8 @@ The poster's figures show the maximum and the entropy of activations and of Gram
 entropy needs a distribution, and the two in use tell different stories: F / sum F knows only the
 shape, softmax(F) falls already when all activations grow alike.
 
-Each takes any tensor whose first dimension counts pictures, such as a FeatureMap or Gram matrices,
-computes in float64, and carries no gradient.
+Each takes a tensor whose first dimension counts pictures, such as a FeatureMap or Gram matrices,
+computes in float64, and carries no gradient. What is neither is a SettingsError.
 """
 
 import math
@@ -18,6 +18,9 @@ from swag.errors import SettingsError
 from swag.types import PerImage
 
 DISTRIBUTIONS = ("sum", "softmax")
+
+ROUNDING = 1e-3
+"""By how much of the largest entry the halves of a symmetric matrix may differ."""
 
 
 def maximum(values: Float[Tensor, "b n *rest"]) -> PerImage:
@@ -97,8 +100,33 @@ def _relative_to_largest(sizes: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
 
 def _rows(values: Float[Tensor, "b n *rest"]) -> Float[Tensor, "b entries"]:
     """The entries of each picture in float64, on a device that has it."""
+    _check_batch(values)
     device = "cpu" if values.device.type == "mps" else values.device
     rows = values.detach().to(device, torch.float64).flatten(1)
     if rows.shape[1] == 0:
         raise SettingsError(f"a tensor of shape {tuple(values.shape)} has no entries to measure.")
     return rows
+
+
+def _check_batch(values: Tensor) -> None:
+    """Refuse what would be taken for another number of pictures: SettingsError.
+
+    A tensor of three dimensions holds matrices of channels, which are symmetric but for rounding,
+    rather than a map without its batch.
+    """
+    if values.ndim < 2:
+        raise SettingsError(
+            f"a tensor of shape {tuple(values.shape)} was given; expected pictures, entries ..."
+        )
+    if values.ndim == 3 and not _symmetric(values):
+        raise SettingsError(
+            f"a tensor of shape {tuple(values.shape)} was given, which is no batch of symmetric "
+            "matrices; expected batch, channels, rows, columns: one map is maps[None]"
+        )
+
+
+def _symmetric(matrices: Tensor) -> bool:
+    if matrices.shape[1] != matrices.shape[2]:
+        return False
+    largest = matrices.abs().amax() if matrices.numel() else 0.0
+    return bool((matrices - matrices.mT).abs().le(ROUNDING * largest).all())

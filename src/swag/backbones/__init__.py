@@ -9,6 +9,7 @@ from swag.backbones.backbone import Backbone, Normalize, narrow
 from swag.backbones.edits import EDITS
 from swag.backbones.fingerprint import check_finite, fingerprint, weights_fingerprint
 from swag.backbones.initialization import calibrate
+from swag.backbones.modules import check_gradient
 from swag.backbones.registry import Entry, assemble, available, create, name_of
 from swag.backbones.sources import Source
 from swag.backbones.tail import tail_of
@@ -24,6 +25,7 @@ __all__ = [
     "available",
     "calibrate",
     "check_finite",
+    "check_gradient",
     "create",
     "fingerprint",
     "name_of",

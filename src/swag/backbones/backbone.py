@@ -15,6 +15,9 @@ from swag.types import FeatureMaps, Image, Precision
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+LARGEST = 16.0
+"""Size of a value above which a picture is taken for one of bytes, 0 to 255."""
+
 _SIDES = (64, 128, 256, 512)
 """A network that takes no square picture of these takes one size only."""
 
@@ -101,8 +104,10 @@ class Backbone(nn.Module):
         handed out in the precision of the picture.
 
         Raises:
-            BackboneError: a layer that cannot be read, or a picture too small for the network.
+            BackboneError: a layer that cannot be read, a picture too small for the network, or no
+                batch of pictures in the precision of the network and in about [0, 1].
         """
+        check_pictures(image, like=next(self.module.parameters(), None), name=self.name)
         asked = tuple(self.style_layers + self.content_layers if layers is None else layers)
         names = {layer: self.aliases.get(layer, layer) for layer in asked}
         extractor = self._extractor(tuple(dict.fromkeys(names.values())))
@@ -117,12 +122,10 @@ class Backbone(nn.Module):
 
     def layers(self) -> tuple[str, ...]:
         """Names of all layers that can be read, in the order in which they run."""
-        found = trace(self.module, self.prepare, arrange=self._arrange)
-        folded = {name for name, module in self.module.named_modules() if _folded_into(module)}
         return tuple(
             layer.name
-            for layer in found
-            if layer.runs == 1 and layer.shape is not None and layer.name not in folded
+            for layer in trace(self.module, self.prepare, arrange=self._arrange)
+            if layer.runs == 1 and layer.shape is not None and not layer.folded
         )
 
     def train(self, mode: bool = True) -> "Backbone":
@@ -204,6 +207,37 @@ class Backbone(nn.Module):
         except REFUSALS:
             return False
         return True
+
+
+def check_pictures(image: Tensor, *, like: Tensor | None, name: str) -> None:
+    """Refuse what is no batch of pictures in sRGB for a network with weights `like`: BackboneError.
+
+    A picture that is being optimized may leave [0, 1]; others must not by far.
+    """
+    if image.ndim != 4 or image.shape[1] != 3:
+        one = "; one picture is a batch of one: give image[None]" if image.ndim == 3 else ""
+        raise BackboneError(
+            f"{name} was given a tensor of shape {tuple(image.shape)}; expected batch, 3, rows, "
+            f"columns{one}"
+        )
+    if not image.is_floating_point():
+        raise BackboneError(
+            f"{name} was given pictures of type {image.dtype}; expected sRGB in [0, 1]: divide "
+            "bytes by 255"
+        )
+    autocast = torch.is_autocast_enabled(image.device.type)
+    if like is not None and like.dtype != image.dtype and not autocast:
+        raise BackboneError(
+            f"{name} computes in {like.dtype} and was given pictures in {image.dtype}; convert "
+            "one of them with .to(dtype)"
+        )
+    if not image.requires_grad and image.numel() and image.device.type != "meta":
+        largest = float(image.abs().amax())
+        if largest > LARGEST:
+            raise BackboneError(
+                f"{name} was given pictures with values up to {largest:g}; expected sRGB in "
+                "[0, 1]: divide by 255"
+            )
 
 
 def narrow(extract: Callable[..., FeatureMaps], image: Tensor, *rest: Any) -> FeatureMaps:

@@ -5,6 +5,7 @@ create("torchvision/vgg19", edits=("average-pooling", "reflect")) as Gatys et al
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -24,14 +25,14 @@ def pad(mode: str, *, everywhere: bool) -> Edit:
     Zeros are a grey frame round the picture, which an optimisation then paints. Convolutions
     that do not pad stay as they are (Inception-v3's first does not).
     """
+    return partial(_padded, mode=mode, everywhere=everywhere)
 
-    def edit(module: nn.Module) -> nn.Module:
-        convolutions = [conv for conv in module.modules() if isinstance(conv, nn.Conv2d)]
-        for conv in convolutions if everywhere else convolutions[:1]:
-            conv.padding_mode = mode  # type: ignore[assignment]
-        return module
 
-    return edit
+def _padded(module: nn.Module, *, mode: str, everywhere: bool) -> nn.Module:
+    convolutions = [conv for conv in module.modules() if isinstance(conv, nn.Conv2d)]
+    for conv in convolutions if everywhere else convolutions[:1]:
+        conv.padding_mode = mode  # type: ignore[assignment]
+    return module
 
 
 def average_pooling(module: nn.Module) -> nn.Module:

@@ -26,12 +26,14 @@ class Layer:
         runs: how often it ran.
         shape: batch, channels, rows, columns of its last output; None where that is not a map.
         learns: whether it has parameters of its own.
+        folded: whether the normalization after it was folded into it, so that it is not read.
     """
 
     name: str
     runs: int
     shape: tuple[int, ...] | None
     learns: bool
+    folded: bool = False
 
 
 def trace(
@@ -47,7 +49,8 @@ def trace(
     def note(name: str, output: Any) -> None:
         shape = _map_shape(output, (ready.shape[-2], ready.shape[-1]), arrange)
         learns = next(modules[name].parameters(recurse=False), None) is not None
-        before = found.get(name, Layer(name, 0, None, learns))
+        folded = bool(getattr(modules[name], "folded_into", ""))
+        before = found.get(name, Layer(name, 0, None, learns, folded))
         found[name] = replace(before, runs=before.runs + 1, shape=shape)
 
     with torch.no_grad():
@@ -106,7 +109,7 @@ def _stages(layers: list[Layer]) -> list[list[Layer]]:
             rows = layer.shape[-2]
         if layer.shape[-2] <= rows:
             learns[-1] |= layer.learns
-            if layer.runs == 1:
+            if layer.runs == 1 and not layer.folded:
                 stages[-1].append(layer)
     return [stage for stage, learnt in zip(stages, learns, strict=True) if learnt]
 

@@ -1,6 +1,5 @@
 """Create a network by its name, and list the names."""
 
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from swag.backbones import weights as weights_of
 from swag.backbones.backbone import Backbone, Normalize
 from swag.backbones.greedy import choose
 from swag.backbones.initialization import SCHEMES, calibrate, seeded
+from swag.backbones.modules import own_copy
 from swag.backbones.presets import PRESETS, Preset
 from swag.backbones.reductions import last_before_each_reduction
 from swag.backbones.sources import Source, timm_source, torchvision_source
@@ -161,7 +161,7 @@ def _source(name: str | nn.Module, given: Weights, seed: int) -> Source:
         return _bundled_source(name, given, seed)
     with seeded(seed):
         if isinstance(name, nn.Module):
-            source = Source(copy.deepcopy(name), Normalize(), lambda: None)
+            source = Source(own_copy(name), Normalize(), lambda: None)
         else:
             source = _named_source(name, blank=given.scheme is None)
         if given.scheme is not None:

@@ -58,9 +58,12 @@ def about_mean(means: Means) -> GramMatrix:
     return about
 
 
-STREAMING = StreamingStatistics(
-    add, compute=lambda means, center: about_mean(means), homogeneity=(1, 2), centered=True
-)
+def compute(means: Means, center: Center) -> GramMatrix:
+    """The description from the means about a centre; see `swag.losses.streaming`."""
+    return about_mean(means)
+
+
+STREAMING = StreamingStatistics(add, compute, homogeneity=(1, 2), centered=True)
 
 
 def poster_factor(d: int, m: int, unit: float) -> float:

@@ -41,9 +41,12 @@ def add(features: FeatureMap, normalized_weights: float | Mask, center: Center |
     return (describe(features * normalized_weights.sqrt()) * positions,)
 
 
-STREAMING = StreamingStatistics(
-    add, compute=lambda means, center: means[0], homogeneity=(2,), centered=False
-)
+def compute(means: Means, center: Center) -> GramMatrix:
+    """The description from the means; see `swag.losses.streaming`."""
+    return means[0]
+
+
+STREAMING = StreamingStatistics(add, compute, homogeneity=(2,), centered=False)
 
 
 def poster_factor(d: int, m: int, unit: float) -> float:

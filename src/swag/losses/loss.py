@@ -13,6 +13,7 @@ from torch import Tensor
 from swag.errors import SettingsError
 from swag.losses.precision import in_full_precision
 from swag.losses.streaming import StreamingStatistics
+from swag.maps import check_maps
 from swag.registry import did_you_mean
 from swag.types import PerImage
 
@@ -45,6 +46,35 @@ def mean_of(descriptions: Sequence[Description]) -> Description:
     return tuple(torch.stack(entries).mean(0) for entries in zip(*descriptions, strict=True))
 
 
+def of_one_length(
+    one: Description, other: Description, name: str
+) -> tuple[Description, Description]:
+    """Two descriptions of as many pictures: the only picture of one is repeated for the other.
+
+    SettingsError if they are of different numbers, none of which is 1.
+    """
+    counts = _pictures(one), _pictures(other)
+    if counts[0] == counts[1]:
+        return one, other
+    if 1 not in counts:
+        raise SettingsError(
+            f"{name} was given {counts[0]} pictures and {counts[1]} targets; expected one target, "
+            "or one for each picture"
+        )
+    return _repeated(one, max(counts)), _repeated(other, max(counts))
+
+
+def _pictures(description: Description) -> int:
+    first = description[0] if isinstance(description, tuple) else description
+    return first.shape[0]
+
+
+def _repeated(description: Description, count: int) -> Description:
+    if isinstance(description, tuple):
+        return tuple(part.expand(count, *part.shape[1:]) for part in description)
+    return description.expand(count, *description.shape[1:])
+
+
 @dataclass(frozen=True)
 class Loss:
     """A loss between two layers, and by what it is multiplied to be that of the paper or script."""
@@ -52,13 +82,10 @@ class Loss:
     name: str
     role: Literal["style", "content"]
     """Style ignores where things are, so both pictures may have any size; content does not."""
-    describe: Callable[..., Any]
-    """(features, where) -> Description: what to keep of a layer, or of all layers of a joint loss.
-
-    `mask` (b, 1, h, w), at least 0, says how much each position counts; None: all alike.
-    """
-    compare: Callable[[Any, Any], PerImage]
-    """How far two descriptions differ: 0 for a description and itself."""
+    describe_fn: Callable[..., Any]
+    """(features, mask) -> Description; see `describe`."""
+    compare_fn: Callable[[Any, Any], PerImage]
+    """(description, target) -> one number for each picture; see `compare`."""
     summary: str
     reference: str
     target_norm: Callable[[Any], PerImage] = sum_of_squares
@@ -78,6 +105,35 @@ class Loss:
     def __str__(self) -> str:
         chosen = ",".join(f"{key}={_written(value)}" for key, value in self.options.items())
         return f"{self.name}:{chosen}" if chosen else self.name
+
+    def describe(self, features: Any, mask: Tensor | None = None) -> Any:
+        """What to keep of a layer, or of all layers of a joint loss: a `Description`.
+
+        Args:
+            features: maps (batch, channels, rows, columns); of a joint loss a tuple of them.
+            mask: (b, 1, h, w), at least 0, says how much each position counts; None: all alike.
+
+        Raises:
+            SettingsError: these are no batches of maps in floating point.
+        """
+        if self.joint and not isinstance(features, tuple):
+            raise SettingsError(
+                f"{self.name} was given {type(features).__name__}; expected a tuple of the maps "
+                "of several layers, which it describes together"
+            )
+        for maps in features if self.joint else (features,):
+            check_maps(maps, self.name)
+        return self.describe_fn(features, mask)
+
+    def compare(self, description: Any, target: Any) -> PerImage:
+        """How far descriptions differ from those of targets: 0 for a description and itself.
+
+        One target is compared with every picture of a batch.
+
+        Raises:
+            SettingsError: the numbers of pictures differ, and neither is 1.
+        """
+        return self.compare_fn(*of_one_length(description, target, self.name))
 
     def poster_factor(self, d: int, m: int, unit: float) -> float:
         """(d, m, unit) -> the poster's term on sigma(F) = unit * smoothed, over `compare`.
@@ -102,12 +158,12 @@ class Loss:
 
     def with_options(self, chosen: Mapping[str, str]) -> "Loss":
         """The same loss with options as written by users. SettingsError names those there are."""
-        known = options_of(self.describe) | options_of(self.compare)
+        known = options_of(self.describe_fn) | options_of(self.compare_fn)
         values = {key: _read(self.name, key, text, known) for key, text in chosen.items()}
         return replace(
             self,
-            describe=_bound(self.describe, values),
-            compare=_bound(self.compare, values),
+            describe_fn=_bound(self.describe_fn, values),
+            compare_fn=_bound(self.compare_fn, values),
             target_norm=_bound(self.target_norm, values),
             options={key: value for key, value in values.items() if value != known[key]},
         )
@@ -123,8 +179,8 @@ def loss_of(
     return Loss(
         name=module.__name__.rpartition(".")[2].replace("_", "-"),
         role=role,
-        describe=module.describe,
-        compare=module.compare,
+        describe_fn=module.describe,
+        compare_fn=module.compare,
         summary=summary,
         reference=reference,
         target_norm=getattr(module, "target_norm", sum_of_squares),

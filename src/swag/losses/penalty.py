@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from swag.losses.pixel_range import distances
 from swag.losses.total_variation import differences
+from swag.maps import check_maps
 from swag.types import Image, PerImage
 
 
@@ -24,7 +25,8 @@ class Penalty:
     reference: str
 
     def measure(self, image: Image) -> PerImage:
-        """One number for each picture."""
+        """One number for each picture. SettingsError if these are no batch of pictures."""
+        check_maps(image, self.name)
         mean: PerImage = self.cost(image).mean((1, 2, 3))
         return mean
 

@@ -8,6 +8,7 @@ import torch
 from swag.objective.feature_source import FeatureSource
 from swag.objective.layer_loss import PIXELS, LayerLoss, LayerView
 from swag.objective.loss_term import LossTerm
+from swag.precision import to_float64
 from swag.smoothing import Smoothing
 from swag.types import OwnImage
 
@@ -130,4 +131,4 @@ def _errors(parts: list[LayerLoss], read: FeatureSource, image: OwnImage) -> lis
 
 
 def _gradient_norms(parts: list[LayerLoss], read: FeatureSource, image: OwnImage) -> list[float]:
-    return [float(read.gradient(part, image).double().norm()) for part in parts]
+    return [float(to_float64(read.gradient(part, image)).norm()) for part in parts]

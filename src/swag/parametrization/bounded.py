@@ -5,6 +5,7 @@ large activations may diverge as pixels leave the range; here they cannot.
 """
 
 from dataclasses import replace
+from functools import partial
 
 from torch import Tensor
 
@@ -26,20 +27,21 @@ def bounded(form: Parametrization) -> Parametrization:
     the paper black and white would be infinitely far away, and no photo that has them could be
     the start. What is encoded is clamped to [0, 1] first.
     """
-
-    def encode(image: OwnImage) -> Latents:
-        return form.encode(_straightened(image))
-
-    def decode(latents: Latents, size: Size) -> OwnImage:
-        return 0.5 + REACH * (form.decode(latents, size) / REACH).tanh()
-
     return replace(
         form,
         name=f"{form.name}-bounded",
-        encode=encode,
-        decode=decode,
+        encode=partial(_encode, form),
+        decode=partial(_decode, form),
         summary=f"{form.summary}, drawn into the range",
     )
+
+
+def _encode(form: Parametrization, image: OwnImage) -> Latents:
+    return form.encode(_straightened(image))
+
+
+def _decode(form: Parametrization, latents: Latents, size: Size) -> OwnImage:
+    return 0.5 + REACH * (form.decode(latents, size) / REACH).tanh()
 
 
 def _straightened(image: Tensor) -> Tensor:

@@ -223,6 +223,8 @@ def _run(
     device = device_of(chosen.device)
     if not isinstance(network, backbones.Backbone):
         network = _network(chosen, inputs, network)
+        if not chosen.backbone.startswith(("swag/", "torchvision/")):
+            backbones.check_gradient(network, [*_layers(chosen, network)])
     backbones.check_finite(network)
     network.to(device)
     fallbacks = Fallbacks(earlier.header.fallbacks if isinstance(earlier, Checkpoint) else ())
@@ -258,3 +260,9 @@ def _network(chosen: Settings, inputs: Inputs, module: nn.Module | None) -> back
         style_layers=None if module is None else chosen.style_layers,
         content_layers=None if module is None else chosen.content_layers,
     )
+
+
+def _layers(chosen: Settings, network: backbones.Backbone) -> set[str]:
+    """The layers of the network that a run reads."""
+    style, content = chosen.style_layers, chosen.content_layers
+    return {*(style or network.style_layers), *(content or network.content_layers)}

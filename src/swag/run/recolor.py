@@ -7,6 +7,7 @@ and the photo's colours come back at its end.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from torch import Tensor
 
@@ -42,12 +43,12 @@ def recolored(settings: Settings, inputs: Inputs) -> tuple[Inputs, Finish | None
     space = KEPT[settings.colours]
     gray = replace(photo, pixels=luminance(photo.batch)[0])
     seen = _with_paintings(inputs, lambda style: match_luminance(style, photo.batch))
+    return replace(seen, photo=gray), partial(_with_colors, photo=photo, space=space)
 
-    def finish(result: Tensor) -> Tensor:
-        rows, columns = result.shape[-2:]
-        return with_colors_of(result, resize(photo.batch, (rows, columns)).clamp(0, 1), space)
 
-    return replace(seen, photo=gray), finish
+def _with_colors(result: Tensor, *, photo: Picture, space: str) -> Tensor:
+    rows, columns = result.shape[-2:]
+    return with_colors_of(result, resize(photo.batch, (rows, columns)).clamp(0, 1), space)
 
 
 def _with_paintings(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from swag.errors import SettingsError
+from swag.maps import check_maps
 from swag.types import FeatureMap
 
 Domain = Literal["layer", "channels", "positions"]
@@ -62,6 +63,7 @@ def mean_one_softmax(features: FeatureMap, temperature: float, domain: Domain) -
     The largest entry is subtracted first; it cancels, so no gradient runs through it.
     """
     # torch.softmax adds float32 one by one: off by 1e-3 over 4 million entries, 1e-2 over 67.
+    check_maps(features, "softmax")
     positive("temperature", temperature)
     features = at_least_float32(features)
     dims = DIMENSIONS[domain]

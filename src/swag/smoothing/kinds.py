@@ -87,8 +87,16 @@ def _plain(
         parameter=parameter,
         reference=reference,
         smooth=smooth,
-        unit=lambda shape: 1.0,
+        unit=_one,
     )
+
+
+def _one(shape: torch.Size) -> float:
+    return 1.0
+
+
+def _unsmoothed(features: FeatureMap, parameter: float) -> FeatureMap:
+    return functions.none(features)
 
 
 def _reciprocal_of_deviation(features: FeatureMap) -> float:
@@ -101,7 +109,7 @@ _ALL = (
         "F",
         None,
         "Gatys, Ecker and Bethge, CVPR 2016",
-        smooth=lambda f, _: functions.none(f),
+        smooth=_unsmoothed,
     ),
     _softmax("softmax", "layer", "exp(F_ik / T) / sum_mn exp(F_mn / T)", f"{PAPER}, with T = 1"),
     _softmax(

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 
 from swag.errors import SettingsError
+from swag.maps import check_maps
 from swag.registry import did_you_mean
 from swag.smoothing.kinds import KINDS, Kind
 from swag.spec import Spec, parse_with_layers
@@ -41,8 +42,9 @@ class Smoothing:
         """The smoothed map: a softmax has mean one, all others are the formula itself.
 
         Whatever `layers` says; `at` answers for one layer. Raises SettingsError for a parameter
-        that is still `auto`: `fitted` turns it into a number.
+        that is still `auto` (`fitted` turns it into a number), and for what is no batch of maps.
         """
+        check_maps(features, self.name)
         if self.parameter == "auto":
             raise SettingsError(f"{self} has no number yet; fit it to the style's activations.")
         return self.kind.smooth(features, 0.0 if self.parameter is None else self.parameter)
@@ -67,6 +69,7 @@ class Smoothing:
         parameter = self.kind.parameter
         if self.parameter != "auto" or parameter is None or parameter.fit is None:
             return self
+        check_maps(features_of_style, self.name)
         return replace(self, parameter=parameter.fit(features_of_style))
 
     def unit(self, shape: torch.Size) -> float:

@@ -1,0 +1,63 @@
+"""Networks that are given as modules: copied, made readable, or refused with what is missing."""
+
+import copy
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from swag.backbones.backbone import Backbone
+from swag.errors import BackboneError
+from swag.features import trial_picture
+
+NARROW = (torch.float16, torch.bfloat16)
+
+
+def own_copy(module: nn.Module) -> nn.Module:
+    """A copy of a caller's module whose layers can be read, in float32 if it was narrower.
+
+    What `torch.compile` has wrapped is unwrapped: it would hide the layers.
+
+    Raises:
+        BackboneError: a scripted module, or one that cannot be copied.
+    """
+    module = _uncompiled(module)
+    if isinstance(module, torch.jit.ScriptModule):
+        raise BackboneError(
+            "a scripted module (TorchScript) does not show its layers; give the module that was "
+            "scripted, or a program of torch.export"
+        )
+    try:
+        copied = copy.deepcopy(module)
+    except Exception as error:  # whatever the module holds
+        raise BackboneError(
+            f"{type(module).__name__} cannot be copied ({_reason(error)}); give a factory that "
+            "builds it, as in file.py:factory"
+        ) from error
+    for name, child in list(copied.named_modules()):
+        if name and _uncompiled(child) is not child:
+            copied.set_submodule(name, _uncompiled(child))
+    narrow = any(tensor.dtype in NARROW for tensor in copied.state_dict().values())
+    return copied.float() if narrow else copied
+
+
+def check_gradient(backbone: Backbone, layers: Iterable[str]) -> None:
+    """Refuse layers from which no gradient reaches the picture: BackboneError."""
+    sample = trial_picture(backbone.module, backbone.prepare)
+    with torch.enable_grad():
+        maps = backbone.extract(sample.requires_grad_(), layers)
+    blind = [layer for layer, features in maps.items() if not features.requires_grad]
+    if blind:
+        raise BackboneError(
+            f"no gradient reaches the picture from {', '.join(blind)} of {backbone.name}; its "
+            "forward must not detach, nor run under no_grad"
+        )
+
+
+def _uncompiled(module: nn.Module) -> nn.Module:
+    inner = vars(module).get("_modules", {}).get("_orig_mod")
+    return module if inner is None else inner
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

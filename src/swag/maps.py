@@ -1,0 +1,21 @@
+"""What is asked of tensors that come from outside, where shapes would otherwise be guessed."""
+
+from torch import Tensor
+
+from swag.errors import SettingsError
+
+
+def check_maps(maps: object, name: str) -> None:
+    """Refuse what is no batch of maps (batch, channels, rows, columns) in floating point."""
+    if not isinstance(maps, Tensor):
+        raise SettingsError(f"{name} was given {type(maps).__name__}; expected a tensor")
+    if maps.ndim != 4:
+        one = "; one picture is a batch of one: give maps[None]" if maps.ndim == 3 else ""
+        raise SettingsError(
+            f"{name} was given a tensor of shape {tuple(maps.shape)}; expected batch, channels, "
+            f"rows, columns{one}"
+        )
+    if not maps.is_floating_point():
+        raise SettingsError(
+            f"{name} was given a tensor of type {maps.dtype}; expected floating point"
+        )
