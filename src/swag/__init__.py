@@ -30,7 +30,16 @@ if typing.TYPE_CHECKING:
         SwagError,
         WeightsError,
     )
-    from swag.run import Result, Update, iterate, reconstruct, stylize, texture
+    from swag.run import (
+        PerceptualLoss,
+        Result,
+        RunKeywords,
+        Update,
+        iterate,
+        reconstruct,
+        stylize,
+        texture,
+    )
     from swag.threads import wait_briefly
 
 __version__ = "0.1.0"
@@ -42,8 +51,10 @@ __all__ = [
     "DependencyError",
     "ImageError",
     "OptimizationError",
+    "PerceptualLoss",
     "ResourceError",
     "Result",
+    "RunKeywords",
     "Settings",
     "SettingsError",
     "SwagError",
@@ -68,7 +79,10 @@ _MODULES = {
     "swag.allocation": ("keep_freed_memory",),
     "swag.config": ("PRESETS", "Settings", "settings"),
     "swag.errors": tuple(name for name in __all__ if name.endswith("Error")),
-    "swag.run": ("Result", "Update", "iterate", "reconstruct", "stylize", "texture"),
+    "swag.run": (
+        *("PerceptualLoss", "Result", "RunKeywords", "Update"),
+        *("iterate", "reconstruct", "stylize", "texture"),
+    ),
     "swag.threads": ("wait_briefly",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

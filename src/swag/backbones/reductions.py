@@ -50,7 +50,7 @@ def trace(
         shape = _map_shape(output, (ready.shape[-2], ready.shape[-1]), arrange)
         learns = next(modules[name].parameters(recurse=False), None) is not None
         folded = bool(getattr(modules[name], "folded_into", ""))
-        before = found.get(name, Layer(name, 0, None, learns, folded))
+        before = found.get(name, Layer(name, 0, None, learns=learns, folded=folded))
         found[name] = replace(before, runs=before.runs + 1, shape=shape)
 
     with torch.no_grad():

@@ -18,6 +18,7 @@ from swag.run.api import (
 from swag.run.checkpoint import Checkpoint
 from swag.run.checkpoint import load as load_checkpoint
 from swag.run.device import device_of
+from swag.run.perceptual_loss import PerceptualLoss
 from swag.run.provenance import PictureProvenance, Recorded, is_unfinished, recorded
 from swag.run.update import Result, Task, Update, taken
 from swag.run.with_checkpoints import SECONDS, with_checkpoints
@@ -26,6 +27,7 @@ __all__ = [
     "NO_STEP",
     "SECONDS",
     "Checkpoint",
+    "PerceptualLoss",
     "PictureProvenance",
     "Recorded",
     "Result",

@@ -1,0 +1,212 @@
+"""The loss of a run as a module, for those who train networks.
+
+Johnson, Alahi and Fei-Fei, "Perceptual losses for real-time style transfer and super-resolution",
+ECCV 2016.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Unpack
+
+import torch
+from torch import Tensor, nn
+
+from swag import backbones, config
+from swag.config import CommonSettings, Settings
+from swag.errors import SettingsError
+from swag.image import Source, read
+from swag.losses import PENALTIES
+from swag.modes import own_modes
+from swag.objective import PIXELS, LayerLoss, LossTerm, with_pixels
+from swag.objective.feature_source import FeatureCache
+from swag.objective.targets import make_layer_losses
+from swag.run.inputs import listed
+from swag.run.terms import content_terms, style_regions, style_terms
+from swag.smoothing import Smoothing
+from swag.types import FeatureMaps, Image, OwnImage, PerImage, Scalar
+
+
+class PerceptualLoss(nn.Module):
+    """How far pictures are from a content and a style, by the features of a frozen network.
+
+        loss = swag.PerceptualLoss("painting.jpg", size=256, style_loss="gram").to("cuda")
+        for photos in loader:                                     # b 3 h w, sRGB in [0, 1]
+            loss(network(photos), photos).backward()
+
+    Losses, layers, smoothings and weights are those of `swag.settings`; what says how a picture is
+    optimized (steps, scales, start, device ...) is of no use here. The error of a layer is a share
+    of the size of its target, and the layers of a term are averaged. The style is described when
+    the module is made, and again after it was moved to another device or precision.
+
+    Args:
+        style: a picture or several; several are blended. None: content alone.
+        settings: from `swag.settings`; keywords win over them.
+        backbone: a name, a network from `swag.backbones.create`, or any module.
+
+    Raises:
+        SwagError: a setting, a picture, the backbone or its weights is wrong.
+    """
+
+    def __init__(
+        self,
+        style: Source | Sequence[Source] | None,
+        settings: Settings | None = None,
+        *,
+        backbone: str | nn.Module | None = None,
+        **options: Unpack[CommonSettings],
+    ) -> None:
+        super().__init__()
+        if isinstance(backbone, str):
+            self.settings = config.settings(settings or "default", **options, backbone=backbone)
+        else:
+            self.settings = config.settings(settings or "default", **options)
+        side = round(self.settings.size * self.settings.style_scale)
+        self.styles = [read(one, size=side).batch for one in listed(style)]
+        self.backbone = _network(self.settings, backbone, self.styles)
+        self._style: list[LayerLoss] | None = None
+        self._smoothings: dict[str, Smoothing] = {}
+        self._describe_style()
+
+    def forward(self, image: Image, content: OwnImage | None = None) -> Scalar:
+        """The weighted sum of all terms, averaged over the pictures.
+
+        SettingsError if the content has a weight and is not given.
+        """
+        total: Tensor = torch.stack(list(self.terms(image, content).values())).sum(0).mean()
+        return total
+
+    def terms(self, image: Image, content: OwnImage | None = None) -> dict[str, PerImage]:
+        """The weighted terms by name, for each picture."""
+        self._check(image, content)
+        if self._style is None:
+            self._describe_style()
+        style, aims = self._style or [], self._content_terms
+        read = [layer for part in style for layer in part.view.layers]
+        aimed = [layer for term in aims for layer in term.layers]
+        maps = self._maps(image, list(dict.fromkeys(read + aimed)))
+        found: dict[str, Tensor] = {}
+        for part in style:
+            described = part.view.describe(maps, None)
+            error = part.view.loss.compare(described, part.target) * part.factor
+            found[part.term] = found.get(part.term, torch.zeros_like(error)) + error
+        if content is not None and aims:
+            with torch.no_grad():
+                wanted = self._maps(content, list(dict.fromkeys(aimed)))
+            found |= {term.name: self._content_error(term, maps, wanted) for term in aims}
+        for name, weight in self._penalties.items():
+            found[name] = PENALTIES[name].measure(image) * weight
+        return found
+
+    def _check(self, image: Tensor, content: Tensor | None) -> None:
+        if content is None and self._content_terms:
+            raise SettingsError(
+                "no content was given; give it as the second argument, or content_weight=0"
+            )
+        here = self._like.device
+        if image.device != here:
+            raise SettingsError(
+                f"the loss is on {here} and the pictures are on {image.device}; move one of them "
+                "with .to(device)"
+            )
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "PerceptualLoss":
+        """Descriptions are made anew where the module is moved to: Metal has no float64."""
+        self._style = None
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+    @own_modes()
+    @torch.no_grad()
+    def _describe_style(self) -> None:
+        """Describe the style, and fit smoothings to it, on the device of the network."""
+        styles = [picture.to(self._like) for picture in self.styles]
+        self._style = []
+        if styles:
+            regions = style_regions(self.settings, len(styles), None, [])
+            terms = style_terms(self.settings, self.backbone, styles, regions, other=styles[0])
+            terms = [replace(t, normalisation="target", matched="none") for t in terms if t.weight]
+            layers = [layer for term in terms for layer in term.layers]
+            read = FeatureCache(with_pixels(self._extract), layers)
+            for term in terms:
+                self._style += make_layer_losses(term, read, start=styles[0], style=styles[0])
+        self._smoothings = {
+            layer: self._fitted(term.smoothing.at(layer), layer, styles)
+            for term in self._content_terms
+            for layer in term.layers
+        }
+
+    def _fitted(self, smoothing: Smoothing, layer: str, styles: list[Tensor]) -> Smoothing:
+        if smoothing.parameter != "auto" or layer == PIXELS:
+            return smoothing if layer != PIXELS else Smoothing("none")
+        if not styles:
+            raise SettingsError(f"{smoothing} is fitted to a style, and there is none; give one")
+        return smoothing.fitted(self._maps(styles[0], [layer])[layer])
+
+    def _content_error(self, term: LossTerm, maps: FeatureMaps, wanted: FeatureMaps) -> PerImage:
+        """A term of the content, as a share of the size of its targets."""
+        smooth = {layer: self._smoothings[layer] for layer in term.layers}
+        here = {layer: smooth[layer](maps[layer]) for layer in term.layers}
+        there = {layer: smooth[layer](wanted[layer]) for layer in term.layers}
+        if term.loss.joint:
+            sizes = {
+                n: _root_mean_square(m) / max(term.layers[n], 1e-12) ** 0.5
+                for n, m in there.items()
+            }
+            a, b = (tuple(m[n] / sizes[n] for n in sizes) for m in (here, there))
+            return self._share(term, a, b) * term.weight
+        shares = [self._share(term, here[n], there[n]) * w for n, w in term.layers.items()]
+        return torch.stack(shares).sum(0) * (term.weight / sum(term.layers.values()))
+
+    @staticmethod
+    def _share(term: LossTerm, features: Any, wanted: Any) -> PerImage:
+        target = term.loss.describe(wanted)
+        error = term.loss.compare(term.loss.describe(features), target)
+        return error / term.loss.target_norm(target)
+
+    @property
+    def _content_terms(self) -> list[LossTerm]:
+        """The terms of the content that have a weight; what they are compared with comes later."""
+        blank = torch.zeros(1, 3, 1, 1)
+        terms = content_terms(self.settings, self.backbone, blank, blank, mask=None)
+        return [term for term in terms if term.weight > 0]
+
+    @property
+    def _penalties(self) -> dict[str, float]:
+        weights = {name: float(getattr(self.settings, name)) for name in PENALTIES}
+        return {name: weight for name, weight in weights.items() if weight > 0}
+
+    @property
+    def _like(self) -> Tensor:
+        """A tensor of the network, for its device and precision."""
+        return next(self.backbone.parameters()).detach()
+
+    def _extract(self, image: Tensor, layers: Sequence[str]) -> FeatureMaps:
+        return self.backbone.extract(image, layers)
+
+    def _maps(self, image: Tensor, layers: Sequence[str]) -> FeatureMaps:
+        return with_pixels(self._extract)(image, layers)
+
+
+def _network(
+    settings: Settings, backbone: str | nn.Module | None, styles: Sequence[Tensor]
+) -> backbones.Backbone:
+    """The network of these settings: what was given, or by its name."""
+    if isinstance(backbone, backbones.Backbone):
+        return backbone
+    network = backbones.create(
+        backbone if isinstance(backbone, nn.Module) else settings.backbone,
+        weights=settings.weights,
+        seed=settings.seed,
+        edits=settings.edits,
+        calibrate_on=styles[0] if styles else None,
+        style_layers=None if settings.style_layers is None else [*settings.style_layers],
+        content_layers=None if settings.content_layers is None else [*settings.content_layers],
+    )
+    backbones.check_gradient(network, [*network.style_layers, *network.content_layers])
+    return network
+
+
+def _root_mean_square(maps: Tensor) -> Tensor:
+    """Of each picture, (b, 1, 1, 1); 1 where it is 0."""
+    size = maps.detach().square().mean((1, 2, 3), keepdim=True).sqrt()
+    return torch.where(size > 0, size, 1.0)
