@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make test    run the tests"
 	@echo "make lint    check style and types"
 	@echo "make bench   measure speed"
+	@echo "make docs    write the reference of the Python API and print where it is"
 	@echo "make clean   remove what was built; the environment $(VENV) stays"
 
 demo: $(INSTALLED)
@@ -35,6 +36,10 @@ lint: $(INSTALLED)
 # The options of the tests are dropped: they disable the benchmarks.
 bench: $(INSTALLED)
 	$(BIN)/python -m pytest -o addopts= benchmarks $(ARGS)
+
+docs: $(INSTALLED)
+	@$(BIN)/python -W error -m pdoc --docformat google --output-directory build/docs swag
+	@echo "$(CURDIR)/build/docs/swag.html"
 
 clean:
 	rm -rf build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache

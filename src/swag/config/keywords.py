@@ -58,7 +58,7 @@ class CommonSettings(TypedDict, total=False):
     device: str | torch.device
 
 
-class SettingsKeywords(CommonSettings, total=False):
+class SettingsKeywords(CommonSettings, TypedDict, total=False):
     """What `settings` takes beside a preset and a method."""
 
     backbone: str

@@ -8,7 +8,7 @@ Every function takes a `Settings` object, single settings as keywords, or both: 
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Unpack
+from typing import Any, TypedDict, Unpack
 
 from torch import nn
 
@@ -35,7 +35,7 @@ NO_STEP = "the run made no step; give more steps or another start"
 Callback = Callable[[Update], object]
 
 
-class RunKeywords(CommonSettings, total=False):
+class RunKeywords(CommonSettings, TypedDict, total=False):
     """What a run can be given beside its pictures: any setting, and these.
 
     Attributes:
