@@ -6,7 +6,7 @@ extractor(picture)["layer1"]                       # b d h w
 
 import difflib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -155,6 +155,8 @@ def trial_picture(
     """
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
     refusal: Exception | None = None
+    own = _own_size(model)
+    sizes = [*sizes, own] if own else [*sizes]
     for size in sizes:
         picture = torch.zeros(1, 3, *size, dtype=like.dtype, device=like.device)
         try:
@@ -168,6 +170,15 @@ def trial_picture(
         f"{', '.join(f'{columns} x {rows}' for rows, columns in sizes)} pixels: "
         f"{str(refusal).partition(chr(10))[0]}"
     )
+
+
+def _own_size(model: nn.Module) -> tuple[int, int] | None:
+    """Rows and columns of the pictures that a network was made for, where it says so."""
+    settings = getattr(model, "pretrained_cfg", None)  # timm's
+    if isinstance(settings, Mapping) and settings.get("input_size"):
+        return int(settings["input_size"][-2]), int(settings["input_size"][-1])
+    size: tuple[int, int] | None = getattr(model, "example_size", None)
+    return size
 
 
 class _AllSeen(Exception):

@@ -38,3 +38,13 @@ def parse_with_layers(text: str) -> Spec:
     choice, at, layers = text.partition("@")
     names = tuple(layer.strip() for layer in layers.split(",")) if at else None
     return replace(parse(choice), layers=names)
+
+
+EXPORTED = ".pt2"
+"""The ending of programs of torch.export."""
+
+
+def is_code(backbone: str) -> bool:
+    """Whether this name of a network stands for code, which is run: FACTORY of a module or a file,
+    as in module:FACTORY, or an exported program."""
+    return backbone.endswith(EXPORTED) or ":" in backbone

@@ -2,6 +2,7 @@
 
 create("torchvision/resnet50", weights="random", seed=1)
 create("torchvision/vgg19", edits=("average-pooling", "reflect"))
+create("networks.py:build")                              code of one's own, which is run
 create(my_module, style_layers=["0", "2"], content_layers=["2"])
 """
 

@@ -173,10 +173,10 @@ class Backbone(nn.Module):
         rows, columns = image.shape[-2:]
         smallest = self._smallest_side(extractor)
         if smallest is None:
-            side = trial_picture(self.module, self.prepare).shape[-1]
+            height, width = trial_picture(self.module, self.prepare).shape[-2:]
             return BackboneError(
                 f"{self.name} does not take pictures of {columns} x {rows} pixels, "
-                f"but of {side} x {side}"
+                f"but of {width} x {height}"
             )
         if min(rows, columns) >= smallest:
             return None

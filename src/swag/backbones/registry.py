@@ -15,12 +15,14 @@ from swag.backbones.backbone import Backbone, Normalize
 from swag.backbones.greedy import choose
 from swag.backbones.initialization import SCHEMES, calibrate, seeded
 from swag.backbones.modules import own_copy
+from swag.backbones.own import own_source
 from swag.backbones.presets import PRESETS, Preset
 from swag.backbones.reductions import last_before_each_reduction
 from swag.backbones.sources import Source, timm_source, torchvision_source
 from swag.backbones.weights import Weights
 from swag.errors import BackboneError, WeightsError
 from swag.modes import own_modes
+from swag.spec import is_code
 from swag.types import Image
 
 FAMILIES = ("swag", "torchvision", "timm")
@@ -53,9 +55,10 @@ def create(
     """Create a frozen network that maps sRGB pictures to activations by layer.
 
     Args:
-        name: `swag/...` (bundled), `torchvision/...`, `timm/...`, or a module of one's own, which
-            is copied, keeps its weights under `weights="pretrained"` and takes pictures
-            normalised as ImageNet's.
+        name: `swag/...` (bundled), `torchvision/...`, `timm/...`; code of one's own, which is run:
+            `module.path:factory`, `file.py:factory`, or `program.pt2` of torch.export; or a module,
+            which is copied. One's own keep their weights under `weights="pretrained"` and take
+            pictures normalised as ImageNet's.
         weights: `pretrained`, `random`, `random:SCHEME[:OPTION][+calibrated]`, or a file; see
             `weights`.
         seed: of random weights.
@@ -192,9 +195,12 @@ def _named_source(name: str, *, blank: bool) -> Source:
         return torchvision_source(architecture, blank=blank)
     if family == "timm":
         return timm_source(architecture)
+    if is_code(name):
+        return own_source(name)
     raise BackboneError(
         f"no network {name!r}; expected {', '.join(f'{f}/NAME' for f in FAMILIES)}, "
-        "as torchvision/resnet50"
+        "as torchvision/resnet50, or code of your own: module.path:factory, file.py:factory, or "
+        "program.pt2"
     )
 
 

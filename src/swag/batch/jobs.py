@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
 
+from swag.config.load import refuse_code
 from swag.errors import SettingsError
 from swag.image import extensions
 
@@ -116,6 +117,7 @@ def _json_rows(text: str, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _job(row: Mapping[str, Any], folder: Path) -> Job:
     values = dict(row)
+    refuse_code(values, "a job")
     content, style = values.pop("content", None), values.pop("style", None)
     styles = style if isinstance(style, list) else [style]
     if not all(isinstance(name, str) and name for name in (content, *styles)):

@@ -46,7 +46,8 @@ Backbone = Annotated[
         panel=NETWORK,
         value="NAME",
         default="swag/vgg16-distilled",
-        help="The network: swag/..., torchvision/... or timm/...; see `swag backbones`.",
+        help="The network: swag/..., torchvision/... or timm/... (see `swag backbones`), or your "
+        "own code: module.path:factory, file.py:factory, program.pt2.",
     ),
 ]
 Weights = Annotated[

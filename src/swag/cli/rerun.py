@@ -33,13 +33,14 @@ Styles = Annotated[
 
 
 @grouped
-def rerun(
+def rerun(  # noqa: PLR0913 - the arguments of a command are its options
     picture: Picture,
     *,
     content: Content = None,
     style: Styles = None,
     output: options.Out = None,
     to: OutputOptions,
+    backbone: options.Backbone = None,
     weights: options.Weights = None,
     device: options.Device = None,
     regions: RegionOptions,
@@ -61,7 +62,7 @@ def rerun(
         like.made.task,
         content,
         style or None,
-        settings_from(weights=weights, device=device),
+        settings_from(backbone=backbone, weights=weights, device=device),
         output=Output.of(to, output or picture.with_stem(f"{picture.stem}-again")),
         pictures={**asdict(regions), "like": like},
     )

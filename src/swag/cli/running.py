@@ -29,6 +29,7 @@ from swag.run import (
     taken,
     with_checkpoints,
 )
+from swag.spec import is_code
 from swag.tiling import is_out_of_memory
 
 
@@ -105,6 +106,8 @@ def run_and_save(
         given["resume"] = load_checkpoint(output.resume)
     earlier = given.get("resume") or given.get("like")
     chosen = settings(**(overrides if earlier is None else earlier.settings_with(overrides)))
+    if is_code(chosen.backbone):  # no checkpoint may name it alone
+        words += f" --backbone {shlex.quote(chosen.backbone)}"
     output.check()
     if output.quiet:
         logging.getLogger("swag").setLevel(logging.ERROR)

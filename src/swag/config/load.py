@@ -4,10 +4,12 @@ import json
 import stat
 import textwrap
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from swag.errors import SettingsError
+from swag.spec import is_code
 
 LARGEST_FILE = 1 << 16
 """Bytes of a file of settings."""
@@ -20,7 +22,7 @@ def load(path: Path) -> dict[str, Any]:
     """Settings from a TOML or JSON file, as `settings` takes them.
 
     Raises:
-        SettingsError: not such a file, or one of more than 64 KiB.
+        SettingsError: not such a file, or one of more than 64 KiB, or one that names code.
     """
     try:
         text = _text(path)
@@ -31,7 +33,18 @@ def load(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(values, dict):
         raise SettingsError(f"{path}: holds {type(values).__name__}, not settings by name")
+    refuse_code(values, str(path))
     return values
+
+
+def refuse_code(values: Mapping[str, Any], where: str) -> None:
+    """Refuse settings from a file whose network is code: files are passed around. SettingsError."""
+    backbone = values.get("backbone")
+    if isinstance(backbone, str) and is_code(backbone):
+        raise SettingsError(
+            f"{where}: names the network {brief(repr(backbone))}, which is code that would be run; "
+            "if it is yours, name it with --backbone"
+        )
 
 
 def brief(value: object) -> str:

@@ -23,6 +23,7 @@ from swag.run.provenance import (
     Number,
     Provenance,
     Task,
+    check_named,
     fitting_fallbacks,
     fitting_losses,
     versions,
@@ -78,7 +79,11 @@ class Checkpoint:
         return self.header.precision
 
     def settings_with(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
-        """The run's own settings with others given; whether they agree is checked later."""
+        """The run's own settings with others given; whether they agree is checked later.
+
+        SettingsError where its network is code, which no checkpoint may have run.
+        """
+        check_named(str(self.path), self.header.settings, overrides)
         return {**self.header.settings.model_dump(mode="json"), **overrides}
 
     def check_same(self, task: Task, settings: Settings, inputs: Mapping[str, str]) -> None:

@@ -22,6 +22,7 @@ from swag.config.load import brief
 from swag.errors import ImageError, SettingsError, SwagError
 from swag.image import read_metadata
 from swag.image.metadata import check_texts
+from swag.spec import is_code
 from swag.types import Precision
 
 Task = Literal["stylize", "texture", "reconstruct"]
@@ -95,8 +96,10 @@ class Recorded:
     def settings_with(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The settings of the picture, some of them changed.
 
-        SettingsError where its weights came from a file that has to be given.
+        SettingsError where its weights came from a file that has to be given, or its network is
+        code, which no picture may have run.
         """
+        check_named(self.name, self.settings, overrides)
         values = {**self.settings.model_dump(mode="json"), **overrides}
         named = values["weights"] == "pretrained" or values["weights"].startswith("random")
         if not named and "weights" not in overrides:
@@ -142,6 +145,15 @@ class Recorded:
         others = [f"{k} {v}" for k, v in self.made.versions.items() if here.get(k) != v]
         reasons = [f"it was made with {' and '.join(others)}"] if others else []
         return reasons + [f"its run fell back: {text}" for text in self.made.fallbacks]
+
+
+def check_named(name: str, settings: Settings, overrides: Mapping[str, Any]) -> None:
+    """Refuse to run code because a file names it: the user has to. SettingsError."""
+    if is_code(settings.backbone) and "backbone" not in overrides:
+        raise SettingsError(
+            f"{name} was made with the network {settings.backbone!r}, which is code that would be "
+            "run; if it is yours, name it with --backbone (backbone=...)"
+        )
 
 
 def recorded(path: str | os.PathLike[str]) -> Recorded:
@@ -258,9 +270,14 @@ def _canonical(values: Mapping[str, Any]) -> str:
 
 
 def _without_paths(settings: Settings) -> dict[str, Any]:
-    """The settings as plain values; of a file of weights, its name alone."""
+    """The settings as plain values; of files of weights or code, their names alone."""
     values = settings.model_dump(mode="json")
-    return {**values, "weights": values["weights"].replace("\\", "/").rpartition("/")[2]}
+    backbone = _file_name(settings.backbone) if is_code(settings.backbone) else settings.backbone
+    return {**values, "backbone": backbone, "weights": _file_name(settings.weights)}
+
+
+def _file_name(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def _parameters(settings: Settings, made: PictureProvenance | None, size: tuple[int, int]) -> str:
@@ -270,7 +287,7 @@ def _parameters(settings: Settings, made: PictureProvenance | None, size: tuple[
         "Sampler": settings.optimizer,
         "Seed": settings.seed,
         "Size": f"{size[0]}x{size[1]}",
-        "Model": settings.backbone,
+        "Model": _without_paths(settings)["backbone"],
         "Model hash": made.weights[:10] if made else None,
         "Method": settings.method,
         "Smoothing": settings.smoothing,
