@@ -20,7 +20,7 @@ Preprocess = Callable[[Tensor], Tensor]
 Arrange = Callable[[Tensor, tuple[int, int]], Tensor]
 """From what a layer returns and the rows and columns of the picture to maps, as for tokens."""
 
-REFUSALS = (RuntimeError, AssertionError, ValueError)
+REFUSALS = (RuntimeError, AssertionError, ValueError, IndexError)
 """What a network raises on a picture whose size it cannot take."""
 
 TRIAL_SIZES = ((96, 96), (224, 224), (256, 256), (299, 299), (384, 384), (512, 512))

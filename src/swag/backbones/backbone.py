@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from swag.backbones.reductions import trace
 from swag.errors import BackboneError
 from swag.features import REFUSALS, Arrange, FeatureExtractor, trial_picture
-from swag.types import FeatureMaps, Image, Precision
+from swag.types import FeatureMaps, Image, Precision, Size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -171,15 +171,15 @@ class Backbone(nn.Module):
     ) -> BackboneError | None:
         """What to say about a picture that the network refuses, if that is for its size."""
         rows, columns = image.shape[-2:]
+        if self._accepts(extractor, (rows, columns)):
+            return None
         smallest = self._smallest_side(extractor)
-        if smallest is None:
+        if smallest is None or min(rows, columns) >= smallest:
             height, width = trial_picture(self.module, self.prepare).shape[-2:]
             return BackboneError(
                 f"{self.name} does not take pictures of {columns} x {rows} pixels, "
                 f"but of {width} x {height}"
             )
-        if min(rows, columns) >= smallest:
-            return None
         return BackboneError(
             f"a picture of {columns} x {rows} pixels is too small for {', '.join(asked)} of "
             f"{self.name}; both sides must have at least {smallest}"
@@ -188,22 +188,22 @@ class Backbone(nn.Module):
     def _smallest_side(self, extractor: FeatureExtractor) -> int | None:
         """Side of the smallest square picture that goes through; None for fixed sizes."""
         refused = 0
-        accepted = next((side for side in _SIDES if self._accepts(extractor, side)), None)
+        accepted = next((side for side in _SIDES if self._accepts(extractor, (side, side))), None)
         if accepted is None:
             return None
         while accepted - refused > 1:
             side = (accepted + refused) // 2
-            if self._accepts(extractor, side):
+            if self._accepts(extractor, (side, side)):
                 accepted = side
             else:
                 refused = side
         return accepted
 
-    def _accepts(self, extractor: FeatureExtractor, side: int) -> bool:
+    def _accepts(self, extractor: FeatureExtractor, size: Size) -> bool:
         like = next(self.module.parameters())
         try:
             with torch.no_grad():
-                extractor(torch.zeros(1, 3, side, side, dtype=like.dtype, device=like.device))
+                extractor(torch.zeros(1, 3, *size, dtype=like.dtype, device=like.device))
         except REFUSALS:
             return False
         return True

@@ -31,8 +31,8 @@ def own_copy(module: nn.Module) -> nn.Module:
         copied = copy.deepcopy(module)
     except Exception as error:  # whatever the module holds
         raise BackboneError(
-            f"{type(module).__name__} cannot be copied ({reason(error)}); give a factory that "
-            "builds it, as in file.py:factory"
+            f"{type(module).__name__} cannot be copied ({short_reason(error)}); give a factory "
+            "that builds it, as in file.py:factory"
         ) from error
     for name, child in list(copied.named_modules()):
         if name and _uncompiled(child) is not child:
@@ -59,6 +59,6 @@ def _uncompiled(module: nn.Module) -> nn.Module:
     return module if inner is None else inner
 
 
-def reason(error: Exception) -> str:
+def short_reason(error: Exception) -> str:
     """What an error of code that is not ours says, on one short line."""
     return " ".join(str(error).split())[:200] or type(error).__name__

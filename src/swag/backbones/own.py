@@ -21,7 +21,7 @@ from torch import nn
 
 from swag.backbones.backbone import Normalize
 from swag.backbones.initialization import seeded
-from swag.backbones.modules import own_copy, reason
+from swag.backbones.modules import own_copy, short_reason
 from swag.backbones.sources import Source
 from swag.errors import BackboneError
 from swag.spec import EXPORTED
@@ -135,4 +135,4 @@ def _multiple(module: nn.Module) -> int:
 
 
 def _kind(error: Exception) -> str:
-    return f"{type(error).__name__}: {reason(error)}"
+    return f"{type(error).__name__}: {short_reason(error)}"

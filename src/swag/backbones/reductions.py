@@ -3,6 +3,7 @@
 last_before_each_reduction(resnet50())    # ("relu", "layer1", "layer2", "layer3", "layer4")
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from swag.errors import BackboneError
-from swag.features import Arrange, Preprocess, observe, trial_picture
+from swag.features import Arrange, FeatureExtractor, Preprocess, observe, trial_picture
 
 _SIZES = ((256, 192), (224, 224), (299, 299), (384, 384), (512, 512), (96, 96))
 """Large, so that the deepest maps have several positions; unlike sides, so that a table of 15 x 15
@@ -81,6 +82,31 @@ def last_before_each_reduction(
     return tuple(min(reversed(stage), key=_depth).name for stage in stages)
 
 
+@torch.no_grad()
+def keeps_places(
+    model: nn.Module, layers: Iterable[str], preprocess: Preprocess, arrange: Arrange | None
+) -> bool:
+    """Whether maps change most where the picture does, which shows that they are no other order.
+
+    Some networks have their tokens in an order of their own (Hiera).
+    """
+    gray = trial_picture(model, preprocess, sizes=_SIZES) + 0.5
+    changed = gray.clone()
+    rows, columns = (side // 3 for side in gray.shape[-2:])
+    noise = torch.rand(3, rows, columns, generator=torch.Generator().manual_seed(0))
+    changed[0, :, :rows, :columns] = noise.to(gray)
+    extract = FeatureExtractor(model, layers, preprocess, arrange=arrange)
+    before, after = extract(gray), extract(changed)
+    return all(_of_first_quarter(after[name] - before[name]) > 0.5 for name in before)
+
+
+def _of_first_quarter(change: Tensor) -> float:
+    """The share of a change that is in the quarter of the map at the top left."""
+    energy = change.square().sum(1)[0]
+    rows, columns = ((side + 1) // 2 for side in energy.shape)
+    return float(energy[:rows, :columns].sum() / energy.sum())
+
+
 def _map_shape(
     output: Any, size: tuple[int, int], arrange: Arrange | None
 ) -> tuple[int, ...] | None:
@@ -122,7 +148,12 @@ def _longest_row(layers: list[Layer]) -> list[str]:
     rows: dict[str, list[str]] = {}
     for layer in layers:
         rows.setdefault(layer.name.rpartition(".")[0], []).append(layer.name)
-    return max(rows.values(), key=len)
+    # The blocks of a network are numbered; the modules within one have names.
+    return max(rows.values(), key=lambda row: (all(map(_is_numbered, row)), len(row)))
+
+
+def _is_numbered(name: str) -> bool:
+    return name.rpartition(".")[2].isdecimal()
 
 
 def _evenly_spaced(names: list[str], count: int) -> tuple[str, ...]:

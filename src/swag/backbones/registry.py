@@ -17,13 +17,17 @@ from swag.backbones.initialization import SCHEMES, calibrate, seeded
 from swag.backbones.modules import own_copy
 from swag.backbones.own import own_source
 from swag.backbones.presets import PRESETS, Preset
-from swag.backbones.reductions import last_before_each_reduction
+from swag.backbones.reductions import keeps_places, last_before_each_reduction
 from swag.backbones.sources import Source, timm_source, torchvision_source
+from swag.backbones.tokens import guess_maps
 from swag.backbones.weights import Weights
 from swag.errors import BackboneError, WeightsError
 from swag.modes import own_modes
 from swag.spec import is_code
 from swag.types import Image
+
+FEW = 2
+"""Layers up to which a network may be one of tokens, whose maps are looked for."""
 
 FAMILIES = ("swag", "torchvision", "timm")
 
@@ -205,9 +209,25 @@ def _named_source(name: str, *, blank: bool) -> Source:
 
 
 def _found(module: nn.Module, source: Source) -> Preset:
+    """The layers before each reduction; if they are few, those that are maps in another order."""
+
     def prepare(image: torch.Tensor) -> torch.Tensor:
         normalised: torch.Tensor = source.normalise(image)
         return normalised
 
-    style = last_before_each_reduction(module, prepare, arrange=source.arrange)
+    style: tuple[str, ...] = ()
+    refusal: BackboneError | None = None
+    for arrange in (source.arrange, guess_maps):
+        try:
+            found = last_before_each_reduction(module, prepare, arrange=arrange)
+        except BackboneError as error:
+            refusal = refusal or error
+            continue
+        known = arrange is source.arrange
+        if len(found) > len(style) and (known or keeps_places(module, found, prepare, arrange)):
+            style, source.arrange = found, arrange
+        if len(style) > FEW:
+            break
+    if not style and refusal is not None:
+        raise refusal
     return Preset("", style, style[-2:-1] or style)

@@ -3,7 +3,7 @@
 import difflib
 import importlib.util
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,10 +117,11 @@ def timm_source(name: str) -> Source:
         lambda: _load_from_hub(module, name),
         tuple(f"{head}." for head in heads),
     )
-    if hasattr(module, "num_prefix_tokens") and hasattr(module, "patch_embed"):
-        patch = int(module.patch_embed.patch_size[0])
-        source.arrange = tokens_to_maps(patch, prefix=module.num_prefix_tokens)
-        source.multiple = patch
+    patch = getattr(getattr(module, "patch_embed", None), "patch_size", None)
+    if hasattr(module, "num_prefix_tokens") and patch is not None:
+        side = int(patch[0] if isinstance(patch, Sequence) else patch)
+        source.arrange = tokens_to_maps(side, prefix=module.num_prefix_tokens)
+        source.multiple = side
     elif str(getattr(module, "output_fmt", "NCHW")).endswith("NHWC"):
         source.arrange, source.multiple = channels_last_to_maps, 32
     return source

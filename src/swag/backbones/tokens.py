@@ -10,6 +10,12 @@ from torch import Tensor, nn
 from swag.features import Arrange
 from swag.types import FeatureMap
 
+PATCHES = (2, 4, 7, 8, 14, 16, 28, 32, 56, 64)
+"""Sides of the patches that tokens may stand for."""
+
+PREFIXES = (0, 1, 2, 5)
+"""How many tokens may be before them: of the class, of its teacher, registers."""
+
 
 def tokens_to_maps(patch: int, prefix: int) -> Arrange:
     """Lay tokens out as rows and columns, without the first `prefix` (class and register tokens).
@@ -25,6 +31,25 @@ def _tokens_as_maps(output: Tensor, size: tuple[int, int], *, patch: int, prefix
         return output
     maps = output[:, output.shape[1] - rows * columns :]  # b m d
     return _as_grid(maps, (rows, columns))
+
+
+def guess_maps(output: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps from tokens of patches of any size, or from channels that are last; others as they are.
+
+    For networks of which nothing is known. Tokens are taken in reading order, behind those of the
+    class and registers.
+    """
+    if output.ndim == 4:
+        rows, columns = size
+        first = output.shape[2] * columns == output.shape[3] * rows
+        return output if first else channels_last_to_maps(output, size)
+    if output.ndim != 3:
+        return output
+    for patch in PATCHES:
+        grid = size[0] // patch, size[1] // patch
+        if output.shape[1] - grid[0] * grid[1] in PREFIXES and min(grid) > 1:
+            return _as_grid(output[:, output.shape[1] - grid[0] * grid[1] :], grid)
+    return output
 
 
 def channels_last_to_maps(output: Tensor, size: tuple[int, int]) -> Tensor:
