@@ -187,3 +187,12 @@ def test_calls_name_the_arguments_beyond_the_fourth(path: Path):
     calls = [n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Call)]
     long = [f"line {call.lineno}: {name_called(call)}" for call in calls if len(call.args) > 4]
     assert [one for one in long if one.split(": ")[1] not in VARIADIC] == []
+
+
+def test_the_readme_says_how_to_install_without_make():
+    start = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Start")[2]
+    start = start.partition("\n## ")[0]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    listed = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\|(.*?)\|", start, re.MULTILINE))))
+    assert "-m pip install" in start and "GB" in start
+    assert listed == set(extras["optional-dependencies"]) - {"dev"}

@@ -40,8 +40,12 @@ class Settings(BaseModel):
     steps: int = Field(150, ge=1, le=1_000_000, description="steps over all scales")
     scales: int = Field(2, ge=1, le=12, description="sizes, each twice the one before")
     optimizer: Literal["lbfgs", "adam", "torch-lbfgs"] = "lbfgs"
-    rate: float | None = Field(None, gt=0, le=10, description="of Adam: pixel change a step")
-    average: float | None = Field(None, gt=0, lt=1, description="decay of the mean of iterates")
+    rate: float | None = Field(
+        None, gt=0, le=10, description="step size of Adam, as a change of pixels"
+    )
+    average: float | None = Field(
+        None, gt=0, lt=1, description="decay of the running mean of pictures, if one is kept"
+    )
     parametrisation: Word = Field("pixels", description="what the optimiser moves")
     jitter: int = Field(0, ge=0, le=512, description="random shifts in pixels, with adam only")
     jitter_scale: float = Field(0.0, ge=0, le=0.5, description="random scales, 1 plus or minus")
@@ -49,36 +53,41 @@ class Settings(BaseModel):
     seed: int = Field(0, ge=0, lt=2**63)
     strength: Share = Field(0.5, description="0 the content alone, 1 the style alone")
     balance: float = Field(
-        1.0, gt=0, le=1000, description="style to content at a strength of one half"
+        1.0, gt=0, le=1000, description="ratio of style to content at strength 0.5"
     )
     style_loss: Word = "bures"
     style_layers: Layers | None = None
     style_weights: tuple[Weight, ...] | None = Field(
-        None, max_length=64, description="of several styles"
+        None, max_length=64, description="weight of each of several styles"
     )
     style_scale: float = Field(1.0, ge=0.1, le=4, description="size of the style picture")
     colours: Colours = Field("style", description="whose colours the result has")
-    style_rotations: bool = Field(False, description="the style's quarter turns count as it does")
-    feather: float = Field(0.0, ge=0, le=1024, description="soft edges of masks, in pixels")
-    palette: Weight = Field(0.0, description="of the style's colours by themselves")
+    style_rotations: bool = Field(
+        False, description="also match the style turned by 90, 180 and 270 degrees"
+    )
+    feather: float = Field(0.0, ge=0, le=1024, description="blur of the edges of masks, in pixels")
+    palette: Weight = Field(0.0, description="weight of the colors of the style alone")
     content_loss: Word = "content"
     content_layers: Layers | None = None
-    laplacian: Weight = Field(0.0, description="of the photo's edges by themselves")
+    laplacian: Weight = Field(0.0, description="weight of the edges of the photo alone")
     smoothing: Word = "none"
     smooth_content: bool = True
     matched: Literal["none", "loss", "gradient"] = Field(
-        "none", description="what of each layer smoothing may not change"
+        "none", description="what of a layer smoothing must keep"
     )
     normalisation: Literal["span", "target", "initial", "paper", "released-code"] = "span"
-    style_weight: Weight | None = Field(None, description="instead of what strength gives")
-    content_weight: Weight | None = Field(None, description="instead of what strength gives")
+    style_weight: Weight | None = Field(None, description="replaces the weight that strength gives")
+    content_weight: Weight | None = Field(
+        None, description="replaces the weight that strength gives"
+    )
     total_variation: Weight = 1.0
     pixel_range: Weight = 1.0
     tile: Literal["auto"] | Annotated[int, Field(ge=0, le=LARGEST_SIZE)] = Field(
-        "auto", description="side of tiles in pixels; 0: all at once; auto: where it must be"
+        "auto", description="tile size in pixels; 0: no tiles; auto: only if memory requires them"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="of the network's passes at large scales, before the last steps"
+        "auto",
+        description="precision of network passes at large scales; the last steps use float32",
     )
     device: Word = "auto"
 
