@@ -80,6 +80,13 @@ def test_options_win_over_set_and_set_over_the_file(tmp_path):
     assert given == {"size": 100, "steps": 8, "seed": 3, "scales": 3}
 
 
+def test_either_spelling_may_stand_in_a_file_and_an_option_wins(tmp_path):
+    file = tmp_path / "a.toml"
+    file.write_text('colours = "content"\nnormalization = "target"\n')
+    given = settings_from(config=file, set=["normalisation=span"], colors="match")
+    assert given == {"colours": "match", "normalisation": "span"}
+
+
 def test_words_become_settings():
     given = settings_from(blend="2, 1", style_rotations=False, colors="match")
     assert given == {"style_weights": ["2", "1"], "colours": "match"}

@@ -108,3 +108,17 @@ def test_a_plan_doubles_to_the_size_and_spends_every_step(size, steps, scales):
 def test_too_few_steps_are_refused():
     with pytest.raises(SettingsError, match="too few"):
         plan(512, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("american", "name", "value"),
+    [
+        ("colors", "colours", "content"),
+        ("normalization", "normalisation", "target"),
+        ("parametrization", "parametrisation", "fourier"),
+    ],
+)
+def test_either_spelling_names_a_setting(american, name, value):
+    assert settings(**{american: value}) == settings(**{name: value})
+    with pytest.raises(SettingsError, match=f"{american} and {name} are one setting"):
+        settings(**{american: value, name: value})

@@ -11,7 +11,7 @@ from typing import Any
 from swag import backbones
 from swag.batch.jobs import Job
 from swag.batch.ledger import Outcome, State
-from swag.config import Settings, settings
+from swag.config import Settings, one_spelling, settings
 from swag.errors import CheckpointError, SettingsError, SwagError
 from swag.files import remove
 from swag.image import check_writable
@@ -38,7 +38,7 @@ class Batch:
 
     def settings(self, job: Job) -> Settings:
         """The settings of a job. SettingsError where they are not right."""
-        return settings(**{**self.overrides, **job.settings})
+        return settings(**{**self.overrides, **one_spelling(job.settings)})
 
     def key(self, job: Job) -> str:
         """What stands for a job's files and settings; files that cannot be read stand for none."""
@@ -95,7 +95,11 @@ class Batch:
 
     def _updates(self, job: Job, checkpoint: Path) -> Any:
         chosen = self.settings(job)
-        overrides = {**self.overrides, **job.settings, "backbone": self._network(chosen)}
+        overrides = {
+            **self.overrides,
+            **one_spelling(job.settings),
+            "backbone": self._network(chosen),
+        }
         styles = list(job.styles)
         if checkpoint.exists():
             try:

@@ -118,7 +118,7 @@ def settings_from(*groups: Any, **more: Any) -> dict[str, Any]:
     Raises:
         SettingsError: the file cannot be read, or not NAME=VALUE.
     """
-    from swag.config import load
+    from swag.config import load, one_spelling
 
     given = {name: value for group in groups for name, value in asdict(group).items()} | more
     config, single = given.pop("config", None), given.pop("set", None)
@@ -127,10 +127,9 @@ def settings_from(*groups: Any, **more: Any) -> dict[str, Any]:
         given["style_weights"] = [entry.strip() for entry in blend.split(",")]
     if "style_rotations" in given:
         given["style_rotations"] = given["style_rotations"] or None
-    if "colors" in given:
-        given["colours"] = given.pop("colors")
     chosen = {name: value for name, value in given.items() if value is not None}
-    return {**({} if config is None else load(config)), **_single(single or ()), **chosen}
+    layers = ({} if config is None else load(config), _single(single or ()), chosen)
+    return {name: value for layer in layers for name, value in one_spelling(layer).items()}
 
 
 def _single(pairs: Sequence[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ settings("quick", method="strotss", size=512)      a preset, a method, a value
 settings(**load(Path("mine.toml")))
 """
 
-from swag.config.choose import settings
+from swag.config.choose import one_spelling, settings
 from swag.config.keywords import CommonSettings, SettingsKeywords
 from swag.config.load import load
 from swag.config.presets import METHODS, PRESETS, Preset
@@ -21,5 +21,6 @@ __all__ = [
     "Settings",
     "SettingsKeywords",
     "load",
+    "one_spelling",
     "settings",
 ]

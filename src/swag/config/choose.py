@@ -1,7 +1,7 @@
 """From names and single values to the settings of a run."""
 
 from collections.abc import Mapping
-from typing import Unpack
+from typing import Any, Unpack
 
 from pydantic import ValidationError
 
@@ -11,6 +11,13 @@ from swag.config.presets import METHODS, PRESETS, Preset
 from swag.config.settings import Settings
 from swag.errors import SettingsError
 from swag.registry import did_you_mean
+
+AMERICAN = {
+    "colors": "colours",
+    "normalization": "normalisation",
+    "parametrization": "parametrisation",
+}
+"""Settings that can be named in either spelling; pictures and files hold the second."""
 
 
 def settings(
@@ -24,7 +31,8 @@ def settings(
     single values win over both.
 
     Raises:
-        SettingsError: an unknown preset, method or setting, or a value out of its range.
+        SettingsError: an unknown preset, method or setting, one in two spellings, or a value out of
+            its range.
     """
     if isinstance(preset, Settings):
         values = preset.model_dump(exclude_unset=True)
@@ -32,13 +40,14 @@ def settings(
         values = {**_found("preset", preset, PRESETS).values, "preset": preset}
     if method is not None:
         values |= {**_found("method", method, METHODS).values, "method": method}
-    for name in overrides:
+    given = one_spelling(overrides)
+    for name in given:
         if name not in Settings.model_fields:
             near = did_you_mean(name, Settings.model_fields).strip()
             hint = near or "see the settings in the documentation"
             raise SettingsError(f"there is no setting {brief(repr(name))}; {hint}")
     try:
-        return Settings(**{**values, **overrides})
+        return Settings(**{**values, **given})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         cause = first.get("ctx", {}).get("error")
@@ -46,6 +55,14 @@ def settings(
             raise cause from None
         where = brief(".".join(map(str, first["loc"])))
         raise SettingsError(f"{where} = {_shown(first['input'])}: {brief(first['msg'])}") from error
+
+
+def one_spelling(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by the names that `Settings` has. SettingsError if one is named twice."""
+    for american, name in AMERICAN.items():
+        if american in overrides and name in overrides:
+            raise SettingsError(f"{american} and {name} are one setting; give one of them")
+    return {AMERICAN.get(name, name): value for name, value in overrides.items()}
 
 
 def _found(kind: str, name: object, known: Mapping[str, Preset]) -> Preset:

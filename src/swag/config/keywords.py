@@ -16,7 +16,7 @@ Layers = Mapping[str, float] | Sequence[str]
 
 
 class CommonSettings(TypedDict, total=False):
-    """Every setting but the preset, the method and the backbone."""
+    """Every setting but the preset, the method and the backbone; three in both spellings."""
 
     weights: StrPath
     edits: Sequence[str]
@@ -56,6 +56,9 @@ class CommonSettings(TypedDict, total=False):
     tile: Literal["auto"] | int
     precision: Literal["auto", "float32", "bfloat16"]
     device: str | torch.device
+    colors: Colours
+    normalization: Literal["span", "target", "initial", "paper", "released-code"]
+    parametrization: str
 
 
 class SettingsKeywords(CommonSettings, TypedDict, total=False):

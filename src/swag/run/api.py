@@ -193,12 +193,13 @@ _BESIDE = ("initial", "content_mask", "style_mask", "content_map", "resume", "li
 def _split(options: RunKeywords) -> tuple[dict[str, Any], dict[str, Any]]:
     """The pictures beside content and style, and the settings. SettingsError for other names."""
     known = [*_BESIDE, *Settings.model_fields]
-    for name in options:
+    given = config.one_spelling(options)
+    for name in given:
         if name not in known:
             hint = did_you_mean(name, known).strip() or "see the settings in the documentation"
             raise SettingsError(f"there is no setting {brief(repr(name))}; {hint}")
-    pictures = {name: value for name, value in options.items() if name in _BESIDE}
-    return pictures, {name: v for name, v in options.items() if name not in _BESIDE}
+    pictures = {name: value for name, value in given.items() if name in _BESIDE}
+    return pictures, {name: value for name, value in given.items() if name not in _BESIDE}
 
 
 def _over(settings: Settings | None, changes: Mapping[str, Any]) -> dict[str, Any]:
