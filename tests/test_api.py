@@ -197,7 +197,7 @@ def test_a_callback_is_called_after_each_step():
 
 def test_the_log_says_what_happens(caplog):
     caplog.set_level(logging.INFO, "swag")
-    swag.stylize(*pictures(), **TINY | {"scales": 2, "steps": 4, "size": 128})
+    swag.stylize(*pictures(), **TINY | {"scales": 2, "steps": 4, "size": 128}, precision="float32")
     begun = [record.message for record in caplog.records]
     assert begun[0] == "scale 1 of 2: 64 x 48 pixels at once, steps 1 to 3, float32 on cpu"
     assert begun[1].startswith("scale 2 of 2: 128 x 96 pixels at once, steps 1 to 1, float32")
