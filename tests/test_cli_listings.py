@@ -1,6 +1,7 @@
 import json
 from collections.abc import Collection
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -91,3 +92,19 @@ def test_a_value_with_brackets_is_no_markup(capsys: pytest.CaptureFixture[str]) 
 
     show([{"name": "[bold]x[/bold]", "range": "[0, 1]"}], as_json=False)
     assert "[bold]x[/bold]  [0, 1]" in capsys.readouterr().out
+
+
+def test_every_setting_is_listed_with_its_option_and_meaning() -> None:
+    rows = json.loads(CliRunner().invoke(app, ["settings", "--json"]).stdout)
+    assert [row["name"] for row in rows] == list(settings().model_dump())
+    assert all(row["what"] for row in rows)
+    by_name = {row["name"]: row for row in rows}
+    assert by_name["size"]["option"] == "--size" and by_name["size"]["default"] == "512"
+    assert by_name["colours"]["option"] == "--colors"
+    assert by_name["scales"]["option"] == ""
+
+
+def test_the_document_of_settings_is_that_of_the_code() -> None:
+    table = CliRunner().invoke(app, ["settings", "--markdown"]).stdout
+    document = Path(__file__).parents[1] / "docs" / "settings.md"
+    assert document.read_text(encoding="utf-8").endswith(f"\n\n{table}")

@@ -54,6 +54,7 @@ app.command(rich_help_panel=LISTS)(listings.losses)
 app.command(rich_help_panel=LISTS)(listings.smoothings)
 app.command(rich_help_panel=LISTS)(listings.presets)
 app.command(rich_help_panel=LISTS)(listings.methods)
+app.command(rich_help_panel=LISTS)(listings.settings)
 for command in entry_points(group="swag.commands"):  # those of the laboratory
     app.command(name=command.name, rich_help_panel="Study")(command.load())
 

@@ -132,6 +132,17 @@ def settings_from(*groups: Any, **more: Any) -> dict[str, Any]:
     return {name: value for layer in layers for name, value in one_spelling(layer).items()}
 
 
+def option_names() -> dict[str, str]:
+    """The options that give a setting, by the name of the setting."""
+    kinds = (LookOptions, MethodOptions, NetworkOptions, RunOptions)
+    found = {"feather": "--feather"}
+    for kind in kinds:
+        for name, hint in get_type_hints(kind, include_extras=True).items():
+            info = hint.__metadata__[0]  # in an annotation, the first name stands in `default`
+            found[name] = next(o for o in (info.default, *info.param_decls) if o.startswith("--"))
+    return found | {"colours": found.pop("colors"), "style_weights": found.pop("blend")}
+
+
 def _single(pairs: Sequence[str]) -> dict[str, Any]:
     """NAME=VALUE, where what is no value of TOML is taken as text."""
     values: dict[str, Any] = {}

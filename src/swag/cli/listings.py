@@ -1,4 +1,4 @@
-"""swag backbones, losses, smoothings, presets: what there is, one line each."""
+"""swag backbones, losses, smoothings, presets, methods, settings: what there is, one line each."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -18,6 +18,9 @@ Name = Annotated[
         metavar="NAME", show_default=False, help="A network of the package, for its model card."
     ),
 ]
+
+
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print a table in Markdown.")]
 
 
 def backbones(name: Name = None, json: options.Json = False) -> None:
@@ -96,6 +99,40 @@ def methods(json: options.Json = False) -> None:
     from swag.config import METHODS
 
     _show_bundles(METHODS.values(), as_json=json)
+
+
+def settings(markdown: Markdown = False, json: options.Json = False) -> None:
+    """List every setting with its default; a setting without an option is given by --set."""
+    rows = setting_rows()
+    if not markdown:
+        show(rows, as_json=json)
+        return
+    typer.echo(f"| {' | '.join(rows[0])} |\n|{'---|' * len(rows[0])}")
+    for row in rows:
+        typer.echo(f"| {' | '.join(str(value).replace('|', '/') for value in row.values())} |")
+
+
+def setting_rows() -> list[dict[str, str]]:
+    """Name, option, default and meaning of every setting."""
+    from swag.cli.groups import option_names
+    from swag.config import Settings
+
+    names = option_names()
+    return [
+        {
+            "name": name,
+            "option": names.get(name, ""),
+            "default": _plain(field.default),
+            "what": field.description or "",
+        }
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _show_bundles(bundles: "Iterable[Preset]", *, as_json: bool) -> None:

@@ -30,16 +30,24 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    preset: Word = "default"
-    method: Word = "w2"
-    backbone: Word = "swag/vgg16-distilled"
-    weights: str = Field("pretrained", max_length=4096)
-    edits: tuple[Word, ...] = Field(("replicate-all", "reflect"), max_length=32)
+    preset: Word = Field("default", description="a bundle of settings; see `swag presets`")
+    method: Word = Field("w2", description="how styles are compared; see `swag methods`")
+    backbone: Word = Field("swag/vgg16-distilled", description="network; see `swag backbones`")
+    weights: str = Field(
+        "pretrained", max_length=4096, description="pretrained, random[:SCHEME], or a file"
+    )
+    edits: tuple[Word, ...] = Field(
+        ("replicate-all", "reflect"),
+        max_length=32,
+        description="changes of the network, as average-pooling or reflect",
+    )
     size: int = Field(512, ge=16, le=LARGEST_SIZE, description="long side in pixels")
     square: bool = Field(False, description="squash both pictures to size x size")
     steps: int = Field(150, ge=1, le=1_000_000, description="steps over all scales")
     scales: int = Field(2, ge=1, le=12, description="sizes, each twice the one before")
-    optimizer: Literal["lbfgs", "adam", "torch-lbfgs"] = "lbfgs"
+    optimizer: Literal["lbfgs", "adam", "torch-lbfgs"] = Field(
+        "lbfgs", description="what moves the pixels"
+    )
     rate: float | None = Field(
         None, gt=0, le=10, description="step size of Adam, as a change of pixels"
     )
@@ -49,14 +57,18 @@ class Settings(BaseModel):
     parametrisation: Word = Field("pixels", description="what the optimiser moves")
     jitter: int = Field(0, ge=0, le=512, description="random shifts in pixels, with adam only")
     jitter_scale: float = Field(0.0, ge=0, le=0.5, description="random scales, 1 plus or minus")
-    start: Literal["content", "noise", "style"] = "content"
-    seed: int = Field(0, ge=0, lt=2**63)
+    start: Literal["content", "noise", "style"] = Field(
+        "content", description="picture that the run begins with"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of all random numbers")
     strength: Share = Field(0.5, description="0 the content alone, 1 the style alone")
     balance: float = Field(
         1.0, gt=0, le=1000, description="ratio of style to content at strength 0.5"
     )
-    style_loss: Word = "bures"
-    style_layers: Layers | None = None
+    style_loss: Word = Field("bures", description="what of a style is compared; see `swag losses`")
+    style_layers: Layers | None = Field(
+        None, description="layers of the style with their weights, instead of the network's"
+    )
     style_weights: tuple[Weight, ...] | None = Field(
         None, max_length=64, description="weight of each of several styles"
     )
@@ -67,21 +79,29 @@ class Settings(BaseModel):
     )
     feather: float = Field(0.0, ge=0, le=1024, description="blur of the edges of masks, in pixels")
     palette: Weight = Field(0.0, description="weight of the colors of the style alone")
-    content_loss: Word = "content"
-    content_layers: Layers | None = None
+    content_loss: Word = Field(
+        "content", description="what of the photo is kept; see `swag losses`"
+    )
+    content_layers: Layers | None = Field(
+        None, description="layers of the content with their weights, instead of the network's"
+    )
     laplacian: Weight = Field(0.0, description="weight of the edges of the photo alone")
-    smoothing: Word = "none"
-    smooth_content: bool = True
+    smoothing: Word = Field(
+        "none", description="how activations are smoothed; see `swag smoothings`"
+    )
+    smooth_content: bool = Field(True, description="smooth the activations of the content, too")
     matched: Literal["none", "loss", "gradient"] = Field(
         "none", description="what of a layer smoothing must keep"
     )
-    normalisation: Literal["span", "target", "initial", "paper", "released-code"] = "span"
+    normalisation: Literal["span", "target", "initial", "paper", "released-code"] = Field(
+        "span", description="what the error of a layer is measured in"
+    )
     style_weight: Weight | None = Field(None, description="replaces the weight that strength gives")
     content_weight: Weight | None = Field(
         None, description="replaces the weight that strength gives"
     )
-    total_variation: Weight = 1.0
-    pixel_range: Weight = 1.0
+    total_variation: Weight = Field(1.0, description="weight of differences between neighbors")
+    pixel_range: Weight = Field(1.0, description="weight of values outside of [0, 1]")
     tile: Literal["auto"] | Annotated[int, Field(ge=0, le=LARGEST_SIZE)] = Field(
         "auto", description="tile size in pixels; 0: no tiles; auto: only if memory requires them"
     )
@@ -89,7 +109,7 @@ class Settings(BaseModel):
         "auto",
         description="precision of network passes at large scales; the last steps use float32",
     )
-    device: Word = "auto"
+    device: Word = Field("auto", description="auto, cpu, cuda, cuda:1 or mps")
 
     @field_validator("tile", mode="before")
     @classmethod
