@@ -10,6 +10,7 @@ wrong with a file is an ImageError of one line.
 """
 
 from swag.image.encode import extensions
+from swag.image.hidden import filled
 from swag.image.metadata import read_metadata
 from swag.image.raster import MAX_PIXELS, MOST_PIXELS, Picture
 from swag.image.read import Source, read, read_hashed
@@ -23,6 +24,7 @@ __all__ = [
     "Source",
     "check_writable",
     "extensions",
+    "filled",
     "fitted",
     "read",
     "read_hashed",

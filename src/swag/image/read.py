@@ -64,7 +64,9 @@ def read(
     `size` is the long side in pixels of the result, whose aspect ratio stays: smaller pictures
     are enlarged, too, so that the same setting gives the same scale of style whatever the file.
     A pair is the exact (height, width), whatever that does to the aspect ratio. Resampling is
-    bicubic, clamped to [0, 1]; colours count by their alpha, so that hidden ones do not bleed.
+    bicubic, clamped to [0, 1]. Colors count by their alpha, so that hidden ones do not bleed; where
+    the result is transparent they are filled in from what is visible around. Without a size, hidden
+    colors are those of the file.
 
     The picture is converted strip by strip. TIFF is decoded so as well, and large PNG and JPEG
     where the extra `large` is installed, which are then never held as a whole when `size` makes
@@ -107,7 +109,9 @@ def read_hashed(
     if isinstance(source, bytes | bytearray | memoryview):
         return picture, hashlib.sha256(source).hexdigest()
     pixels = hashlib.sha256(repr(tuple(picture.pixels.shape)).encode())
-    pixels.update(picture.pixels.contiguous().numpy().tobytes())
+    for layer in (picture.pixels, picture.alpha):
+        if layer is not None:
+            pixels.update(layer.contiguous().numpy().tobytes())
     return picture, pixels.hexdigest()
 
 

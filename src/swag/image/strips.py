@@ -16,6 +16,7 @@ from torch import Tensor
 from swag.errors import ImageError
 from swag.image.colour import to_srgb, usable_profile
 from swag.image.complete import truncated
+from swag.image.hidden import HIDDEN, filled
 from swag.image.raster import LARGE_PIXELS, Array, Limits, Picture, Stored, check_size, unit
 from swag.image.resize import resize
 
@@ -42,8 +43,9 @@ def assembled(stored: Stored, name: str) -> Picture:
 def resized(stored: Stored, name: str, size: tuple[int, int], limits: Limits) -> Picture:
     """A picture of this height and width, turned upright.
 
-    Colours count by their alpha, so that hidden ones do not bleed. What is held on the way, as high
-    as the stored picture and as wide as the new one, is within the limit, too.
+    Colours count by their alpha, and where the result is transparent they come from what is visible
+    around. What is held on the way, as high as the stored picture and as wide as the new one, is
+    within the limit, too.
     """
     lying = stored.orientation in _TURNED
     if lying and stored.height * stored.width <= LARGE_PIXELS:
@@ -51,14 +53,15 @@ def resized(stored: Stored, name: str, size: tuple[int, int], limits: Limits) ->
         whole = assembled(stored, name)
         layers = [whole.pixels] if whole.alpha is None else [whole.pixels, whole.alpha]
         strips = iter([(0, torch.cat(layers).permute(1, 2, 0).numpy())])
-        return _picture(_rescaled(strips, name, upright_size(stored)[0], size, limits=limits))
+        rescaled = _rescaled(strips, name, upright_size(stored)[0], size, limits=limits)
+        return filled(_picture(rescaled))
     strips = _converted(stored, name)
     if lying:
         small = _rescaled(strips, name, stored.height, size[::-1], limits=limits)
         turned = _upright(small.permute(1, 2, 0).numpy(), stored.orientation)
-        return _picture(_tensor(turned))
+        return filled(_picture(_tensor(turned)))
     turned_strips = _turned(strips, stored)
-    return _picture(_rescaled(turned_strips, name, stored.height, size, limits=limits))
+    return filled(_picture(_rescaled(turned_strips, name, stored.height, size, limits=limits)))
 
 
 def _turned(strips: Iterator[tuple[int, Array]], stored: Stored) -> Iterator[tuple[int, Array]]:
@@ -83,7 +86,7 @@ def _rescaled(
     for first, strip in strips:
         layers = _tensor(strip)[None]
         if layers.shape[1] == 4:
-            layers = torch.cat([layers, layers[:, :3] * layers[:, 3:]], dim=1)
+            layers = torch.cat([layers[:, :3] * layers[:, 3:], layers[:, 3:]], dim=1)
         if across.shape[1] == 0:
             across = torch.zeros(1, layers.shape[1], height, size[1])
         across[:, :, first : first + len(strip)] = resize(layers, (len(strip), size[1]))
@@ -91,8 +94,8 @@ def _rescaled(
     if len(small) == 3:
         return small.clamp(0, 1)
     opacity = small[3:4].clamp(0, 1)
-    seen = torch.where(opacity > 1 / 255, small[4:] / opacity.clamp(min=1 / 255), small[:3])
-    return torch.cat([seen.clamp(0, 1), opacity])
+    colors = small[:3] / opacity.clamp(min=HIDDEN)
+    return torch.cat([colors.clamp(0, 1), opacity])
 
 
 def _converted(stored: Stored, name: str) -> Iterator[tuple[int, Array]]:

@@ -33,7 +33,7 @@ def write(
     `picture` is sRGB in [0, 1], a Picture or a tensor (3, height, width), or a batch of one;
     values are clamped and rounded to the nearest step. PNG and TIFF are lossless and hold 8 or
     16 `bits`; JPEG and AVIF (4:4:4) and WebP (4:2:0) hold 8, with `quality` from 1 to 100. Alpha
-    is kept, except by JPEG, which has none: there it is dropped and the colours stay as they are.
+    is kept, except by JPEG, which has none: there it is laid on white.
     `metadata` are names and texts that `read_metadata` gives back from every format, and
     `source_type` is IPTC's digital source type, which says how the picture came to be.
 
@@ -109,7 +109,7 @@ def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Samples:
     """Rows of pixels as unsigned integers, with the alpha where the format holds one."""
     whole = picture if isinstance(picture, Picture) else Picture(_single(picture))
     layers = [whole.pixels.detach()]
-    if whole.alpha is not None and form.holds_alpha:
+    if whole.alpha is not None:
         layers.append(whole.alpha.detach())
     if any(layer.shape[1:] != layers[0].shape[1:] for layer in layers):
         raise ImageError(f"colours and alpha differ in size: {[tuple(x.shape) for x in layers]}")
@@ -118,11 +118,15 @@ def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Samples:
 
     def rows(top: int, bottom: int) -> Array:
         values = torch.cat([layer[:, top:bottom].cpu().to(wide) for layer in layers])
+        if len(values) == 4 and not form.holds_alpha:
+            values = values.clamp(0, 1)
+            values = 1 - (1 - values[:3]) * values[3:]
         steps = values.clamp(0, 1).mul(2**bits - 1).round().permute(1, 2, 0).numpy()
         return np.ascontiguousarray(steps, dtype)
 
     height, width = layers[0].shape[1:]
-    return Samples((height, width, sum(len(layer) for layer in layers)), np.dtype(dtype), rows)
+    channels = 4 if len(layers) == 2 and form.holds_alpha else 3
+    return Samples((height, width, channels), np.dtype(dtype), rows)
 
 
 def _single(pixels: Tensor) -> Tensor:

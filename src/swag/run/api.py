@@ -220,6 +220,7 @@ def _run(
     earlier: Checkpoint | Recorded | None,
 ) -> Run:
     """The run of these inputs on its device; `earlier` is what it goes on from, or repeats."""
+    photo = inputs.photo
     inputs, finish = recolored(chosen, inputs)
     device = device_of(chosen.device)
     if not isinstance(network, backbones.Backbone):
@@ -237,6 +238,7 @@ def _run(
         inputs=inputs,
         device=device,
         finish=finish,
+        photo=photo,
         fallbacks=fallbacks,
         precision=precision_of(chosen, device, fallbacks, was=was),
     )

@@ -10,7 +10,8 @@ from torch import Tensor
 from swag.backbones.weights import parse as parse_weights
 from swag.config import Settings
 from swag.errors import SettingsError
-from swag.image import Picture, Source, read_hashed, resize
+from swag.image import Picture, Source, filled, read_hashed, resize
+from swag.run.masks import as_mask, check_shape
 from swag.run.provenance import Task
 
 MOST_STYLES = 64
@@ -85,17 +86,26 @@ def read_inputs(
 
     def picture(name: str, source: Source, size: int | tuple[int, int] | None = None) -> Picture:
         found, hashes[name] = read_hashed(source, size=size)
-        return found
+        if found.alpha is not None and not bool(found.alpha.any()):
+            raise SettingsError(f"{name} is transparent everywhere; give a picture to be seen")
+        return filled(found)
 
-    return Inputs(
+    def mask(name: str, source: Source) -> Picture:
+        found, hashes[name] = read_hashed(source)
+        return as_mask(found)
+
+    inputs = Inputs(
         photo=None if content is None else picture("content", content, size),
         paintings=tuple(picture(name, x, style_size) for name, x in _numbered("style", styles)),
         initial=None if initial is None else picture("initial", initial),
-        content_mask=None if content_mask is None else picture("content_mask", content_mask),
-        style_masks=tuple(picture(name, x) for name, x in _numbered("style_mask", style_masks)),
-        content_map=None if content_map is None else picture("content_map", content_map),
+        content_mask=None if content_mask is None else mask("content_mask", content_mask),
+        style_masks=tuple(mask(name, x) for name, x in _numbered("style_mask", style_masks)),
+        content_map=None if content_map is None else mask("content_map", content_map),
         hashes=hashes,
     )
+    if not settings.square:
+        _check_shapes(inputs)
+    return inputs
 
 
 def listed(sources: Source | Sequence[Source] | None) -> list[Source]:
@@ -103,6 +113,19 @@ def listed(sources: Source | Sequence[Source] | None) -> list[Source]:
     if isinstance(sources, list | tuple):
         return list(sources)
     return [] if sources is None else [cast(Source, sources)]
+
+
+def _check_shapes(inputs: Inputs) -> None:
+    for name, mask in (
+        ("the content mask", inputs.content_mask),
+        ("the content map", inputs.content_map),
+    ):
+        if mask is not None:
+            check_shape(name, mask, "its picture", inputs.canvas)
+    for number, (mask, painting) in enumerate(
+        zip(inputs.style_masks, inputs.paintings, strict=True) if inputs.style_masks else (), 1
+    ):
+        check_shape(f"style mask {number}", mask, f"style {number}", painting)
 
 
 def _check_masks(styles: int, style_masks: int, content_mask: bool) -> None:

@@ -10,13 +10,14 @@ from torch import Tensor
 from swag.backbones import Backbone, fingerprint
 from swag.config import Settings
 from swag.fallbacks import Fallbacks
-from swag.image import resize
+from swag.image import Picture, resize
 from swag.jitter import Jittered
 from swag.optimize import LossFn, Optimizer, State, Step, SteppedLoss, evaluate
 from swag.parametrization import PARAMETRIZATIONS, Parametrization
 from swag.run.checkpoint import Checkpoint
 from swag.run.inputs import Inputs
 from swag.run.pictures import at_size, brightness, enlarged, first_picture, size_of
+from swag.run.places import coverage, weighted_by_alpha, with_photo_outside
 from swag.run.plan import ExecutionPlan, Planner
 from swag.run.precision import PrecisionPhase, phases_of
 from swag.run.provenance import Provenance, Task, versions
@@ -33,6 +34,7 @@ class Run:
     """A task, its settings and pictures, and the network that looks at them.
 
     `fallbacks` say what the run has had to do otherwise than asked; they stand in its picture.
+    `photo` is the content in its own colors, which stays where no style goes.
     `precision` is what the setting of that name has come to (see `swag.run.precision`).
     """
 
@@ -42,6 +44,7 @@ class Run:
     inputs: Inputs
     device: torch.device
     finish: Finish | None = None
+    photo: Picture | None = None
     fallbacks: Fallbacks = field(default_factory=Fallbacks)
     precision: Precision = "float32"
 
@@ -148,7 +151,7 @@ class Run:
             seconds=seconds,
             settings=self.settings,
             state=step.state,
-            finish=self.finish,
+            finish=self._shown,
             decode=problem.decode,
             provenance=self.provenance,
             start=problem.start,
@@ -242,9 +245,17 @@ class Run:
     @cached_property
     def _style_regions(self) -> list[StyleRegion]:
         mask = self.inputs.content_mask
-        return style_regions(
+        places = style_regions(
             self.settings,
             len(self.inputs.paintings),
             None if mask is None else mask.batch.to(self.device),
             [mask.batch.to(self.device) for mask in self.inputs.style_masks],
         )
+        return weighted_by_alpha(places, self.inputs.paintings, self.device)
+
+    @cached_property
+    def _shown(self) -> Finish | None:
+        """What makes of a picture of the run the one that is shown."""
+        if self.photo is None or not self.inputs.paintings:
+            return self.finish
+        return with_photo_outside(self.finish, self.photo, coverage(self._style_regions))

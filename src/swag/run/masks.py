@@ -1,0 +1,44 @@
+"""Masks: what a picture says as one, and whether it fits its picture."""
+
+from swag.errors import SettingsError
+from swag.image import Picture, fitted
+
+UNIFORM = 0.06
+"""How far the channels of one color may differ: in lossy files they do."""
+
+ROUNDING = 1
+"""Pixels by which the sides of two pictures of one shape may differ."""
+
+
+def as_mask(picture: Picture) -> Picture:
+    """The picture as a mask without alpha.
+
+    If its visible pixels have one color and its alpha varies, the alpha is the mask, as painting
+    programs save it; otherwise the colors are, on black.
+    """
+    alpha = picture.alpha
+    if alpha is None:
+        return picture
+    low, high = (float(value) for value in alpha.aminmax())
+    if low == high > 0:
+        return Picture(picture.pixels)
+    visible = picture.pixels[:, alpha[0] >= high / 2]
+    if low < high and bool((visible.amax(1) - visible.amin(1) <= UNIFORM).all()):
+        return Picture(alpha.expand(3, -1, -1).contiguous())
+    return Picture(picture.pixels * alpha)
+
+
+def check_shape(name: str, mask: Picture, of: str, picture: Picture) -> None:
+    """Refuse a mask of another aspect ratio than its picture: SettingsError."""
+    if _alike(mask.size, picture.size) or _alike(picture.size, mask.size):
+        return
+    raise SettingsError(
+        f"{name} has {' x '.join(map(str, mask.size))} pixels and {of} the shape of "
+        f"{' x '.join(map(str, picture.size))}; give a mask of the same aspect ratio"
+    )
+
+
+def _alike(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether a picture of one size, made as large as another, has its sides."""
+    rows, columns = fitted(size[1], size[0], max(other))
+    return max(abs(columns - other[0]), abs(rows - other[1])) <= ROUNDING
