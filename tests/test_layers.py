@@ -21,7 +21,7 @@ ROWS = {
         {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},
         {"tiling"},
         {"run"},
-        {"distributed", "batch"},
+        {"distributed", "batch", "web"},
         {"cli"},
     ],
     LABORATORY: [{"bench", "training", "evaluation"}, {"experiments"}, {"cli"}],
