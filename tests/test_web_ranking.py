@@ -77,5 +77,10 @@ def test_cannot_say_brings_methods_together():
     assert 0 < unsure[0].strength < 0.7 * sure[0].strength
 
 
+def test_nobody_who_could_say_makes_methods_equal():
+    for row in bradley_terry([PairAnswer("x", "y", "neither")] * 9):
+        assert row.strength == pytest.approx(0, abs=1e-9)
+
+
 def test_without_answers_there_is_no_ranking():
     assert shares([]) == [] == bradley_terry([])

@@ -24,7 +24,7 @@ def results(units: int = 10) -> Results:
 
 
 def test_pairs_of_a_folder_share_the_name_of_the_picture(tmp_path: Path):
-    for name in ("a/one.png", "b/one.jpg", "a/two.png", "b/note.txt", "c/one.png"):
+    for name in ("a/one.png", "b/one.jpg", "a/two.png", "a/note.txt", "b/note.txt", "c/one.png"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"")
@@ -52,6 +52,8 @@ def test_pairs_of_runs_share_content_style_and_seed(tmp_path: Path):
 
 @pytest.mark.parametrize("folder", ["", "gone"])
 def test_a_folder_without_pairs_is_refused(tmp_path: Path, folder: str):
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone" / "one.png").write_bytes(b"")
     with pytest.raises(SettingsError, match="folder"):
         find_results(tmp_path / folder)
 
