@@ -18,10 +18,9 @@ import torch
 
 import swag
 from swag.backbones import bundled
-from swag.losses import get
-from swag.objective import LossTerm, Objective
+from swag.objective import Objective
 from swag.optimize.optimizer import evaluate
-from swag.smoothing import parse
+from swag_lab.bench.steps import gatys_terms
 
 BEGIN = "<!-- cost: python benchmarks/cost.py --write docs/backbones.md -->"
 END = "<!-- /cost -->"
@@ -30,30 +29,7 @@ END = "<!-- /cost -->"
 def objective_of(name: str, photo: torch.Tensor, style: torch.Tensor) -> Objective:
     """The terms of the default, with random weights: what they are changes no time."""
     network = swag.backbones.create(f"swag/{name}", weights="random", edits=("reflect",))
-    none = parse("none")
-    of_style, of_content = (
-        dict.fromkeys(layers, 1.0) for layers in (network.style_layers, network.content_layers)
-    )
-    terms = [
-        LossTerm(
-            name="style",
-            loss=get("gram"),
-            layers=of_style,
-            target=style,
-            smoothing=none,
-            weight=5.0,
-            other=photo,
-        ),
-        LossTerm(
-            name="content",
-            loss=get("content"),
-            layers=of_content,
-            target=photo,
-            smoothing=none,
-            weight=0.5,
-            other=style,
-        ),
-    ]
+    terms = gatys_terms(network, photo, style)
     return Objective.of(network.extract, terms, start=photo, style=style)
 
 

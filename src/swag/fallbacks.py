@@ -6,8 +6,14 @@ import logging
 class Fallbacks(list[str]):
     """Sentences, each once."""
 
+    def add(self, words: str) -> bool:
+        """Write down a sentence; whether it was not there."""
+        new = words not in self
+        if new:
+            self.append(words)
+        return new
+
     def note(self, words: str) -> None:
         """Write down a sentence and warn of it, unless it is there."""
-        if words not in self:
-            self.append(words)
+        if self.add(words):
             logging.getLogger("swag").warning(words)

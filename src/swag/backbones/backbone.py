@@ -232,7 +232,7 @@ def check_pictures(image: Tensor, *, like: Tensor | None, name: str) -> None:
             "one of them with .to(dtype)"
         )
     if not image.requires_grad and image.numel() and image.device.type != "meta":
-        largest = float(image.abs().amax())
+        largest = max(abs(float(value)) for value in image.aminmax())
         if largest > LARGEST:
             raise BackboneError(
                 f"{name} was given pictures with values up to {largest:g}; expected sRGB in "

@@ -28,6 +28,7 @@ from swag.run.provenance import Recorded, Task, recorded
 from swag.run.recolor import recolored
 from swag.run.run import Run
 from swag.run.runner import stylize_scales
+from swag.run.terms import layers_read
 from swag.run.update import Result, Update
 
 NO_STEP = "the run made no step; give more steps or another start"
@@ -226,7 +227,7 @@ def _run(
     if not isinstance(network, backbones.Backbone):
         network = _network(chosen, inputs, network)
         if not chosen.backbone.startswith(("swag/", "torchvision/")):
-            backbones.check_gradient(network, [*_layers(chosen, network)])
+            backbones.check_gradient(network, layers_read(chosen, network))
     backbones.check_finite(network)
     network.to(device)
     fallbacks = Fallbacks(earlier.header.fallbacks if isinstance(earlier, Checkpoint) else ())
@@ -263,9 +264,3 @@ def _network(chosen: Settings, inputs: Inputs, module: nn.Module | None) -> back
         style_layers=None if module is None else chosen.style_layers,
         content_layers=None if module is None else chosen.content_layers,
     )
-
-
-def _layers(chosen: Settings, network: backbones.Backbone) -> set[str]:
-    """The layers of the network that a run reads."""
-    style, content = chosen.style_layers, chosen.content_layers
-    return {*(style or network.style_layers), *(content or network.content_layers)}

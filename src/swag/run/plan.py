@@ -19,6 +19,7 @@ from swag.errors import ResourceError
 from swag.fallbacks import Fallbacks
 from swag.objective import PIXELS, LossTerm, Objective
 from swag.optimize import Adam, Lbfgs, Optimizer, TorchLbfgs
+from swag.run.terms import layers_read
 from swag.tiling import (
     SplitNetwork,
     TiledObjective,
@@ -217,10 +218,7 @@ class Planner:
 
     @property
     def _layers(self) -> list[str]:
-        """The layers of the network that a run reads."""
-        style = self.settings.style_layers or dict.fromkeys(self.network.style_layers)
-        content = self.settings.content_layers or dict.fromkeys(self.network.content_layers)
-        return list({**style, **content})
+        return layers_read(self.settings, self.network)
 
     @cached_property
     def _bytes_per_pixel(self) -> float:

@@ -178,8 +178,7 @@ class Run:
             step = self._steps_before(scale) + state.step
             words = early_end(scale, len(self.scales), step, self.settings.steps)
             logging.getLogger("swag").info(words)
-            if words not in self.fallbacks:
-                self.fallbacks.append(words)
+            self.fallbacks.add(words)
 
     def check(self) -> None:
         """Raise the SettingsError of masks, weights or a form that do not fit, before a step."""

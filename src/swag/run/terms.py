@@ -125,6 +125,13 @@ def content_terms(
     ]
 
 
+def layers_read(settings: Settings, network: Backbone) -> list[str]:
+    """The layers of the network that a run reads, those of the style first."""
+    style = settings.style_layers or dict.fromkeys(network.style_layers)
+    content = settings.content_layers or dict.fromkeys(network.content_layers)
+    return list({**style, **content})
+
+
 def _layers(loss: Loss, chosen: dict[str, float] | None, usual: Sequence[str]) -> dict[str, float]:
     if loss.of_pixels:
         return {PIXELS: 1.0}

@@ -101,14 +101,20 @@ def _rows(maps: Tensor) -> Tensor:
 def steps(bench: Bench, network: Backbone, method: Optimizer) -> Iterator[object]:
     """Steps of Gram matrices and content, with the default's penalties, without end."""
     photo, style = bench.pictures
+    terms = gatys_terms(network, photo, style)
+    weights = {"total_variation": 1.0, "pixel_range": 1.0}
+    objective = Objective.of(network.extract, terms, start=photo, style=style, penalties=weights)
+    return optimize(State(bench.start), objective, method, steps=1_000_000)
+
+
+def gatys_terms(network: Backbone, photo: Tensor, style: Tensor) -> list[LossTerm]:
+    """Gram matrices of the style and content of the photo, at the network's layers, ten to one."""
     none = parse("none")
-    layers = dict.fromkeys(network.style_layers, 1.0)
-    kept = dict.fromkeys(network.content_layers, 1.0)
-    terms = [
+    return [
         LossTerm(
             name="style",
             loss=get("gram"),
-            layers=layers,
+            layers=dict.fromkeys(network.style_layers, 1.0),
             target=style,
             smoothing=none,
             weight=5.0,
@@ -117,16 +123,13 @@ def steps(bench: Bench, network: Backbone, method: Optimizer) -> Iterator[object
         LossTerm(
             name="content",
             loss=get("content"),
-            layers=kept,
+            layers=dict.fromkeys(network.content_layers, 1.0),
             target=photo,
             smoothing=none,
             weight=0.5,
             other=style,
         ),
     ]
-    weights = {"total_variation": 1.0, "pixel_range": 1.0}
-    objective = Objective.of(network.extract, terms, start=photo, style=style, penalties=weights)
-    return optimize(State(bench.start), objective, method, steps=1_000_000)
 
 
 def published(bench: Bench, network: Backbone) -> Callable[[], object]:
