@@ -10,11 +10,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo web test lint bench docs clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    stylise a photo with the bundled network and print where the picture is"
+	@echo "make web     open the page in the browser"
 	@echo "make test    run the tests"
 	@echo "make lint    check style and types"
 	@echo "make bench   measure speed"
@@ -23,6 +24,9 @@ help:
 
 demo: $(INSTALLED)
 	@$(BIN)/python examples/demo.py $(ARGS)
+
+web: $(INSTALLED)
+	@$(BIN)/swag web --open $(ARGS)
 
 # A worker for each processor, with one thread each (tests/conftest.py).
 test: $(INSTALLED)

@@ -16,7 +16,8 @@ CODE = sorted(
     path for folder in ("src", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )
 HEAVY = ("gradio", "matplotlib", "onnx", "pyvips", "ray", "rich", "timm", "torchmetrics", "typer")
-EXTRAS_TESTED = ("timm", "metrics", "large", "docs", "ray", "dev")
+HEAVY += ("starlette", "uvicorn")
+EXTRAS_TESTED = ("timm", "metrics", "large", "docs", "web", "ray", "dev")
 
 # Written so that this file does not find itself.
 FORBIDDEN = re.compile(

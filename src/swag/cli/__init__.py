@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from swag import __version__
 from swag.allocation import keep_freed_memory
-from swag.cli import batch, listings, reconstruct, rerun, stylize, texture
+from swag.cli import batch, listings, reconstruct, rerun, stylize, texture, web
 from swag.errors import SwagError
 from swag.threads import wait_briefly
 
@@ -48,6 +48,7 @@ app.command(rich_help_panel=PICTURES)(texture.texture)
 app.command(rich_help_panel=PICTURES)(reconstruct.reconstruct)
 app.command(rich_help_panel=PICTURES)(batch.batch)
 app.command(rich_help_panel=PICTURES)(rerun.rerun)
+app.command(rich_help_panel=PICTURES)(web.web)
 LISTS = "What there is"
 app.command(rich_help_panel=LISTS)(listings.backbones)
 app.command(rich_help_panel=LISTS)(listings.losses)

@@ -1,0 +1,137 @@
+"""swag web: the page in a browser, or with --study the page of a study of blind pairs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from swag.cli.groups import grouped
+from swag.cli.options import option
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+SERVER, LIMITS, STUDY = "Server", "Limits", "Study"
+EVERYWHERE = "0.0.0.0"
+
+
+def _limit(name: str, value: str, default: str, help: str) -> object:
+    return option(name, panel=LIMITS, value=value, default=default, help=help)
+
+
+@dataclass(frozen=True)
+class LimitOptions:
+    """What the server takes on; see `swag.web.limits`."""
+
+    megapixels: Annotated[
+        float | None, _limit("--max-megapixels", "N", "50", "Of a picture that is sent.")
+    ] = None
+    megabytes: Annotated[
+        float | None, _limit("--max-megabytes", "N", "30", "Of a picture that is sent.")
+    ] = None
+    size: Annotated[
+        int | None, _limit("--max-size", "PIXELS", "1024", "Long side of a result.")
+    ] = None
+    steps: Annotated[int | None, _limit("--max-steps", "N", "1000", "Steps of a run.")] = None
+    seconds: Annotated[
+        float | None, _limit("--max-seconds", "N", "900", "After which a run is stopped.")
+    ] = None
+    runs: Annotated[int | None, _limit("--runs", "N", "1", "Runs at the same time.")] = None
+    queue: Annotated[int | None, _limit("--queue", "N", "20", "Runs that may wait.")] = None
+
+
+@grouped
+def web(
+    *,
+    host: Annotated[
+        str,
+        option("--host", panel=SERVER, value="HOST", default="127.0.0.1", help="Where to listen."),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        option("--port", panel=SERVER, value="N", default="7860", help="0 is any that is free."),
+    ] = 7860,
+    share: Annotated[
+        bool,
+        option("--share", panel=SERVER, help="Let other machines of the network use the page."),
+    ] = False,
+    open: Annotated[
+        bool, option("--open", panel=SERVER, help="Open the page in the browser.")
+    ] = False,
+    study: Annotated[
+        Path | None,
+        option("--study", panel=STUDY, value="DIR", help="Ask people to compare these results."),
+    ] = None,
+    answers: Annotated[
+        Path | None,
+        option(
+            "--answers",
+            panel=STUDY,
+            value="FILE",
+            default="answers.sqlite in DIR",
+            help="Where the answers are kept.",
+        ),
+    ] = None,
+    trials: Annotated[
+        int, option("--trials", panel=STUDY, value="N", default="40", help="Pairs a person sees.")
+    ] = 40,
+    limits: LimitOptions,
+) -> None:
+    """Open a page for the browser: drop a photo, choose a painting, watch.
+
+    swag web --open
+
+    swag web --study results
+
+    Only this machine reaches the page, unless --share or --host say otherwise.
+    """
+    import secrets
+    import webbrowser
+
+    from swag.errors import DependencyError
+
+    try:
+        from swag.web.serve import LOOPBACK, serve
+    except ModuleNotFoundError as error:
+        if error.name not in {"starlette", "uvicorn"}:
+            raise
+        raise DependencyError(
+            f"swag web needs {error.name}: pip install 'swag-style[web]'"
+        ) from error
+    host = EVERYWHERE if share else host
+    key = secrets.token_urlsafe(12)
+    app = _studio(limits) if study is None else _study(study, answers, trials, key)
+
+    def announce(address: str) -> None:
+        shown = address.replace(EVERYWHERE, "127.0.0.1")
+        typer.echo(shown)
+        if study is not None:
+            typer.echo(f"results: {shown}results?key={key}")
+        if host not in LOOPBACK:
+            typer.echo(
+                f"swag: warning: {host} can be reached from other machines, and the page asks for "
+                "no password: whoever reaches it can use this machine",
+                err=True,
+            )
+        if open:
+            webbrowser.open(shown)
+
+    serve(app, host, port, announce=announce)
+
+
+def _studio(limits: LimitOptions) -> "Starlette":
+    from swag.web.app import studio_app
+    from swag.web.limits import WebLimits
+
+    return studio_app(WebLimits(**{n: v for n, v in vars(limits).items() if v is not None}))
+
+
+def _study(folder: Path, answers: Path | None, trials: int, key: str) -> "Starlette":
+    from swag.web.pairs import find_results
+    from swag.web.study import AnswerStore
+    from swag.web.study_app import study_app
+
+    results = find_results(folder)
+    store = AnswerStore(answers or folder / "answers.sqlite", results, trials=trials)
+    return study_app(results, store, key)

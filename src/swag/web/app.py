@@ -1,0 +1,214 @@
+"""The server of the main page: pictures and wishes in; progress, frames and pictures out."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from matplotlib.cbook import get_sample_data
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from swag.web.choices import described
+from swag.web.limits import WebLimits
+from swag.web.page_run import FORMATS, PageRun
+from swag.web.replies import HANDLERS, STATIC, NoSessionError, page_file, set_cookie, wish_of
+from swag.web.run_queue import RunQueue
+from swag.web.session import Session, Sessions
+from swag.web.uploads import SentPicture, TooLargeError, admit, receive, too_large
+
+COOKIE = "swag-session"
+LOOK_SECONDS = 0.1
+"""Between two looks at the runs of a session whose page is open."""
+
+STILL_SECONDS = 15.0
+"""After which something is sent though nothing has changed, so that a lost page is noticed."""
+
+PHOTO = "grace_hopper.jpg"
+"""Rear Admiral Grace Hopper by James S. Davis, 1984: a work of the US Navy, public domain."""
+
+GALLERY = ("brush", "mosaic", "ink", "strokes", "tiles")
+"""Painted by arithmetic, by `examples/paint.py` and the laboratory."""
+
+
+class Studio:
+    """The sessions, the queue, and the answers to every request."""
+
+    def __init__(self, folder: Path, limits: WebLimits) -> None:
+        self.limits = limits
+        self.queue = RunQueue(limits)
+        self.sessions = Sessions(folder, limits)
+        self.closing = asyncio.Event()
+        self._reading = asyncio.Semaphore(2)
+
+    async def home(self, request: Request) -> Response:
+        """The page, with the cookie of a session."""
+        response = page_file("studio.html")
+        if self.sessions.find(request.cookies.get(COOKIE)) is None:
+            set_cookie(response, COOKIE, self.sessions.begin().id)
+        return response
+
+    async def choices(self, request: Request) -> Response:
+        """What the page can choose from."""
+        return JSONResponse({**described(self.limits), "gallery": GALLERY})
+
+    async def send_picture(self, request: Request) -> Response:
+        """Take a picture, the body of the request."""
+        session = self._session(request)
+        if int(request.headers.get("content-length") or 0) > self.limits.most_bytes:
+            raise TooLargeError(too_large(self.limits))
+        path = session.new_path()
+        try:
+            await receive(request.stream(), path, self.limits)
+        except (TimeoutError, ClientDisconnect) as error:
+            raise HTTPException(408, "the picture did not arrive; try again") from error
+        return JSONResponse((await self._admitted(session, path)).facts)
+
+    async def take_sample(self, request: Request) -> Response:
+        """Take a picture of the gallery, or the sample photo."""
+        session, name = self._session(request), request.path_params["name"]
+        if name != "photo" and name not in GALLERY:
+            raise HTTPException(404, "there is no such picture in the gallery")
+        source = get_sample_data(PHOTO, asfileobj=False) if name == "photo" else _in_gallery(name)
+        path = session.new_path()
+        shutil.copyfile(str(source), path)
+        return JSONResponse((await self._admitted(session, path)).facts)
+
+    async def preview(self, request: Request) -> Response:
+        """A picture of the session, as the page shows it."""
+        picture = self._session(request).pictures.get(request.path_params["id"])
+        if picture is None:
+            raise HTTPException(404, "there is no such picture in this session")
+        return FileResponse(picture.preview, media_type="image/jpeg")
+
+    async def begin_run(self, request: Request) -> Response:
+        """Queue a run."""
+        session = self._session(request)
+        run = session.asked(await wish_of(request), self.limits)
+        self.queue.submit(run)
+        session.add(run, self.limits)
+        return JSONResponse({"id": run.id, "place": self.queue.places().get(run.id, 0)})
+
+    async def stop_run(self, request: Request) -> Response:
+        """Stop a run; the best picture so far stays."""
+        self._run(request).stop()
+        return JSONResponse({})
+
+    async def frame(self, request: Request) -> Response:
+        """The picture of a run as it is now."""
+        run = self._run(request)
+        if not run.frame:
+            raise HTTPException(404, "there is no picture yet")
+        return Response(run.frame, media_type="image/jpeg")
+
+    async def download(self, request: Request) -> Response:
+        """The picture of a run that has ended, as a file."""
+        run, ending = self._run(request), request.path_params["ending"]
+        if ending not in FORMATS or not run.has_picture:
+            raise HTTPException(404, "there is no such picture")
+        return FileResponse(
+            run.picture(ending), media_type=FORMATS[ending], filename=f"swag-{run.id}.{ending}"
+        )
+
+    async def end_session(self, request: Request) -> Response:
+        """Forget all that a session has sent and made."""
+        self.sessions.end(self._session(request))
+        return JSONResponse({})
+
+    async def events(self, request: Request) -> Response:
+        """How the runs of a session come along: server-sent events."""
+        return StreamingResponse(self._told(self._session(request)), media_type="text/event-stream")
+
+    async def _told(self, session: Session) -> AsyncIterator[str]:
+        """All runs first, then those that have changed; an event each time something has."""
+        told: dict[str, Any] = {}
+        waited = STILL_SECONDS
+        while not self.closing.is_set() and self.sessions.find(session.id) is session:
+            places = self.queue.places()
+            runs = list(session.runs.values())
+            now = {r.id: {**r.snapshot(), "place": places.get(r.id, 0)} for r in runs}
+            changed = [facts for name, facts in now.items() if told.get(name) != facts]
+            if changed or now.keys() != told.keys() or waited >= STILL_SECONDS:
+                event = {"runs": changed, "all": list(now), "waiting": len(places)}
+                yield f"data: {json.dumps(event)}\n\n"
+                waited = 0.0
+            told = now
+            await asyncio.sleep(LOOK_SECONDS)
+            waited += LOOK_SECONDS
+
+    async def _admitted(self, session: Session, path: Path) -> SentPicture:
+        """Read what was sent in a thread; two at a time, whose memory is bounded."""
+        async with self._reading:
+            picture = await asyncio.to_thread(admit, path, self.limits)
+        session.keep(picture, self.limits)
+        return picture
+
+    def _session(self, request: Request) -> Session:
+        session = self.sessions.find(request.cookies.get(COOKIE))
+        if session is None:
+            raise NoSessionError("this session has ended; reload the page")
+        return session
+
+    def _run(self, request: Request) -> PageRun:
+        run = self._session(request).runs.get(request.path_params["id"])
+        if run is None:
+            raise HTTPException(404, "there is no such run in this session")
+        return run
+
+    def close(self) -> None:
+        """Stop all runs and remove all files."""
+        self.closing.set()
+        self.sessions.close()
+        self.queue.close()
+
+
+def _in_gallery(name: str) -> Path:
+    return STATIC / "gallery" / f"{name}.jpg"
+
+
+def studio_app(limits: WebLimits) -> Starlette:
+    """The application; its files lie in a temporary folder that goes with it."""
+    folder = TemporaryDirectory(prefix="swag-web-")
+    studio = Studio(Path(folder.name), limits)
+
+    @asynccontextmanager
+    async def life(app: Starlette) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(_sweep(studio.sessions))
+        yield
+        sweeping.cancel()
+        await asyncio.to_thread(studio.close)
+        folder.cleanup()
+
+    one = "/api/runs/{id}"
+    routes = [
+        Route("/", studio.home),
+        Route("/api/choices", studio.choices),
+        Route("/api/pictures", studio.send_picture, methods=["POST"]),
+        Route("/api/pictures/{id}", studio.preview),
+        Route("/api/gallery/{name}", studio.take_sample, methods=["POST"]),
+        Route("/api/runs", studio.begin_run, methods=["POST"]),
+        Route("/api/events", studio.events),
+        Route("/api/session", studio.end_session, methods=["DELETE"]),
+        Route(f"{one}/stop", studio.stop_run, methods=["POST"]),
+        Route(f"{one}/frame", studio.frame),
+        Route(f"{one}/picture.{{ending}}", studio.download),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    app = Starlette(routes=routes, lifespan=life, exception_handlers=HANDLERS)
+    app.state.closing = studio.closing
+    return app
+
+
+async def _sweep(sessions: Sessions) -> None:
+    """End sessions that nobody uses any more, now and then."""
+    while True:
+        await asyncio.sleep(60)
+        await asyncio.to_thread(sessions.sweep)

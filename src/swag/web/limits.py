@@ -1,0 +1,52 @@
+"""How much a server does for those who reach it; the defaults suit a laptop."""
+
+from dataclasses import dataclass
+
+from swag.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class WebLimits:
+    """What one server takes on.
+
+    Args:
+        megapixels: of a picture that is sent.
+        megabytes: of a picture that is sent.
+        size: long side in pixels of a result; a painting may be read at twice that.
+        steps: of one run.
+        seconds: of one run, from its first step; the picture so far is kept.
+        runs: computed at the same time.
+        queue: runs that wait.
+        pictures: kept for a session, the newest.
+        history: runs that are kept for a session, the newest.
+        sessions: at the same time.
+        idle_minutes: after which a session ends of which nobody has a page open.
+    """
+
+    megapixels: float = 50
+    megabytes: float = 30
+    size: int = 1024
+    steps: int = 1000
+    seconds: float = 900
+    runs: int = 1
+    queue: int = 20
+    pictures: int = 60
+    history: int = 40
+    sessions: int = 100
+    idle_minutes: float = 60
+
+    def __post_init__(self) -> None:
+        """SettingsError for a limit that lets nothing through."""
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise SettingsError(f"the limit {name} = {value} lets nothing through; give more")
+
+    @property
+    def pixels(self) -> int:
+        """Of a picture that is sent."""
+        return int(self.megapixels * 1e6)
+
+    @property
+    def most_bytes(self) -> int:
+        """Of a picture that is sent."""
+        return int(self.megabytes * 1e6)

@@ -1,0 +1,194 @@
+"""A run that the page asked for: its inputs, how far it has come, and its picture at the end."""
+
+import io
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from swag.config import Settings
+from swag.errors import SwagError
+from swag.image import Picture, resize
+from swag.run import NO_STEP, Update, iterate
+from swag.schedule import plan
+from swag.web.choices import offered
+
+RunPhase = Literal["waiting", "running", "done", "stopped", "failed"]
+FORMATS = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+"""In which a picture can be downloaded, by the ending of its name."""
+
+FRAME_SECONDS = 0.2
+"""Between two pictures of a run that is shown as it goes."""
+
+LARGEST_FRAME = 1024
+
+
+@dataclass(frozen=True)
+class AskedInputs:
+    """The files of a run, and which pictures of the session they are."""
+
+    content: Path
+    styles: tuple[Path, ...]
+    content_mask: Path | None = None
+    initial: Path | None = None
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class PageRun:
+    """A run of a session; a worker's thread computes it, others look at it.
+
+    `folder` is where its picture goes.
+    """
+
+    settings: Settings
+    inputs: AskedInputs
+    folder: Path
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(9))
+
+    def __post_init__(self) -> None:
+        """Waiting, without a picture."""
+        self.phase: RunPhase = "waiting"
+        self.message = ""
+        self.frame = b""
+        self.frames = 0
+        self.scales_left = self.settings.scales
+        self._update: Update | None = None
+        self._stopping = threading.Event()
+        self._turn = threading.Lock()
+        self._began = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.phase in {"done", "stopped", "failed"}
+
+    def stop(self) -> None:
+        """Keep the best picture so far and end; a run that has not begun ends at once."""
+        self._stopping.set()
+        with self._turn:
+            if self.phase == "waiting":
+                self.phase, self.message = "stopped", "stopped before it began"
+
+    def picture(self, ending: str) -> Path:
+        """The file of the result in a format of `FORMATS`."""
+        return self.folder / f"{self.id}.{ending}"
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether there is a result to download."""
+        return self.ended and self.picture("png").exists()
+
+    def remove(self) -> None:
+        """Remove its files."""
+        for ending in FORMATS:
+            self.picture(ending).unlink(missing_ok=True)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the page is told, as plain values."""
+        update = self._update
+        made = None if update is None else update.index + 1
+        return {
+            "id": self.id,
+            "phase": self.phase,
+            "message": self.message,
+            "step": made or 0,
+            "steps": self.settings.steps,
+            "size": None if update is None else [update.size[1], update.size[0]],
+            "seconds_left": None if self.ended else self._seconds_left(),
+            "frame": self.frames,
+            "picture": self.has_picture,
+            "settings": offered(self.settings.model_dump(mode="json")),
+            **self.inputs.told,
+        }
+
+    def work(self, seconds: float) -> None:
+        """Compute it, for at most so many seconds; whatever goes wrong is its message."""
+        with self._turn:
+            if self.ended:
+                return
+            self.phase = "running"
+        try:
+            self._finish(self._followed(seconds))
+        except SwagError as error:
+            self._fail(str(error))
+        except MemoryError:
+            self._fail("there is not enough memory; choose a smaller size")
+        except Exception:
+            logging.getLogger("swag").exception("a run of the page failed")
+            self._fail("the run failed by a fault of the program; the terminal says more")
+
+    def _fail(self, message: str) -> None:
+        self.phase, self.message = "failed", message
+
+    def _updates(self) -> Iterator[Update]:
+        """The steps. Inputs are given as bytes, so that no message names a file of the server."""
+        inputs = self.inputs
+        return iterate(
+            inputs.content.read_bytes(),
+            [path.read_bytes() for path in inputs.styles],
+            self.settings,
+            content_mask=_bytes_of(inputs.content_mask),
+            initial=_bytes_of(inputs.initial),
+        )
+
+    def _followed(self, seconds: float) -> tuple[Update, list[dict[str, Any]], bool]:
+        """The last update, a line for each step, and whether the run came to its end."""
+        steps: list[dict[str, Any]] = []
+        self._began, shown, last = time.monotonic(), 0.0, None
+        for last in self._updates():
+            self._update = last
+            self.scales_left = last.scales - last.scale
+            steps.append(last.trace_entry)
+            if time.monotonic() - shown >= FRAME_SECONDS:
+                self._show(last.image)
+                shown = time.monotonic()
+            late = time.monotonic() - self._began > seconds
+            if (late or self._stopping.is_set()) and not last.last:
+                self.message = f"stopped after {seconds:g} seconds" if late else ""
+                return last, steps, False
+        if last is None:
+            raise SwagError(NO_STEP)
+        return last, steps, True
+
+    def _show(self, picture: Picture) -> None:
+        self.frame = as_jpeg(picture, LARGEST_FRAME)
+        self.frames += 1
+
+    def _finish(self, followed: tuple[Update, list[dict[str, Any]], bool]) -> None:
+        """Write the picture in every format, with how it was made in it."""
+        last, steps, finished = followed
+        result = last.result(steps, finished=finished)
+        for ending in FORMATS:
+            result.save(self.picture(ending))
+        self._show(result.image)
+        self.phase = "done" if finished else "stopped"
+
+    def _seconds_left(self) -> float | None:
+        """What the steps that are left will take, if a pixel takes as long as before."""
+        if self._update is None or self._update.index < 1:
+            return None
+        settings, done = self.settings, self._update.index + 1
+        scales = plan(settings.size, settings.steps, settings.scales)
+        costs = [scale.size**2 for scale in scales for _ in range(scale.steps)]
+        spent = time.monotonic() - self._began
+        return round(spent * sum(costs[done:]) / sum(costs[:done]), 1)
+
+
+def _bytes_of(path: Path | None) -> bytes | None:
+    return None if path is None else path.read_bytes()
+
+
+def as_jpeg(picture: Picture, size: int, quality: int = 85) -> bytes:
+    """The file of a picture, made smaller where its long side is longer than `size`."""
+    width, height = picture.size
+    factor = min(1.0, size / max(width, height))
+    shape = max(1, round(height * factor)), max(1, round(width * factor))
+    small = picture.batch if factor == 1 else resize(picture.batch, shape)
+    stream = io.BytesIO()
+    Picture(small[0]).pil().save(stream, "JPEG", quality=quality)
+    return stream.getvalue()

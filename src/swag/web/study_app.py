@@ -1,0 +1,110 @@
+"""The server of a study: blind pairs for participants, results for who holds the key."""
+
+import asyncio
+import secrets
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from swag.errors import SettingsError
+from swag.web.pairs import Results
+from swag.web.replies import HANDLERS, STATIC, page_file, wish_of
+from swag.web.study import CHOICES, AnswerStore
+from swag.web.study_pictures import shown_picture
+from swag.web.study_results import results_csv, results_figure, results_of
+
+
+class StudyPages:
+    """The answers to every request; `key` opens the results."""
+
+    def __init__(self, results: Results, store: AnswerStore, key: str) -> None:
+        self._results, self._store, self._key = results, store, key
+        self._reading = asyncio.Semaphore(2)
+
+    async def home(self, request: Request) -> Response:
+        """The page of a participant."""
+        return page_file("study.html")
+
+    async def enter(self, request: Request) -> Response:
+        """A code that is known, or a new one."""
+        code = (await wish_of(request)).get("code") or None
+        if not isinstance(code, str | None):
+            raise SettingsError("the code is no text")
+        return JSONResponse(self._progress(await asyncio.to_thread(self._store.enter, code)))
+
+    async def answer(self, request: Request) -> Response:
+        """Keep an answer, and say what is next."""
+        wish = await wish_of(request)
+        code, trial, choice = (str(wish.get(name)) for name in ("code", "trial", "choice"))
+        if choice not in CHOICES:
+            raise SettingsError(f"the answer is none of {', '.join(CHOICES)}")
+        await asyncio.to_thread(self._store.answer, code, trial, choice)
+        return JSONResponse(self._progress(code))
+
+    async def picture(self, request: Request) -> Response:
+        """The left or the right picture of a trial."""
+        trial = self._store.trial(request.path_params["trial"])
+        side = request.path_params["side"]
+        if (
+            trial is None
+            or side not in {"left", "right"}
+            or trial.unit not in self._results.pictures
+        ):
+            raise HTTPException(404, "there is no such picture")
+        method = trial.left if side == "left" else trial.right
+        async with self._reading:
+            data = await asyncio.to_thread(shown_picture, self._results, trial, method)
+        return Response(data, media_type="image/png")
+
+    async def results(self, request: Request) -> Response:
+        """The page of results."""
+        self._check_key(request)
+        return page_file("results.html")
+
+    async def result_rows(self, request: Request) -> Response:
+        """The results as JSON."""
+        self._check_key(request)
+        return JSONResponse(await asyncio.to_thread(results_of, self._store))
+
+    async def result_file(self, request: Request) -> Response:
+        """The results as CSV or as a figure."""
+        self._check_key(request)
+        rows = (await asyncio.to_thread(results_of, self._store))["rows"]
+        if request.path_params["ending"] == "csv":
+            return _download(results_csv(rows), "text/csv", "results.csv")
+        return Response(await asyncio.to_thread(results_figure, rows), media_type="image/svg+xml")
+
+    def _progress(self, code: str) -> dict[str, object]:
+        progress = self._store.progress(code)
+        trial = None if progress.trial is None else progress.trial.id
+        return {"code": code, "done": progress.done, "total": progress.total, "trial": trial}
+
+    def _check_key(self, request: Request) -> None:
+        given = request.query_params.get("key", "")
+        if not secrets.compare_digest(given.encode(), self._key.encode()):
+            raise HTTPException(403, "the results have an address of their own; see the terminal")
+
+
+def _download(text: str, kind: str, name: str) -> Response:
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text, media_type=kind, headers=disposition)
+
+
+def study_app(results: Results, store: AnswerStore, key: str) -> Starlette:
+    """The application of a study."""
+    pages = StudyPages(results, store, key)
+    routes = [
+        Route("/", pages.home),
+        Route("/results", pages.results),
+        Route("/api/enter", pages.enter, methods=["POST"]),
+        Route("/api/answer", pages.answer, methods=["POST"]),
+        Route("/api/trials/{trial}/{side}", pages.picture),
+        Route("/api/results", pages.result_rows),
+        Route("/api/results.{ending:str}", pages.result_file),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    return Starlette(routes=routes, exception_handlers=HANDLERS)
