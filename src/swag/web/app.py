@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from swag.web.choices import described
@@ -42,11 +42,11 @@ GALLERY = ("brush", "mosaic", "ink", "strokes", "tiles")
 class Studio:
     """The sessions, the queue, and the answers to every request."""
 
-    def __init__(self, folder: Path, limits: WebLimits) -> None:
+    def __init__(self, folder: Path, limits: WebLimits, closing: asyncio.Event) -> None:
         self.limits = limits
+        self.closing = closing
         self.queue = RunQueue(limits)
         self.sessions = Sessions(folder, limits)
-        self.closing = asyncio.Event()
         self._reading = asyncio.Semaphore(2)
 
     async def home(self, request: Request) -> Response:
@@ -175,20 +175,27 @@ def _in_gallery(name: str) -> Path:
 
 
 def studio_app(limits: WebLimits) -> Starlette:
-    """The application; its files lie in a temporary folder that goes with it."""
-    folder = TemporaryDirectory(prefix="swag-web-")
-    studio = Studio(Path(folder.name), limits)
+    """The application; as long as it answers it has a temporary folder for all files."""
+    closing = asyncio.Event()
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
-        sweeping = asyncio.create_task(_sweep(studio.sessions))
-        yield
-        sweeping.cancel()
-        await asyncio.to_thread(studio.close)
-        folder.cleanup()
+        with TemporaryDirectory(prefix="swag-web-") as folder:
+            studio = Studio(Path(folder), limits, closing)
+            app.router.routes.extend(_routes(studio))
+            sweeping = asyncio.create_task(_sweep(studio.sessions))
+            yield
+            sweeping.cancel()
+            await asyncio.to_thread(studio.close)
 
+    app = Starlette(lifespan=life, exception_handlers=HANDLERS)
+    app.state.closing = closing
+    return app
+
+
+def _routes(studio: Studio) -> list[BaseRoute]:
     one = "/api/runs/{id}"
-    routes = [
+    return [
         Route("/", studio.home),
         Route("/api/choices", studio.choices),
         Route("/api/pictures", studio.send_picture, methods=["POST"]),
@@ -202,9 +209,6 @@ def studio_app(limits: WebLimits) -> Starlette:
         Route(f"{one}/picture.{{ending}}", studio.download),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
-    app = Starlette(routes=routes, lifespan=life, exception_handlers=HANDLERS)
-    app.state.closing = studio.closing
-    return app
 
 
 async def _sweep(sessions: Sessions) -> None:

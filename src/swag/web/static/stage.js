@@ -65,7 +65,7 @@ export class Stage {
     const words = wordsOf(run, waiting);
     byId("status").textContent = words;
     // Read aloud now and then only: each tenth, and whatever is not progress.
-    const tenth = run.phase === "running" ? `${run.id} ${Math.floor(10 * run.step / run.steps)}` : words;
+    const tenth = run.phase === "running" && run.step ? `${run.id} ${Math.floor(10 * run.step / run.steps)}` : words;
     if (tenth === this.tenth) return;
     this.tenth = tenth;
     byId("announcer").textContent = words;
