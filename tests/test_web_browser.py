@@ -209,6 +209,7 @@ def test_the_camera_takes_the_photo(page: Page):
 def test_a_method_sets_what_belongs_to_it_and_no_more(page: Page):
     choose(page, {"seed": "7"})
     page.select_option("#setting-method", "strotss")
+    expect(page.locator("#setting-method-what")).to_contain_text("optimal transport")
     expect(page.locator("#setting-style_loss")).to_have_value("remd")
     page.select_option("#setting-method", "gatys")
     expect(page.locator("#setting-style_loss")).to_have_value("gram")

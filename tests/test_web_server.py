@@ -1,10 +1,12 @@
 """The server of the page: sessions, pictures, runs, the queue, and who is turned away."""
 
 import json
+import sys
 import threading
 from pathlib import Path
 
 import pytest
+import torch
 from web_client import FAST, Client, picture, serving
 
 import swag
@@ -12,6 +14,7 @@ from swag.errors import SettingsError
 from swag.web.app import GALLERY, studio_app
 from swag.web.choices import page_settings
 from swag.web.limits import WebLimits
+from swag.web.replies import STATIC
 
 LIMITS = WebLimits(megabytes=0.2, megapixels=1, size=128, steps=20_000, queue=2)
 LONG = {"steps": 20_000, "size": 96}
@@ -215,6 +218,19 @@ def test_the_gallery_can_be_painted_with(client: Client):
     assert client.ask("POST", "/api/gallery/..%2Fstudio")[0] == 404
     for name in GALLERY:
         assert client.ask("GET", f"/static/gallery/{name}.jpg")[0] == 200
+
+
+def test_pictures_of_the_gallery_are_what_our_code_paints():
+    sys.path.append(str(Path(__file__).parents[1] / "examples"))
+    import paint
+
+    from swag_lab.experiments import painted
+
+    ink = torch.from_numpy(paint.ink(512, 0)).permute(2, 0, 1).float()
+    drawn = {"ink": ink, **{name: painted.paint(name, 512)[0] for name in ("strokes", "tiles")}}
+    for name, pixels in drawn.items():
+        kept = swag.image.read(STATIC / "gallery" / f"{name}.jpg").pixels
+        assert (kept - pixels).abs().mean() < 0.03, name
 
 
 def test_a_run_is_stopped_when_its_time_is_over():

@@ -133,9 +133,12 @@ def _field(name: str, limits: WebLimits) -> dict[str, Any]:
         "maximum": ends.get(name, high),
         "words": found.get("enum") or _words(limits).get(name),
         "free": "enum" not in found and name not in {"preset", "method", "backbone"},
-        "what": re.sub(r"; see `[^`]*`", "", schema["description"]),
+        "what": _MEANINGS.get(name) or re.sub(r"; see `[^`]*`", "", schema["description"]),
     }
 
+
+_MEANINGS = {"weights": "pretrained, or random with a scheme"}
+"""Of settings that take less from a page than elsewhere."""
 
 _ENDS = ("Minimum", "Maximum")
 _SCHEMA: Mapping[str, Any] = Settings.model_json_schema()["properties"]

@@ -38,9 +38,16 @@ export class Controls {
     } else {
       row.append(input);
     }
-    if (!plain || field.name === "size") {
-      row.append(made("small", { id: `${id}-what`, textContent: field.what }));
-      input.setAttribute("aria-describedby", `${id}-what`);
+    const bundles = this.choices[`${field.name}s`];
+    if (!plain || field.name === "size" || bundles) {
+      const what = made("small", { id: `${id}-what`, textContent: field.what });
+      row.append(what);
+      input.setAttribute("aria-describedby", what.id);
+      if (bundles) {
+        input.addEventListener("input", () => {
+          what.textContent = bundles.find((one) => one.name === input.value)?.what ?? "";
+        });
+      }
     }
     return row;
   }
