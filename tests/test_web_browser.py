@@ -90,6 +90,12 @@ def test_two_pictures_are_dropped_and_one_is_downloaded(page: Page, tmp_path: Pa
     expect(page.locator("#notice")).to_contain_text("its settings are back")
     expect(page.locator("#setting-strength")).to_have_value("0.75")
     expect(page.locator("#paintings li")).to_have_count(1)
+    told = page.evaluate("""async () => {
+        const { Controls } = await import("/static/controls.js");
+        return Controls.prototype.set.call({ inputs: new Map([["backbone",
+            document.querySelector("#setting-backbone")]]) }, { backbone: "torchvision/vgg19" });
+    }""")
+    assert told == ["backbone"]
     page.click("#notice button:text('Use the picture, too')")
     expect(page.locator("#paintings li")).to_have_count(2)
 

@@ -1,6 +1,7 @@
 """The server of the page: sessions, pictures, runs, the queue, and who is turned away."""
 
 import json
+import pickle
 import sys
 import threading
 from pathlib import Path
@@ -14,6 +15,7 @@ from swag.errors import SettingsError
 from swag.web.app import GALLERY, studio_app
 from swag.web.choices import page_settings
 from swag.web.limits import WebLimits
+from swag.web.page_run import AskedInputs, PageRun
 from swag.web.replies import STATIC
 
 LIMITS = WebLimits(megabytes=0.2, megapixels=1, size=128, steps=20_000, queue=2)
@@ -262,6 +264,28 @@ def test_only_so_many_pictures_and_runs_are_kept():
         assert next(client.events())["all"] == runs[1:]
         assert client.ask("GET", f"/api/runs/{runs[0]}/picture.png")[0] == 404
         assert client.ask("GET", f"/api/pictures/{first}")[0] == 404
+
+
+def test_a_session_keeps_only_so_many_bytes():
+    with serving(studio_app(WebLimits(session_megabytes=0.05))) as port:
+        client = Client(port)
+        client.ask("GET", "/")
+        sent = [client.send(picture(number, side=300)) for number in range(4)]
+        kept = [client.ask("GET", f"/api/pictures/{one}")[0] == 200 for one in sent]
+        assert kept[-1] and not kept[0]
+
+
+def test_a_run_that_has_ended_holds_no_tensors(tmp_path: Path):
+    for name, seed in (("content", 1), ("style", 2)):
+        (tmp_path / name).write_bytes(picture(seed))
+    inputs = AskedInputs(tmp_path / "content", (tmp_path / "style",))
+    run = PageRun(page_settings(FAST, LIMITS), inputs, tmp_path)
+    run.work(seconds=60)
+    assert run.phase == "done"
+    assert (
+        len(pickle.dumps({k: v for k, v in vars(run).items() if k[:5] not in ("_stop", "_turn")}))
+        < 50_000
+    )
 
 
 def test_all_files_go_with_the_session_and_with_the_server(tmp_path, monkeypatch):

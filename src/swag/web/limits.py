@@ -18,6 +18,7 @@ class WebLimits:
         runs: computed at the same time.
         queue: runs that wait.
         pictures: kept for a session, the newest.
+        session_megabytes: of the pictures that are kept for a session.
         history: runs that are kept for a session, the newest.
         sessions: at the same time.
         idle_minutes: after which a session ends of which nobody has a page open.
@@ -31,8 +32,9 @@ class WebLimits:
     runs: int = 1
     queue: int = 20
     pictures: int = 60
+    session_megabytes: float = 300
     history: int = 40
-    sessions: int = 100
+    sessions: int = 20
     idle_minutes: float = 60
 
     def __post_init__(self) -> None:

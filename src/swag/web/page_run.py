@@ -42,7 +42,7 @@ class AskedInputs:
 class PageRun:
     """A run of a session; a worker's thread computes it, others look at it.
 
-    `folder` is where its picture goes.
+    `folder` is where its picture goes. When it has ended it holds no tensors.
     """
 
     settings: Settings
@@ -57,7 +57,8 @@ class PageRun:
         self.frame = b""
         self.frames = 0
         self.scales_left = self.settings.scales
-        self._update: Update | None = None
+        self._step = 0
+        self._size: tuple[int, int] | None = None
         self._stopping = threading.Event()
         self._turn = threading.Lock()
         self._began = 0.0
@@ -90,15 +91,13 @@ class PageRun:
 
     def snapshot(self) -> dict[str, Any]:
         """What the page is told, as plain values."""
-        update = self._update
-        made = None if update is None else update.index + 1
         return {
             "id": self.id,
             "phase": self.phase,
             "message": self.message,
-            "step": made or 0,
+            "step": self._step,
             "steps": self.settings.steps,
-            "size": None if update is None else [update.size[1], update.size[0]],
+            "size": self._size,
             "seconds_left": None if self.ended else self._seconds_left(),
             "frame": self.frames,
             "picture": self.has_picture,
@@ -141,7 +140,7 @@ class PageRun:
         steps: list[dict[str, Any]] = []
         self._began, shown, last = time.monotonic(), 0.0, None
         for last in self._updates():
-            self._update = last
+            self._step, self._size = last.index + 1, last.size[::-1]
             self.scales_left = last.scales - last.scale
             steps.append(last.trace_entry)
             if time.monotonic() - shown >= FRAME_SECONDS:
@@ -170,9 +169,9 @@ class PageRun:
 
     def _seconds_left(self) -> float | None:
         """What the steps that are left will take, if a pixel takes as long as before."""
-        if self._update is None or self._update.index < 1:
+        settings, done = self.settings, self._step
+        if done < 2:
             return None
-        settings, done = self.settings, self._update.index + 1
         scales = plan(settings.size, settings.steps, settings.scales)
         costs = [scale.size**2 for scale in scales for _ in range(scale.steps)]
         spent = time.monotonic() - self._began

@@ -32,12 +32,17 @@ class Session:
         return self.folder / secrets.token_urlsafe(9)
 
     def keep(self, picture: SentPicture, limits: WebLimits) -> None:
-        """Add a picture; the oldest ones that no run needs go where there are too many."""
+        """Add a picture; the oldest ones that no run needs go where there are too many.
+
+        Too many bytes are too many, too.
+        """
         self.pictures[picture.id] = picture
         needed = {path for run in self.runs.values() if not run.ended for path in files_of(run)}
         needed.add(picture.path)
-        spare = [one for one in self.pictures.values() if one.path not in needed]
-        for one in spare[: max(0, len(self.pictures) - limits.pictures)]:
+        for one in [one for one in self.pictures.values() if one.path not in needed]:
+            held = sum(kept.bytes for kept in self.pictures.values())
+            if len(self.pictures) <= limits.pictures and held <= 1e6 * limits.session_megabytes:
+                break
             del self.pictures[one.id]
             one.remove()
 

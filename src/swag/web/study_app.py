@@ -34,7 +34,7 @@ class StudyPages:
         code = (await wish_of(request)).get("code") or None
         if not isinstance(code, str | None):
             raise SettingsError("the code is no text")
-        return JSONResponse(self._progress(await asyncio.to_thread(self._store.enter, code)))
+        return await self._progress(await asyncio.to_thread(self._store.enter, code))
 
     async def answer(self, request: Request) -> Response:
         """Keep an answer, and say what is next."""
@@ -43,11 +43,11 @@ class StudyPages:
         if choice not in CHOICES:
             raise SettingsError(f"the answer is none of {', '.join(CHOICES)}")
         await asyncio.to_thread(self._store.answer, code, trial, choice)
-        return JSONResponse(self._progress(code))
+        return await self._progress(code)
 
     async def picture(self, request: Request) -> Response:
         """The left or the right picture of a trial."""
-        trial = self._store.trial(request.path_params["trial"])
+        trial = await asyncio.to_thread(self._store.trial, request.path_params["trial"])
         side = request.path_params["side"]
         if (
             trial is None
@@ -78,10 +78,12 @@ class StudyPages:
             return _download(results_csv(rows), "text/csv", "results.csv")
         return Response(await asyncio.to_thread(results_figure, rows), media_type="image/svg+xml")
 
-    def _progress(self, code: str) -> dict[str, object]:
-        progress = self._store.progress(code)
+    async def _progress(self, code: str) -> Response:
+        """How far a participant has come, and which trial is next."""
+        progress = await asyncio.to_thread(self._store.progress, code)
         trial = None if progress.trial is None else progress.trial.id
-        return {"code": code, "done": progress.done, "total": progress.total, "trial": trial}
+        facts = {"code": code, "done": progress.done, "total": progress.total, "trial": trial}
+        return JSONResponse(facts)
 
     def _check_key(self, request: Request) -> None:
         given = request.query_params.get("key", "")

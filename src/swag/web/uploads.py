@@ -31,6 +31,7 @@ class SentPicture:
     path: Path
     preview: Path
     size: tuple[int, int]
+    bytes: int
     settings: dict[str, Any] | None
 
     @property
@@ -79,7 +80,8 @@ def admit(path: Path, limits: WebLimits) -> SentPicture:
     except SwagError:
         path.unlink(missing_ok=True)
         raise
+    count = path.stat().st_size + preview.stat().st_size
     settings = None
     with contextlib.suppress(SwagError):
         settings = offered(from_texts(read_metadata(path), path.name)[0].model_dump(mode="json"))
-    return SentPicture(path.name, path, preview, size=picture.size, settings=settings)
+    return SentPicture(path.name, path, preview, size=picture.size, bytes=count, settings=settings)

@@ -98,14 +98,18 @@ export class Controls {
     this.set({ ...back, ...this.bundle("method") });
   }
 
+  // Names whose values cannot be chosen here, and stay as they are, come back.
   set(values) {
+    const left = [];
     for (const [name, value] of Object.entries(values)) {
       const input = this.inputs.get(name);
       if (!input) continue;
       if (input.type === "checkbox") input.checked = value;
+      else if (input.options && ![...input.options].some((one) => one.value === value)) left.push(name);
       else input.value = written(value);
       input.dispatchEvent(new Event("input"));
     }
+    return left;
   }
 
   values() {

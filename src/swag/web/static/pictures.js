@@ -27,8 +27,9 @@ export class Pictures {
     }
     const sent = await ask("POST", "/api/pictures", file);
     if (!sent.settings) return use(sent.id);
-    this.restore(sent.settings);
-    notice("This picture was made here: its settings are back.", "Use the picture, too", () => use(sent.id));
+    const left = this.restore(sent.settings);
+    const but = left.length ? `, but for ${left.join(" and ")}, which this page cannot choose` : "";
+    notice(`This picture was made by SWAG: its settings are back${but}.`, "Use the picture, too", () => use(sent.id));
   }
 
   addPhoto(file) { return this.send(file, (id) => this.setPhoto(id)); }
