@@ -1,5 +1,6 @@
 """The server of the page: sessions, pictures, runs, the queue, and who is turned away."""
 
+import hashlib
 import json
 import pickle
 import sys
@@ -60,7 +61,7 @@ def test_a_picture_of_ours_gives_its_settings_back(client: Client):
     client.json("POST", "/api/runs", {**wish, "settings": given})
 
 
-def test_stop_keeps_the_picture_and_go_on_begins_with_it(client: Client):
+def test_stop_keeps_the_picture_and_go_on_begins_with_it(client: Client, tmp_path: Path):
     run = client.begin(LONG)
     client.wait(run, lambda facts: facts["frame"] >= 2 and facts["step"] >= 2)
     client.json("POST", f"/api/runs/{run}/stop")
@@ -69,6 +70,10 @@ def test_stop_keeps_the_picture_and_go_on_begins_with_it(client: Client):
     wish = {"content": facts["content"], "styles": facts["styles"], "from": run}
     more = client.json("POST", "/api/runs", {**wish, "settings": {**FAST, "strength": 1}})["id"]
     assert client.ended(more)["from"] == run
+    _, begun_with = client.ask("GET", f"/api/runs/{run}/picture.png")
+    (tmp_path / "more.png").write_bytes(client.ask("GET", f"/api/runs/{more}/picture.png")[1])
+    made = json.loads(swag.image.read_metadata(tmp_path / "more.png")["swag-run"])
+    assert made["inputs"]["initial"] == hashlib.sha256(begun_with).hexdigest()
 
 
 def test_a_stopped_run_goes_on_at_the_scale_it_had_reached(client: Client):
@@ -102,6 +107,15 @@ def test_runs_wait_for_their_turn_and_the_queue_ends(client: Client):
     assert client.ended(second)["message"] == "stopped before it began"
 
 
+def test_who_comes_first_is_served_first(client: Client):
+    first, second, third = client.begin(LONG), client.begin(LONG), client.begin()
+    client.json("POST", f"/api/runs/{first}/stop")
+    client.wait(second, lambda facts: facts["phase"] == "running")
+    assert client.wait(third, lambda facts: True)["phase"] == "waiting"
+    client.json("POST", f"/api/runs/{second}/stop")
+    assert client.ended(third)["phase"] == "done"
+
+
 def test_two_sessions_do_not_see_each_other(client: Client, port: int):
     other = Client(port)
     other.ask("GET", "/")
@@ -114,7 +128,7 @@ def test_two_sessions_do_not_see_each_other(client: Client, port: int):
         assert client.ask("GET", path)[0] == 200
         assert other.ask("GET", path)[0] == 404
     assert other.ask("POST", f"/api/runs/{run}/stop")[0] == 404
-    wish = {"content": kept, "styles": [{"id": kept}], "settings": FAST}
+    wish = {"content": kept, "styles": [{"id": other.send(picture(4))}], "settings": FAST}
     assert other.ask("POST", "/api/runs", wish)[0] == 400
 
 

@@ -14,9 +14,9 @@ from web_client import Client, serving
 
 from swag.image import Picture, read, read_metadata, write
 from swag.web.pairs import find_results
-from swag.web.study import DAMAGED, AnswerStore
+from swag.web.study import DAMAGED, AnswerStore, Trial
 from swag.web.study_app import study_app
-from swag.web.study_pictures import damaged
+from swag.web.study_pictures import SHOWN, damaged, shown_picture
 from swag.web.study_results import results_csv, results_of
 
 METHODS = ("=good", "fair", "poor")
@@ -128,6 +128,16 @@ def test_a_damaged_picture_has_the_same_pixels_elsewhere(folder: Path):
     assert not torch.equal(broken.pixels, whole.pixels)
     assert torch.equal(broken.pixels, damaged(whole, seed="x").pixels)
     assert (broken.pixels - whole.pixels).abs().mean() > 0.1
+
+
+def test_a_catch_trial_shows_one_picture_whole_and_once_damaged(folder: Path):
+    results = find_results(folder)
+    trial = Trial("x", 0, "0", DAMAGED, "fair")
+    shown = {name: read(shown_picture(results, trial, name)).pixels for name in (DAMAGED, "fair")}
+    whole = read(folder / "fair" / "0.png", size=SHOWN).pixels
+    assert torch.allclose(shown["fair"], whole, atol=0.003)
+    assert (shown[DAMAGED] - whole).abs().mean() > 0.1
+    assert torch.allclose(shown[DAMAGED].mean(), whole.mean(), atol=0.003)
 
 
 def test_only_the_key_opens_the_results(port: int):
