@@ -20,3 +20,11 @@ install_import_hook(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that take long come first: no worker is left alone with them at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture(autouse=True)
+def _no_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow a machine is, tests see the lines that they ask for alone."""
+    from swag.cli import bars
+
+    monkeypatch.setattr(bars, "PAUSE", float("inf"))

@@ -43,6 +43,10 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def json_lines(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
 def table(folder: Path, text: str, name: str = "jobs.csv") -> Path:
     (folder / name).write_text(text)
     return folder / name
@@ -211,7 +215,7 @@ def test_a_second_batch_in_the_same_folder_is_refused(tmp_path: Path):
 
 
 def states(result: Result) -> dict[str, str]:
-    return {job["output"]: job["state"] for job in json.loads(result.stdout)["jobs"]}
+    return {job["output"]: job["state"] for job in json_lines(result)[:-1]}
 
 
 def test_a_batch_makes_the_pictures_that_single_runs_make(pictures: Path):
@@ -274,7 +278,7 @@ def test_bad_pictures_do_not_stop_the_others(workers, jobs_with_faults: Path, tm
     write(tmp_path / "gone.png", torch.zeros(3, 24, 32))
     again = swag("batch", *words, "--json")
     assert (again.exit_code, again.stderr.count("\n")) == (3, 1)
-    assert json.loads(again.stdout)["counts"] == {"there": 8, "done": 1, "failed": 1}
+    assert json_lines(again)[-1]["counts"] == {"there": 8, "done": 1, "failed": 1}
     assert {name: (out / name).stat().st_mtime_ns for name in changed} == changed
 
 

@@ -10,9 +10,7 @@ from typer.testing import CliRunner
 
 from swag import __version__
 from swag.cli import app
-from swag.cli.bars import work, work_done
 from swag.image import write
-from swag.schedule import plan
 
 
 def test_python_m_swag_is_the_same_program(
@@ -63,13 +61,6 @@ def test_words_the_command_line_does_not_know_are_status_2(words: list[str]) -> 
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 2
     assert result.stdout == ""
-
-
-def test_work_grows_with_the_pixels_and_ends_at_the_whole() -> None:
-    scales = plan(256, 60, 3)
-    assert work_done(scales, 0, 1) == 64**2
-    assert work_done(scales, 1, scales[0].steps + 1) == scales[0].steps * 64**2 + 128**2
-    assert work_done(scales, 2, 60) == work(scales)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file systems elsewhere have names in Unicode")

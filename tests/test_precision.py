@@ -292,9 +292,9 @@ def test_the_option_is_in_the_trace(tmp_path: Path):
     words += ["--weights", "random", "--size", "64", "--steps", "4", "--json"]
     result = CliRunner().invoke(app, [*words, "--precision", "bfloat16", "--set", "scales=1"])
     assert result.exit_code == 0, result.output
-    trace = json.loads(result.stdout)
-    assert trace["settings"]["precision"] == "bfloat16"
-    assert [step["precision"] for step in trace["steps"]][-1] == "float32"
+    *steps, end = map(json.loads, result.stdout.splitlines())
+    assert end["settings"]["precision"] == "bfloat16"
+    assert steps[-1]["precision"] == "float32"
 
 
 @pytest.mark.parametrize("value", ["half", "float16", 16, None])

@@ -6,10 +6,11 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import IO, Literal
 
+from swag.errors import ResourceError
 from swag.types import StrPath
 
 OLD = 24 * 3600.0
@@ -96,6 +97,47 @@ def open_temporary(path: StrPath) -> tuple[int, str]:
         if _lock(descriptor) != "busy" and os.path.exists(temporary):
             return descriptor, temporary
         os.close(descriptor)  # swept between the two calls
+
+
+@contextlib.contextmanager
+def claimed(path: StrPath) -> Iterator[None]:
+    """Hold the place of a file, and what is kept beside it, for this process.
+
+    The claim ends with the process, however that ends. Where there are no locks there is none.
+
+    Raises:
+        ResourceError: another process holds it.
+    """
+    folder, key = _place(path)
+    name = os.path.join(folder, f"{key}{_machine()}-claim.part")  # swept if its owner died
+    descriptor = _claim(name)
+    while descriptor is None:  # removed by its last owner between the two calls
+        descriptor = _claim(name)
+    if descriptor < 0:
+        raise ResourceError(
+            f"another run is at work on {os.fspath(path)}; wait for it, or give another name"
+        )
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        os.close(descriptor)
+
+
+def _claim(name: str) -> int | None:
+    """An open file with a lock on it; -1 if another has it, None if it is no longer there."""
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT, 0o666)
+    if _lock(descriptor) == "busy":
+        os.close(descriptor)
+        return -1
+    try:
+        if os.path.samestat(os.fstat(descriptor), os.stat(name)):
+            return descriptor
+    except FileNotFoundError:
+        pass
+    os.close(descriptor)
+    return None
 
 
 def _held(descriptor: int) -> int | None:

@@ -13,7 +13,7 @@ from swag.batch.jobs import Job
 from swag.batch.ledger import Outcome, State
 from swag.config import Settings, one_spelling, settings
 from swag.errors import CheckpointError, SettingsError, SwagError
-from swag.files import remove
+from swag.files import claimed, remove
 from swag.image import check_writable
 from swag.run import NO_STEP, SECONDS, Update, iterate, load_checkpoint, taken, with_checkpoints
 
@@ -76,9 +76,14 @@ class Batch:
 
     def _made(self, job: Job, seen: Seen, stopping: Stopping) -> bool:
         """Make the picture; whether it was finished, which it is not when it is to stop."""
-        path, checkpoint = self.path(job), self.checkpoint(job)
+        path = self.path(job)
         path.parent.mkdir(parents=True, exist_ok=True)
         check_writable(path, overwrite=True)
+        with claimed(path):
+            return self._run(job, seen, stopping)
+
+    def _run(self, job: Job, seen: Seen, stopping: Stopping) -> bool:
+        path, checkpoint = self.path(job), self.checkpoint(job)
         last = None
         for last in with_checkpoints(self._updates(job, checkpoint), checkpoint, every=self.every):
             seen(last)

@@ -1,35 +1,72 @@
-"""Progress bars on standard error."""
+"""Progress on standard error: a bar in a terminal, a line now and then where it is a pipe."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.text import Text
 
 from swag.batch import Outcome
+from swag.cli.pace import Pace, clock
 from swag.config import Settings
 from swag.losses import PENALTIES
 from swag.run import Update
-from swag.schedule import Scale, plan
+from swag.schedule import plan
+
+PAUSE = 5.0
+"""Seconds between two lines where there is no terminal."""
+
+
+class TimeLeft(ProgressColumn):
+    """The time left, with its name: what the task says of it, or what its speed gives."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """The words of the column, none as long as nothing is known."""
+        seconds = task.fields.get("seconds_left", task.time_remaining)
+        known = seconds is not None and task.total is not None
+        return Text(f"{clock(seconds)} left" if known and seconds is not None else "")
+
+
+@dataclass
+class Lines:
+    """Lines on standard error for a pipe or a log, one every few seconds."""
+
+    shown: bool
+    last: float = field(default_factory=time.monotonic)
+
+    def tell(self, words: Callable[[], str]) -> None:
+        """Print the words if it is time for a line."""
+        if self.shown and time.monotonic() - self.last >= PAUSE:
+            self.last = time.monotonic()
+            typer.echo(f"swag: {words()}", err=True)
 
 
 @contextmanager
 def run_bar(settings: Settings, *, shown: bool) -> Iterator[Callable[[Update], None]]:
     """A bar of scale, steps, losses and time left; gives what to call with each update."""
-    scales = plan(settings.size, settings.steps, settings.scales)
+    pace = Pace(plan(settings.size, settings.steps, settings.scales))
+    lines = lines_where_no_bar(shown=shown)
     with make_bar(TextColumn("{task.fields[losses]}"), shown=shown) as progress:
-        bar = progress.add_task("preparing", total=None, losses="")
+        bar = progress.add_task("preparing", total=None, losses="", seconds_left=None)
 
         def show(update: Update) -> None:
+            pace.seen(update.scale, update.index + 1, update.seconds)
+            where, losses = _where(update), _losses(update.losses)
             progress.update(
                 bar,
-                description=f"scale {update.scale + 1}/{update.scales} ({max(update.size)} px) "
-                f"{update.index + 1}/{update.steps}",
-                total=work(scales),
-                completed=work_done(scales, update.scale, update.index + 1),
-                losses=_losses(update.losses),
+                description=where,
+                total=1.0,
+                completed=pace.share,
+                losses=losses,
+                seconds_left=pace.seconds_left,
             )
+            lines.tell(lambda: f"{where}, {clock(pace.seconds_left or 0)} left, {losses}")
 
         yield show
 
@@ -40,19 +77,23 @@ class BatchBar:
 
     progress: Progress
     task: TaskID
+    lines: Lines
     failed: int = 0
 
     def seen(self, update: Update) -> None:
         """Show where the job under way is."""
-        self.progress.update(
-            self.task, now=f"{max(update.size)} px, step {update.index + 1}/{update.steps}"
-        )
+        self._show(f"{max(update.size)} px, step {update.index + 1}/{update.steps}")
 
     def done(self, outcome: Outcome) -> None:
         """Move on by one job."""
         self.failed += outcome.state == "failed"
-        said = f"{self.failed} failed" if self.failed else outcome.output
-        self.progress.update(self.task, advance=1, now=said)
+        self.progress.advance(self.task)
+        self._show(f"{self.failed} failed" if self.failed else outcome.output)
+
+    def _show(self, now: str) -> None:
+        self.progress.update(self.task, now=now)
+        task = self.progress.tasks[0]
+        self.lines.tell(lambda: f"{task.completed:g}/{task.total:g} pictures, {now}")
 
 
 @contextmanager
@@ -61,19 +102,13 @@ def batch_bar(jobs: int, *, shown: bool) -> Iterator[BatchBar]:
     with make_bar(
         TextColumn("{task.completed}/{task.total} {task.fields[now]}"), shown=shown
     ) as bar:
-        yield BatchBar(bar, bar.add_task("pictures", total=jobs, now=""))
+        task = bar.add_task("pictures", total=jobs, now="")
+        yield BatchBar(bar, task, lines_where_no_bar(shown=shown))
 
 
-def work(scales: Sequence[Scale]) -> int:
-    """Pixels over all steps, by which time left is told: a step at twice the size is four."""
-    return sum(scale.steps * scale.size**2 for scale in scales)
-
-
-def work_done(scales: Sequence[Scale], number: int, steps: int) -> int:
-    """What of `work` is behind us in the scale of this number, after so many steps in all."""
-    earlier = scales[:number]
-    within = steps - sum(scale.steps for scale in earlier)
-    return work(earlier) + within * scales[number].size ** 2
+def _where(update: Update) -> str:
+    scale = f"scale {update.scale + 1}/{update.scales} ({max(update.size)} px)"
+    return f"{scale} {update.index + 1}/{update.steps}"
 
 
 def _losses(losses: Mapping[str, float]) -> str:
@@ -88,20 +123,27 @@ def make_bar(*columns: TextColumn, shown: bool) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=14),
+        TimeLeft(),
         *columns,
-        TimeRemainingColumn(),
         console=console,
         disable=not (shown and console.is_terminal),
     )
 
 
+def lines_where_no_bar(*, shown: bool) -> Lines:
+    """Lines if progress is asked for and `make_bar` shows none."""
+    return Lines(shown and not Console(stderr=True).is_terminal)
+
+
 @contextmanager
 def count_bar(total: int, *, shown: bool) -> Iterator[Callable[[str], None]]:
     """A bar of items done; gives what to call with the name of each."""
+    lines = lines_where_no_bar(shown=shown)
     with make_bar(TextColumn("{task.completed}/{task.total}"), shown=shown) as progress:
         bar = progress.add_task("preparing", total=total)
 
         def show(name: str) -> None:
             progress.update(bar, description=name[:40], advance=1)
+            lines.tell(lambda: f"{progress.tasks[0].completed:g}/{total}, {name}")
 
         yield show

@@ -49,6 +49,8 @@ def run_batch(
         for outcome in going:
             outcomes.append(outcome)
             bar.done(outcome)
+            if as_json:
+                typer.echo(json.dumps(asdict(outcome)))
             if outcome.state == "done" and shown:
                 typer.echo(str(batch.folder / outcome.output))
         unfinished = [o for o in outcomes if o.state == "interrupted"]
@@ -59,12 +61,7 @@ def run_batch(
 def _told(outcomes: Sequence[Outcome], *, as_json: bool, stopped: bool, total: int) -> bool:
     counts = Counter(outcome.state for outcome in outcomes)
     if as_json:
-        told = {
-            "finished": not stopped,
-            "counts": dict(counts),
-            "jobs": [asdict(o) for o in outcomes],
-        }
-        typer.echo(json.dumps(told, indent=1))
+        typer.echo(json.dumps({"finished": not stopped, "counts": dict(counts)}))
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     for outcome in failed:
         typer.echo(f"swag: {outcome.output}: {outcome.error}", err=True)

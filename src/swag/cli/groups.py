@@ -79,7 +79,15 @@ class OutputOptions:
     no_metadata: options.NoMetadata = False
     overwrite: options.Overwrite = False
     quiet: options.Quiet = False
-    json: options.Json = False
+    json: options.JsonLines = False
+
+
+@dataclass(frozen=True)
+class WatchOptions:
+    """Pictures that are written while a run goes on."""
+
+    save_every: options.SaveEvery = None
+    preview: options.Preview = None
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

@@ -187,6 +187,26 @@ Every = Annotated[
         help="How often OUT.ckpt is written, at least every 50 steps; 0: after each step.",
     ),
 ]
+SaveEvery = Annotated[
+    int | None,
+    typer.Option(
+        "--save-every",
+        metavar="N",
+        min=1,
+        show_default=False,
+        rich_help_panel=OUTPUT,
+        help="Also keep the picture after every N steps, as OUT-0050.png.",
+    ),
+]
+Preview = Annotated[
+    Path | None,
+    option(
+        "--preview",
+        panel=OUTPUT,
+        value="FILE",
+        help="Write the picture so far to this file, which is replaced every few seconds.",
+    ),
+]
 NoMetadata = Annotated[
     bool,
     option(
@@ -195,4 +215,13 @@ NoMetadata = Annotated[
 ]
 Overwrite = Annotated[bool, option("--overwrite", panel=OUTPUT, help="Replace existing files.")]
 Quiet = Annotated[bool, option("--quiet", "-q", panel=OUTPUT, help="Print nothing but errors.")]
-Json = Annotated[bool, option("--json", panel=OUTPUT, help="Print JSON instead of a progress bar.")]
+Json = Annotated[bool, option("--json", panel=OUTPUT, help="Print JSON.")]
+JsonLines = Annotated[
+    bool,
+    option(
+        "--json",
+        panel=OUTPUT,
+        help="Print JSON instead of a progress bar, a line for each step as it comes and one at "
+        "the end.",
+    ),
+]

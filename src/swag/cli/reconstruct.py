@@ -6,6 +6,7 @@ from swag.cli.groups import (
     NetworkOptions,
     OutputOptions,
     RunOptions,
+    WatchOptions,
     grouped,
     output_path,
     settings_from,
@@ -19,6 +20,7 @@ def reconstruct(
     output: options.Out = None,
     resume: options.Resume = None,
     to: OutputOptions,
+    watch: WatchOptions,
     method: MethodOptions,
     run: RunOptions,
     network: NetworkOptions,
@@ -27,7 +29,8 @@ def reconstruct(
 
     swag reconstruct photo.jpg --set 'content_layers={relu4_2=1}' -o kept.png
     """
-    from swag.cli.running import Output, run_and_save
+    from swag.cli.output import Output
+    from swag.cli.running import run_and_save
 
     path = output_path(output, resume, [content], "-reconstruction")
     run_and_save(
@@ -35,5 +38,5 @@ def reconstruct(
         content,
         None,
         settings_from(method, network, run),
-        output=Output.of(to, path, resume),
+        output=Output.of(to, path, resume, watch),
     )

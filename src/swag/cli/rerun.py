@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from swag.cli import options
-from swag.cli.groups import OutputOptions, RegionOptions, grouped, settings_from
+from swag.cli.groups import OutputOptions, RegionOptions, WatchOptions, grouped, settings_from
 
 Picture = Annotated[
     Path,
@@ -40,6 +40,7 @@ def rerun(  # noqa: PLR0913 - the arguments of a command are its options
     style: Styles = None,
     output: options.Out = None,
     to: OutputOptions,
+    watch: WatchOptions,
     backbone: options.Backbone = None,
     weights: options.Weights = None,
     device: options.Device = None,
@@ -52,7 +53,8 @@ def rerun(  # noqa: PLR0913 - the arguments of a command are its options
     On the same machine it is the same to the bit. Files other than those it was made from are
     refused.
     """
-    from swag.cli.running import Output, run_and_save
+    from swag.cli.output import Output
+    from swag.cli.running import run_and_save
     from swag.run import recorded
 
     like = recorded(picture)
@@ -63,6 +65,6 @@ def rerun(  # noqa: PLR0913 - the arguments of a command are its options
         content,
         style or None,
         settings_from(backbone=backbone, weights=weights, device=device),
-        output=Output.of(to, output or picture.with_stem(f"{picture.stem}-again")),
+        output=Output.of(to, output or picture.with_stem(f"{picture.stem}-again"), watch=watch),
         pictures={**asdict(regions), "like": like},
     )

@@ -5,25 +5,21 @@ import logging
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from swag.cli.bars import run_bar
-from swag.cli.groups import OutputOptions
 from swag.cli.interruption import interrupted, stop_asked
+from swag.cli.output import Output, Watcher
 from swag.config import settings
 from swag.errors import CheckpointError, ResourceError, SettingsError
-from swag.files import remove
-from swag.image import check_writable
+from swag.files import claimed, remove
 from swag.run import (
     NO_STEP,
-    SECONDS,
     Task,
     Update,
-    is_unfinished,
     iterate,
     load_checkpoint,
     taken,
@@ -31,56 +27,6 @@ from swag.run import (
 )
 from swag.spec import is_code
 from swag.tiling import is_out_of_memory
-
-
-@dataclass(frozen=True)
-class Output:
-    """Where a run's picture goes, and what is printed; `resume` is a checkpoint to go on from."""
-
-    path: Path
-    overwrite: bool
-    quiet: bool
-    as_json: bool
-    resume: Path | None = None
-    every: float = SECONDS
-    metadata: bool = True
-
-    @classmethod
-    def of(cls, options: OutputOptions, path: Path, resume: Path | None = None) -> "Output":
-        """What the options of a command say, for a picture at `path`."""
-        return cls(
-            path=path,
-            overwrite=options.overwrite,
-            quiet=options.quiet,
-            as_json=options.json,
-            resume=resume,
-            every=options.checkpoint_every,
-            metadata=not options.no_metadata,
-        )
-
-    @property
-    def shown(self) -> bool:
-        """Whether a bar is shown."""
-        return not (self.quiet or self.as_json)
-
-    @property
-    def checkpoint(self) -> Path:
-        """Where the run's own checkpoint is kept."""
-        return self.path.with_name(self.path.name + ".ckpt")
-
-    @property
-    def replaces(self) -> bool:
-        """Whether a picture that is there may be replaced: one that is yet to be finished may."""
-        return self.overwrite or (self.resume is not None and is_unfinished(self.path))
-
-    def check(self) -> None:
-        """Refuse, before any work, a place that cannot be written, or another run's checkpoint."""
-        check_writable(self.path, overwrite=self.replaces)
-        if self.resume is None and self.checkpoint.exists() and not self.overwrite:
-            raise SettingsError(
-                f"{self.checkpoint} is there, of a run that was interrupted; go on with --resume "
-                f"{self.checkpoint}, or say --overwrite to begin anew"
-            )
 
 
 def run_and_save(
@@ -108,13 +54,17 @@ def run_and_save(
     chosen = settings(**(overrides if earlier is None else earlier.settings_with(overrides)))
     if is_code(chosen.backbone):  # no checkpoint may name it alone
         words += f" --backbone {shlex.quote(chosen.backbone)}"
-    output.check()
+    output.check(_inputs(content, style, given, weights=chosen.weights))
     if output.quiet:
         logging.getLogger("swag").setLevel(logging.ERROR)
     steps: list[dict[str, Any]] = []
     try:
         # What `iterate` refuses comes before the bar, so that it is one line.
-        with _memory(chosen.size), stop_asked(lambda: bool(steps)) as stopping:
+        with (
+            claimed(output.path),
+            _memory(chosen.size),
+            stop_asked(lambda: bool(steps)) as stopping,
+        ):
             updates = iterate(
                 content, None if style is None else list(style), task=task, **given, **overrides
             )
@@ -145,11 +95,14 @@ def _followed(
         SettingsError: the run makes none.
     """
     last: Update | None = None
-    ended = True
+    ended, watcher = True, Watcher(output)
     try:
         for last in with_checkpoints(updates, output.checkpoint, every=output.every, failed=_warn):
             steps.append(last.trace_entry)
             show(last)
+            if output.as_json:
+                typer.echo(json.dumps(steps[-1]))
+            watcher.seen(last)
             if stopping() and not last.last:
                 _keep(last, output)
                 break
@@ -185,15 +138,14 @@ def _finish(
     if finished:
         remove(output.checkpoint)
     if output.as_json:
-        trace = {
+        end = {
             "output": str(path),
             "finished": finished,
             "seconds": steps[-1]["seconds"],
             "settings": result.config,
             "fallbacks": list(result.fallbacks),
-            "steps": steps,
         }
-        typer.echo(json.dumps(trace, indent=1))
+        typer.echo(json.dumps(end))
     elif finished and not output.quiet:
         typer.echo(str(path))
     if not finished:
@@ -216,6 +168,23 @@ def _kept_at(output: Output, words: str) -> str:
         return ""
     more = "" if output.metadata else " --no-metadata --overwrite"
     return f"go on with: {words} --resume {shlex.quote(str(output.checkpoint))}{more}"
+
+
+def _inputs(
+    content: Path | None,
+    style: Sequence[Path] | None,
+    pictures: Mapping[str, Any],
+    *,
+    weights: str,
+) -> list[Path]:
+    """The files that a run reads."""
+    found = [path for path in (content, *(style or ())) if path is not None]
+    for files in pictures.values():
+        listed = files if isinstance(files, list) else [files]
+        found += [file for file in listed if isinstance(file, Path)]
+    if "like" in pictures:
+        found.append(Path(pictures["like"].name))
+    return [*found, Path(weights)]
 
 
 def _words(

@@ -10,6 +10,7 @@ from swag.cli.groups import (
     OutputOptions,
     RegionOptions,
     RunOptions,
+    WatchOptions,
     grouped,
     output_path,
     settings_from,
@@ -24,6 +25,7 @@ def stylize(  # noqa: PLR0913 - groups of options
     output: options.Out = None,
     resume: options.Resume = None,
     to: OutputOptions,
+    watch: WatchOptions,
     look: LookOptions,
     method: MethodOptions,
     run: RunOptions,
@@ -39,13 +41,14 @@ def stylize(  # noqa: PLR0913 - groups of options
 
     Interrupted with Ctrl-C, it keeps the best picture it has, and goes on with --resume.
     """
-    from swag.cli.running import Output, run_and_save
+    from swag.cli.output import Output
+    from swag.cli.running import run_and_save
 
     run_and_save(
         "stylize",
         content,
         style,
         settings_from(look, method, network, run, feather=feather),
-        output=Output.of(to, output_path(output, resume, [content, *style]), resume),
+        output=Output.of(to, output_path(output, resume, [content, *style]), resume, watch),
         pictures=asdict(regions),
     )

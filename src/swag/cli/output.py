@@ -1,0 +1,123 @@
+"""Where the pictures of a run go, checked before any work: no file that is read is replaced."""
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import typer
+
+from swag.cli.groups import OutputOptions, WatchOptions
+from swag.errors import ImageError, SettingsError
+from swag.image import check_writable
+from swag.run import SECONDS, Update, is_unfinished
+
+PREVIEW_PAUSE = 2.0
+"""Seconds between two previews, at least; a new scale has one at once."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a run's picture goes, and what is printed; `resume` is a checkpoint to go on from."""
+
+    path: Path
+    overwrite: bool
+    quiet: bool
+    as_json: bool
+    resume: Path | None = None
+    every: float = SECONDS
+    metadata: bool = True
+    watch: WatchOptions = field(default_factory=WatchOptions)
+
+    @classmethod
+    def of(
+        cls,
+        options: OutputOptions,
+        path: Path,
+        resume: Path | None = None,
+        watch: WatchOptions | None = None,
+    ) -> "Output":
+        """What the options of a command say, for a picture at `path`."""
+        return cls(
+            path=path,
+            overwrite=options.overwrite,
+            quiet=options.quiet,
+            as_json=options.json,
+            resume=resume,
+            every=options.checkpoint_every,
+            metadata=not options.no_metadata,
+            watch=watch or WatchOptions(),
+        )
+
+    @property
+    def shown(self) -> bool:
+        """Whether a bar is shown."""
+        return not (self.quiet or self.as_json)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the run's own checkpoint is kept."""
+        return self.path.with_name(self.path.name + ".ckpt")
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a picture that is there may be replaced: one that is yet to be finished may."""
+        return self.overwrite or (self.resume is not None and is_unfinished(self.path))
+
+    def check(self, inputs: Iterable[Path]) -> None:
+        """Refuse, before any work, a place that cannot be written or is read by the same run.
+
+        Raises:
+            ImageError: it cannot be written, or a file is there.
+            SettingsError: it is an input, or there is another run's checkpoint.
+        """
+        inputs = list(inputs)
+        refuse_input(self.path, inputs)
+        check_writable(self.path, overwrite=self.replaces)
+        if preview := self.watch.preview:
+            refuse_input(preview, [*inputs, self.path])
+            check_writable(preview, overwrite=self.overwrite or is_unfinished(preview))
+        if self.resume is None and self.checkpoint.exists() and not self.overwrite:
+            raise SettingsError(
+                f"{self.checkpoint} is there, of a run that was interrupted; go on with --resume "
+                f"{self.checkpoint}, or say --overwrite to begin anew"
+            )
+
+
+def refuse_input(path: Path, inputs: Iterable[Path]) -> None:
+    """Refuse to write over a file that the run reads, under whatever name: SettingsError."""
+    for read in inputs:
+        same = os.path.realpath(path) == os.path.realpath(read)
+        if same or (path.exists() and read.exists() and path.samefile(read)):
+            raise SettingsError(
+                f"{path} would be written over {read}, which this run needs; give another name"
+            )
+
+
+class Watcher:
+    """Writes the picture so far, for whoever watches: numbered ones, and one that is replaced."""
+
+    def __init__(self, output: Output) -> None:
+        self.output = output
+        self._scale = -1
+        self._last = 0.0
+
+    def seen(self, update: Update) -> None:
+        """Write what is due; what cannot be written is a warning, and the run goes on."""
+        done, every, wanted = update.index + 1, self.output.watch.save_every, self.output.path
+        try:
+            if every and done % every == 0 and not update.last:
+                path = wanted.with_stem(f"{wanted.stem}-{done:0{len(str(update.steps))}}")
+                update.result([], finished=False).keep(path, metadata=self.output.metadata)
+            self._preview(update)
+        except ImageError as error:
+            typer.echo(f"swag: warning: {error}; the run goes on", err=True)
+
+    def _preview(self, update: Update) -> None:
+        path, now = self.output.watch.preview, time.monotonic()
+        due = update.last or update.scale != self._scale or now - self._last >= PREVIEW_PAUSE
+        if path is not None and due:
+            shown = update.result([], finished=False)
+            shown.save(path, overwrite=True, metadata=self.output.metadata)
+            self._scale, self._last = update.scale, time.monotonic()
