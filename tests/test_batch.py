@@ -52,6 +52,13 @@ def table(folder: Path, text: str, name: str = "jobs.csv") -> Path:
     return folder / name
 
 
+def test_a_table_with_semicolons_is_read(tmp_path: Path):
+    text = 'content;style;output;smoothing\na,1.jpg;x.jpg;;"softmax:temperature=auto@a,b"\n'
+    (job,) = read_jobs(table(tmp_path, text))
+    assert (job.content, job.output) == (tmp_path / "a,1.jpg", "a,1-x.png")
+    assert job.settings == {"smoothing": "softmax:temperature=auto@a,b"}
+
+
 # --- tables ------------------------------------------------------------------------------------
 
 

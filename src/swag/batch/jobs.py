@@ -42,6 +42,8 @@ def product(contents: Path, styles: Path) -> list[Job]:
 def read_jobs(table: Path) -> list[Job]:
     """The jobs of a CSV file with a line of names first, or of JSON objects, one a line.
 
+    Cells of CSV are divided by commas or semicolons, whichever the first line has more of.
+
     `content` and `style` are paths, seen from the table's folder; in JSON `style` may be a list.
     `output` is a name in the folder of the batch, by default CONTENT-STYLE.png. Any other name is
     a setting; an empty cell is not given.
@@ -89,7 +91,9 @@ def _text(table: Path) -> str:
 
 
 def _csv_rows(text: str, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    first = text.partition("\n")[0]  # spreadsheets of half of Europe have semicolons
+    between = ";" if first.count(";") > first.count(",") else ","
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=between)
     try:
         for row in reader:
             if None in row or None in row.values():

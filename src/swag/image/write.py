@@ -96,7 +96,10 @@ def _check_target(path: StrPath, overwrite: bool) -> None:
 
 
 def _there(path: StrPath) -> str:
-    return f"{label(path)} exists; choose another name, or allow overwriting it"
+    return (
+        f"{label(path)} exists; choose another name, or allow overwriting it (--overwrite, "
+        "overwrite=True)"
+    )
 
 
 def _check_folder(path: StrPath) -> None:
