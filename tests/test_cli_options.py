@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -93,3 +94,11 @@ def test_words_become_settings():
     assert settings_from(style_rotations=True) == {"style_rotations": True}
     with pytest.raises(SettingsError, match="expected NAME=VALUE"):
         settings_from(set=["steps"])
+
+
+def test_a_folder_that_is_there_gets_a_picture_named_for_the_inputs(tmp_path):
+    from swag.cli.groups import output_path
+
+    inputs = [Path("photos/a.jpg"), Path("b.png")]
+    assert output_path(tmp_path, None, inputs) == tmp_path / "a-b.png"
+    assert output_path(tmp_path / "c.png", None, inputs) == tmp_path / "c.png"

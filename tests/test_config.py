@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from swag.config import PRESETS, Settings, load, settings
 from swag.errors import SettingsError
-from swag.schedule import plan
+from swag.schedule import Scale, plan
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -28,7 +28,7 @@ def test_every_preset_is_valid_and_survives_json(preset):
         ({"smoothing": "softmx"}, "softmax"),
         ({"style_loss": "grm"}, "gram"),
         ({"total_variation": float("nan")}, "total_variation"),
-        ({"steps": 0}, "steps"),
+        ({"steps": -1}, "steps"),
         ({"method": "gaty"}, "w2, gatys"),
         ({"style_loss": "content"}, "content is a loss of content, not of style"),
         ({"content_loss": "gram"}, "gram is a loss of style, not of content"),
@@ -122,3 +122,16 @@ def test_either_spelling_names_a_setting(american, name, value):
     assert settings(**{american: value}) == settings(**{name: value})
     with pytest.raises(SettingsError, match=f"{american} and {name} are one setting"):
         settings(**{american: value, name: value})
+
+
+def test_without_steps_there_is_the_last_size_alone():
+    assert plan(512, 0, 4) == (Scale(512, 0),)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "sizes"),
+    [(1.0, [128, 256, 512]), (1 / 4, [128, 256, 512]), (1 / 9, [256, 512]), (1 / 500, [512])],
+)
+def test_scales_at_which_a_panorama_is_too_narrow_are_left_out(aspect, sizes):
+    made = plan(512, 30, 3, aspect=aspect)
+    assert [scale.size for scale in made] == sizes and sum(scale.steps for scale in made) == 30

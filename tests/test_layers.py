@@ -19,7 +19,7 @@ ROWS = {
         {"image", "features", "smoothing", "statistics", "losses"}
         | {"parametrization", "jitter", "colors", "regions"},
         {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},
-        {"tiling"},
+        {"tiling", "instant"},
         {"run"},
         {"distributed", "batch", "web"},
         {"cli"},

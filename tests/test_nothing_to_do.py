@@ -59,3 +59,12 @@ def test_the_diagonal_of_a_batch_over_one_folder_is_made(tmp_path):
     result = CliRunner().invoke(app, [*map(str, words)])
     assert result.exit_code == 0, result.output
     assert len([*(tmp_path / "out").glob("*.png")]) == 4
+
+
+def test_a_long_panorama_is_made_at_the_sizes_that_it_has():
+    draw = torch.Generator().manual_seed(0)
+    panorama, painting = (
+        Picture(torch.rand(3, *size, generator=draw)) for size in ((4, 256), (64, 64))
+    )
+    made = swag.stylize(panorama, painting, **TINY | {"size": 128, "scales": 3})
+    assert made.image.size == (128, 2) and len(made.trace) == 4

@@ -20,18 +20,30 @@ class Scale:
     steps: int
 
 
-def plan(size: int, steps: int, scales: int, *, decay: float = 0.75) -> tuple[Scale, ...]:
+NARROWEST = 16
+"""Pixels of the short side below which no scale but the last goes: a panorama has few of them."""
+
+
+def plan(
+    size: int, steps: int, scales: int, *, decay: float = 0.75, aspect: float = 1.0
+) -> tuple[Scale, ...]:
     """Up to `scales` sizes, each twice the one before, that end at `size`; `steps` in all.
 
+    `aspect` is the short side of the picture over its long one: scales at which the short side has
+    too few pixels are left out.
+
     Each scale has `decay` times as many steps as the one before, at least one; what rounding
-    leaves over goes to the first.
+    leaves over goes to the first. Without any steps there is the last size alone.
 
     Raises:
         SettingsError: fewer steps than scales.
     """
     sizes = [size]
-    while len(sizes) < scales and sizes[0] // 2 >= SMALLEST:
+    smallest = max(SMALLEST, NARROWEST / aspect)
+    while len(sizes) < scales and sizes[0] // 2 >= smallest:
         sizes.insert(0, sizes[0] // 2)
+    if steps == 0:
+        return (Scale(size, 0),)
     if steps < len(sizes):
         raise SettingsError(
             f"{steps} steps are too few for {len(sizes)} scales; give one or more each"

@@ -168,7 +168,13 @@ def _single(pairs: Sequence[str]) -> dict[str, Any]:
 def output_path(
     given: Path | None, resume: Path | None, inputs: Sequence[Path], suffix: str = ""
 ) -> Path:
-    """The path given, or that of a checkpoint's picture, or one named for the inputs."""
+    """The path given, or that of a checkpoint's picture, or one named for the inputs.
+
+    A folder that is there gets a picture named for the inputs.
+    """
     if given is None and resume is not None and resume.suffix == ".ckpt":
         return resume.with_suffix("")
-    return given or Path("-".join(path.stem for path in inputs) + suffix + ".png")
+    name = "-".join(path.stem for path in inputs) + suffix + ".png"
+    if given is not None and given.is_dir():
+        return given / name
+    return given or Path(name)

@@ -73,6 +73,9 @@ _METHODS = (
             "balance": 2.0, **_POSITIONS}),
     Preset("mrf", "every patch like its nearest one in the style", "Li and Wand, CVPR 2016",
            {"style_loss": "mrf", "palette": 0.2, "balance": 2.0}),
+    Preset("instant", "one pass of a small network, without optimization",
+           "Lu et al., ICCV 2019; Johnson et al., ECCV 2016",
+           {"start": "instant", "steps": 0, "scales": 1}),
 )  # fmt: skip
 
 METHODS: Mapping[str, Preset] = MappingProxyType({method.name: method for method in _METHODS})

@@ -43,7 +43,9 @@ class Settings(BaseModel):
     )
     size: int = Field(512, ge=16, le=LARGEST_SIZE, description="long side in pixels")
     square: bool = Field(False, description="squash both pictures to size x size")
-    steps: int = Field(150, ge=1, le=1_000_000, description="steps over all scales")
+    steps: int = Field(
+        150, ge=0, le=1_000_000, description="steps over all scales; 0: the start as it is"
+    )
     scales: int = Field(2, ge=1, le=12, description="sizes, each twice the one before")
     optimizer: Literal["lbfgs", "adam", "torch-lbfgs"] = Field(
         "lbfgs", description="what moves the pixels"
@@ -57,7 +59,7 @@ class Settings(BaseModel):
     parametrisation: Word = Field("pixels", description="what the optimiser moves")
     jitter: int = Field(0, ge=0, le=512, description="random shifts in pixels, with adam only")
     jitter_scale: float = Field(0.0, ge=0, le=0.5, description="random scales, 1 plus or minus")
-    start: Literal["content", "noise", "style"] = Field(
+    start: Literal["content", "noise", "style", "instant"] = Field(
         "content", description="picture that the run begins with"
     )
     seed: int = Field(0, ge=0, lt=2**63, description="seed of all random numbers")

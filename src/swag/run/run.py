@@ -16,6 +16,7 @@ from swag.optimize import LossFn, Optimizer, State, Step, SteppedLoss, evaluate
 from swag.parametrization import PARAMETRIZATIONS, Parametrization
 from swag.run.checkpoint import Checkpoint
 from swag.run.inputs import Inputs
+from swag.run.instant import check_one_pass, painted_at_once
 from swag.run.pictures import at_size, brightness, enlarged, first_picture, size_of
 from swag.run.places import coverage, weighted_by_alpha, with_photo_outside
 from swag.run.plan import ExecutionPlan, Planner
@@ -27,6 +28,9 @@ from swag.run.terms import StyleRegion, content_terms, style_regions, style_term
 from swag.run.update import Update, early_end
 from swag.schedule import Scale, plan
 from swag.types import Precision, Size
+
+PHOTO_STARTS = ("content", "instant")
+"""Starts that are the photo itself if the style has no weight."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,10 @@ class Run:
     @cached_property
     def scales(self) -> tuple[Scale, ...]:
         """Long sides and steps, from coarse to fine."""
-        return plan(self.settings.size, self.settings.steps, self.settings.scales)
+        sides = self.inputs.canvas.size
+        settings = self.settings
+        aspect = min(sides) / max(sides)
+        return plan(settings.size, settings.steps, settings.scales, aspect=aspect)
 
     @cached_property
     def parametrization(self) -> Parametrization:
@@ -78,7 +85,12 @@ class Run:
     def keeps_photo(self) -> bool:
         """Whether the result is to be the photo itself: nothing but its content has a weight."""
         style, _ = self.settings.weights_of_terms
-        return self.task == "stylize" and style == 0 and self.settings.start == "content"
+        return self.task == "stylize" and style == 0 and self.settings.start in PHOTO_STARTS
+
+    @property
+    def keeps_start(self) -> bool:
+        """Whether there is nothing to minimize."""
+        return self.keeps_photo or self.settings.steps == 0
 
     @property
     def full_size(self) -> Size:
@@ -96,8 +108,21 @@ class Run:
 
     def initial_state(self, scale: int) -> State:
         """Where the optimizer begins: a given picture, the photo, a painting, or noise."""
-        picture = first_picture(self.settings, self.inputs, self.size(scale), self.device)
+        if self.settings.start == "instant" and self.inputs.initial is None:
+            picture = self._painted(scale)
+        else:
+            picture = first_picture(self.settings, self.inputs, self.size(scale), self.device)
         return State(self.parametrization.encode(picture))
+
+    def _painted(self, scale: int) -> Tensor:
+        """The photo in the style of the paintings, in one pass."""
+        photo = self.inputs.photo
+        return painted_at_once(
+            self.settings,
+            photo=None if photo is None else at_size(photo, self.size(scale), self.device),
+            paintings=self._styles(self.scales[scale].size),
+            places=self._style_regions if self.inputs.paintings else [],
+        )
 
     def enlarged(self, state: State, scale: int, optimizer: Optimizer) -> State:
         """Where the optimizer begins at a scale: with the picture of the scale before."""
@@ -160,14 +185,23 @@ class Run:
         )
 
     def initial_update(self, *, steps: int) -> Update:
-        """The first picture at full size, as the update after so many steps in all."""
+        """The first picture at full size, as the update after so many steps in all.
+
+        Its losses are measured unless the run has none to minimize.
+        """
         last = len(self.scales) - 1
-        state, phase = self.initial_state(last), PrecisionPhase(0, "float32")
-        execution = self.planner.plan(self.full_size)
-        problem = self.problem(last, phase, execution, state=state)
-        losses = evaluate(problem.at(0), state.image).losses()
+        state = self.initial_state(last)
+        if self.settings.steps == 0:
+            problem, losses = self._nothing_to_minimize(last), {}
+        else:
+            execution = self.planner.plan(self.full_size)
+            problem = self.problem(last, PrecisionPhase(0, "float32"), execution, state=state)
+            losses = evaluate(problem.at(0), state.image).losses()
         step = Step(steps - 1 - self._steps_before(last), state.image, losses, state)
         return self.update(problem, step, seconds=0.0)
+
+    def _nothing_to_minimize(self, scale: int) -> ScaleProblem:
+        return ScaleProblem.without_terms(scale, self.size(scale), self.parametrization)
 
     def note_early_end(self, scale: int, state: State) -> None:
         """Write down that a scale has made fewer steps than planned, and why.
@@ -183,8 +217,10 @@ class Run:
     def check(self) -> None:
         """Raise the SettingsError of masks, weights or a form that do not fit, before a step."""
         _ = self.parametrization, self.scales
+        check_one_pass(self.settings, content_map=self.inputs.content_map is not None)
         _ = self._style_regions if self.inputs.paintings else None
-        self.planner.check(self.full_size)
+        if self.settings.steps:
+            self.planner.check(self.full_size)
 
     def check_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Raise the CheckpointError of a checkpoint that is not one of this run."""

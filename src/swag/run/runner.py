@@ -23,10 +23,10 @@ def stylize_scales(run: Run, checkpoint: Checkpoint | None = None) -> Iterator[U
 
     Gatys et al. 2016, section 2, at each scale; from one scale to the next the picture is enlarged
     (Gatys et al. 2017, section 6). A resumed run goes on where it stood, and its first update is
-    the one that was kept. A run that has nothing to do, at a strength of 0 or from a start that is
-    the best, yields its start.
+    the one that was kept. A run that has nothing to do, at a strength of 0, without steps, or from
+    a start that is the best, yields its start.
     """
-    if run.keeps_photo:
+    if run.keeps_start:
         yield run.initial_update(steps=run.settings.steps)
         return
     optimizer = run.planner.optimizer(

@@ -22,6 +22,21 @@ class ScaleProblem:
     parametrization: Parametrization
     precision: Precision
 
+    @classmethod
+    def without_terms(
+        cls, scale: int, size: Size, parametrization: Parametrization
+    ) -> "ScaleProblem":
+        """A scale at which no step is to be made."""
+        return cls(
+            scale=scale,
+            size=size,
+            end=0,
+            start=None,
+            loss_fn=lambda _: {},
+            parametrization=parametrization,
+            precision="float32",
+        )
+
     def decode(self, latents: Tensor) -> Tensor:
         """The picture that latents stand for."""
         return self.parametrization.decode(latents, self.size)

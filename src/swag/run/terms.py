@@ -79,7 +79,7 @@ def style_terms(
             name=role if len(places) == 1 else f"{role} {place.name}",
             loss=loss,
             layers=_layers(loss, settings.style_layers, network.style_layers),
-            target=_turned(styles[place.style], settings.style_rotations),
+            target=turned(styles[place.style], settings.style_rotations),
             smoothing=parse_smoothing(settings.smoothing),
             weight=loss_weight * place.share,
             normalisation=settings.normalisation,
@@ -87,7 +87,7 @@ def style_terms(
             mask=place.mask,
             target_mask=None
             if place.style_where is None
-            else _turned(place.style_where, settings.style_rotations),
+            else turned(place.style_where, settings.style_rotations),
             matched=settings.matched,
         )
         for loss, loss_weight, role in losses
@@ -138,7 +138,7 @@ def _layers(loss: Loss, chosen: dict[str, float] | None, usual: Sequence[str]) -
     return chosen or dict.fromkeys(usual, 1.0)
 
 
-def _turned(picture: Tensor, rotations: bool) -> Tensor | tuple[Tensor, ...]:
+def turned(picture: Tensor, rotations: bool) -> Tensor | tuple[Tensor, ...]:
     """The picture, or itself and its turns by 90, 180 and 270 degrees."""
     if not rotations:
         return picture

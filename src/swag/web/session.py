@@ -73,7 +73,8 @@ class Session:
         given = [_number(one.get("weight", 1)) for one in paintings]
         settings = page_settings(values, limits, weights=given if len(given) > 1 else ())
         settings.style_shares(len(given))
-        earlier = self._run(wish["from"]) if wish.get("from") else None
+        # A picture of one pass has no steps that could go on from another.
+        earlier = self._run(wish["from"]) if wish.get("from") and settings.steps else None
         if earlier is not None:
             scales = earlier.scales_left if earlier.settings.size == settings.size else 1
             settings = settings.model_copy(update={"scales": min(scales, settings.steps)})

@@ -34,7 +34,7 @@ TASKS = {"texture": "sliced", "reconstruct": "content"}
 
 def names() -> list[str]:
     """The methods that smoothing can be added to: `swag` is `gatys` with it."""
-    return [name for name in METHODS if name != "swag"]
+    return [name for name in METHODS if name not in ("swag", "instant")]
 
 
 def jobs(plan: Plan) -> list[Job]:

@@ -1,0 +1,135 @@
+"""The network of one pass: an encoder, transports of its features, a decoder.
+
+A photo and a painting go through the same thin network. At each stage of its decoder the photo's
+positions are moved to be spread like the painting's own at that stage (`swag.instant.transport`),
+full covariances and all; statistics are all that it knows of a painting, so any painting will do.
+Without transports the network gives back its picture.
+
+Transports of encoded features are those of Li et al. 2017 (whitening and coloring), Huang and
+Belongie 2017 (means and deviations) and Lu et al. 2019 (optimal transport). Theirs have one stage
+and an encoder of VGG's size; here each stage of the decoder has one, and encoder and decoder are
+trained together with them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from swag.types import FeatureMap, Image
+
+Stage = Callable[[int, FeatureMap], FeatureMap]
+"""(number of the stage, its features) -> the features that the decoder goes on with."""
+
+OtherMap = Float[Tensor, "b _d _h _w"]
+"""Activations of another resolution and width."""
+
+WIDTHS = (16, 32, 64, 96, 160)
+"""Channels at a resolution of 1, 1/2, 1/4, 1/8 and 1/16 of the picture's."""
+
+DEEP = 3
+"""Residual blocks at the lowest resolution, between two transports."""
+
+
+def conv(inputs: int, outputs: int, *, stride: int = 1, size: int = 3) -> nn.Conv2d:
+    """A convolution that repeats the border: zeros would show as a frame."""
+    return nn.Conv2d(
+        inputs, outputs, size, stride=stride, padding=size // 2, padding_mode="replicate"
+    )
+
+
+class Residual(nn.Module):
+    """x + conv(relu(conv(x)))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = conv(width, width)
+        self.second = conv(width, width)
+
+    def forward(self, x: FeatureMap) -> FeatureMap:
+        """Run the block."""
+        out: Tensor = x + self.second(torch.relu(self.first(x)))
+        return out
+
+
+class Down(nn.Module):
+    """Half the resolution, rounded up; from 1/4 on with a second convolution."""
+
+    def __init__(self, inputs: int, outputs: int, *, twice: bool) -> None:
+        super().__init__()
+        self.halve = conv(inputs, outputs, stride=2)
+        self.conv = conv(outputs, outputs) if twice else None
+
+    def forward(self, x: FeatureMap) -> OtherMap:
+        """Run the layer; its input has passed no ReLU yet."""
+        out: Tensor = self.halve(torch.relu(x))
+        return out if self.conv is None else out + self.conv(torch.relu(out))
+
+
+class Up(nn.Module):
+    """Twice the resolution: fewer channels, interpolation, the encoder's details, a block."""
+
+    def __init__(self, inputs: int, outputs: int, *, skip: bool) -> None:
+        super().__init__()
+        self.narrow = conv(inputs, outputs, size=1)
+        self.skip = conv(outputs, outputs, size=1) if skip else None
+        self.conv = conv(outputs, outputs)
+
+    def forward(self, x: OtherMap, detail: FeatureMap) -> FeatureMap:
+        """`detail` are the encoder's features at the resolution to come."""
+        # Nearest neighbors would show as squares of 16 pixels. An odd last row has half a position.
+        x = interpolate(self.narrow(x), scale_factor=2, mode="bilinear")
+        x = x[:, :, : detail.shape[2], : detail.shape[3]]
+        if self.skip is not None:
+            x = x + self.skip(detail)
+        out: Tensor = x + self.conv(torch.relu(x))
+        return out
+
+
+class InstantNetwork(nn.Module):
+    """A picture to a picture of the same size, by way of `stages` features that may be moved."""
+
+    def __init__(self, widths: Sequence[int] = WIDTHS, deep: int = DEEP) -> None:
+        super().__init__()
+        self.widths, self.deep = tuple(widths), deep
+        full, *lower = widths
+        self.stem = conv(3, full)
+        pairs = list(zip(widths, lower, strict=False))
+        self.down = nn.ModuleList(Down(a, b, twice=b in lower[1:-1]) for a, b in pairs)
+        self.blocks = nn.ModuleList(Residual(widths[-1]) for _ in range(deep))
+        self.up = nn.ModuleList(Up(b, a, skip=a != full) for a, b in reversed(pairs))
+        self.paint = conv(full, 3)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Pixels of the picture to a position of each stage."""
+        lowest = 2 ** len(self.down)
+        return (lowest, *(lowest >> i for i in range(len(self.up) + 1)))
+
+    @property
+    def stages(self) -> int:
+        """How many features may be moved: before and behind the blocks, and after each Up."""
+        return 2 + len(self.up)
+
+    def forward(self, picture: Image, stage: Stage) -> Image:
+        """Paint pictures in sRGB, about [0, 1]; `stage` moves features."""
+        *_, features = self.features(picture, stage)
+        out: Tensor = self.paint(torch.relu(features)) + 0.5
+        return out
+
+    def features(self, picture: Image, stage: Stage) -> Iterator[FeatureMap]:
+        """The features of each stage in turn, after `stage` has moved them."""
+        details = [self.stem(picture - 0.5)]
+        for down in self.down:
+            details.append(down(details[-1]))
+        x = stage(0, details.pop())
+        yield x
+        for block in self.blocks:
+            x = block(x)
+        x = stage(1, x)
+        yield x
+        for i, up in enumerate(self.up, start=2):
+            x = stage(i, up(x, details.pop()))
+            yield x

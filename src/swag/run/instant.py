@@ -1,0 +1,88 @@
+"""A run's first picture in one pass: what method and start `instant` paint."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from swag.config import Settings
+from swag.config import settings as settings_of
+from swag.errors import SettingsError
+from swag.image import resize
+from swag.instant import Gaussian, Painter, Style, bundled, pooled
+from swag.run.terms import StyleRegion, turned
+from swag.types import Image, OwnImage, OwnMask, Size
+
+OF_STEPS = (
+    *("backbone", "weights", "edits", "scales", "optimizer", "rate", "average", "parametrisation"),
+    *("jitter", "jitter_scale", "balance", "style_loss", "style_layers", "palette", "content_loss"),
+    *("content_layers", "laplacian", "smoothing", "smooth_content", "matched", "normalisation"),
+    *("style_weight", "content_weight", "total_variation", "pixel_range"),
+)
+"""Settings that say how pixels are moved, or by what."""
+
+
+def check_one_pass(settings: Settings, *, content_map: bool) -> None:
+    """Refuse, of a run without steps, what only steps can follow: SettingsError."""
+    if settings.start != "instant" or settings.steps:
+        return
+    plain = settings_of("default", "instant")
+    idle = [name for name in OF_STEPS if getattr(settings, name) != getattr(plain, name)]
+    idle += ["content_map"] if content_map else []
+    if idle:
+        raise SettingsError(
+            f"{idle[0]} has no say in a picture of one pass, which no step changes; leave it out, "
+            "or take steps from that picture on: start = instant and another method"
+        )
+
+
+def painted_at_once(
+    settings: Settings,
+    *,
+    photo: Image | None,
+    paintings: Sequence[OwnImage],
+    places: Sequence[StyleRegion],
+) -> Image:
+    """The photo in the style of the paintings, each where its region is.
+
+    SettingsError if there is no photo, or no painting.
+    """
+    if photo is None or not paintings:
+        raise SettingsError(
+            "start = instant paints a photo in the style of another picture, and one of them is "
+            "missing; choose the start content, style or noise"
+        )
+    painter = bundled().to(photo.device)
+    size = (photo.shape[2], photo.shape[3])
+    weights = _weights(settings.style_shares(len(paintings)), places, size)
+    styles = [
+        Style(_described(painter, settings, paintings[place.style], place.style_where), weight)
+        for place, weight in zip(places, weights, strict=True)
+    ]
+    return painter.paint(photo, styles, strength=settings.strength).clamp(0, 1)
+
+
+def _described(
+    painter: Painter, settings: Settings, painting: OwnImage, where: OwnMask | None
+) -> tuple[Gaussian, ...]:
+    size = (painting.shape[2], painting.shape[3])
+    counts = None if where is None else resize(where, size).clamp(0, 1)
+    pictures, masks = turned(painting, settings.style_rotations), None
+    if not isinstance(pictures, tuple):
+        return painter.describe(pictures, counts).stages
+    masks = (None,) * 4 if counts is None else turned(counts, True)
+    turns = [painter.describe(p, m).stages for p, m in zip(pictures, masks, strict=True)]
+    return tuple(pooled([(1.0, one) for one in same]) for same in zip(*turns, strict=True))
+
+
+def _weights(
+    shares: Sequence[float], places: Sequence[StyleRegion], size: Size
+) -> list[float | Tensor]:
+    """How much each region's style counts, at each pixel if there are masks; they sum to 1."""
+    counts = [shares[place.style] for place in places]
+    masks = [place.mask for place in places if place.mask is not None]
+    if len(masks) < len(places):
+        return [count / sum(counts) for count in counts]
+    maps = [resize(m, size).clamp(0, 1) * c for m, c in zip(masks, counts, strict=True)]
+    total = torch.stack(maps).sum(0)
+    return [torch.where(total > 0, m / total.clamp(min=1e-6), 1 / len(maps)) for m in maps]

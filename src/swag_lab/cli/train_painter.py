@@ -1,0 +1,92 @@
+"""swag train-painter PHOTOS PAINTINGS OUT: train the network that paints in one pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swag.cli import options
+from swag.cli.interruption import interrupted
+
+Photos = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PHOTOS",
+        show_default=False,
+        help="Folder of photos, or a packed .npz file of them.",
+    ),
+]
+Paintings = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PAINTINGS",
+        show_default=False,
+        help="Folder of paintings, or a packed .npz file of them: the styles to learn from.",
+    ),
+]
+Checkpoint = Annotated[
+    Path,
+    typer.Argument(
+        metavar="OUT",
+        show_default=False,
+        help="Checkpoint file. If it exists, its training goes on. The weights go beside it, as "
+        ".safetensors.",
+    ),
+]
+Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Batches of photos to paint.")]
+Size = Annotated[int, typer.Option("--size", metavar="PIXELS", help="Side of the crops.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the random numbers.")]
+Backbone = Annotated[
+    str, typer.Option("--backbone", metavar="NAME", help="Network that judges; see swag backbones.")
+]
+Weights = Annotated[
+    str, typer.Option("--weights", metavar="WEIGHTS", help="Its weights: pretrained, or a file.")
+]
+Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")]
+
+
+def train_painter(  # noqa: PLR0913 - the arguments of a command are its options
+    photos: Photos,
+    paintings: Paintings,
+    out: Checkpoint,
+    steps: Steps = 2600,
+    size: Size = 160,
+    seed: Seed = 0,
+    backbone: Backbone = "swag/vgg16-distilled",
+    weights: Weights = "pretrained",
+    device: Device = "cpu",
+    quiet: options.Quiet = False,
+) -> None:
+    """Train the network of --method instant: any painting in one pass.
+
+    swag train-painter photos/ paintings/ painter.pt
+
+    After Ctrl-C, the same command goes on from the last checkpoint.
+    """
+    from swag_lab.cli.bars import training_bar
+    from swag_lab.training.instant.command import export_painter, train_on
+    from swag_lab.training.instant.recipe import PainterRecipe
+
+    recipe = PainterRecipe(steps=steps, size=size, seed=seed)
+    try:
+        lines = train_on(
+            photos,
+            paintings,
+            out,
+            recipe=recipe,
+            backbone=backbone,
+            weights=weights,
+            device=device,
+        )
+        with training_bar(shown=not quiet) as show:
+            for line in lines:
+                show(line)
+    except KeyboardInterrupt:
+        kept = f"the same command goes on from {out}" if out.exists() else "nothing was kept"
+        raise interrupted(f"; {kept}") from None
+    weights_file = out.with_suffix(".safetensors")
+    export_painter(out, weights_file)
+    if not quiet:
+        typer.echo(str(weights_file))

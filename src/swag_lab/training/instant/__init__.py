@@ -1,0 +1,1 @@
+"""Training of the network that paints in one pass (`swag.instant`)."""

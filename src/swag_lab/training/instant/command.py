@@ -1,0 +1,63 @@
+"""Train a painter on folders of pictures, and write its weights as they are shipped."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from swag import backbones
+from swag.errors import SettingsError
+from swag.files import write_whole
+from swag_lab.training import checkpoint
+from swag_lab.training.command import check_device
+from swag_lab.training.data import load_pictures
+from swag_lab.training.distillation.crops import Pictures
+from swag_lab.training.instant.loop import PainterProgress, train_painter
+from swag_lab.training.instant.recipe import PainterRecipe
+
+
+def train_on(
+    photos: Path,
+    paintings: Path,
+    out: Path,
+    *,
+    recipe: PainterRecipe,
+    backbone: str = "swag/vgg16-distilled",
+    weights: str = "pretrained",
+    device: str = "cpu",
+) -> Iterator[PainterProgress]:
+    """Train a painter on two folders or packed files; goes on from `out` if it is there.
+
+    Raises:
+        ImageError: no pictures, or one that cannot be read.
+        SwagError: the backbone cannot be made, or `out` is something else's.
+    """
+    check_device(device)
+    network = backbones.create(backbone, weights=weights)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return train_painter(
+        network, recipe, _large(photos, recipe), _large(paintings, recipe), out=out, device=device
+    )
+
+
+def export_painter(saved: Path, out: Path) -> None:
+    """Write the weights of a training in half precision, as `swag.instant` reads them."""
+    state = checkpoint.load(saved)["model"]
+    named = {name.removeprefix("mean."): t for name, t in state.items() if name.startswith("mean.")}
+    if not named:
+        raise SettingsError(f"{saved}: not a training of a painter")
+    data = save({name: tensor.to(torch.float16).contiguous() for name, tensor in named.items()})
+    write_whole(out, lambda file: file.write(data))
+
+
+def _large(path: Path, recipe: PainterRecipe) -> Pictures:
+    """The pictures that hold a crop; SettingsError if there are none."""
+    found = [picture for source in load_pictures(path).values() for picture in source]
+    large = [picture for picture in found if min(picture.shape[1:]) >= recipe.size]
+    if not large:
+        raise SettingsError(
+            f"{path}: none of {len(found)} pictures is at least {recipe.size} pixels wide and "
+            "high; give larger pictures or a smaller size"
+        )
+    return large

@@ -1,0 +1,99 @@
+"""Crops of photos and paintings, seen once by the network that judges; steps draw from them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from swag import losses
+from swag.backbones import Backbone
+from swag.types import Image
+from swag_lab.training.distillation.crops import Pictures, altered, crop
+from swag_lab.training.instant.recipe import PainterRecipe
+
+STYLE = losses.get("bures")
+CONTENT = losses.get("content")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A crop (3, h, w), its style and its content at each layer; small ones, as there are many."""
+
+    pixels: Tensor
+    style: Mapping[str, tuple[Tensor, Tensor]]
+    content: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Photos, as many paintings, and how strongly each photo is to be painted, in [0, 1]."""
+
+    photos: Sequence[Example]
+    paintings: Sequence[Example]
+    strength: Float[Tensor, " b"]
+
+
+@dataclass
+class Examples:
+    """All crops of a training; each is made when it is first drawn."""
+
+    recipe: PainterRecipe
+    network: Backbone
+    photos: Pictures
+    paintings: Pictures
+    made: dict[tuple[str, int], Example] = field(default_factory=dict)
+
+    def batch(self, step: int) -> Batch:
+        """What a step paints."""
+        generator = self.recipe.generator(step)
+        count = self.recipe.batch
+        chosen, usual, strengths = torch.rand(3, count, generator=generator)
+        styles = torch.rand(count, generator=generator)
+        weakest = self.recipe.weakest
+        return Batch(
+            photos=[self._photo(int(u * self.recipe.photos)) for u in chosen.tolist()],
+            paintings=[self._painting(int(u * self.recipe.paintings)) for u in styles.tolist()],
+            strength=torch.where(usual < 0.5, 0.5, weakest + (1 - weakest) * strengths),
+        )
+
+    def _photo(self, number: int) -> Example:
+        return self._example("photo", number, self.photos, altering=False)
+
+    def _painting(self, number: int) -> Example:
+        is_photo = number % self.recipe.photo_styles == 0
+        source = self.photos if is_photo else self.paintings
+        return self._example("painting", number, source, altering=True)
+
+    def _example(self, kind: str, number: int, source: Pictures, *, altering: bool) -> Example:
+        if (kind, number) not in self.made:
+            generator = self.recipe.generator(-1 - 2 * number - altering)
+            index, scale, mirrored = torch.rand(3, generator=generator).tolist()
+            picture = source[int(index * len(source))]
+            pixels = crop(picture, self.recipe.size, 0.45 + 0.55 * scale, generator)
+            if altering:
+                pixels = altered(pixels, generator)
+            elif mirrored < 0.5:
+                pixels = pixels.flip(-1)
+            self.made[kind, number] = seen(self.network, pixels)
+        return self.made[kind, number]
+
+
+@torch.no_grad()
+def seen(network: Backbone, pixels: Float[Tensor, "3 h w"]) -> Example:
+    """A crop with what the network sees in it."""
+    device = next(network.parameters()).device
+    layers = [*network.style_layers, *network.content_layers]
+    maps = network.extract(pixels[None].to(device), list(dict.fromkeys(layers)))
+    return Example(
+        pixels=pixels.half(),
+        style={layer: STYLE.describe(maps[layer]) for layer in network.style_layers},
+        content={layer: maps[layer].half() for layer in network.content_layers},
+    )
+
+
+def pictures(examples: Sequence[Example], device: torch.device) -> Image:
+    """Crops as a batch."""
+    batch = torch.stack([example.pixels for example in examples]).to(device).float()
+    return batch.to(memory_format=torch.channels_last)

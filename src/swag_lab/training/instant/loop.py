@@ -1,0 +1,173 @@
+"""Train a painter: photos are painted in one pass, and the loss of an optimization is lowered."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from swag.backbones import Backbone, weights_fingerprint
+from swag.backbones.initialization import seeded
+from swag.instant import Gaussian, InstantNetwork, transport
+from swag.instant.network import Residual
+from swag.instant.painter import way
+from swag.types import FeatureMap, Image, PerImage
+from swag_lab.training import checkpoint
+from swag_lab.training.distillation.crops import Pictures
+from swag_lab.training.instant.examples import Examples, pictures
+from swag_lab.training.instant.loss import painting_errors
+from swag_lab.training.instant.recipe import PainterRecipe
+from swag_lab.training.loop import USUAL, Cadence
+
+
+@dataclass(frozen=True)
+class PainterProgress:
+    """One line of the log: errors as shares of the span, running means over the last steps."""
+
+    step: int
+    steps: int
+    size: int
+    style: float
+    content: float
+    reconstruction: float
+    rate: float
+    pictures_per_second: float
+
+    @property
+    def summary(self) -> str:
+        """The errors in words."""
+        return f"style {self.style:.3f}, content {self.content:.3f}"
+
+
+class Training(nn.Module):
+    """A network, and the running mean of its weights, which is what is shipped."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        with seeded(seed):
+            self.network = InstantNetwork()
+            initialize(self.network)
+        self.mean = InstantNetwork()
+        self.mean.load_state_dict(self.network.state_dict())
+
+    @torch.no_grad()
+    def average(self, keep: float) -> None:
+        """Move the running mean towards the present weights."""
+        for mean, now in zip(self.mean.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(now, 1 - keep)
+
+
+@torch.no_grad()
+def initialize(network: InstantNetwork) -> None:
+    """Random weights by He et al. 2015; small where a large output would leave [0, 1] at once."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+    for module in network.modules():
+        if isinstance(module, Residual):
+            module.second.weight *= 0.3
+    network.paint.weight *= 0.05
+
+
+def painted_batch(
+    network: InstantNetwork, photos: Image, paintings: Image, strength: PerImage, *, whole: bool
+) -> tuple[Image, Image]:
+    """The photos in the style of the paintings, and the paintings as they are given back.
+
+    Unless `whole`, no gradient goes through the paintings: every other step does with less time.
+    """
+    styles: list[Gaussian] = []
+
+    def keep(_: int, features: FeatureMap) -> FeatureMap:
+        styles.append(Gaussian.of(features))
+        return features
+
+    def move(at: int, features: FeatureMap) -> FeatureMap:
+        share = torch.stack([torch.as_tensor(way(float(s))) for s in strength])
+        return transport(Gaussian.of(features), styles[at]).share(share)(features)
+
+    with torch.set_grad_enabled(whole):
+        given_back = network(paintings, keep)
+    return network(photos, move), given_back
+
+
+def train_painter(
+    network: Backbone,
+    recipe: PainterRecipe,
+    photos: Pictures,
+    paintings: Pictures,
+    *,
+    out: Path,
+    device: str = "cpu",
+    cadence: Cadence = USUAL,
+) -> Iterator[PainterProgress]:
+    """Train a painter through a frozen network, yielding a line of the log now and then.
+
+    Goes on from the checkpoint `out` if it exists, beside which the log grows, ending in `.jsonl`;
+    on one kind of machine an interrupted training ends with the bits of one that was not.
+
+    Raises:
+        WeightsError: `out` is damaged, or holds a training with another recipe or network.
+    """
+    recipe = replace(recipe, backbone=network.name, fingerprint=weights_fingerprint(network))
+    network.to(device)
+    model = Training(recipe.seed).to(device).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.network.parameters(), betas=(0.9, 0.99))
+    first = 0
+    if out.exists():
+        state = checkpoint.load(out)
+        checkpoint.restore(state, out, model, optimizer, recipe=recipe)
+        first = int(state["step"])
+    examples = Examples(recipe, network, photos, paintings)
+    recent: Tensor | None = None
+    shown, since = 0, time.perf_counter()
+    for step in range(first, recipe.steps):
+        found = _step(model, optimizer, examples, step)
+        recent = found if recent is None else recent.lerp(found, 0.02)
+        shown, done = shown + recipe.batch, step + 1
+        if done % cadence.save == 0 or done == recipe.steps:
+            checkpoint.save(out, model, optimizer, recipe, step=done, earlier=[])
+        if done % cadence.log == 0 or done == recipe.steps:
+            style, content, reconstruction = recent.tolist()
+            speed, since, shown = shown / (time.perf_counter() - since), time.perf_counter(), 0
+            line = PainterProgress(
+                step=done,
+                steps=recipe.steps,
+                size=recipe.size,
+                style=style,
+                content=content,
+                reconstruction=reconstruction,
+                rate=recipe.rate(step),
+                pictures_per_second=speed,
+            )
+            with out.with_suffix(".jsonl").open("a") as log:
+                log.write(json.dumps(asdict(line)) + "\n")
+            yield line
+
+
+def _step(
+    model: Training, optimizer: torch.optim.Optimizer, examples: Examples, step: int
+) -> Tensor:
+    """Paint a batch and move the weights; its style, content and reconstruction errors."""
+    recipe, batch = examples.recipe, examples.batch(step)
+    device = next(model.parameters()).device
+    strength = batch.strength.to(device)
+    photos, paintings = pictures(batch.photos, device), pictures(batch.paintings, device)
+    result, given_back = painted_batch(
+        model.network, photos, paintings, strength, whole=step % 2 == 0
+    )
+    found = painting_errors(examples.network, result, batch)
+    lost = (given_back - paintings).square().mean()
+    total = 3 * found.total(recipe, strength) + recipe.reconstruction * lost
+    optimizer.param_groups[0]["lr"] = recipe.rate(step)
+    optimizer.zero_grad()
+    total.backward()  # type: ignore[no-untyped-call]
+    size = nn.utils.clip_grad_norm_(model.network.parameters(), recipe.largest_gradient)
+    if bool(size.isfinite()):
+        optimizer.step()
+        model.average(recipe.keeps(step))
+    return torch.stack([found.style.mean(), found.content.mean(), lost]).detach()
