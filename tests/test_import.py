@@ -77,6 +77,18 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
         _ = swag.stylise
 
 
+def processor_seconds(code: str) -> float:
+    """What a process with this code takes, of three the least; it must end well and say nothing."""
+    seconds = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert (done.returncode, done.stderr.strip()) == (0, "")
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(seconds)
+
+
 @pytest.mark.parametrize("words", [["--version"], ["--help"]])
 def test_version_and_help_need_no_torch_and_little_time(words):
     code = f"""
@@ -88,11 +100,7 @@ try:
 finally:
     print(*{{"torch", "numpy", "pydantic"}} & set(sys.modules), file=sys.stderr)
 """
-    seconds = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert (done.returncode, done.stderr.strip()) == (0, "")
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(seconds) < 0.3, seconds
+    # On a slow machine the libraries of the command line alone take as long.
+    libraries = "import typer, rich.console, rich.markdown, rich.panel, rich.table"
+    limit = max(0.3, 3 * processor_seconds(libraries))
+    assert processor_seconds(code) < limit

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
 
+from swag.batch.folders import output_name, pictures_of
 from swag.config.load import refuse_code
 from swag.errors import SettingsError
-from swag.image import extensions
 
 LARGEST_TABLE = 16 << 20
 MOST_JOBS = 100_000
@@ -29,14 +29,18 @@ class Job:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def product(contents: Path, styles: Path) -> list[Job]:
+def product(contents: Path, styles: Path, out: Path | None = None) -> list[Job]:
     """Every picture of one folder in the style of every picture of another.
 
+    Either may be a single picture. Results of contents in sub-folders are in sub-folders, too; what
+    is below `out`, where results go, is no input.
+
     Raises:
-        SettingsError: no such folder, no pictures in it, or two that give the same name.
+        SettingsError: no such folder, no pictures in it, or results are to go into it.
     """
-    pairs = [(content, style) for content in _pictures(contents) for style in _pictures(styles)]
-    return _distinct(Job(c, (s,), f"{c.stem}-{s.stem}.png") for c, s in pairs)
+    photos, paintings = pictures_of(contents, out), pictures_of(styles, out)
+    pairs = [(photo, painting) for photo in photos for painting in paintings]
+    return _distinct(Job(c, (s,), output_name(photos[c], paintings[s])) for c, s in pairs)
 
 
 def read_jobs(table: Path) -> list[Job]:
@@ -64,17 +68,6 @@ def read_jobs(table: Path) -> list[Job]:
     if not jobs:
         raise SettingsError(f"{table}: holds no jobs; expected lines with content and style")
     return _distinct(jobs)
-
-
-def _pictures(folder: Path) -> list[Path]:
-    try:
-        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in extensions())
-    except OSError as error:
-        raise SettingsError(f"cannot look into {folder}: {error.strerror}") from error
-    found = [path for path in found if not path.name.startswith(".")]
-    if not found:
-        raise SettingsError(f"{folder} holds no pictures; expected {', '.join(extensions())}")
-    return found
 
 
 def _text(table: Path) -> str:

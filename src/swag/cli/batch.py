@@ -32,7 +32,7 @@ Contents = Annotated[
         "--contents",
         metavar="DIR",
         show_default=False,
-        help="Instead of JOBS: every picture in this folder ...",
+        help="Instead of JOBS: every picture in this folder and below it, or a single one ...",
     ),
 ]
 Styles = Annotated[
@@ -90,7 +90,11 @@ def batch(  # noqa: PLR0913 - groups of options
         metadata=not to.no_metadata,
     )
     failed = run_batch(
-        work, jobs_of(jobs, contents, styles), workers=workers, quiet=to.quiet, as_json=to.json
+        work,
+        jobs_of(jobs, contents, styles, folder),
+        workers=workers,
+        quiet=to.quiet,
+        as_json=to.json,
     )
     if failed:
         raise typer.Exit(FAILED)

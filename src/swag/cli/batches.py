@@ -15,14 +15,16 @@ from swag.cli.interruption import interrupted, stop_asked
 from swag.errors import ResourceError, SettingsError
 
 
-def jobs_of(table: Path | None, contents: Path | None, styles: Path | None) -> list[Job]:
-    """The jobs of a table, or of two folders. SettingsError where both or neither are given."""
+def jobs_of(
+    table: Path | None, contents: Path | None, styles: Path | None, out: Path | None = None
+) -> list[Job]:
+    """The jobs of a table, or of two folders. SettingsError if both or neither are given."""
     if table is not None and contents is None and styles is None:
         return read_jobs(table)
     if table is None and contents is not None and styles is not None:
-        return product(contents, styles)
+        return product(contents, styles, out)
     raise SettingsError(
-        "expected a table of jobs, or --contents and --styles: two folders of pictures"
+        "expected a table of jobs, or --contents and --styles: a picture or a folder each"
     )
 
 
@@ -65,6 +67,8 @@ def _told(outcomes: Sequence[Outcome], *, as_json: bool, stopped: bool, total: i
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     for outcome in failed:
         typer.echo(f"swag: {outcome.output}: {outcome.error}", err=True)
+    if outcomes and counts["there"] == len(outcomes) and not as_json:
+        typer.echo(f"all {total} pictures are made already", err=True)
     if stopped:
         made = counts["done"] + counts["there"]
         raise interrupted(f" with {made} of {total} pictures made; the same command goes on")

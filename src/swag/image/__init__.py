@@ -15,6 +15,7 @@ from swag.image.metadata import read_metadata
 from swag.image.raster import MAX_PIXELS, MOST_PIXELS, Picture
 from swag.image.read import Source, read, read_hashed
 from swag.image.resize import fitted, resize
+from swag.image.source import is_picture
 from swag.image.write import check_writable, write
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "extensions",
     "filled",
     "fitted",
+    "is_picture",
     "read",
     "read_hashed",
     "read_metadata",

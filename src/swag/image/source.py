@@ -124,6 +124,16 @@ def open_path(path: str | os.PathLike[str]) -> Iterator[File]:
         yield file
 
 
+def is_picture(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as a picture of a format that is read; false if it cannot be opened."""
+    try:
+        with open_path(path) as file:
+            container(file.read(HEAD_BYTES), label(path))
+    except (ImageError, OSError):
+        return False
+    return True
+
+
 def searchable(source: Readable, name: str, max_pixels: int) -> File:
     """A file object from its start, if it can go back there.
 
