@@ -203,7 +203,7 @@ def test_the_picture_is_named_for_its_inputs(
         (["--preset", "pape"], "paper"),
         (["--strength", "1.5"], "strength"),
         (["--size", "3"], "size"),
-        (["--steps", "0"], "steps"),
+        (["--steps", "-1"], "steps"),
         (["--device", "abacus"], "abacus"),
         (["--config", "nowhere.toml"], "nowhere.toml"),
         (["-o", "out.jgp"], ".jpg"),

@@ -8,6 +8,7 @@ import typer
 
 from swag.cli import options
 from swag.cli.interruption import interrupted
+from swag.errors import SettingsError
 
 Name = Annotated[
     str,
@@ -156,6 +157,8 @@ def _plan(
 
     # A size or number of steps that no run can have is refused before the first.
     settings(**{name: given[name] for name in ("size", "steps") if given[name] is not None})
+    if given["steps"] == 0:
+        raise SettingsError("steps = 0: a study compares optimized pictures; give 1 or more")
     sizes: dict[str, Any] = {
         "size": 64,
         "steps": 12,
