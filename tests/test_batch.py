@@ -111,8 +111,8 @@ def test_no_output_leads_out_of_the_folder(name: str, tmp_path: Path):
         ("[]", "jobs.jsonl", "line 1: is no JSON object"),
         ("\n{", "jobs.jsonl", "line 2: is no JSON object"),
         ("[" * 100_000, "jobs.jsonl", "line 1: is no JSON object"),
-        ('{"content": 3, "style": "x"}', "jobs.jsonl", "has no content"),
-        ('{"content": "a", "style": ["x", null]}', "jobs.jsonl", "has no content"),
+        ('{"content": 3, "style": "x"}', "jobs.jsonl", "content is 3; expected the path"),
+        ('{"content": "a", "style": ["x", null]}', "jobs.jsonl", "style is None; expected"),
         ('{"content": "a", "style": "x", "output": 3}', "jobs.jsonl", "output '3'"),
     ],
 )

@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import IO, Literal
 
-from swag.errors import ResourceError
+from swag.errors import ResourceError, SettingsError
 from swag.types import StrPath
+
+LONGEST_NAME = 255
+"""Bytes of a file's name where the system does not tell."""
 
 OLD = 24 * 3600.0
 """Seconds after which nobody writes a temporary file on: another machine's lock may not show."""
@@ -52,6 +55,25 @@ def write_whole(
         if held is not None:
             os.close(held)
     _sync_folder(os.path.dirname(temporary))
+
+
+def check_name(path: StrPath, suffix: str) -> None:
+    """Refuse a name that is too long to have `suffix` after it, as files beside it have.
+
+    Raises:
+        SettingsError: it would have more bytes than names have in this folder.
+    """
+    folder, name = os.path.split(os.path.realpath(path))
+    try:
+        most = os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows, or no such folder
+        most = LONGEST_NAME
+    length, room = len(os.fsencode(name)), most - len(suffix)
+    if length > room:
+        raise SettingsError(
+            f"the name {name[:40]!r}... has {length} bytes, and with {suffix} it would be longer "
+            f"than the {most} of this folder; give a name of at most {room} bytes"
+        )
 
 
 def write_text(path: StrPath, text: str) -> None:

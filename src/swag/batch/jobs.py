@@ -8,25 +8,41 @@ import stat
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from swag.batch.folders import output_name, pictures_of
-from swag.config.load import refuse_code
+from swag.config.load import brief, refuse_code
 from swag.errors import SettingsError
 
 LARGEST_TABLE = 16 << 20
 MOST_JOBS = 100_000
+_SINGLE, _SEVERAL = ("content_mask", "content_map", "initial"), ("style_mask",)
+"""Pictures that a job may name beside its content and styles."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to be made; `output` is its name within the folder of the batch."""
+    """One picture to be made; `output` is its name within the folder of the batch.
+
+    `pictures` are those beside content and styles, by the names that `iterate` has for them.
+    """
 
     content: Path
     styles: tuple[Path, ...]
     output: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, Path | list[Path]] = field(default_factory=dict)
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Every picture that the job reads, by the name that a run has for it."""
+        given = {"content": self.content, "style": list(self.styles), **self.pictures}
+        return {
+            f"{name} {number}" if number > 1 else name: path
+            for name, paths in given.items()
+            for number, path in enumerate(paths if isinstance(paths, list) else [paths], start=1)
+        }
 
 
 def product(contents: Path, styles: Path, out: Path | None = None) -> list[Job]:
@@ -46,11 +62,13 @@ def product(contents: Path, styles: Path, out: Path | None = None) -> list[Job]:
 def read_jobs(table: Path) -> list[Job]:
     """The jobs of a CSV file with a line of names first, or of JSON objects, one a line.
 
-    Cells of CSV are divided by commas or semicolons, whichever the first line has more of.
+    Cells of CSV are divided by commas or semicolons, whichever the first line has more of. A cell
+    with | in it is a list, as one of JSON may be; an empty cell is not given.
 
-    `content` and `style` are paths, seen from the table's folder; in JSON `style` may be a list.
+    `content`, `style` (several are blended), `content_mask`, `style_mask` (one for each style),
+    `content_map` and `initial` are paths, seen from the table's folder; ~ is the user's own.
     `output` is a name in the folder of the batch, by default CONTENT-STYLE.png. Any other name is
-    a setting; an empty cell is not given.
+    a setting.
 
     Raises:
         SettingsError: the table cannot be read, or a line of it, which is told by its number.
@@ -94,9 +112,13 @@ def _csv_rows(text: str, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     f"{table}, line {reader.line_num}: other than {len(reader.fieldnames or ())} "
                     "cells, which the first line has"
                 )
-            yield reader.line_num, {name: cell for name, cell in row.items() if cell != ""}
+            yield reader.line_num, {name: _cell(text) for name, text in row.items() if text != ""}
     except csv.Error as error:
         raise SettingsError(f"{table}, line {reader.line_num}: {error}") from error
+
+
+def _cell(text: str) -> str | list[str]:
+    return [part.strip() for part in text.split("|")] if "|" in text else text
 
 
 def _json_rows(text: str, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -115,14 +137,28 @@ def _json_rows(text: str, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _job(row: Mapping[str, Any], folder: Path) -> Job:
     values = dict(row)
     refuse_code(values, "a job")
-    content, style = values.pop("content", None), values.pop("style", None)
-    styles = style if isinstance(style, list) else [style]
-    if not all(isinstance(name, str) and name for name in (content, *styles)):
+    if not values.get("content") or not values.get("style"):
         raise SettingsError("has no content or no style; expected the path of a picture for each")
-    stems = [PurePath(name).stem for name in (content, *styles)]
-    output = values.pop("output", None) or "-".join(stems) + ".png"
+    content = _path("content", values.pop("content"), folder)
+    styles = _paths("style", values.pop("style"), folder)
+    pictures: dict[str, Path | list[Path]] = {
+        name: (_paths if name in _SEVERAL else _path)(name, values.pop(name), folder)
+        for name in (*_SEVERAL, *_SINGLE)
+        if name in values
+    }
+    output = values.pop("output", None) or "-".join(x.stem for x in (content, *styles)) + ".png"
     _check_name(output)
-    return Job(folder / content, tuple(folder / name for name in styles), output, values)
+    return Job(content, tuple(styles), output, values, pictures)
+
+
+def _paths(name: str, given: object, folder: Path) -> list[Path]:
+    return [_path(name, one, folder) for one in (given if isinstance(given, list) else [given])]
+
+
+def _path(name: str, given: object, folder: Path) -> Path:
+    if not isinstance(given, str) or not given:
+        raise SettingsError(f"{name} is {brief(repr(given))}; expected the path of a picture")
+    return folder / os.path.expanduser(given)
 
 
 def _check_name(output: object) -> None:

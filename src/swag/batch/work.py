@@ -13,7 +13,7 @@ from swag.batch.jobs import Job
 from swag.batch.ledger import Outcome, State
 from swag.config import Settings, one_spelling, settings
 from swag.errors import CheckpointError, SettingsError, SwagError
-from swag.files import claimed, remove
+from swag.files import check_name, claimed, remove
 from swag.image import check_writable
 from swag.run import NO_STEP, SECONDS, Update, iterate, load_checkpoint, taken, with_checkpoints
 
@@ -40,9 +40,12 @@ class Batch:
         """The settings of a job. SettingsError where they are not right."""
         return settings(**{**self.overrides, **one_spelling(job.settings)})
 
-    def key(self, job: Job) -> str:
-        """What stands for a job's files and settings; files that cannot be read stand for none."""
-        files = [self._hash(path) for path in (job.content, *job.styles)]
+    def key(self, job: Job, inputs: Mapping[str, str] | None = None) -> str:
+        """What stands for a job's files and settings; files that cannot be read stand for none.
+
+        `inputs` are the SHA-256 of what was decoded, if it was, by the name of the picture.
+        """
+        files = inputs or {name: self._hash(path) for name, path in job.files.items()}
         whole = [files, self.settings(job).model_dump(mode="json")]
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
@@ -61,11 +64,10 @@ class Batch:
         Whatever goes wrong is the job's own outcome: the others go on.
         """
         began = time.perf_counter()
-        key = self.key(job)
+        key = error = ""
         try:
-            finished = self._made(job, seen, stopping)
-            state: State = "done" if finished else "interrupted"
-            error = ""
+            key = self._made(job, seen, stopping)
+            state: State = "done" if key else "interrupted"
         except SwagError as refused:
             state, error = "failed", str(refused)
         except Exception as defect:  # of ours, or of memory: the others are not to suffer for it
@@ -74,35 +76,37 @@ class Batch:
         passed = round(time.perf_counter() - began, 3)
         return Outcome(output=job.output, state=state, key=key, error=error, seconds=passed)
 
-    def _made(self, job: Job, seen: Seen, stopping: Stopping) -> bool:
-        """Make the picture; whether it was finished, which it is not when it is to stop."""
+    def _made(self, job: Job, seen: Seen, stopping: Stopping) -> str:
+        """Make the picture; the key of what it was made from, empty if it is yet to be finished."""
         path = self.path(job)
+        check_name(path, ".ckpt")
         path.parent.mkdir(parents=True, exist_ok=True)
         check_writable(path, overwrite=True)
         with claimed(path):
             return self._run(job, seen, stopping)
 
-    def _run(self, job: Job, seen: Seen, stopping: Stopping) -> bool:
+    def _run(self, job: Job, seen: Seen, stopping: Stopping) -> str:
         path, checkpoint = self.path(job), self.checkpoint(job)
         last = None
         for last in with_checkpoints(self._updates(job, checkpoint), checkpoint, every=self.every):
             seen(last)
             if stopping() and not last.last:
                 last.save_checkpoint(checkpoint)
-                return False
+                return ""
         if last is None:
             raise SettingsError(NO_STEP)
         kept = last.result([]).keep(path, overwrite=self.overwrite, metadata=self.metadata)
         remove(checkpoint)
         if kept != path:
             raise SettingsError(taken(path, kept))
-        return True
+        return self.key(job, None if last.provenance is None else last.provenance.inputs)
 
     def _updates(self, job: Job, checkpoint: Path) -> Any:
         chosen = self.settings(job)
         overrides = {
             **self.overrides,
             **one_spelling(job.settings),
+            **job.pictures,
             "backbone": self._network(chosen),
         }
         styles = list(job.styles)

@@ -23,7 +23,7 @@ Jobs = Annotated[
     typer.Argument(
         metavar="JOBS",
         show_default=False,
-        help="A CSV file, or JSON lines, with content, style, output and settings.",
+        help="A CSV file, or JSON lines, with content, style, masks, output and settings.",
     ),
 ]
 Contents = Annotated[
@@ -76,6 +76,9 @@ def batch(  # noqa: PLR0913 - groups of options
     swag batch --contents photos --styles paintings --out results
 
     swag batch jobs.csv --out results --size 1024 --workers 2
+
+    Columns of jobs.csv: content and style, if wanted output, content_mask, style_mask and any
+    setting; "a.jpg | b.jpg" in a cell are two styles. See docs/files.md.
 
     Jobs that fail do not stop the others: they are told at the end, and the exit status is 3.
     """

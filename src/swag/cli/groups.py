@@ -7,6 +7,7 @@ The fields of a group become options of the command, in the order of the groups.
 """
 
 import inspect
+import os
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
@@ -108,6 +109,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
         ]
 
     def flat(**values: Any) -> None:
+        values = {name: _at_home(value) for name, value in values.items()}
         made = {
             name: kind(**{field.name: values.pop(field.name) for field in fields(kind)})
             for name, kind in groups.items()
@@ -118,6 +120,13 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     flat.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return flat
+
+
+def _at_home(value: Any) -> Any:
+    """Paths with ~, which no shell has replaced inside quotes or after an equals sign, in full."""
+    if isinstance(value, list):
+        return [_at_home(one) for one in value]
+    return Path(os.path.expanduser(value)) if isinstance(value, Path) else value
 
 
 def settings_from(*groups: Any, **more: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import typer
 
 from swag.cli.groups import OutputOptions, WatchOptions
 from swag.errors import ImageError, SettingsError
+from swag.files import check_name
 from swag.image import check_writable
 from swag.run import SECONDS, Update, is_unfinished
 
@@ -70,10 +71,12 @@ class Output:
 
         Raises:
             ImageError: it cannot be written, or a file is there.
-            SettingsError: it is an input, or there is another run's checkpoint.
+            SettingsError: it is an input, its name is too long for that of a checkpoint, or there
+                is another run's checkpoint.
         """
         inputs = list(inputs)
         refuse_input(self.path, inputs)
+        check_name(self.path, "-12345.ckpt" if self.watch.save_every else ".ckpt")
         check_writable(self.path, overwrite=self.replaces)
         if preview := self.watch.preview:
             refuse_input(preview, [*inputs, self.path])

@@ -124,7 +124,8 @@ class Settings(BaseModel):
     @field_validator("weights", mode="before")
     @classmethod
     def _path_as_text(cls, value: object) -> object:
-        return os.fspath(value) if isinstance(value, os.PathLike) else value
+        text = os.fspath(value) if isinstance(value, os.PathLike) else value
+        return os.path.expanduser(text) if isinstance(text, str) else text
 
     @field_validator("device", mode="before")
     @classmethod
