@@ -148,7 +148,7 @@ def _job(row: Mapping[str, Any], folder: Path) -> Job:
     }
     output = values.pop("output", None) or "-".join(x.stem for x in (content, *styles)) + ".png"
     _check_name(output)
-    return Job(content, tuple(styles), output, values, pictures)
+    return Job(content, tuple(styles), output, settings=values, pictures=pictures)
 
 
 def _paths(name: str, given: object, folder: Path) -> list[Path]:
