@@ -73,6 +73,22 @@ def _saved(image: Image.Image | np.ndarray, kind: str, **options: object) -> byt
     return stream.getvalue()
 
 
+def _plain(image: Image.Image, kind: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def _run_lengths() -> bytes:
+    """A BMP of 8 bits in runs (RLE8), with jumps."""
+    rows = b"".join(bytes((20, n, 36, n + 1, 0, 0)) for n in range(38)) + bytes((0, 2, 5, 1, 3, 9))
+    rows += bytes((0, 1))
+    colors = bytes(range(256)) * 4
+    head = struct.pack("<IiiHHIIiiII", 40, 56, 40, 1, 8, 1, len(rows), 0, 0, 256, 0)
+    at = 14 + len(head) + len(colors)
+    return b"BM" + struct.pack("<IHHI", at + len(rows), 0, 0, at) + head + colors + rows
+
+
 def _tiff(samples: np.ndarray, **options: object) -> bytes:
     stream = io.BytesIO()
     options = {"photometric": "rgb", "metadata": None, "rowsperstrip": 16} | options
@@ -129,6 +145,17 @@ def _seeds() -> dict[str, list[bytes]]:
             _saved(RGB, "WEBP", save_all=True, append_images=[Image.fromarray(RGB[::-1].copy())]),
         ],
         "avif": [_saved(RGB, "AVIF", icc_profile=profile), _saved(PIXELS, "AVIF")],
+        "gif": [
+            _plain(palette, "GIF"),
+            _plain(palette, "GIF", transparency=3, interlace=0),
+            _plain(palette, "GIF", save_all=True, append_images=[palette.rotate(90)]),
+        ],
+        "bmp": [_plain(image, "BMP") for image in (Image.fromarray(RGB), palette)]
+        + [
+            _plain(Image.fromarray(PIXELS), "BMP"),
+            _plain(Image.fromarray(GRAY).convert("1"), "BMP"),
+        ]
+        + [_run_lengths()],
     }
 
 
@@ -381,7 +408,34 @@ def _boxes(data: bytes, draw: Draw) -> bytes:
     return b"".join(struct.pack(">I", len(part) + 4) + part for part in parts)
 
 
-CHANGES = {"png": _png, "jpeg": _jpeg, "tiff": _tiff_entries, "webp": _webp, "avif": _boxes}
+def _gif(data: bytes, draw: Draw) -> bytes:
+    """Blocks of a GIF, and the sizes that its head and its frames declare."""
+    at = 13 + (3 << ((data[10] & 7) + 1) if data[10] & 0x80 else 0)
+    head, parts = data[:at], []
+    while at < len(data) and data[at] in b"!,":
+        begin = at
+        at += 2 if data[at] == 0x21 else 11 + (3 << (data[at + 9] & 7) + 1) * (data[at + 9] >> 7)
+        while data[at]:
+            at += 1 + data[at]
+        at += 1
+        parts.append(data[begin:at])
+    parts = _shuffled(parts, draw, _poked) if parts else []
+    if draw.random() < 0.3:
+        head = head[:6] + _poked(head[6:13], draw) + head[13:]
+    return head + b"".join(parts) + b";"
+
+
+def _bmp(data: bytes, draw: Draw) -> bytes:
+    """The head of a BMP, and its pixels."""
+    if draw.random() < 0.7:
+        return data[:10] + _poked(data[10:54], draw) + data[54:]
+    return data[:54] + _poked(data[54:], draw)
+
+
+CHANGES = {
+    "png": _png, "jpeg": _jpeg, "tiff": _tiff_entries, "webp": _webp, "avif": _boxes, "gif": _gif,
+    "bmp": _bmp,
+}  # fmt: skip
 
 
 def hostile(seeds: dict[str, list[bytes]], draw: Draw, kind: str) -> bytes:

@@ -1,5 +1,6 @@
 """swag experiment on the command line."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from typer.testing import CliRunner, Result
 from swag.cli import app
 from swag.image import write
 from swag_lab.evaluation.networks import random
+from swag_lab.evaluation.paired import compare
 from swag_lab.experiments import StudyRunner
+from swag_lab.experiments.comparisons import words as words_about
 
 SMALL = ["--quick", "--size", "32", "--steps", "2", "--units", "1"]
 
@@ -39,6 +42,39 @@ def test_a_study_of_ones_own_pictures_prints_the_path_of_its_page(folders, tmp_p
     before = {file: file.stat().st_mtime_ns for file in out.glob("runs/*/*")}
     assert experiment("statistics", *words, *SMALL, "--quiet").stdout == ""
     assert before == {file: file.stat().st_mtime_ns for file in out.glob("runs/*/*")}
+
+
+def test_a_quick_report_says_what_it_is_and_all_runs_are_in_one_table(folders, tmp_path):
+    out = tmp_path / "out"
+    words = ("--contents", folders[0], "--styles", folders[1], "--out", out)
+    assert experiment("statistics", *words, *SMALL).exit_code == 0
+    page = (out / "statistics.html").read_text(encoding="utf-8")
+    assert page.index("not a result") < page.index("<dt>contents")
+    assert all(f"<dt>{name}</dt>" in page for name in ("command", "date", "machine", "versions"))
+    with open(out / "statistics-runs.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    folders_of_runs = {path.name for path in (out / "runs").iterdir()}
+    assert {row["folder"] for row in rows} == folders_of_runs
+    for row in rows:
+        assert row["network"] and row["weights"] and row["size"] == "32"
+        assert len(row["content SHA-256"]) == len(row["style SHA-256"]) == 64
+        assert row["content"] in row["folder"]
+
+
+def test_a_report_with_other_settings_is_not_replaced_unasked(folders, tmp_path):
+    words = ("--contents", folders[0], "--styles", folders[1], "--out", tmp_path / "out")
+    assert experiment("statistics", *words, *SMALL).exit_code == 0
+    before = (tmp_path / "out/statistics.html").read_bytes()
+    other = experiment("statistics", *words, *SMALL, "--size", "48")
+    assert other.exit_code == 1 and "--overwrite to replace it" in other.stderr
+    assert (tmp_path / "out/statistics.html").read_bytes() == before
+    assert experiment("statistics", *words, *SMALL, "--size", "48", "--overwrite").exit_code == 0
+    assert (tmp_path / "out/statistics.html").read_bytes() != before
+
+
+def test_one_pair_gives_no_verdict():
+    assert words_about(compare([-0.5]), "better", "worse").startswith("No verdict: there is one")
+    assert words_about(compare([-0.5, -0.4]), "better", "worse").startswith("better by")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +110,7 @@ def test_networks_of_torchvision_have_a_number_of_units_of_their_own(tmp_path, m
     monkeypatch.setattr(StudyRunner, "missing", lambda self: plans.append(self.plan) or [])
     given = ("--units", "3", "--large-units", "2")
     experiment("statistics", "--out", tmp_path, "--quick", *given)
-    experiment("statistics", "--out", tmp_path, "--quick", "--units", "3")
+    experiment("statistics", "--out", tmp_path / "few", "--quick", "--units", "3")
     counted = [
         [len(plan.single("any", random(name))) for name in ("swag/resnet", "torchvision/resnet50")]
         for plan in plans

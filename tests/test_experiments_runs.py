@@ -63,7 +63,7 @@ def test_what_is_done_is_not_done_again(runs, run):
 
 def test_a_run_that_was_cut_off_is_done_again_with_the_same_result(tmp_path, run):
     run_job = JobRunner(tmp_path)
-    folder = tmp_path / job().key
+    folder = tmp_path / job().folder
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     (folder / "metrics.json").write_text('{"judges": ')  # half a file

@@ -124,7 +124,7 @@ def test_the_numbers_of_the_page_are_those_of_the_csv_files_and_of_the_runs(ever
     jobs = [job for job in everything.jobs()
             if job.kind == "statistics" and job.network.name == "p-resnet"]  # fmt: skip
     measured = [
-        json.loads((everything.runs / job.key / "metrics.json").read_text())["rows"][0]["max F"]
+        json.loads((everything.runs / job.folder / "metrics.json").read_text())["rows"][0]["max F"]
         for job in jobs
     ]
     assert float(cells[2]) == pytest.approx(sum(measured) / len(measured))

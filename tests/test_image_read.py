@@ -499,7 +499,7 @@ def test_a_result_is_a_copy_without_a_gradient():
         (Image.new("RGB", (0, 3)), "no pixels"),
         (io.StringIO("words"), "binary mode"),
         (b"", "is empty"),
-        (b"words", "is not a picture; expected one of PNG, JPEG, WEBP, TIFF, AVIF"),
+        (b"words", "is not a picture; expected one of PNG, JPEG, WEBP, TIFF, AVIF, GIF, BMP"),
     ],
 )
 def test_what_is_no_picture_is_refused_in_one_line(source, said):

@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 LIBRARY, LABORATORY = "swag", "swag_lab"
 ROWS = {
     LIBRARY: [
-        {"errors", "types", "spec", "allocation", "threads"},
+        {"errors", "types", "spec", "allocation", "threads", "messages"},
         {"registry", "files", "precision", "modes", "fallbacks", "maps"},
         {"image", "features", "smoothing", "statistics", "losses"}
         | {"parametrization", "jitter", "colors", "regions"},

@@ -17,6 +17,7 @@ from swag.allocation import keep_freed_memory
 from swag.batch.jobs import Job
 from swag.batch.ledger import Outcome
 from swag.batch.work import Batch, Stopping
+from swag.messages import own_lines
 
 Begin = Callable[[Job], object]
 
@@ -126,6 +127,6 @@ def _serve(line: "Connection[Any, Any]", batch: Batch, threads: int) -> None:
         # Nothing is sent while a job is under way: what can be read is the end of the line.
         return bool(asked) or bool(line.poll())
 
-    with contextlib.suppress(EOFError, OSError):
+    with own_lines(), contextlib.suppress(EOFError, OSError):
         while (job := line.recv()) is not None:
             line.send(batch.make(job, lambda update: None, stopping))

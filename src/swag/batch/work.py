@@ -33,6 +33,8 @@ class Batch:
     overwrite: bool = False
     every: float = SECONDS
     metadata: bool = True
+    bits: int = 8
+    max_pixels: int | None = None
     _networks: dict[str, backbones.Backbone] = field(default_factory=dict, repr=False)
     _hashes: dict[Path, str] = field(default_factory=dict, repr=False)
 
@@ -46,7 +48,7 @@ class Batch:
         `inputs` are the SHA-256 of what was decoded, if it was, by the name of the picture.
         """
         files = inputs or {name: self._hash(path) for name, path in job.files.items()}
-        whole = [files, self.settings(job).model_dump(mode="json")]
+        whole = [files, self.settings(job).model_dump(mode="json"), self.bits]
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
     def path(self, job: Job) -> Path:
@@ -81,7 +83,7 @@ class Batch:
         path = self.path(job)
         check_name(path, ".ckpt")
         path.parent.mkdir(parents=True, exist_ok=True)
-        check_writable(path, overwrite=True)
+        check_writable(path, overwrite=True, bits=self.bits)
         with claimed(path):
             return self._run(job, seen, stopping)
 
@@ -95,7 +97,9 @@ class Batch:
                 return ""
         if last is None:
             raise SettingsError(NO_STEP)
-        kept = last.result([]).keep(path, overwrite=self.overwrite, metadata=self.metadata)
+        kept = last.result([]).keep(
+            path, bits=self.bits, overwrite=self.overwrite, metadata=self.metadata
+        )
         remove(checkpoint)
         if kept != path:
             raise SettingsError(taken(path, kept))
@@ -107,6 +111,7 @@ class Batch:
             **self.overrides,
             **one_spelling(job.settings),
             **job.pictures,
+            "max_pixels": self.max_pixels,
             "backbone": self._network(chosen),
         }
         styles = list(job.styles)

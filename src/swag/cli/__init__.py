@@ -17,6 +17,7 @@ from swag import __version__
 from swag.allocation import keep_freed_memory
 from swag.cli import batch, listings, reconstruct, rerun, stylize, texture, web
 from swag.errors import SwagError
+from swag.messages import own_lines
 from swag.threads import wait_briefly
 
 
@@ -26,7 +27,8 @@ class Program(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command of the context."""
         try:
-            return super().invoke(ctx)
+            with own_lines():
+                return super().invoke(ctx)
         except SwagError as error:
             typer.echo(f"swag: {error}", err=True)
             raise typer.Exit(1) from error

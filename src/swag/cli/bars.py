@@ -12,7 +12,6 @@ from rich.text import Text
 
 from swag.batch import Outcome
 from swag.cli.pace import Pace, clock
-from swag.config import Settings
 from swag.losses import PENALTIES
 from swag.run import Update
 from swag.schedule import plan
@@ -48,25 +47,28 @@ class Lines:
 
 
 @contextmanager
-def run_bar(settings: Settings, *, shown: bool) -> Iterator[Callable[[Update], None]]:
+def run_bar(*, shown: bool) -> Iterator[Callable[[Update], None]]:
     """A bar of scale, steps, losses and time left; gives what to call with each update."""
-    pace = Pace(plan(settings.size, settings.steps, settings.scales))
+    pace: Pace | None = None
     lines = lines_where_no_bar(shown=shown)
     with make_bar(TextColumn("{task.fields[losses]}"), shown=shown) as progress:
         bar = progress.add_task("preparing", total=None, losses="", seconds_left=None)
 
         def show(update: Update) -> None:
+            nonlocal pace
+            chosen = update.settings
+            pace = pace or Pace(plan(chosen.size, chosen.steps, chosen.scales))
             pace.seen(update.scale, update.index + 1, update.seconds)
-            where, losses = _where(update), _losses(update.losses)
+            where, losses, left = _where(update), _losses(update.losses), pace.seconds_left
             progress.update(
                 bar,
                 description=where,
                 total=1.0,
                 completed=pace.share,
                 losses=losses,
-                seconds_left=pace.seconds_left,
+                seconds_left=left,
             )
-            lines.tell(lambda: f"{where}, {clock(pace.seconds_left or 0)} left, {losses}")
+            lines.tell(lambda: f"{where}, {clock(left or 0)} left, {losses}")
 
         yield show
 

@@ -10,6 +10,7 @@ from swag.cli.groups import (
     MethodOptions,
     NetworkOptions,
     OutputOptions,
+    ReadOptions,
     RunOptions,
     grouped,
     settings_from,
@@ -66,6 +67,7 @@ def batch(  # noqa: PLR0913 - groups of options
     folder: Folder,
     workers: Workers = 1,
     to: OutputOptions,
+    reading: ReadOptions,
     look: LookOptions,
     method: MethodOptions,
     run: RunOptions,
@@ -91,6 +93,8 @@ def batch(  # noqa: PLR0913 - groups of options
         overwrite=to.overwrite,
         every=to.checkpoint_every,
         metadata=not to.no_metadata,
+        bits=to.bits,
+        max_pixels=reading.max_pixels,
     )
     failed = run_batch(
         work,

@@ -77,10 +77,18 @@ class OutputOptions:
     """What is written and printed."""
 
     checkpoint_every: options.Every = options.SECONDS
+    bits: options.Bits = 8
     no_metadata: options.NoMetadata = False
     overwrite: options.Overwrite = False
     quiet: options.Quiet = False
     json: options.JsonLines = False
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How pictures are read, by the names that `swag.iterate` has for it."""
+
+    max_pixels: options.MaxPixels = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,12 @@ Name = Annotated[
 ]
 
 
+Picture = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="PICTURE", show_default=False, help="A picture, for the settings that made it."
+    ),
+]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print a table in Markdown.")]
 
 
@@ -101,9 +108,16 @@ def methods(json: options.Json = False) -> None:
     _show_bundles(METHODS.values(), as_json=json)
 
 
-def settings(markdown: Markdown = False, json: options.Json = False) -> None:
-    """List every setting with its default; a setting without an option is given by --set."""
-    rows = setting_rows()
+def settings(
+    picture: Picture = None, markdown: Markdown = False, json: options.Json = False
+) -> None:
+    """List every setting with its default, or those in a picture; --set gives those without option.
+
+    swag settings
+
+    swag settings result.jpg
+    """
+    rows = setting_rows() if picture is None else _rows_of(picture)
     if not markdown:
         show(rows, as_json=json)
         return
@@ -127,6 +141,19 @@ def setting_rows() -> list[dict[str, str]]:
         }
         for name, field in Settings.model_fields.items()
     ]
+
+
+def _rows_of(picture: Path) -> list[dict[str, Any]]:
+    """The settings in a picture, or the words about it that another program has written."""
+    from swag.image import read_metadata
+    from swag.run.provenance import from_texts
+
+    texts = read_metadata(picture)
+    if "swag" not in texts and "parameters" in texts:
+        return [{"name": "parameters", "value": texts["parameters"]}]
+    chosen, made = from_texts(texts, str(picture))
+    values = chosen.model_dump(mode="json") | made.model_dump(mode="json", exclude={"weights"})
+    return [{"name": name, "value": value} for name, value in values.items()]
 
 
 def _plain(value: Any) -> str:

@@ -28,7 +28,9 @@ def option(*names: str, panel: str, help: str, value: str = "", default: str = "
 Content = Annotated[
     Path,
     typer.Argument(
-        metavar="CONTENT", help="The photo: PNG, JPEG, WebP, TIFF or AVIF.", show_default=False
+        metavar="CONTENT",
+        help="The photo: PNG, JPEG, WebP, TIFF, AVIF, GIF or BMP.",
+        show_default=False,
     ),
 ]
 Styles = Annotated[
@@ -93,13 +95,29 @@ ContentLoss = Annotated[
 ]
 
 Size = Annotated[
-    int | None,
+    str | None,
     option(
         "--size",
         panel=RUN,
         value="PIXELS",
         default="512",
-        help="Long side of the result.",
+        help="Long side of the result; original: that of the photo.",
+    ),
+]
+Pixels = Annotated[
+    int | None,
+    option("--size", panel=RUN, value="PIXELS", help="Long side of the pictures."),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels",
+        metavar="N",
+        min=1,
+        show_default=False,
+        rich_help_panel=RUN,
+        help="Refuse pictures of more pixels; 178,956,970 if it is not given, and more of those "
+        "that are read in strips.",
     ),
 ]
 Steps = Annotated[
@@ -205,6 +223,15 @@ Preview = Annotated[
         panel=OUTPUT,
         value="FILE",
         help="Write the picture so far to this file, which is replaced every few seconds.",
+    ),
+]
+Bits = Annotated[
+    int,
+    typer.Option(
+        "--bits",
+        metavar="8|16",
+        rich_help_panel=OUTPUT,
+        help="Bits of a sample in the picture; PNG and TIFF hold 16.",
     ),
 ]
 NoMetadata = Annotated[

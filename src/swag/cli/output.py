@@ -29,6 +29,7 @@ class Output:
     resume: Path | None = None
     every: float = SECONDS
     metadata: bool = True
+    bits: int = 8
     watch: WatchOptions = field(default_factory=WatchOptions)
 
     @classmethod
@@ -48,6 +49,7 @@ class Output:
             resume=resume,
             every=options.checkpoint_every,
             metadata=not options.no_metadata,
+            bits=options.bits,
             watch=watch or WatchOptions(),
         )
 
@@ -77,7 +79,7 @@ class Output:
         inputs = list(inputs)
         refuse_input(self.path, inputs)
         check_name(self.path, "-12345.ckpt" if self.watch.save_every else ".ckpt")
-        check_writable(self.path, overwrite=self.replaces)
+        check_writable(self.path, overwrite=self.replaces, bits=self.bits)
         if preview := self.watch.preview:
             refuse_input(preview, [*inputs, self.path])
             check_writable(preview, overwrite=self.overwrite or is_unfinished(preview))
@@ -112,7 +114,9 @@ class Watcher:
         try:
             if every and done % every == 0 and not update.last:
                 path = wanted.with_stem(f"{wanted.stem}-{done:0{len(str(update.steps))}}")
-                update.result([], finished=False).keep(path, metadata=self.output.metadata)
+                update.result([], finished=False).keep(
+                    path, bits=self.output.bits, metadata=self.output.metadata
+                )
             self._preview(update)
         except ImageError as error:
             typer.echo(f"swag: warning: {error}; the run goes on", err=True)

@@ -1,10 +1,13 @@
 """swag reconstruct CONTENT"""
 
+from dataclasses import asdict
+
 from swag.cli import options
 from swag.cli.groups import (
     MethodOptions,
     NetworkOptions,
     OutputOptions,
+    ReadOptions,
     RunOptions,
     WatchOptions,
     grouped,
@@ -14,12 +17,13 @@ from swag.cli.groups import (
 
 
 @grouped
-def reconstruct(
+def reconstruct(  # noqa: PLR0913 - groups of options
     content: options.Content,
     *,
     output: options.Out = None,
     resume: options.Resume = None,
     to: OutputOptions,
+    reading: ReadOptions,
     watch: WatchOptions,
     method: MethodOptions,
     run: RunOptions,
@@ -39,4 +43,5 @@ def reconstruct(
         None,
         settings_from(method, network, run),
         output=Output.of(to, path, resume, watch),
+        pictures=asdict(reading),
     )

@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from swag.cli import options
-from swag.cli.groups import OutputOptions, RegionOptions, WatchOptions, grouped, settings_from
+from swag.cli.groups import (
+    OutputOptions,
+    ReadOptions,
+    RegionOptions,
+    WatchOptions,
+    grouped,
+    settings_from,
+)
 
 Picture = Annotated[
     Path,
@@ -40,6 +47,7 @@ def rerun(  # noqa: PLR0913 - the arguments of a command are its options
     style: Styles = None,
     output: options.Out = None,
     to: OutputOptions,
+    reading: ReadOptions,
     watch: WatchOptions,
     backbone: options.Backbone = None,
     weights: options.Weights = None,
@@ -66,5 +74,5 @@ def rerun(  # noqa: PLR0913 - the arguments of a command are its options
         style or None,
         settings_from(backbone=backbone, weights=weights, device=device),
         output=Output.of(to, output or picture.with_stem(f"{picture.stem}-again"), watch=watch),
-        pictures={**asdict(regions), "like": like},
+        pictures={**asdict(regions), **asdict(reading), "like": like},
     )

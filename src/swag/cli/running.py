@@ -68,7 +68,7 @@ def run_and_save(
             updates = iterate(
                 content, None if style is None else list(style), task=task, **given, **overrides
             )
-            with run_bar(chosen, shown=output.shown) as show:
+            with run_bar(shown=output.shown) as show:
                 last, ended = _followed(updates, output, show, steps, stopping=stopping)
             finished = ended and (last.last or not stopping())
             # Still within: a first Ctrl-C waits for the file.
@@ -132,7 +132,9 @@ def _finish(
 ) -> None:
     """Write the picture, and say where it is: elsewhere, if its place was taken meanwhile."""
     result = last.result(steps, finished=finished)
-    path = result.keep(output.path, overwrite=output.replaces, metadata=output.metadata)
+    path = result.keep(
+        output.path, bits=output.bits, overwrite=output.replaces, metadata=output.metadata
+    )
     if path != output.path:
         typer.echo(f"swag: warning: {taken(output.path, path)}", err=True)
     if finished:
@@ -167,6 +169,7 @@ def _kept_at(output: Output, words: str) -> str:
     if not output.checkpoint.exists():
         return ""
     more = "" if output.metadata else " --no-metadata --overwrite"
+    more += "" if output.bits == 8 else f" --bits {output.bits}"
     return f"go on with: {words} --resume {shlex.quote(str(output.checkpoint))}{more}"
 
 
@@ -209,6 +212,6 @@ def _memory(size: int) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise ResourceError(
-            f"there is not enough memory for {size} pixels with this backbone; give a smaller "
-            "--size or another --device"
+            f"there is not enough memory for {size or 'so many'} pixels with this backbone; give a "
+            "smaller --size or another --device"
         ) from error

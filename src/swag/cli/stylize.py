@@ -8,6 +8,7 @@ from swag.cli.groups import (
     MethodOptions,
     NetworkOptions,
     OutputOptions,
+    ReadOptions,
     RegionOptions,
     RunOptions,
     WatchOptions,
@@ -25,6 +26,7 @@ def stylize(  # noqa: PLR0913 - groups of options
     output: options.Out = None,
     resume: options.Resume = None,
     to: OutputOptions,
+    reading: ReadOptions,
     watch: WatchOptions,
     look: LookOptions,
     method: MethodOptions,
@@ -50,5 +52,5 @@ def stylize(  # noqa: PLR0913 - groups of options
         style,
         settings_from(look, method, network, run, feather=feather),
         output=Output.of(to, output_path(output, resume, [content, *style]), resume, watch),
-        pictures=asdict(regions),
+        pictures={**asdict(regions), **asdict(reading)},
     )

@@ -1,10 +1,13 @@
 """swag texture STYLE..."""
 
+from dataclasses import asdict
+
 from swag.cli import options
 from swag.cli.groups import (
     MethodOptions,
     NetworkOptions,
     OutputOptions,
+    ReadOptions,
     RunOptions,
     WatchOptions,
     grouped,
@@ -14,12 +17,13 @@ from swag.cli.groups import (
 
 
 @grouped
-def texture(
+def texture(  # noqa: PLR0913 - groups of options
     style: options.Styles,
     *,
     output: options.Out = None,
     resume: options.Resume = None,
     to: OutputOptions,
+    reading: ReadOptions,
     watch: WatchOptions,
     method: MethodOptions,
     run: RunOptions,
@@ -39,4 +43,5 @@ def texture(
         style,
         settings_from(method, network, run),
         output=Output.of(to, path, resume, watch),
+        pictures=asdict(reading),
     )

@@ -9,12 +9,14 @@ from swag.config.choose import one_spelling, settings
 from swag.config.keywords import CommonSettings, SettingsKeywords
 from swag.config.load import load
 from swag.config.presets import METHODS, PRESETS, Preset
-from swag.config.settings import LARGEST_SIZE, Colours, Settings
+from swag.config.settings import LARGEST_SIZE, ORIGINAL, SMALLEST_SIZE, Colours, Settings
 
 __all__ = [
     "LARGEST_SIZE",
     "METHODS",
+    "ORIGINAL",
     "PRESETS",
+    "SMALLEST_SIZE",
     "Colours",
     "CommonSettings",
     "Preset",

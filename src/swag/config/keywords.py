@@ -20,7 +20,7 @@ class CommonSettings(TypedDict, total=False):
 
     weights: StrPath
     edits: Sequence[str]
-    size: int
+    size: int | Literal["original"]
     square: bool
     steps: int
     scales: int

@@ -1,7 +1,7 @@
 """Every setting of a run, with its range."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, cast
 
 import torch
@@ -17,7 +17,9 @@ Word = Annotated[str, Field(max_length=300)]
 Layers = Annotated[dict[Word, Weight], Field(max_length=128)]
 """The weight of each layer. Lengths are bounded so that all settings fit into a picture."""
 
-LARGEST_SIZE = 32768
+SMALLEST_SIZE, LARGEST_SIZE = 16, 32768
+ORIGINAL = 0
+"""The size that stands for the photo's own, until the photo is read."""
 
 Colours = Literal[
     "style", "content", "content-linear", "match", "match-cholesky", "match-histogram"
@@ -41,7 +43,12 @@ class Settings(BaseModel):
         max_length=32,
         description="changes of the network, as average-pooling or reflect",
     )
-    size: int = Field(512, ge=16, le=LARGEST_SIZE, description="long side in pixels")
+    size: int = Field(
+        512,
+        ge=SMALLEST_SIZE,
+        le=LARGEST_SIZE,
+        description="long side in pixels, or original: that of the photo",
+    )
     square: bool = Field(False, description="squash both pictures to size x size")
     steps: int = Field(
         150, ge=0, le=1_000_000, description="steps over all scales; 0: the start as it is"
@@ -112,6 +119,12 @@ class Settings(BaseModel):
         description="precision of network passes at large scales; the last steps use float32",
     )
     device: Word = Field("auto", description="auto, cpu, cuda, cuda:1 or mps")
+
+    @field_validator("size", mode="wrap")
+    @classmethod
+    def _original_or_pixels(cls, value: object, check: Callable[[object], int]) -> int:
+        own = isinstance(value, str | int) and str(value) in ("original", str(ORIGINAL))
+        return ORIGINAL if own else check(value)
 
     @field_validator("tile", mode="before")
     @classmethod

@@ -15,7 +15,15 @@ from dataclasses import replace
 
 import imagecodecs
 import numpy as np
-from PIL import AvifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 from PIL.Image import Image
 from PIL.ImageFile import ImageFile
 
@@ -44,6 +52,8 @@ _PLUGINS: dict[str, type[ImageFile]] = {
     "WEBP": WebPImagePlugin.WebPImageFile,
     "TIFF": TiffImagePlugin.TiffImageFile,
     "AVIF": AvifImagePlugin.AvifImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
 }
 _ORIENTATION, _EXIF, _INTEROPERABILITY, _COLOR_SPACE = 0x0112, 0x8769, 0xA005, 0xA001
 _CHATTY = ("PIL.PngImagePlugin", "PIL.TiffImagePlugin", "tifffile", "pyvips")

@@ -13,6 +13,7 @@ from itertools import accumulate
 
 from swag.errors import ImageError
 from swag.image.complete import MARKER
+from swag.image.gif import first_frame
 from swag.image.raster import MAX_PROFILE_BYTES, one_line
 from swag.image.source import BYTES_BESIDES, BYTES_PER_PIXEL, File
 from swag.image.tiff_directory import chosen
@@ -258,10 +259,17 @@ def _avif(file: File, name: str, words: bool) -> Iterator[Part]:
     yield 0, _size(file)
 
 
+def _whole(file: File, name: str, words: bool) -> Iterator[Part]:
+    """All of a file of a format that has nothing but its first picture."""
+    yield 0, _size(file)
+
+
 _FORMATS: dict[str, Callable[[File, str, bool], Iterator[Part]]] = {
     "PNG": _png,
     "JPEG": _jpeg,
     "WEBP": _webp,
     "TIFF": _tiff,
     "AVIF": _avif,
+    "GIF": first_frame,
+    "BMP": _whole,
 }

@@ -20,7 +20,10 @@ from swag.image.excerpt import excerpt
 from swag.image.raster import Limits
 from swag.image.source import HEAD_BYTES, container, label, open_path
 
-_DESCRIPTION = 0x010E
+_DESCRIPTION, _EXIF, _COMMENT = 0x010E, 0x8769, 0x9286
+_UNICODE = b"UNICODE\0"
+PARAMETERS = "parameters"
+"""The name of the text that other programs look for: in PNG by it, elsewhere in Exif's comment."""
 XMP = "XML:com.adobe.xmp"
 """The name under which PNG holds XMP, and `read_metadata` gives it."""
 
@@ -33,6 +36,7 @@ _XMP = (
     'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/{}"/>'
     '</rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
 )
+_LONGEST_COMMENT = 2000
 MAX_TEXT_BYTES = 60_000
 """Text that every format holds: EXIF in JPEG has 65,533 bytes, its own structure included."""
 
@@ -94,19 +98,33 @@ def as_exif(texts: Mapping[str, str]) -> bytes:
     if not texts.keys() - {XMP}:
         return b""
     exif = Exif()
+    exif.endian = ">"  # so that all readers take the comment's letters in this order
     exif[_DESCRIPTION] = as_description(texts)
+    if 0 < len(comment := texts.get(PARAMETERS, "")) < _LONGEST_COMMENT:
+        exif.get_ifd(_EXIF)[_COMMENT] = _UNICODE + comment.encode("utf-16-be")
     return exif.tobytes()
 
 
 def _texts(image: ImageFile) -> dict[str, str]:
     if not isinstance(image, PngImageFile):
-        texts = _from_description(image.getexif().get(_DESCRIPTION))
+        exif = image.getexif()
+        texts = _from_description(exif.get(_DESCRIPTION)) or _from_comment(exif)
         xmp = image.info.get("xmp")
         if isinstance(xmp, bytes) and 0 < len(xmp) <= MAX_TEXT_BYTES:
             texts[XMP] = xmp.decode(errors="replace")
         return texts
     assert image.png is not None  # until its pixels are decoded
     return {key: str(text) for key, text in image.png.im_text.items()}
+
+
+def _from_comment(exif: Exif) -> dict[str, str]:
+    """What a program that makes pictures says of them in Exif's comment, as `parameters`."""
+    comment = exif.get_ifd(_EXIF).get(_COMMENT)
+    if not isinstance(comment, bytes) or not comment.startswith(_UNICODE):
+        return {}
+    order = "utf-16-be" if exif.endian == ">" else "utf-16-le"
+    text = comment[len(_UNICODE) : MAX_TEXT_BYTES].decode(order, errors="replace").strip("\0 ")
+    return {PARAMETERS: text} if text else {}
 
 
 def _from_description(value: object) -> dict[str, str]:

@@ -162,7 +162,7 @@ def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageError(
             f"{name} has {width} x {height} pixels, more than the limit of {max_pixels}; "
-            "shrink it, or raise the limit (max_pixels)"
+            "shrink it, or raise the limit (--max-pixels, max_pixels=)"
         )
 
 

@@ -55,7 +55,8 @@ def read(
     channels (grey, grey and alpha, RGB, RGB and alpha) of unsigned integers or of floats in
     [0, 1]; a batch of one tensor is taken, too.
 
-    Files are PNG, JPEG, WebP, TIFF or AVIF, of any mode; of several pictures the first is read.
+    Files are PNG, JPEG, WebP, TIFF, AVIF, GIF or BMP, of any mode; of several pictures the first
+    is read, of a moving GIF with a UserWarning.
     All 16 bits of deep PNG and TIFF are kept, AVIF's 10 and 12 bits come out as 8.
     The EXIF orientation is applied, an embedded profile converted to sRGB (a broken one ignored
     with a UserWarning), and so are gamma and primaries of PNG and AVIF and the Adobe RGB of Exif. A
@@ -84,8 +85,15 @@ def read(
         return _checked(resized(stored, name, _target(stored, size, limits), limits), name)
 
 
+def size_of(source: Source, *, max_pixels: int | None = None) -> tuple[int, int]:
+    """Width and height of a picture, turned upright. ImageError as for `read`."""
+    with _opened(source, Limits.of(max_pixels, smaller=True)) as (stored, _):
+        height, width = upright_size(stored)
+    return width, height
+
+
 def read_hashed(
-    source: Source, *, size: int | tuple[int, int] | None = None
+    source: Source, *, size: int | tuple[int, int] | None = None, max_pixels: int | None = None
 ) -> tuple[Picture, str]:
     """Read a picture, and the SHA-256 of what it was read from: see `read`.
 
@@ -96,7 +104,7 @@ def read_hashed(
         name = label(source)
         with open_path(source) as file:
             before = _state(file)
-            picture = read(file, size=size)
+            picture = read(file, size=size, max_pixels=max_pixels)
             file.seek(0)
             try:
                 digest = hashlib.file_digest(file, "sha256")
@@ -105,7 +113,7 @@ def read_hashed(
             if _state(file) != before:
                 raise ImageError(f"{name} was changed while it was read; try again")
         return picture, digest.hexdigest()
-    picture = read(source, size=size)
+    picture = read(source, size=size, max_pixels=max_pixels)
     if isinstance(source, bytes | bytearray | memoryview):
         return picture, hashlib.sha256(source).hexdigest()
     pixels = hashlib.sha256(repr(tuple(picture.pixels.shape)).encode())

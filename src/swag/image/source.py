@@ -52,7 +52,7 @@ _BRANDS = {
     "video": (b"isom", b"iso2", b"mp41", b"mp42", b"qt  ", b"avc1"),
 }
 """Of files of boxes: the first of these formats of which there is any brand, main or compatible."""
-READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF")
+READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "GIF", "BMP")
 """Formats that are read. No other decoder is ever started: each is a way in for hostile files."""
 _CONVERTERS = {
     "HEIC": "heif-convert photo.heic photo.png",

@@ -184,8 +184,9 @@ def _check_header(page: Any, name: str, limits: Limits) -> None:
         )
     if not _is_known(page):
         raise ImageError(
-            f"{name} is a TIFF of {_kind(page)} with {page.bitspersample} bits a sample, which is "
-            f"not read; expected one of {', '.join(_COLOURS)}: save it as RGB"
+            f"{name} is a TIFF of {_kind(page)} with {page.bitspersample} bits a sample, format "
+            f"{_word(page.sampleformat)} and compression {_word(page.compression)}, which is not "
+            f"read; expected {_expected(page)}"
         )
     if page.samplesperpixel < _COLOURS[_kind(page)][1]:
         raise ImageError(
@@ -214,6 +215,15 @@ def _is_known(page: Any) -> bool:
     if kind == "CIELAB":
         return bool(page.dtype == np.uint8)
     return kind in _COLOURS and page.dtype is not None and page.dtype.kind in "buf"
+
+
+def _expected(page: Any) -> str:
+    kind = _kind(page)
+    if kind not in _COLOURS:
+        return f"one of {', '.join(_COLOURS)}: save it as RGB"
+    if kind == "YCBCR":
+        return "8 bits with JPEG compression: save it as RGB"
+    return "8 bits" if kind == "CIELAB" else "unsigned integers of 1 to 64 bits, or floats"
 
 
 def _kind(page: Any) -> str:

@@ -22,7 +22,7 @@ from swag.modes import own_modes, with_own_modes
 from swag.registry import did_you_mean
 from swag.run.checkpoint import Checkpoint, load
 from swag.run.device import device_of
-from swag.run.inputs import Inputs, read_inputs
+from swag.run.inputs import Inputs, at_own_size, read_inputs
 from swag.run.precision import precision_of
 from swag.run.provenance import Recorded, Task, recorded
 from swag.run.recolor import recolored
@@ -49,6 +49,7 @@ class RunKeywords(CommonSettings, TypedDict, total=False):
             gray (see `swag.regions`).
         style_mask: the same for each style.
         content_map: the content counts where this picture is bright, and not where it is black.
+        max_pixels: the most pixels of a picture that is read; see `swag.image.read`.
         resume: a checkpoint (`Update.save_checkpoint`). The run goes on with its settings from the
             update that was saved, which comes first. The pictures must be the same.
         like: a picture that a run has made. Its settings are used; its inputs and weights must be
@@ -62,6 +63,7 @@ class RunKeywords(CommonSettings, TypedDict, total=False):
     content_mask: Source | None
     style_mask: Source | Sequence[Source] | None
     content_map: Source | None
+    max_pixels: int | None
     resume: str | os.PathLike[str] | Checkpoint | None
     like: str | os.PathLike[str] | Recorded | None
 
@@ -173,6 +175,7 @@ def prepare(
     chosen = config.settings(**(changes if earlier is None else earlier.settings_with(changes)))
     if task != "stylize" and "start" not in changes:
         chosen = chosen.model_copy(update={"start": "noise"})
+    chosen = at_own_size(chosen, content, style, pictures.get("max_pixels"))
     inputs = read_inputs(chosen, task, content, style, **pictures)
     _check_jitter(chosen)
     if earlier is not None:
@@ -187,7 +190,7 @@ def prepare(
     return run, checkpoint
 
 
-_BESIDE = ("initial", "content_mask", "style_mask", "content_map", "resume", "like")
+_BESIDE = ("initial", "content_mask", "style_mask", "content_map", "max_pixels", "resume", "like")
 """Keywords of a run that are no settings."""
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from swag.backbones.weights import parse as parse_weights
-from swag.config import Settings
+from swag.config import LARGEST_SIZE, ORIGINAL, SMALLEST_SIZE, Settings
 from swag.errors import SettingsError
-from swag.image import Picture, Source, filled, read_hashed, resize
+from swag.image import Picture, Source, filled, read_hashed, resize, size_of
 from swag.run.masks import as_mask, check_shape
 from swag.run.provenance import Task
 
@@ -54,7 +54,7 @@ class Inputs:
         return torch.cat([resize(batch, (rows, columns)) for batch in batches])
 
 
-def read_inputs(
+def read_inputs(  # noqa: PLR0913 - every picture that a run can have
     settings: Settings,
     task: Task,
     content: Source | None,
@@ -64,6 +64,7 @@ def read_inputs(
     content_mask: Source | None = None,
     style_mask: Source | Sequence[Source] | None = None,
     content_map: Source | None = None,
+    max_pixels: int | None = None,
 ) -> Inputs:
     """Read the pictures of a run.
 
@@ -85,13 +86,13 @@ def read_inputs(
     hashes: dict[str, str] = {}
 
     def picture(name: str, source: Source, size: int | tuple[int, int] | None = None) -> Picture:
-        found, hashes[name] = read_hashed(source, size=size)
+        found, hashes[name] = read_hashed(source, size=size, max_pixels=max_pixels)
         if found.alpha is not None and not bool(found.alpha.any()):
             raise SettingsError(f"{name} is transparent everywhere; give a picture to be seen")
         return filled(found)
 
     def mask(name: str, source: Source) -> Picture:
-        found, hashes[name] = read_hashed(source)
+        found, hashes[name] = read_hashed(source, max_pixels=max_pixels)
         return as_mask(found)
 
     inputs = Inputs(
@@ -106,6 +107,30 @@ def read_inputs(
     if not settings.square:
         _check_shapes(inputs)
     return inputs
+
+
+def at_own_size(
+    settings: Settings,
+    content: Source | None,
+    style: Source | Sequence[Source] | None,
+    max_pixels: int | None = None,
+) -> Settings:
+    """The settings with the long side of the photo, or of the style alone, for size "original".
+
+    Raises:
+        ImageError: the picture cannot be read.
+        SettingsError: its long side is out of the range of sizes.
+    """
+    sources = listed(style) if content is None else [content]
+    if settings.size != ORIGINAL or not sources:
+        return settings
+    side = max(size_of(sources[0], max_pixels=max_pixels))
+    if not SMALLEST_SIZE <= side <= LARGEST_SIZE:
+        raise SettingsError(
+            f"size = original is {side} pixels here; expected {SMALLEST_SIZE} to {LARGEST_SIZE}: "
+            "give a size"
+        )
+    return settings.model_copy(update={"size": side})
 
 
 def listed(sources: Source | Sequence[Source] | None) -> list[Source]:

@@ -218,7 +218,12 @@ class Result:
         write(path, self.image, bits=bits, metadata=told, source_type=source, overwrite=overwrite)
 
     def keep(
-        self, path: str | os.PathLike[str], *, overwrite: bool = False, metadata: bool = True
+        self,
+        path: str | os.PathLike[str],
+        *,
+        bits: int = 8,
+        overwrite: bool = False,
+        metadata: bool = True,
     ) -> Path:
         """Save the picture; under the next free name if there is a file that stays.
 
@@ -228,7 +233,7 @@ class Result:
         others = (wanted.with_stem(f"{wanted.stem}-{number}") for number in range(2, MOST_NAMES))
         for name in chain([wanted], others):
             try:
-                self.save(name, overwrite=overwrite, metadata=metadata)
+                self.save(name, bits=bits, overwrite=overwrite, metadata=metadata)
             except ImageError:
                 if overwrite or not name.exists():
                     raise

@@ -10,7 +10,7 @@ from typing import Any
 
 from swag import config
 from swag.backbones import bundled
-from swag.config import METHODS, PRESETS, Preset, Settings
+from swag.config import METHODS, ORIGINAL, PRESETS, Preset, Settings
 from swag.config.load import brief
 from swag.errors import SettingsError
 from swag.losses import LOSSES
@@ -63,6 +63,8 @@ def _check_names(chosen: Settings) -> None:
 
 
 def _check_cost(chosen: Settings, limits: WebLimits) -> None:
+    if chosen.size == ORIGINAL:
+        raise SettingsError("size = original is not for this page; give pixels")
     for name, value, most in (
         ("size", chosen.size, limits.size),
         ("steps", chosen.steps, limits.steps),

@@ -36,7 +36,7 @@ def analyze(  # noqa: PLR0913 - the arguments of a command are its options
     images: Images,
     backbone: options.Backbone = None,
     weights: options.Weights = None,
-    size: options.Size = None,
+    size: options.Pixels = None,
     seed: options.Seed = None,
     device: options.Device = None,
     csv: Csv = None,

@@ -1,5 +1,7 @@
 """swag experiment NAME --out DIR: a study of the paper, or of what it leaves open."""
 
+import shlex
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -103,19 +105,21 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     pictures: Count = None,
     units: Units = None,
     large_units: LargeUnits = None,
-    size: options.Size = None,
+    size: options.Pixels = None,
     steps: options.Steps = None,
     quick: Quick = False,
     workers: Workers = 1,
     ray: Ray = False,
     training: Training = None,
     epochs: Epochs = None,
+    overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Run a study, or go on with it, and write its report: DIR/NAME.html.
 
     Pictures are squares from the middle of those in the folders. Runs that are in DIR are not done
-    again; Ctrl-C keeps them, and the report is of what is there.
+    again; Ctrl-C keeps them, and the report is of what is there. A report with other settings is
+    replaced only with --overwrite.
     """
     from swag import distributed
     from swag.cli.bars import count_bar
@@ -134,7 +138,9 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     named(name)
     if training is not None:
         plan = _with_twins(plan, training, epochs, _folder(out) / "networks", quiet=quiet)
-    runner = StudyRunner(name, plan, _folder(out))
+    runner = StudyRunner(name, plan, _folder(out), command=shlex.join(["swag", *sys.argv[1:]]))
+    if not overwrite:
+        runner.check_report()
     missing = runner.missing()
     each = partial(distributed.map, workers=workers, backend="ray" if ray else "processes")
     try:

@@ -135,6 +135,8 @@ def words(comparison: Comparison | None, better: str, worse: str) -> str:
     """A sentence about a comparison: which way, how far, how sure."""
     if comparison is None:
         return "There are no runs with a content error in common."
+    if comparison.count < 2:
+        return f"No verdict: there is one pair ({comparison.mean:+.3f})."
     way = better if comparison.mean < 0 else worse
     return f"{way} by {comparison} ({comparison.certainty})."
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,8 +87,18 @@ class Job:
         }
 
     @property
+    def folder(self) -> str:
+        """The name of its folder: what it is a run of, to be read, and the start of its hash.
+
+        Variants share runs, so that no variant is part of it.
+        """
+        words = (self.network.name, self.kind, self.content.name, self.style.name)
+        short = (re.sub(r"[^A-Za-z0-9.]+", "-", word)[:30].strip("-.") for word in words)
+        return "_".join([*short, f"seed{self.seed}", f"{self.size}px", self.key[:12]])
+
+    @property
     def key(self) -> str:
-        """The name of its folder: a hash of the config."""
+        """A hash of the config."""
         return key_of(self.config)
 
 

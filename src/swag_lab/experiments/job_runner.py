@@ -36,7 +36,7 @@ class JobRunner:
 
     def __call__(self, job: Job) -> Run:
         """The run. What a run cannot do (it diverges, a layer is too small) is its result."""
-        folder = self.runs / job.key
+        folder = folder_of(self.runs, job)
         done = found(self.runs, job)
         if done is not None:
             return done
@@ -50,9 +50,15 @@ class JobRunner:
         return Run(job, metrics, folder)
 
 
+def folder_of(runs: Path, job: Job) -> Path:
+    """The folder of a job: a name that can be read, or the hash alone, as it once was."""
+    plain = runs / job.key
+    return plain if plain.is_dir() else runs / job.folder
+
+
 def found(runs: Path, job: Job) -> Run | None:
     """The run of a job that was done before; one that was cut off has no metrics."""
-    folder = runs / job.key
+    folder = folder_of(runs, job)
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

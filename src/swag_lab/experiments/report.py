@@ -4,12 +4,14 @@ import base64
 import csv
 import html
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from swag.files import write_whole
+from swag_lab.experiments.job import Run
 from swag_lab.experiments.study import Row, Section, Study
 
 STYLE = """
@@ -98,6 +100,40 @@ def as_csv(table: Sequence[Row]) -> str:
     writer.writeheader()
     writer.writerows(table)
     return text.getvalue()
+
+
+def row_of(run: Run) -> Row:
+    """A run as a line of the table of all: what it was made with, and its numbers."""
+    job = run.job
+    network = job.network.config()
+    numbers = {k: v for k, v in run.metrics.items() if isinstance(v, int | float | str)}
+    return {
+        "variant": job.variant,
+        "kind": job.kind,
+        "task": job.task,
+        "network": job.network.backbone,
+        "weights": job.network.weights,
+        "weights SHA-256": network.get("sha256", ""),
+        "seed": job.seed,
+        "size": job.size,
+        "content": job.content.name,
+        "content SHA-256": job.content.digest,
+        "style": job.style.name,
+        "style SHA-256": job.style.digest,
+        "settings": json.dumps(dict(job.settings), sort_keys=True),
+        "folder": run.folder.name,
+        **_errors(run),
+        **numbers,
+    }
+
+
+def _errors(run: Run) -> Row:
+    """Style and content errors, by judge and measure."""
+    return {
+        f"{judge} {measure}": value
+        for judge, measures in run.metrics.get("judges", {}).items()
+        for measure, value in measures.items()
+    }
 
 
 def _chapter(chapter: Chapter) -> str:

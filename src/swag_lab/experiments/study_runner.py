@@ -1,20 +1,23 @@
 """Run studies: the jobs that are not done yet, then the report."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
-from swag import __version__
 from swag.backbones import bundled
 from swag.errors import SettingsError
+from swag.files import write_text
 from swag.registry import unknown
+from swag_lab.bench.machine import machine
 from swag_lab.evaluation import perceptual
 from swag_lab.evaluation.evaluator import trained_judges
 from swag_lab.experiments.job import Job, Run
 from swag_lab.experiments.job_runner import JobRunner, found
-from swag_lab.experiments.report import Chapter, write_report
+from swag_lab.experiments.report import Chapter, as_csv, row_of, write_report
 from swag_lab.experiments.studies import STUDIES
 from swag_lab.experiments.study import Plan, Row, Study
 
@@ -32,6 +35,8 @@ class StudyRunner:
     name: str
     plan: Plan
     out: Path
+    command: str = ""
+    """What was typed, for the report."""
 
     @property
     def studies(self) -> list[Study]:
@@ -64,16 +69,49 @@ class StudyRunner:
 
     def report(self) -> Path:
         """The page of what is there by now, whole or not."""
+        done = [run for job in self.jobs() if (run := found(self.runs, job)) is not None]
+        write_text(self.out / self._table, as_csv([row_of(run) for run in done]))
+        write_text(self._settings_file, self._settings)
         return write_report(
             self.out, self.name, [self._chapter(s) for s in self.studies], self.facts
         )
 
+    def check_report(self) -> None:
+        """Refuse to replace the report of another plan: SettingsError."""
+        file = self._settings_file
+        if file.is_file() and file.read_text(encoding="utf-8") != self._settings:
+            raise SettingsError(
+                f"{self.out} has a report on {self.name} with other pictures or settings; give "
+                "another --out, or --overwrite to replace it (its runs stay)"
+            )
+
+    @property
+    def _table(self) -> str:
+        return f"{self.name}-runs.csv"
+
+    @property
+    def _settings_file(self) -> Path:
+        return self.out / f"{self.name}.settings.json"
+
+    @property
+    def _settings(self) -> str:
+        """What decides which runs a report has."""
+        return json.dumps(asdict(self.plan), indent=1, sort_keys=True, default=str)
+
     @property
     def facts(self) -> Row:
         """How the runs were made, for the head of the report."""
+        here = machine(torch.device("cpu"))
         plan, judges = self.plan, [judge.name for judge in trained_judges()]
         top1 = {name: bundled.card(name).top1 for name in bundled.trained_family()}
+        quick = {"a quick look": "few pictures, small ones, few steps: not a result"}
         return {
+            **(quick if plan.quick else {}),
+            "command": self.command or "from Python",
+            "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            "machine": "{processor}, {cores} cores, {system}".format_map(here),
+            "versions": "swag {swag}, torch {torch}, Python {python}".format_map(here),
+            "all runs": self._table,
             "contents": ", ".join(sample.name for sample in plan.contents),
             "styles": ", ".join(sample.name for sample in plan.styles),
             "size": f"{plan.size} x {plan.size} pixels, two scales",
@@ -83,7 +121,6 @@ class StudyRunner:
             "judges": f"of {', '.join(judges)}, those that were not optimised",
             "top-1": ", ".join(f"{name} {value:.3f}" for name, value in top1.items() if value),
             "perceptual distances": perceptual.told(),
-            "versions": f"swag {__version__}, torch {torch.__version__}",
         }
 
     def _chapter(self, study: Study) -> Chapter:

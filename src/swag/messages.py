@@ -1,0 +1,58 @@
+"""What a command says on standard error beside its own words: lines of ours, and of nobody else."""
+
+import logging
+import sys
+import textwrap
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+LOG = logging.getLogger("swag")
+_OURS = tuple(str(Path(__file__).parents[1] / package) for package in ("swag", "swag_lab"))
+
+
+class _Lines(logging.Handler):
+    """Prints records as lines of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        level = record.levelname.lower()
+        print(f"swag: {level}: {_one_line(record.getMessage())}", file=sys.stderr)
+
+
+@contextmanager
+def own_lines() -> Iterator[None]:
+    """Print warnings of ours as lines, and keep those of Python and of libraries to the log.
+
+    They tell a programmer something: `logging.getLogger("swag")` has them at the level DEBUG. What
+    other loggers say goes nowhere, unless somebody listens to them.
+    """
+    root, lines, nowhere = logging.getLogger(), _Lines(logging.WARNING), logging.NullHandler()
+    before, warnings.showwarning = warnings.showwarning, _told
+    LOG.addHandler(lines)
+    root.addHandler(nowhere)  # without any handler, Python prints what nobody handles
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
+        LOG.removeHandler(lines)
+        root.removeHandler(nowhere)
+
+
+def _told(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    ours = issubclass(category, UserWarning) and filename.startswith(_OURS)
+    LOG.log(logging.WARNING if ours else logging.DEBUG, _one_line(message))
+
+
+def _one_line(message: object) -> str:
+    short = textwrap.shorten(str(message), 500, placeholder=" ...")
+    return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in short)
