@@ -35,6 +35,7 @@ if typing.TYPE_CHECKING:
         Result,
         RunKeywords,
         Update,
+        apply_style,
         iterate,
         reconstruct,
         stylize,
@@ -61,6 +62,7 @@ __all__ = [
     "Update",
     "WeightsError",
     "__version__",
+    "apply_style",
     "backbones",
     "image",
     "iterate",
@@ -81,7 +83,7 @@ _MODULES = {
     "swag.errors": tuple(name for name in __all__ if name.endswith("Error")),
     "swag.run": (
         *("PerceptualLoss", "Result", "RunKeywords", "Update"),
-        *("iterate", "reconstruct", "stylize", "texture"),
+        *("apply_style", "iterate", "reconstruct", "stylize", "texture"),
     ),
     "swag.threads": ("wait_briefly",),
 }

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from swag import __version__
 from swag.allocation import keep_freed_memory
-from swag.cli import batch, listings, reconstruct, rerun, stylize, texture, web
+from swag.cli import apply, batch, export, listings, reconstruct, rerun, stylize, texture, web
 from swag.errors import SwagError
 from swag.messages import own_lines
 from swag.threads import wait_briefly
@@ -48,8 +48,10 @@ PICTURES = "Make a picture"
 app.command(rich_help_panel=PICTURES)(stylize.stylize)
 app.command(rich_help_panel=PICTURES)(texture.texture)
 app.command(rich_help_panel=PICTURES)(reconstruct.reconstruct)
+app.command(rich_help_panel=PICTURES)(apply.apply)
 app.command(rich_help_panel=PICTURES)(batch.batch)
 app.command(rich_help_panel=PICTURES)(rerun.rerun)
+app.command(rich_help_panel=PICTURES)(export.export)
 app.command(rich_help_panel=PICTURES)(web.web)
 LISTS = "What there is"
 app.command(rich_help_panel=LISTS)(listings.backbones)

@@ -20,6 +20,7 @@ from swag.run.checkpoint import load as load_checkpoint
 from swag.run.device import device_of
 from swag.run.perceptual_loss import PerceptualLoss
 from swag.run.provenance import PictureProvenance, Recorded, is_unfinished, recorded
+from swag.run.trained_style import apply_style
 from swag.run.update import Result, Task, Update, taken
 from swag.run.with_checkpoints import SECONDS, with_checkpoints
 
@@ -34,6 +35,7 @@ __all__ = [
     "RunKeywords",
     "Task",
     "Update",
+    "apply_style",
     "device_of",
     "finish",
     "is_unfinished",

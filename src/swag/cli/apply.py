@@ -1,0 +1,146 @@
+"""swag apply STYLE PHOTO...: photos in a style that a network was trained for."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from swag.cli import options
+from swag.errors import SettingsError, SwagError
+
+if TYPE_CHECKING:
+    from swag.instant import StylePainter
+
+StyleFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STYLE",
+        show_default=False,
+        help="A .safetensors file of `swag train-style`, or great-wave, which comes with SWAG.",
+    ),
+]
+Photos = Annotated[
+    list[Path],
+    typer.Argument(metavar="PHOTO...", show_default=False, help="Photos, or folders of them."),
+]
+Out = Annotated[
+    Path | None,
+    options.option(
+        "--output",
+        "-o",
+        panel=options.OUTPUT,
+        value="OUT",
+        default="this folder",
+        help="A picture if there is one photo, else a folder, which is made if it is missing.",
+    ),
+]
+Size = Annotated[
+    int | None,
+    options.option(
+        "--size", panel=options.RUN, value="PIXELS", default="the photo's", help="Long side."
+    ),
+]
+Colors = Annotated[
+    str,
+    options.option(
+        "--colors",
+        panel=options.RUN,
+        value="WHOSE",
+        default="style",
+        help="Whose colors the result has: style or content.",
+    ),
+]
+MaskFile = Annotated[
+    Path | None,
+    options.option(
+        "--mask",
+        panel=options.RUN,
+        value="FILE",
+        help="White where the style goes; elsewhere the photo stays. For one photo.",
+    ),
+]
+
+
+def apply(  # noqa: PLR0913 - the arguments of a command are its options
+    style: StyleFile,
+    photos: Photos,
+    output: Out = None,
+    size: Size = None,
+    colors: Colors = "style",
+    mask: MaskFile = None,
+    device: options.Device = None,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Give photos the style that a network was trained for, in one pass each.
+
+    swag apply wave.safetensors photo.jpg -o out.png
+
+    swag apply wave.safetensors photos/ -o painted/
+
+    Of several photos, those that cannot be read are told, and the others are painted.
+    """
+    from swag.cli.output import refuse_input
+    from swag.instant import read_style
+
+    painter = read_style(style)
+    jobs = _jobs(photos, output, name=style.stem)
+    if mask is not None and len(jobs) > 1:
+        raise SettingsError(f"one mask was given for {len(jobs)} photos; give one photo")
+    for path in jobs.values():
+        refuse_input(path, [*jobs, style, *([] if mask is None else [mask])])
+    chosen: dict[str, Any] = {"size": size, "colors": colors, "mask": mask}
+    failed: list[SwagError] = []
+    for photo, path in jobs.items():
+        try:
+            _paint(painter, photo, path, overwrite, device=device or "auto", **chosen)
+        except SwagError as error:
+            failed.append(error)
+            continue
+        if not quiet:
+            typer.echo(str(path))
+    _tell(failed, len(jobs))
+
+
+def _tell(failed: list[SwagError], photos: int) -> None:
+    """End with status 1, and a line for each photo that has no picture."""
+    if photos == 1 and failed:
+        raise failed[0]
+    for error in failed:
+        typer.echo(f"swag: {error}", err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _jobs(photos: list[Path], output: Path | None, *, name: str) -> dict[Path, Path]:
+    """Where the picture of each photo goes."""
+    from swag.batch.folders import pictures_of
+
+    single = len(photos) == 1 and not photos[0].is_dir()
+    if single and output is not None and not output.is_dir():
+        return {photos[0]: output}
+    folder = output or Path()
+    found: dict[Path, Path] = {}
+    for place in photos:
+        names = pictures_of(place, output) if place.is_dir() else {place: Path(place.stem)}
+        found |= {path: folder / f"{names[path]}-{name}.png" for path in names}
+    if len(set(found.values())) < len(found):
+        twice = next(path for path in found.values() if [*found.values()].count(path) > 1)
+        raise SettingsError(f"two photos would become {twice}; give them in two commands")
+    return found
+
+
+def _paint(
+    painter: "StylePainter", photo: Path, path: Path, overwrite: bool, **chosen: Any
+) -> None:
+    """One picture; `chosen` are keywords of `swag.apply_style`."""
+    from swag.errors import ResourceError
+    from swag.image import check_writable, write
+    from swag.run import apply_style
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(f"cannot create {path.parent}: {error.strerror}") from error
+    check_writable(path, overwrite=overwrite)
+    write(path, apply_style(painter, photo, **chosen), overwrite=overwrite)

@@ -1,0 +1,52 @@
+"""swag export STYLE OUT.onnx: a style for programs without torch."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swag.cli import controls, options
+
+StyleSource = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STYLE",
+        show_default=False,
+        help="A .safetensors file of `swag train-style`, great-wave, or a painting: then the network of "
+        "--method instant with that painting's statistics.",
+    ),
+]
+OnnxFile = Annotated[
+    Path, typer.Argument(metavar="OUT.onnx", show_default=False, help="The file to write.")
+]
+
+
+def export(
+    style: StyleSource,
+    out: OnnxFile,
+    strength: controls.Strength = None,
+    size: options.Size = None,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write a network that paints photos as ONNX; height and width of photos are free.
+
+    swag export wave.safetensors wave.onnx
+
+    swag export painting.jpg painting.onnx --strength 1
+
+    Needs the extra: pip install 'swag-style[onnx]'
+    """
+    from swag.cli.output import refuse_input
+    from swag.errors import SettingsError
+    from swag.instant.export import export_onnx
+    from swag.run.trained_style import photo_network
+
+    if out.suffix.lower() != ".onnx":
+        raise SettingsError(f"{out}: expected a name that ends in .onnx")
+    refuse_input(out, [style])
+    if out.exists() and not overwrite:
+        raise SettingsError(f"{out} is there; give another name, or --overwrite")
+    export_onnx(photo_network(style, strength=strength, size=size), out)
+    if not quiet:
+        typer.echo(str(out))

@@ -1,0 +1,161 @@
+"""A painter as an ONNX file, for programs without torch: a photo in, a picture out.
+
+    export_onnx(read_style("wave.safetensors").network, "wave.onnx")
+    export_onnx(PaintedIn(bundled(), [bundled().describe(painting)]), "painting.onnx")
+
+Input `photo` and output `picture` are (1, 3, height, width) of any size, float32, sRGB in [0, 1].
+Weights that half precision holds exactly, as all that are shipped, are stored in it.
+"""
+
+import importlib.util
+import io
+import logging
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from swag.errors import DependencyError
+from swag.files import write_whole
+from swag.instant.painter import GIVEN_BACK_BELOW, Painter, Style, as_is, way
+from swag.instant.transport import FLAT, RIDGE, Gaussian
+from swag.types import FeatureMap, GramMatrix, Image, StrPath
+
+ITERATIONS = 32
+"""Of Newton and Schulz: enough for products of covariances whose variances differ by a factor of
+1e10. `RIDGE` leaves fewer."""
+
+NEEDED = ("onnx", "onnxscript")
+
+FEWEST = 64
+"""Numbers of a tensor that is stored in half precision; smaller ones are not worth it."""
+
+
+class PaintedIn(nn.Module):
+    """A painter of any painting with the statistics of one, as a network of the photo alone.
+
+    Roots of matrices, which ONNX lacks, come from the iteration of Newton and Schulz in float64
+    (Higham, "Functions of Matrices", 2008, section 6.7).
+    """
+
+    def __init__(self, painter: Painter, style: Style, *, strength: float = 0.5) -> None:
+        super().__init__()
+        self.network, self.strength = painter.network, strength
+        for i, stage in enumerate(style.stages):
+            values, vectors = torch.linalg.eigh(stage.covariance.double())
+            self.register_buffer(f"values{i}", values.clamp(min=0))
+            self.register_buffer(f"vectors{i}", vectors)
+            self.register_buffer(f"mean{i}", stage.mean.double())
+
+    def forward(self, photo: Image) -> Image:
+        """The photo (1, 3, h, w) in the style of the painting."""
+        picture: Tensor = self.network(photo, self._moved)
+        if self.strength < GIVEN_BACK_BELOW:
+            lost = photo - self.network(photo, as_is)
+            picture = picture + (1 - self.strength / GIVEN_BACK_BELOW) * lost
+        return picture
+
+    def _moved(self, at: int, features: FeatureMap) -> FeatureMap:
+        """The features of a stage after their transport (see `transport`)."""
+        values, vectors, mean = (
+            getattr(self, f"{name}{at}") for name in ("values", "vectors", "mean")
+        )
+        photo = Gaussian.of(features)
+        c = photo.covariance.double()
+        still = torch.eye(c.shape[1], dtype=torch.float64)
+        variance = (c * still).sum((1, 2)) / c.shape[1]
+        ridge = RIDGE * (variance + values.mean(1)) / 2 + FLAT
+        root = (vectors * (values + ridge[:, None]).sqrt()[:, None, :]) @ vectors.mT
+        matrix = root @ inverse_root(root @ (c + ridge[:, None, None] * still) @ root) @ root
+        offset = mean - (matrix @ photo.mean.double()[:, :, None])[:, :, 0]
+        share = way(self.strength)
+        matrix = (still + share * (matrix - still)).float()
+        moved: Tensor = torch.einsum("bij,bjhw->bihw", matrix, features)
+        moved += (share * offset).float()[:, :, None, None]
+        return moved
+
+
+def inverse_root(matrices: GramMatrix) -> GramMatrix:
+    """The inverse of the root of symmetric positive definite matrices, by products alone."""
+    norm = matrices.square().sum((1, 2), keepdim=True).sqrt()
+    still = torch.eye(matrices.shape[1], dtype=matrices.dtype)
+    y, z = matrices / norm, still.expand(matrices.shape)
+    for _ in range(ITERATIONS):
+        t = 1.5 * still - 0.5 * (z @ y)
+        y, z = y @ t, t @ z
+    return z / norm.sqrt()
+
+
+def export_onnx(network: nn.Module, path: StrPath) -> None:
+    """Write a network of a photo as ONNX, whole or not at all.
+
+    Raises:
+        DependencyError: the extra `onnx` is not installed.
+    """
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise DependencyError(
+            f"an ONNX file is written with {' and '.join(missing)}, which is not installed; say "
+            "pip install 'swag-style[onnx]'"
+        )
+    import onnx
+
+    sides = {2: torch.export.Dim("height", min=16), 3: torch.export.Dim("width", min=16)}
+    example: Float[Tensor, "1 3 h w"] = torch.zeros(1, 3, 112, 144)
+    quiet = logging.getLogger("torch.onnx")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own, of its exporter
+            program: Any = torch.onnx.export(
+                network.eval(),
+                (example,),
+                dynamo=True,
+                input_names=["photo"],
+                output_names=["picture"],
+                dynamic_shapes=(sides,),
+                optimize=False,  # programs that run it do so, too, and it takes a minute
+                verbose=False,
+            )
+    finally:
+        quiet.setLevel(level)
+    model = program.model_proto
+    _without_traces(model)
+    _in_half(model, onnx)
+    onnx.checker.check_model(model)
+    data = io.BytesIO(model.SerializeToString())
+    write_whole(path, lambda file: file.write(data.getvalue()))
+
+
+def _without_traces(model: Any) -> None:
+    """Leave out where in the source, on which machine, each operation was written."""
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    del graph.value_info[:]
+
+
+def _in_half(model: Any, onnx: Any) -> None:
+    """Store the weights in half precision that it holds exactly, and cast them when they are read.
+
+    What is read is the same to the bit.
+    """
+    casts = []
+    for tensor in model.graph.initializer:
+        numbers = onnx.numpy_helper.to_array(tensor)
+        half = numbers.astype(np.float16) if numbers.dtype == np.float32 else None
+        if half is None or half.size < FEWEST or not np.array_equal(half, numbers):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(onnx.numpy_helper.from_array(half, name + "_half"))
+        casts.append(
+            onnx.helper.make_node("Cast", [name + "_half"], [name], to=onnx.TensorProto.FLOAT)
+        )
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*casts, *nodes])

@@ -1,0 +1,100 @@
+"""A photo of any size in the style that a network was trained for.
+
+    style = swag.instant.read_style("wave.safetensors")
+    picture = style.paint(photo)                          # 1 3 h w, sRGB in [0, 1]
+
+A large photo goes through encoder and decoder in strips, and through the blocks between them, whose
+maps are small, as a whole. The normalizations of strips use the statistics of the whole photo, each
+taken in a pass of its own, and strips overlap by all that a position sees: the picture is that of
+one pass over the whole, but for rounding.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from swag.instant.network import OtherMap
+from swag.instant.painter import Strip, row_strips
+from swag.instant.style_network import ChannelSpread, StyleNetwork
+from swag.types import FeatureMap, Image, OwnImage, Size
+
+
+class StylePainter:
+    """A trained network of one style, and what its file says of it."""
+
+    def __init__(self, network: StyleNetwork, card: dict[str, Any] | None = None) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.card = dict(card or {})
+
+    def to(self, device: torch.device) -> "StylePainter":
+        """The same painter on a device."""
+        self.network.to(device)
+        return self
+
+    @torch.no_grad()
+    def paint(self, photo: Image) -> Image:
+        """The photo (1, 3, h, w) in the style, about [0, 1]."""
+        strips = row_strips(photo.shape[2], photo.shape[3])
+        if len(strips) == 1:
+            picture: Tensor = self.network(photo.contiguous(memory_format=torch.channels_last))
+            return picture
+        lowest = self.network.transform(self._encoded(photo, strips))
+        return self._decoded(lowest, strips, (photo.shape[2], photo.shape[3]))
+
+    def _encoded(self, photo: Image, strips: Sequence[Strip]) -> OtherMap:
+        """The features of the whole photo at the lowest resolution."""
+        layers: list[Any] = list(self.network.encoder)
+        spreads: list[ChannelSpread] = []
+
+        def before(strip: Strip, number: int) -> Tensor:
+            x = strip.seen(photo) - 0.5
+            for layer, spread in zip(layers[:number], spreads, strict=False):
+                x = torch.relu(layer(x, spread))
+            return x
+
+        for i, layer in enumerate(layers):
+            stride = 2**i
+            maps = (s.own(layer.conv(before(s, i)), stride) for s in strips)
+            spreads.append(_spread(maps))
+        deepest = 2 ** (len(layers) - 1)
+        return torch.cat([s.own(before(s, len(layers)), deepest) for s in strips], dim=2)
+
+    def _decoded(self, lowest: FeatureMap, strips: Sequence[Strip], size: Size) -> OwnImage:
+        """The picture that the features of the whole photo stand for."""
+        layers = list(self.network.decoder)
+        stride = 2 ** len(layers)
+        spreads: list[ChannelSpread] = []
+
+        def before(strip: Strip, number: int) -> Tensor:
+            x = lowest[:, :, strip.top // stride : -(-strip.bottom // stride)]
+            sizes = self.network.sizes((strip.bottom - strip.top, size[1]))
+            for layer, rows, spread in zip(layers[:number], sizes, spreads, strict=False):
+                x = torch.relu(layer(x, rows, spread))
+            return x
+
+        for i, layer in enumerate(layers):
+            maps = (
+                s.own(_convolved(layer, before(s, i), self._size(s, i, size)), stride >> (i + 1))
+                for s in strips
+            )
+            spreads.append(_spread(maps))
+        paint: Callable[[Tensor], Tensor] = self.network.paint
+        painted = [s.own(paint(before(s, len(layers)))) + 0.5 for s in strips]
+        return torch.cat(painted, dim=2)
+
+    def _size(self, strip: Strip, number: int, size: Size) -> Size:
+        return self.network.sizes((strip.bottom - strip.top, size[1]))[number]
+
+
+def _convolved(layer: Any, x: Tensor, size: Size) -> Tensor:
+    """What a layer of the decoder normalizes."""
+    made: Tensor = layer.normalized.conv(layer.enlarged(x, size))
+    return made
+
+
+def _spread(maps: Iterator[Tensor]) -> ChannelSpread:
+    """That of a whole picture, from the maps of its strips, of which one is held at a time."""
+    parts = ((float(m.shape[2] * m.shape[3]), ChannelSpread.of(m)) for m in maps)
+    return ChannelSpread.pooled(list(parts))

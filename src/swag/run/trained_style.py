@@ -1,0 +1,89 @@
+"""A trained style on a photo: read, painted in one pass, with alpha, colors and mask."""
+
+from dataclasses import replace
+from typing import Any
+
+from torch import lerp, nn
+
+from swag.colors import with_colors_of
+from swag.config import settings
+from swag.errors import SettingsError
+from swag.image import Picture, Source, filled, read, resize
+from swag.instant import StylePainter, bundled, read_style
+from swag.instant.export import PaintedIn
+from swag.instant.style_file import SHIPPED_STYLES
+from swag.run.device import device_of
+from swag.run.masks import as_mask, check_shape
+from swag.types import StrPath
+
+
+def apply_style(
+    style: StylePainter | StrPath,
+    photo: Source,
+    *,
+    size: int | None = None,
+    colors: str = "style",
+    mask: Source | None = None,
+    device: str = "auto",
+) -> Picture:
+    """Paint a photo in a style that a network was trained for (`swag train-style`).
+
+    Args:
+        style: a file of a style, or what `swag.instant.read_style` made of it.
+        photo: a path, a Pillow picture, an array or a tensor; its alpha stays.
+        size: long side of the result in pixels; None: the photo's own.
+        colors: `content` gives the result's light and shade the photo's colors.
+        mask: white where the style goes; elsewhere the photo stays.
+        device: auto, cpu, cuda, cuda:1 or mps.
+
+    Raises:
+        WeightsError: the file is no style, or damaged.
+        ImageError: a picture cannot be read.
+        SettingsError: a mask of another shape, other colors, or no such device.
+    """
+    if colors not in ("style", "content"):
+        raise SettingsError(f"colors = {colors!r}: expected style or content")
+    painter = style if isinstance(style, StylePainter) else read_style(style)
+    where = device_of(device)
+    original = read(photo, size=size)
+    source = filled(original)
+    batch = source.batch
+    painted = painter.to(where).paint(batch.to(where)).cpu().clamp(0, 1)
+    if colors == "content":
+        painted = with_colors_of(painted, batch, "oklab").clamp(0, 1)
+    if mask is not None:
+        given = as_mask(read(mask))
+        check_shape("the mask", given, "its photo", source)
+        weight = resize(given.batch.mean(1, keepdim=True), (batch.shape[2], batch.shape[3]))
+        painted = lerp(original.batch, painted, weight.clamp(0, 1))
+    return replace(original, pixels=painted[0].contiguous())
+
+
+def photo_network(
+    style: StrPath, *, strength: float | None = None, size: int | None = None
+) -> nn.Module:
+    """The network of a photo that a file stands for.
+
+    That of a trained style, or for a picture the painter of any painting with its statistics, taken
+    at a long side of `size` pixels (512 if it is not given).
+
+    Raises:
+        WeightsError, ImageError: the file is damaged, or something else.
+        SettingsError: strength or size is given for a trained style, or out of range.
+    """
+    if str(style) in SHIPPED_STYLES or str(style).endswith(".safetensors"):
+        if strength is not None or size is not None:
+            raise SettingsError(
+                f"{style} was trained at a strength and a size; leave both out, or give a painting"
+            )
+        return read_style(style).network
+    chosen = settings("default", "instant", **_given(strength=strength, size=size))
+    painting = filled(read(style, size=chosen.size))
+    painter = bundled()
+    seen = None if painting.alpha is None else painting.alpha[None]
+    described = painter.describe(painting.batch, seen)
+    return PaintedIn(painter, described, strength=chosen.strength)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

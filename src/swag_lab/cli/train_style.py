@@ -1,0 +1,95 @@
+"""swag train-style PAINTING PHOTOS...: train a network that paints in the style of one painting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swag.cli import options
+from swag.cli.groups import LookOptions, MethodOptions, NetworkOptions, grouped, settings_from
+from swag.cli.interruption import interrupted, stop_asked
+
+Painting = Annotated[
+    Path, typer.Argument(metavar="PAINTING", show_default=False, help="The style picture.")
+]
+Photos = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="PHOTOS...",
+        show_default=False,
+        help="Folders of photos, or packed .npz files of them.",
+    ),
+]
+StyleOut = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="NAME.safetensors",
+        show_default=False,
+        help="The style. Beside it are the checkpoint, from which its training goes on, the log "
+        "and a sheet of pictures.",
+    ),
+]
+TrainSteps = Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Batches of photos.")]
+Batch = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Photos of a step.")]
+Crop = Annotated[int, typer.Option("--crop", metavar="PIXELS", min=64, help="Side of the crops.")]
+
+
+@grouped
+def train_style(  # noqa: PLR0913 - the arguments of a command are its options
+    painting: Painting,
+    photos: Photos,
+    out: StyleOut,
+    *,
+    steps: TrainSteps = 1500,
+    batch: Batch = 2,
+    crop: Crop = 176,
+    size: options.Size = None,
+    seed: options.Seed = None,
+    device: options.Device = None,
+    look: LookOptions,
+    method: MethodOptions,
+    network: NetworkOptions,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a network for one painting; `swag apply` then paints photos in one pass.
+
+    swag train-style painting.jpg photos/ -o painting.safetensors
+
+    Losses, layers, smoothing, strength and backbone are those of an optimization; --size is that of
+    the photos that it stands for, and scales the painting. After Ctrl-C, the same command goes on.
+    """
+    from swag.config import settings
+    from swag_lab.cli.bars import training_bar
+    from swag_lab.training.style.command import checkpoint_of, train_style_on
+    from swag_lab.training.style.recipe import StyleRecipe
+
+    chosen = settings(**settings_from(look, method, network, size=size, seed=seed, device=device))
+    recipe = StyleRecipe(steps=steps, batch=batch, size=crop)
+    done, kept = 0, checkpoint_of(out)
+    try:
+        with stop_asked(lambda: done > 0) as stopping:
+            lines = train_style_on(
+                painting,
+                photos,
+                out,
+                settings=chosen,
+                recipe=recipe,
+                overwrite=overwrite,
+                stopping=stopping,
+            )
+            with training_bar(shown=not quiet) as show:
+                for line in lines:
+                    done = line.step
+                    show(line)
+    except KeyboardInterrupt:
+        done = 0
+    if done < steps:
+        there = f"the same command goes on from {kept}" if kept.exists() else "nothing was kept"
+        raise interrupted(f"; {there}")
+    if not quiet:
+        typer.echo(str(out))

@@ -1,0 +1,172 @@
+"""Train a network of one painting on folders of photos, and keep the style while it trains."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from swag import backbones
+from swag.backbones import weights_fingerprint
+from swag.config import Settings
+from swag.errors import SettingsError
+from swag.files import remove
+from swag.image import fitted, read, read_hashed, resize, write
+from swag.instant import StyleCard, StyleNetwork, StylePainter, write_style
+from swag.run import device_of
+from swag.run.provenance import versions
+from swag.spec import is_code
+from swag.types import Image
+from swag_lab.training import checkpoint
+from swag_lab.training.data import load_pictures
+from swag_lab.training.distillation.crops import Pictures
+from swag_lab.training.style.crops import CropSource
+from swag_lab.training.style.loop import StyleCadence, StyleProgress, train_style
+from swag_lab.training.style.loss import StyleObjective
+from swag_lab.training.style.recipe import StyleRecipe
+
+PREVIEWS, PREVIEW_SIZE = 4, 256
+"""Photos of the preview sheet, and the long side that they have there."""
+
+
+def train_style_on(
+    painting: Path,
+    photos: Sequence[Path],
+    out: Path,
+    *,
+    settings: Settings,
+    recipe: StyleRecipe,
+    cadence: StyleCadence | None = None,
+    overwrite: bool = False,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Iterator[StyleProgress]:
+    """Train a network for a painting on folders or packed files of photos.
+
+    The style of the present steps is `out` from the first checkpoint on; beside it are the
+    checkpoint (`.ckpt`), from which the same call goes on and which goes at the end, the log
+    (`.jsonl`), and a sheet of photos and what becomes of them (`.png`).
+
+    Raises:
+        ImageError: no pictures, or one that cannot be read.
+        SettingsError: `out` is there, no photo is large enough, or a setting is not for this.
+        SwagError: the backbone cannot be made, or the checkpoint is something else's.
+    """
+    kept = checkpoint_of(out)
+    if out.suffix != ".safetensors":
+        raise SettingsError(f"{out}: expected a name that ends in .safetensors")
+    if overwrite:
+        remove(kept)
+    elif out.exists() and not kept.exists():
+        raise SettingsError(f"{out} is there; give another name, or --overwrite")
+    picture, digest = read_hashed(painting, size=round(settings.size * settings.style_scale))
+    device = device_of(settings.device)
+    network = backbones.create(
+        settings.backbone, weights=settings.weights, seed=settings.seed, edits=settings.edits
+    ).to(device)
+    recipe = replace(
+        recipe,
+        seed=settings.seed,
+        settings=portable(settings).model_dump_json(),
+        painting=digest,
+        fingerprint=weights_fingerprint(network),
+    )
+    found = large_pictures(photos, recipe.size)
+    objective = StyleObjective(settings, network, picture.batch.to(device), size=recipe.size)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if not kept.exists():
+        remove(out.with_suffix(".jsonl"))
+
+    def show(trained: StyleNetwork, steps: int) -> None:
+        write_style(out, trained, card_of(recipe, settings, steps=steps, network=trained))
+        preview = sheet_of([shown(photo) for photo in found[:PREVIEWS]], trained, device)
+        write(out.with_suffix(".png"), preview)
+
+    lines = train_style(
+        CropSource(recipe, objective, found, device),
+        kept=kept,
+        log=out.with_suffix(".jsonl"),
+        cadence=cadence or StyleCadence(),
+        show=show,
+        stopping=stopping,
+    )
+    return _cleared(lines, kept)
+
+
+def _cleared(lines: Iterator[StyleProgress], kept: Path) -> Iterator[StyleProgress]:
+    """The same lines; a training that is at its end needs no checkpoint."""
+    for line in lines:
+        yield line
+        if line.step == line.steps:
+            remove(kept)
+
+
+def checkpoint_of(out: Path) -> Path:
+    """Where the checkpoint of a training of this style is kept."""
+    return out.with_name(out.name + ".ckpt")
+
+
+def portable(settings: Settings) -> Settings:
+    """The settings without paths: of files of weights or code, their names."""
+    names = {"weights": os.path.basename(settings.weights)}
+    if is_code(settings.backbone):
+        names["backbone"] = os.path.basename(settings.backbone)
+    return settings.model_copy(update=names)
+
+
+def card_of(
+    recipe: StyleRecipe, settings: Settings, *, steps: int, network: StyleNetwork
+) -> StyleCard:
+    """What the file of a style says of it."""
+    numbers = {name: value for name, value in vars(recipe).items() if not isinstance(value, str)}
+    return StyleCard(
+        widths=network.widths,
+        blocks=len(network.blocks),
+        painting=recipe.painting,
+        weights=recipe.fingerprint,
+        settings=portable(settings).model_dump(mode="json", exclude={"device"}),
+        recipe=numbers,
+        steps=steps,
+        versions=versions(),
+    )
+
+
+def export_style(kept: Path, out: Path, settings: Settings) -> None:
+    """Write the style in a checkpoint of a training, as it is at present."""
+    state = checkpoint.load(kept)
+    network = StyleNetwork()
+    mean = {n.removeprefix("mean."): t for n, t in state["model"].items() if n.startswith("mean.")}
+    network.load_state_dict(mean)
+    recipe = StyleRecipe(**state["recipe"])
+    write_style(out, network, card_of(recipe, settings, steps=state["step"], network=network))
+
+
+def large_pictures(places: Sequence[Path], size: int) -> Pictures:
+    """The pictures that hold a crop of this size; SettingsError if there are none."""
+    found = [p for place in places for source in load_pictures(place).values() for p in source]
+    large = [picture for picture in found if min(picture.shape[1:]) >= size]
+    if not large:
+        raise SettingsError(
+            f"{', '.join(map(str, places))}: none of {len(found)} pictures is at least {size} "
+            "pixels wide and high; give larger pictures or smaller crops"
+        )
+    return large
+
+
+def shown(picture: Tensor) -> Image:
+    """A photo as small as the preview shows it."""
+    photo = read(picture.float().div(255)).batch
+    return resize(photo, fitted(photo.shape[2], photo.shape[3], PREVIEW_SIZE)).clamp(0, 1)
+
+
+def sheet_of(photos: Sequence[Image], network: StyleNetwork, device: torch.device) -> Tensor:
+    """Photos in a row, and below each what the network makes of it (3, h, w)."""
+    was = network.training
+    painter = StylePainter(network)
+    pairs = [torch.cat([p, painter.paint(p.to(device)).cpu().clamp(0, 1)], dim=2) for p in photos]
+    network.requires_grad_(True).train(was)
+    tall = max(pair.shape[2] for pair in pairs)
+    row = torch.cat([pad(p, (0, 0, 0, tall - p.shape[2]), value=1.0) for p in pairs], dim=3)
+    return row[0]

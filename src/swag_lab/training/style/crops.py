@@ -1,0 +1,76 @@
+"""Crops of photos, each seen once by the network that judges; steps draw from them."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from swag.types import FeatureMaps, Image, PerImage
+from swag_lab.training.distillation.crops import Pictures, crop
+from swag_lab.training.style.loss import StyleObjective
+from swag_lab.training.style.recipe import StyleRecipe
+
+SMALLEST_SCALE = 0.6
+"""Of a photo's own resolution: crops show from a part of it to most of it."""
+
+
+@dataclass(frozen=True)
+class PhotoCrops:
+    """Crops as a batch, their content, and how far each is from the style in every part of it."""
+
+    pixels: Image
+    contents: FeatureMaps
+    style_spans: list[PerImage]
+
+
+@dataclass
+class CropSource:
+    """All crops of a training; each is made when it is first drawn, and kept in half precision."""
+
+    recipe: StyleRecipe
+    objective: StyleObjective
+    photos: Pictures
+    device: torch.device
+    made: dict[int, PhotoCrops] = field(default_factory=dict)
+
+    def batch(self, step: int) -> PhotoCrops:
+        """What a step paints."""
+        drawn = torch.rand(self.recipe.batch, generator=self.recipe.generator(step))
+        chosen = [self._crop(int(u * self.recipe.crops)) for u in drawn.tolist()]
+        spans = zip(*(one.style_spans for one in chosen), strict=True)
+        return PhotoCrops(
+            pixels=_joined([one.pixels for one in chosen], self.device),
+            contents={
+                layer: _joined([one.contents[layer] for one in chosen], self.device)
+                for layer in chosen[0].contents
+            },
+            style_spans=[torch.cat(same) for same in spans],
+        )
+
+    def _crop(self, number: int) -> PhotoCrops:
+        if number not in self.made:
+            pixels = drawn_crop(self.recipe, self.photos, number)[None].to(self.device)
+            contents = self.objective.see(pixels)
+            self.made[number] = PhotoCrops(
+                pixels=pixels.half(),
+                contents={layer: maps.half() for layer, maps in contents.items()},
+                style_spans=self.objective.style_spans(pixels),
+            )
+        return self.made[number]
+
+
+def drawn_crop(
+    recipe: StyleRecipe, photos: Pictures, number: int
+) -> Float[Tensor, "3 {recipe.size} {recipe.size}"]:
+    """The crop of this number: a square of some photo, mirrored half of the time."""
+    generator = recipe.generator(-1 - number)
+    index, scale, mirrored = torch.rand(3, generator=generator).tolist()
+    picture = photos[int(index * len(photos))]
+    share = SMALLEST_SCALE + (1 - SMALLEST_SCALE) * scale
+    pixels = crop(picture, recipe.size, share, generator)
+    return pixels.flip(-1) if mirrored < 0.5 else pixels
+
+
+def _joined(parts: list[Tensor], device: torch.device) -> Tensor:
+    return torch.cat(parts).to(device).float().contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,149 @@
+"""Train a network of one painting: photos go through it, and the loss of an optimization falls."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from swag.backbones.initialization import seeded
+from swag.instant.style_network import NormalizedResidual, StyleNetwork
+from swag_lab.training import checkpoint
+from swag_lab.training.style.crops import CropSource
+
+
+@dataclass(frozen=True)
+class StyleProgress:
+    """One line of the log: weighted errors, running means over the last steps."""
+
+    step: int
+    steps: int
+    size: int
+    style: float
+    content: float
+    penalties: float
+    rate: float
+    pictures_per_second: float
+
+    @property
+    def summary(self) -> str:
+        """The errors in words."""
+        return f"style {self.style:.3f}, content {self.content:.3f}"
+
+
+class StyleTraining(nn.Module):
+    """A network, and the running mean of its weights, which is what is kept."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        with seeded(seed):
+            self.network = StyleNetwork()
+            initialize_style(self.network)
+        self.mean = StyleNetwork()
+        self.mean.load_state_dict(self.network.state_dict())
+
+    @torch.no_grad()
+    def average(self, keep: float) -> None:
+        """Move the running mean towards the present weights."""
+        for mean, now in zip(self.mean.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(now, 1 - keep)
+
+
+@torch.no_grad()
+def initialize_style(network: StyleNetwork) -> None:
+    """Random weights by He et al. 2015; small where a large output would leave [0, 1] at once, and
+    where blocks are to begin as nearly the identity."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        if isinstance(module, NormalizedResidual):
+            module.second.scale.fill_(0.3)
+    network.paint.weight *= 0.2
+
+
+@dataclass(frozen=True)
+class StyleCadence:
+    """After how many steps a line is logged, and after how many seconds the training is kept."""
+
+    log: int = 10
+    seconds: float = 180.0
+
+
+def train_style(
+    crops: CropSource,
+    *,
+    kept: Path,
+    log: Path,
+    cadence: StyleCadence,
+    show: Callable[[StyleNetwork, int], None],
+    stopping: Callable[[], bool] = lambda: False,
+) -> Iterator[StyleProgress]:
+    """Train a network, yielding a line of the log now and then.
+
+    Goes on from the checkpoint `kept` if it exists; lines are added to `log`. `show` gets the
+    running mean of the weights and the number of steps whenever the checkpoint is written: after
+    some time, at the end, and when the training is to stop. On one kind of machine an interrupted
+    training ends with the bits of one that was not.
+
+    Raises:
+        WeightsError: `kept` is damaged, or holds a training with another recipe.
+    """
+    recipe = crops.recipe
+    model = StyleTraining(recipe.seed).to(crops.device).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.network.parameters(), betas=(0.9, 0.99))
+    first = 0
+    if kept.exists():
+        state = checkpoint.load(kept)
+        checkpoint.restore(state, kept, model, optimizer, recipe=recipe)
+        first = int(state["step"])
+    recent: Tensor | None = None
+    saved = since = time.perf_counter()
+    shown = 0
+    for step in range(first, recipe.steps):
+        found = _step(model, optimizer, crops, step)
+        recent = found if recent is None else recent.lerp(found, 0.05)
+        shown, done = shown + recipe.batch, step + 1
+        stop, last = stopping(), done == recipe.steps
+        if stop or last or time.perf_counter() - saved >= cadence.seconds:
+            checkpoint.save(kept, model, optimizer, recipe, step=done, earlier=[])
+            show(model.mean, done)
+            saved = time.perf_counter()
+        if stop or last or done % cadence.log == 0:
+            style, content, penalties = recent.tolist()
+            speed, since, shown = shown / (time.perf_counter() - since), time.perf_counter(), 0
+            line = StyleProgress(
+                step=done,
+                steps=recipe.steps,
+                size=recipe.size,
+                style=style,
+                content=content,
+                penalties=penalties,
+                rate=recipe.rate(step),
+                pictures_per_second=speed,
+            )
+            with log.open("a") as file:
+                file.write(json.dumps(asdict(line)) + "\n")
+            yield line
+        if stop:
+            return
+
+
+def _step(
+    model: StyleTraining, optimizer: torch.optim.Optimizer, crops: CropSource, step: int
+) -> Tensor:
+    """Paint a batch and move the weights; its style errors, content errors and penalties."""
+    recipe, batch = crops.recipe, crops.batch(step)
+    found = crops.objective(model.network(batch.pixels), batch.contents, batch.style_spans)
+    optimizer.param_groups[0]["lr"] = recipe.rate(step)
+    optimizer.zero_grad()
+    found.total.mean().backward()  # type: ignore[no-untyped-call]
+    size = nn.utils.clip_grad_norm_(model.network.parameters(), recipe.largest_gradient)
+    if bool(size.isfinite()):
+        optimizer.step()
+        model.average(recipe.keeps(step))
+    errors = (found.style, found.content, found.penalties)
+    return torch.stack([error.mean() for error in errors]).detach()

@@ -1,0 +1,138 @@
+"""The loss of an optimization, for batches of photos that are to have one painting's style."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from swag.backbones import Backbone
+from swag.config import Settings
+from swag.errors import SettingsError
+from swag.image import resize
+from swag.losses import PENALTIES
+from swag.losses.loss import Description
+from swag.objective import LayerLoss, LossTerm, with_pixels
+from swag.objective.feature_source import FeatureCache
+from swag.objective.targets import make_layer_losses
+from swag.run.terms import content_terms, style_regions, style_terms
+from swag.types import FeatureMaps, Image, OwnImage, PerImage
+from swag_lab.training.instant.loss import SMALLEST_SPAN
+
+
+@dataclass(frozen=True)
+class TermErrors:
+    """Weighted style and content errors of each picture, and its penalties."""
+
+    style: PerImage
+    content: PerImage
+    penalties: PerImage
+
+    @property
+    def total(self) -> PerImage:
+        """What is minimized."""
+        return self.style + self.content + self.penalties
+
+
+class StyleObjective:
+    """How far painted photos are from a painting's style and from their own content.
+
+    The painting is described once, when this is made, and its smoothings are fitted then. Errors
+    are shares of the span between photo and painting, as in an optimization (`Objective.of`), so
+    strength and balance mean the same. Departures, as photos change with every step: spans below a
+    twentieth of the target's size count as that; the content's span is measured to the painting
+    squeezed into the square of a crop; units and smoothings of joint content losses are the
+    painting's.
+
+    Args:
+        size: side in pixels of the photos to come.
+
+    Raises:
+        SettingsError: errors are to be measured in other units.
+    """
+
+    def __init__(
+        self, settings: Settings, network: Backbone, painting: OwnImage, *, size: int
+    ) -> None:
+        if settings.normalisation != "span" or settings.matched == "gradient":
+            raise SettingsError(
+                f"normalization = {settings.normalisation}, matched = {settings.matched}: "
+                "a network is trained with errors as shares of the span; leave both as they are"
+            )
+        self.network = network
+        self.penalties = {name: float(getattr(settings, name)) for name in PENALTIES}
+        regions = style_regions(settings, 1, None, [])
+        square = resize(painting, (size, size)).clamp(0, 1)
+        style = style_terms(settings, network, [painting], regions, other=painting)
+        content = content_terms(settings, network, square, painting, mask=None)
+        self.style = self._parts(style, painting)
+        self.content = self._parts(content, painting)
+
+    def _parts(self, terms: Sequence[LossTerm], painting: OwnImage) -> list[LayerLoss]:
+        """Each layer of the terms that have a weight, with the painting's description.
+
+        Their factor is the weight of a whole span.
+        """
+        chosen = [replace(t, normalisation="target", matched="none") for t in terms if t.weight > 0]
+        read = FeatureCache(self._extract, [name for term in chosen for name in term.layers])
+        parts = [
+            part
+            for term in chosen
+            for part in make_layer_losses(term, read, start=painting, style=painting)
+        ]
+        return [
+            replace(part, factor=part.factor * float(part.view.loss.target_norm(part.target)[0]))
+            for part in parts
+        ]
+
+    @property
+    def content_layers(self) -> list[str]:
+        """The layers of which a photo's own maps are the target."""
+        return list(dict.fromkeys(name for part in self.content for name in part.view.layers))
+
+    @torch.no_grad()
+    def see(self, photos: Image) -> FeatureMaps:
+        """The maps of photos that are their content."""
+        return self._extract(photos, self.content_layers)
+
+    @torch.no_grad()
+    def style_spans(self, photos: Image) -> list[PerImage]:
+        """How far photos are from the painting's style, in each part of it."""
+        maps = self._extract(photos, [name for part in self.style for name in part.view.layers])
+        return [_span(part, part.view.describe(maps, None), part.target) for part in self.style]
+
+    def __call__(
+        self, painted: Image, contents: FeatureMaps, style_spans: Sequence[PerImage]
+    ) -> TermErrors:
+        """The errors of painted photos; `contents` and `style_spans` are those of the photos."""
+        style_layers = [name for part in self.style for name in part.view.layers]
+        maps = self._extract(painted, list(dict.fromkeys([*style_layers, *self.content_layers])))
+        style = [
+            part.view.loss.compare(part.view.describe(maps, None), part.target) * part.factor / span
+            for part, span in zip(self.style, style_spans, strict=True)
+        ]
+        content = [self._content_error(part, maps, contents) for part in self.content]
+        penalties = [PENALTIES[n].measure(painted) * w for n, w in self.penalties.items() if w]
+        none = painted.new_zeros(len(painted))
+        return TermErrors(
+            *(torch.stack([none, *errors]).sum(0) for errors in (style, content, penalties))
+        )
+
+    @staticmethod
+    def _content_error(part: LayerLoss, maps: FeatureMaps, contents: FeatureMaps) -> PerImage:
+        with torch.no_grad():
+            target = part.view.describe(contents, None)
+            span = _span(part, part.target, target)
+        here = part.view.describe(maps, None)
+        error: Tensor = part.view.loss.compare(here, target) * part.factor / span
+        return error
+
+    def _extract(self, image: Tensor, layers: Sequence[str]) -> FeatureMaps:
+        return with_pixels(self.network.extract)(image, layers)
+
+
+def _span(part: LayerLoss, other: Description, target: Description) -> PerImage:
+    loss = part.view.loss
+    norm = loss.target_norm(target)
+    error = loss.compare(other, target)
+    return torch.maximum(error, (SMALLEST_SPAN * norm).to(error))
