@@ -12,8 +12,8 @@ StyleSource = Annotated[
     typer.Argument(
         metavar="STYLE",
         show_default=False,
-        help="A .safetensors file of `swag train-style`, great-wave, or a painting: then the network of "
-        "--method instant with that painting's statistics.",
+        help="A .safetensors file of `swag train-style`, great-wave, or a painting: then the "
+        "network of --method instant with that painting's statistics.",
     ),
 ]
 OnnxFile = Annotated[

@@ -102,6 +102,7 @@ def export_onnx(network: nn.Module, path: StrPath) -> None:
             "pip install 'swag-style[onnx]'"
         )
     import onnx
+    import onnxscript  # noqa: F401 - torch's exporter is written in it
 
     sides = {2: torch.export.Dim("height", min=16), 3: torch.export.Dim("width", min=16)}
     example: Float[Tensor, "1 3 h w"] = torch.zeros(1, 3, 112, 144)

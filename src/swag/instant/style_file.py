@@ -55,7 +55,7 @@ def write_style(path: StrPath, network: StyleNetwork, card: StyleCard) -> None:
 
 
 def read_style(path: StrPath) -> StylePainter:
-    """The style in a file of `swag train-style`, or one of the package by its name (`SHIPPED_STYLES`).
+    """The style in a file of `swag train-style`, or one of `SHIPPED_STYLES` by its name.
 
     Raises:
         WeightsError: no such file, or one that is damaged or holds something else.

@@ -66,7 +66,9 @@ class NormalizedConv(nn.Module):
         """Run the layer; `spread` is that of the whole picture if `x` is a part of it."""
         y: Tensor = self.conv(x)
         if spread is None:  # a group for each channel; several times faster than instance_norm
-            return torch.group_norm(y, len(self.scale), self.scale, self.shift, EPSILON)
+            return torch.group_norm(
+                y, len(self.scale), weight=self.scale, bias=self.shift, eps=EPSILON
+            )
         gain = self.scale * (spread.variance + EPSILON).rsqrt()
         offset = self.shift - spread.mean * gain
         return torch.addcmul(offset[:, :, None, None], y, gain[:, :, None, None])
