@@ -56,7 +56,9 @@ def test_the_version_is_that_of_the_package() -> None:
     assert CliRunner().invoke(app, ["--version"]).stdout == f"swag {__version__}\n"
 
 
-@pytest.mark.parametrize("words", [["stylise"], ["stylize", "a.jpg"], ["texture", "a", "--steps=x"]])
+@pytest.mark.parametrize(
+    "words", [["stylise"], ["stylize", "a.jpg"], ["texture", "a", "--steps=x"]]
+)
 def test_words_the_command_line_does_not_know_are_status_2(words: list[str]) -> None:
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 2

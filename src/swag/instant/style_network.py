@@ -19,7 +19,7 @@ from torch.nn.functional import interpolate
 from swag.instant.network import OtherMap, conv
 from swag.types import FeatureMap, Image
 
-Sides = tuple[int | torch.SymInt, int | torch.SymInt]
+FreeSize = tuple[int | torch.SymInt, int | torch.SymInt]
 """Rows and columns, which are yet unknown when a network is exported."""
 
 STYLE_WIDTHS = (16, 32, 64)
@@ -99,12 +99,14 @@ class NormalizedUp(nn.Module):
         self.narrow = conv(inputs, outputs, size=1)
         self.normalized = NormalizedConv(outputs, outputs)
 
-    def forward(self, x: FeatureMap, size: Sides, spread: ChannelSpread | None = None) -> OtherMap:
+    def forward(
+        self, x: FeatureMap, size: FreeSize, spread: ChannelSpread | None = None
+    ) -> OtherMap:
         """Run the layer; the result has so many rows and columns."""
         out: Tensor = self.normalized(self.enlarged(x, size), spread)
         return out
 
-    def enlarged(self, x: FeatureMap, size: Sides) -> OtherMap:
+    def enlarged(self, x: FeatureMap, size: FreeSize) -> OtherMap:
         """What is convolved; an odd last row has half a position."""
         larger = interpolate(self.narrow(x), scale_factor=2, mode="bilinear")
         return larger[:, :, : size[0], : size[1]]
@@ -144,7 +146,7 @@ class StyleNetwork(nn.Module):
             x = block(x)
         return x
 
-    def sizes(self, size: Sides) -> list[Sides]:
+    def sizes(self, size: FreeSize) -> list[FreeSize]:
         """Rows and columns behind each layer of the decoder, for a picture of this size."""
         strides = [2**i for i in reversed(range(len(self.decoder)))]
         return [((size[0] + s - 1) // s, (size[1] + s - 1) // s) for s in strides]

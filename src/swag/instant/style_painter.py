@@ -17,7 +17,7 @@ from torch import Tensor
 
 from swag.instant.network import OtherMap
 from swag.instant.painter import Strip, row_strips
-from swag.instant.style_network import ChannelSpread, Sides, StyleNetwork
+from swag.instant.style_network import ChannelSpread, FreeSize, StyleNetwork
 from swag.types import FeatureMap, Image, OwnImage, Size
 
 
@@ -84,11 +84,11 @@ class StylePainter:
         painted = [s.own(paint(before(s, len(layers)))) + 0.5 for s in strips]
         return torch.cat(painted, dim=2)
 
-    def _size(self, strip: Strip, number: int, size: Size) -> Sides:
+    def _size(self, strip: Strip, number: int, size: Size) -> FreeSize:
         return self.network.sizes((strip.bottom - strip.top, size[1]))[number]
 
 
-def _convolved(layer: Any, x: Tensor, size: Size) -> Tensor:
+def _convolved(layer: Any, x: Tensor, size: FreeSize) -> Tensor:
     """What a layer of the decoder normalizes."""
     made: Tensor = layer.normalized.conv(layer.enlarged(x, size))
     return made

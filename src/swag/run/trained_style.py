@@ -7,6 +7,7 @@ from torch import lerp, nn
 
 from swag.colors import with_colors_of
 from swag.config import settings
+from swag.config.settings import ORIGINAL
 from swag.errors import SettingsError
 from swag.image import Picture, Source, filled, read, resize
 from swag.instant import StylePainter, bundled, read_style
@@ -60,7 +61,7 @@ def apply_style(
 
 
 def photo_network(
-    style: StrPath, *, strength: float | None = None, size: int | None = None
+    style: StrPath, *, strength: float | None = None, size: int | str | None = None
 ) -> nn.Module:
     """The network of a photo that a file stands for.
 
@@ -78,6 +79,8 @@ def photo_network(
             )
         return read_style(style).network
     chosen = settings("default", "instant", **_given(strength=strength, size=size))
+    if chosen.size == ORIGINAL:
+        raise SettingsError("size = original has no photo here; give pixels")
     painting = filled(read(style, size=chosen.size))
     painter = bundled()
     seen = None if painting.alpha is None else painting.alpha[None]
