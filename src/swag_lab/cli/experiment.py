@@ -18,7 +18,7 @@ Name = Annotated[
         metavar="NAME",
         show_default=False,
         help="judges, weights, ablation, statistics, suppression, outliers, networks, methods, "
-        "beyond; paper (the poster's seven), or all.",
+        "beyond, real; paper (the poster's seven), or all.",
     ),
 ]
 Out = Annotated[
@@ -96,6 +96,27 @@ Epochs = Annotated[
     typer.Option("--epochs", metavar="N", help="Passes of that training.", show_default=False),
 ]
 
+Networks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--network",
+        metavar="NAME=BACKBONE,WEIGHTS",
+        show_default=False,
+        help="A trained network for the study `real`, by any name that --backbone takes and a "
+        "file of weights; can be repeated.",
+    ),
+]
+Judges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--judge",
+        metavar="NAME=BACKBONE,WEIGHTS",
+        show_default=False,
+        help="A network that judges in place of the bundled ones; can be repeated. Nothing is "
+        "judged by a network that was optimized.",
+    ),
+]
+
 
 def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     name: Name,
@@ -113,6 +134,8 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     training: Training = None,
     epochs: Epochs = None,
     overwrite: options.Overwrite = False,
+    network: Networks = None,
+    judge: Judges = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Run a study, or go on with it, and write its report: DIR/NAME.html.
@@ -134,6 +157,7 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
         few=large_units,
         size=size,
         steps=steps,
+        networks=(network or [], judge or []),
     )
     named(name)
     if training is not None:
@@ -156,9 +180,16 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
 
 
 def _plan(
-    contents: Path | None, styles: Path | None, count: int | None, *, quick: bool, **given: Any
+    contents: Path | None,
+    styles: Path | None,
+    count: int | None,
+    *,
+    quick: bool,
+    networks: tuple[list[str], list[str]],
+    **given: Any,
 ) -> Any:
     from swag.config import settings
+    from swag_lab.evaluation.networks import given as network
     from swag_lab.experiments import Plan, painted_samples, samples_in
 
     # A size or number of steps that no run can have is refused before the first.
@@ -178,6 +209,8 @@ def _plan(
         samples_in(contents, wanted) if contents else painted_samples("contents"),
         samples_in(styles, wanted) if styles else painted_samples("styles"),
         quick=quick,
+        given=tuple(map(network, networks[0])),
+        judges=tuple(map(network, networks[1])),
         **chosen,
     )
 

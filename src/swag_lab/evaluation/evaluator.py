@@ -80,10 +80,11 @@ def mean_error(scores: Scores, measure: str, judges: Iterable[str]) -> float:
     return fmean(scores[judge][measure] for judge in judges)
 
 
-def fair_judges(optimised: Iterable[Network]) -> list[str]:
-    """Names of the judges that are none of the networks optimised."""
+def fair_judges(optimised: Iterable[Network], judges: Iterable[Network] | None = None) -> list[str]:
+    """Names of the judges that are none of the networks optimised; by default of the package's."""
     taken = {network.identity for network in optimised}
-    return [judge.name for judge in trained_judges() if judge.identity not in taken]
+    every = trained_judges() if judges is None else judges
+    return [judge.name for judge in every if judge.identity not in taken]
 
 
 def trained_judges() -> tuple[Network, ...]:

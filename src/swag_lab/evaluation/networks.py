@@ -14,7 +14,7 @@ from swag.backbones import Backbone, Normalize, Source, bundled
 from swag.backbones.family import ThinNetwork, from_state
 from swag.backbones.initialization import seeded
 from swag.backbones.weights import sha256
-from swag.errors import WeightsError
+from swag.errors import SettingsError, WeightsError
 from swag.types import FeatureMaps, Image, Precision
 
 
@@ -63,9 +63,9 @@ class Network:
             if not plain[layers]:
                 del plain[layers]
         if file := plain.pop("file"):
-            return plain | {"sha256": sha256(Path(file))}
+            return plain | {"sha256": _hash(file)}
         if Path(self.weights).is_file():
-            return plain | {"sha256": sha256(Path(self.weights))}
+            return plain | {"sha256": _hash(self.weights)}
         if self.backbone.startswith("swag/") and not self.random:
             plain["sha256"] = bundled.card(self.backbone).sha256
         return plain
@@ -94,6 +94,24 @@ def random(
     )
 
 
+def given(text: str) -> Network:
+    """A trained network of one's own from NAME=BACKBONE,WEIGHTS: p-NAME.
+
+    Raises:
+        SettingsError: the text is not of that form, or there is no file of weights.
+    """
+    name, _, rest = text.partition("=")
+    backbone, _, weights = rest.rpartition(",")
+    if not (name and backbone and weights):
+        raise SettingsError(
+            f"{text!r} is no network; give NAME=BACKBONE,WEIGHTS, "
+            "as vgg16=torchvision/vgg16,vgg16.safetensors"
+        )
+    if not Path(weights).is_file():
+        raise SettingsError(f"{text!r}: there is no file {weights}; give a file of weights")
+    return Network(f"p-{name}", backbone, weights)
+
+
 def weights_there(networks: Iterable[Network]) -> list[Network]:
     """Those whose weights can be had without a download: random ones and what is bundled."""
     there = bundled.trained_names()
@@ -111,6 +129,12 @@ def pretrained_there(names: Iterable[str]) -> list[Network]:
         if any((folder / Path(w.url).name).is_file() for w in get_model_weights(name))
     ]
     return [Network(f"p-{name}", f"torchvision/{name}") for name in there]
+
+
+@lru_cache
+def _hash(file: str) -> str:
+    """The SHA-256 of a file of weights, which does not change while a study runs."""
+    return sha256(Path(file))
 
 
 @lru_cache(maxsize=6)

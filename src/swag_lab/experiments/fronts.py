@@ -21,7 +21,8 @@ def of_variant(runs: Iterable[Run], variant: str) -> list[Run]:
 
 def judges_of(*sides: Sequence[Run]) -> list[str]:
     """Judges that were optimised in none of these runs."""
-    return fair_judges({run.job.network for side in sides for run in side})
+    runs = [run for side in sides for run in side]
+    return fair_judges({run.job.network for run in runs}, runs[0].job.judging) if runs else []
 
 
 def fronts(runs: Iterable[Run], measure: str, judges: Sequence[str]) -> dict[Unit, list[Point]]:

@@ -62,11 +62,18 @@ class Job:
     settings: Mapping[str, Any] = field(default_factory=dict)
     weighed_by: tuple[str, str] | None = None
     deviations: bool = False
+    judges: tuple[Network, ...] = ()
+    """The networks that judge the picture; without any, the trained ones of the package."""
 
     @property
     def unit(self) -> tuple[str, str, int]:
         """What runs are paired by: content, style and seed."""
         return self.content.name, self.style.name, self.seed
+
+    @property
+    def judging(self) -> tuple[Network, ...]:
+        """The networks that judge its picture, the one that is optimised among them or not."""
+        return self.judges or trained_judges()
 
     @property
     def config(self) -> dict[str, Any]:
@@ -83,7 +90,7 @@ class Job:
             "settings": dict(self.settings),
             "weighed_by": self.weighed_by,
             "deviations": self.deviations,
-            "judges": [judge.config()["sha256"] for judge in trained_judges()],
+            "judges": [judge.config()["sha256"] for judge in self.judging],
         }
 
     @property

@@ -19,7 +19,7 @@ from swag.run import finish, iterate
 from swag.smoothing import parse
 from swag.statistics import standard_deviation
 from swag_lab.evaluation.evaluator import Evaluator
-from swag_lab.evaluation.networks import Rescaled
+from swag_lab.evaluation.networks import Network, Rescaled
 from swag_lab.experiments import measures
 from swag_lab.experiments.job import BASE, Job, Run
 from swag_lab.experiments.samples import Sample
@@ -87,18 +87,22 @@ def _picture(job: Job, folder: Path) -> dict[str, Any]:
     lines = "".join(json.dumps(line) + "\n" for line in result.trace)
     write_text(folder / "trace.jsonl", lines)
     write(folder / "picture.png", result.image, overwrite=True)
-    judged = _evaluator(job.content, job.style, job.size)(result.image.batch)
+    judged = _evaluator(job)(result.image.batch)
     return {**judged, "losses": result.losses, "seconds": time.perf_counter() - began}
 
 
 def _measured(job: Job) -> dict[str, Any]:
-    rows = measures.KINDS[job.kind](job, lambda: _evaluator(job.content, job.style, job.size))
+    rows = measures.KINDS[job.kind](job, lambda: _evaluator(job))
     return {"rows": rows}
 
 
+def _evaluator(job: Job) -> Evaluator:
+    return _known(job.content, job.style, job.size, job.judging)
+
+
 @lru_cache(maxsize=32)
-def _evaluator(content: Sample, style: Sample, size: int) -> Evaluator:
-    return Evaluator.of(content.at(size), style.at(size))
+def _known(content: Sample, style: Sample, size: int, judges: tuple[Network, ...]) -> Evaluator:
+    return Evaluator.of(content.at(size), style.at(size), judges)
 
 
 @torch.no_grad()

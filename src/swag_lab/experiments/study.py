@@ -34,6 +34,10 @@ class Plan:
     quick: bool = False
     twins: tuple[Network, ...] = ()
     """Networks that were trained alike, for the ablation: see `twins`."""
+    given: tuple[Network, ...] = ()
+    """Networks of one's own with trained weights, for the study `real`."""
+    judges: tuple[Network, ...] = ()
+    """What judges the pictures; without any, the trained networks of the package."""
 
     @property
     def half(self) -> int:
@@ -123,6 +127,7 @@ class Plan:
             seed=seed,
             size=self.size,
             settings={**work, **settings},
+            judges=self.judges,
             **options,
         )
 

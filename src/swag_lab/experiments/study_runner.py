@@ -102,7 +102,7 @@ class StudyRunner:
     def facts(self) -> Row:
         """How the runs were made, for the head of the report."""
         here = machine(torch.device("cpu"))
-        plan, judges = self.plan, [judge.name for judge in trained_judges()]
+        plan, judges = self.plan, [judge.name for judge in self.plan.judges or trained_judges()]
         top1 = {name: bundled.card(name).top1 for name in bundled.trained_family()}
         quick = {"a quick look": "few pictures, small ones, few steps: not a result"}
         return {

@@ -10,6 +10,7 @@ from swag_lab.experiments.studies import (
     networks,
     open_questions,
     outliers,
+    real,
     statistics,
     suppression,
     weights,
@@ -26,6 +27,7 @@ _ALL = (
     networks,
     methods,
     open_questions,
+    real,
 )
 
 STUDIES: Mapping[str, Study] = MappingProxyType({part.STUDY.name: part.STUDY for part in _ALL})

@@ -1,0 +1,132 @@
+"""The study of networks given by their files, on narrow ones that are made here."""
+
+import csv
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from swag.errors import SettingsError
+from swag_lab.evaluation.networks import given, trained
+from swag_lab.experiments import Plan, StudyRunner, painted_samples
+from swag_lab.experiments.fronts import judges_of
+from swag_lab.experiments.studies import real
+
+CODE = """
+import torch
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, stride, 1)
+        self.short = nn.Conv2d(inputs, outputs, 1, stride)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        return self.relu(self.short(x) + self.conv(x))
+
+class Tiny(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.relu = nn.Conv2d(3, 4, 3, 1, 1), nn.ReLU()
+        inputs = 4
+        for stage, blocks in enumerate((3, 4, 6, 3), 1):
+            made = [Block(inputs if k == 0 else 8, 8, 2 if k == 0 else 1) for k in range(blocks)]
+            setattr(self, f"layer{stage}", nn.Sequential(*made))
+            inputs = 8
+
+    def forward(self, x):
+        x = self.relu(self.conv1(x))
+        for stage in (1, 2, 3, 4):
+            x = getattr(self, f"layer{stage}")(x)
+        return x
+
+class TinyVGG(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layers, inputs = [], 3
+        for block in range(4):
+            for _ in range(3):
+                layers += [nn.Conv2d(inputs, 6, 3, 1, 1), nn.ReLU()]
+                inputs = 6
+            layers += [nn.MaxPool2d(2)]
+        self.features = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.features(x)
+"""
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    """A residual and a plain network, as they are named on the command line."""
+    folder = tmp_path_factory.mktemp("networks")
+    (folder / "made.py").write_text(CODE)
+    names: dict[str, type[nn.Module]] = {}
+    exec(CODE, names)
+    torch.manual_seed(0)
+    for name in ("Tiny", "TinyVGG"):
+        save_file(names[name]().state_dict(), folder / f"{name}.safetensors")
+    return [f"{n}={folder}/made.py:{n},{folder}/{n}.safetensors" for n in ("Tiny", "TinyVGG")]
+
+
+@pytest.fixture(scope="module")
+def plan(texts):
+    return Plan(
+        painted_samples("contents"), painted_samples("styles")[:2], size=64, steps=2,
+        strengths=(0.2, 0.8), units=1, few=1, quick=True,
+        given=tuple(map(given, texts)), judges=(trained("resnet"), given(texts[1])),
+    )  # fmt: skip
+
+
+def test_the_study_runs_and_compares_layers_networks_and_smoothings(plan, tmp_path):
+    runner = StudyRunner("real", plan, tmp_path)
+    runs = list(runner.do(runner.missing()))
+    assert runner.missing() == [] and [r.metrics["failed"] for r in runs if r.failed] == []
+    assert runner.report().is_file()
+    rows = [
+        row
+        for file in sorted((tmp_path / "tables").glob("*.csv"))
+        for row in csv.DictReader(file.read_text().splitlines())
+    ]
+    pairs = {(row["variant"], row["against"]) for row in rows}
+    assert ("p-Tiny: ten layers, content at two: w2", "p-Tiny: authors' layers: w2") in pairs
+    assert ("p-Tiny: authors' layers: w2", "p-TinyVGG: preset: w2") in pairs
+    assert ("p-TinyVGG: preset: SWAG", "p-TinyVGG: preset: nothing") in pairs
+    drawn = "r-Tiny: ten layers, content at two"
+    assert (f"{drawn}: SWAG", f"{drawn}: nothing") in pairs
+
+
+def test_layers_smoothings_and_weights_reach_the_runs(plan):
+    jobs = {job.variant: job for job in real.jobs(replace(plan, quick=False))}
+    authors = jobs["p-Tiny: authors' layers: SWAG at T = 1"]
+    assert authors.network.style_layers == ("relu", "layer1", "layer2", "layer3", "layer4")
+    assert authors.network.content_layers == ("layer3",)
+    assert authors.settings["smoothing"] == "softmax:temperature=1"
+    assert jobs["p-Tiny: authors' layers: one weight, SWAG"].weighed_by is not None
+    assert jobs["r-Tiny: ten layers, content at two: SWAG"].network.weights == "random"
+
+
+def test_nothing_is_judged_by_what_was_optimized(plan, tmp_path):
+    jobs = {job.variant: job for job in real.jobs(plan)}
+    runner = StudyRunner("real", plan, tmp_path)
+    tiny, vgg = runner.do([jobs["p-Tiny: authors' layers: w2"], jobs["p-TinyVGG: preset: w2"]])
+    assert set(tiny.metrics["judges"]) == {"p-resnet", "p-TinyVGG"}
+    assert judges_of([tiny]) == ["p-resnet", "p-TinyVGG"]
+    assert judges_of([tiny], [vgg]) == ["p-resnet"]
+
+
+@pytest.mark.parametrize(
+    "text", ["resnet50", "a=b", "a=,b", "=a,b", "a=torchvision/vgg16,missing.pt"]
+)
+def test_what_names_no_network_is_refused(text):
+    with pytest.raises(SettingsError, match="give"):
+        given(text)
+
+
+def test_without_networks_there_is_nothing_to_do(plan, tmp_path):
+    runner = StudyRunner("real", replace(plan, given=()), tmp_path)
+    assert runner.missing() == [] and runner.studies[0].sections(runner.plan, []) == []
