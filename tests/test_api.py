@@ -52,7 +52,11 @@ TAKEN = {
 }
 """What a caller may give for what settings keep."""
 
-MORE = {"device": torch.device, "weights": os.PathLike[str]}
+MORE = {
+    "device": torch.device,
+    "weights": os.PathLike[str],
+    "size": typing.Literal["original"],
+}
 
 
 def given_for(name: str, kept: object) -> object:

@@ -13,7 +13,7 @@ from swag.image.encode import extensions
 from swag.image.hidden import filled
 from swag.image.metadata import read_metadata
 from swag.image.raster import MAX_PIXELS, MOST_PIXELS, Picture
-from swag.image.read import Source, read, read_hashed, size_of
+from swag.image.read import Source, read, read_hashed, size_in_file
 from swag.image.resize import fitted, resize
 from swag.image.source import is_picture
 from swag.image.write import check_writable, write
@@ -32,6 +32,6 @@ __all__ = [
     "read_hashed",
     "read_metadata",
     "resize",
-    "size_of",
+    "size_in_file",
     "write",
 ]

@@ -85,7 +85,7 @@ def read(
         return _checked(resized(stored, name, _target(stored, size, limits), limits), name)
 
 
-def size_of(source: Source, *, max_pixels: int | None = None) -> tuple[int, int]:
+def size_in_file(source: Source, *, max_pixels: int | None = None) -> tuple[int, int]:
     """Width and height of a picture, turned upright. ImageError as for `read`."""
     with _opened(source, Limits.of(max_pixels, smaller=True)) as (stored, _):
         height, width = upright_size(stored)

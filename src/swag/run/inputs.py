@@ -10,7 +10,7 @@ from torch import Tensor
 from swag.backbones.weights import parse as parse_weights
 from swag.config import LARGEST_SIZE, ORIGINAL, SMALLEST_SIZE, Settings
 from swag.errors import SettingsError
-from swag.image import Picture, Source, filled, read_hashed, resize, size_of
+from swag.image import Picture, Source, filled, read_hashed, resize, size_in_file
 from swag.run.masks import as_mask, check_shape
 from swag.run.provenance import Task
 
@@ -124,7 +124,7 @@ def at_own_size(
     sources = listed(style) if content is None else [content]
     if settings.size != ORIGINAL or not sources:
         return settings
-    side = max(size_of(sources[0], max_pixels=max_pixels))
+    side = max(size_in_file(sources[0], max_pixels=max_pixels))
     if not SMALLEST_SIZE <= side <= LARGEST_SIZE:
         raise SettingsError(
             f"size = original is {side} pixels here; expected {SMALLEST_SIZE} to {LARGEST_SIZE}: "
