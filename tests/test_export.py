@@ -81,8 +81,9 @@ def test_the_bundled_painter_needs_the_photo_alone():
     painter = bundled()
     style = painter.describe(noise(64, 80).square())
     for photo in (noise(48, 64), noise(32, 48) * torch.linspace(0, 1, 48)):
+        # The painter takes its roots in float32, which moves a color by half a step of 255.
         torch.testing.assert_close(
-            PaintedIn(painter, style)(photo), painter.paint(photo, [style]), rtol=0, atol=1e-4
+            PaintedIn(painter, style)(photo), painter.paint(photo, [style]), rtol=0, atol=2e-3
         )
 
 

@@ -21,7 +21,6 @@ from torch.nn.functional import avg_pool2d
 
 from swag.instant.network import InstantNetwork, Stage
 from swag.instant.transport import Gaussian, Transport, pooled, transport
-from swag.precision import to_float64
 from swag.types import FeatureMap, Image, OwnImage, OwnMask
 
 AT_ONCE = 1_500_000
@@ -145,9 +144,9 @@ class _Moves:
     def fit(self, photo: Gaussian) -> None:
         """Find the maps of the next stage, at which the photo is spread like this."""
         at = len(self.maps)
-        start = in_float64(photo)  # with roots in float32 colors are off by a step or two
-        maps = [transport(start, in_float64(style.stages[at])) for style in self.styles]
-        self.maps.append([move.share(self.share) for move in maps])
+        self.maps.append(
+            [transport(photo, style.stages[at]).share(self.share) for style in self.styles]
+        )
 
     def known(self, piece: Strip) -> Stage:
         """Stages with maps move their features, the others leave them as they are."""
@@ -181,11 +180,6 @@ def way(strength: float) -> float:
     """The share of the way that positions are moved: as in training
     (`swag_lab.training.instant`)."""
     return float(strength**0.4)
-
-
-def in_float64(spread: Gaussian) -> Gaussian:
-    """The same numbers in float64, where the device has it."""
-    return Gaussian(to_float64(spread.mean), to_float64(spread.covariance))
 
 
 def as_is(_: int, features: FeatureMap) -> FeatureMap:
