@@ -158,7 +158,7 @@ def test_every_option_of_a_run_arrives(calls: list[dict[str, Any]], tmp_path: Pa
         "backbone": "swag/vgg",
         "weights": "random",
         "smoothing": "power",
-        "size": 99,
+        "size": "99",
         "steps": 11,
         "strength": 0.25,
         "preset": "quality",
@@ -343,7 +343,7 @@ def test_an_option_wins_over_a_single_value(pictures, calls, tmp_path):
         "--size",
         "96",
     )
-    assert calls[0]["size"] == 96
+    assert calls[0]["size"] == "96"
 
 
 @pytest.mark.parametrize("pair", ["scales", "=3", "scales 3"])
