@@ -18,10 +18,11 @@ from swag.smoothing import Smoothing
 from swag_lab.training import checkpoint
 from swag_lab.training.instant.command import export_painter, train_on
 from swag_lab.training.instant.examples import Examples, pictures, seen
-from swag_lab.training.instant.loop import Training, painted_batch, train_painter
+from swag_lab.training.instant.loop import initialize, painted_batch, train_painter
 from swag_lab.training.instant.loss import painting_errors
 from swag_lab.training.instant.recipe import PainterRecipe
 from swag_lab.training.loop import Cadence
+from swag_lab.training.one_pass import Averaged
 
 RECIPE = PainterRecipe(steps=4, batch=2, size=64, photos=4, paintings=4, warmup=1)
 EACH = Cadence(log=1, save=1)
@@ -106,7 +107,7 @@ def test_the_loss_is_that_of_an_optimization(network, sources):
 def test_each_photo_has_the_painting_beside_it(network, sources):
     """In a batch nothing of one pair reaches another."""
     batch = Examples(RECIPE, network, *sources).batch(0)
-    painter = Training(0).network
+    painter = Averaged(InstantNetwork, initialize, seed=0).network
     photos, paintings = (pictures(side, CPU) for side in (batch.photos, batch.paintings))
     with torch.no_grad():
         both, _ = painted_batch(painter, photos, paintings, batch.strength, whole=True)

@@ -166,6 +166,12 @@ class Settings(BaseModel):
     def _known_content_loss(cls, spec: str) -> str:
         return _loss(spec, "content")
 
+    def size_without_photo(self) -> int:
+        """The size in pixels; SettingsError if it is a photo's own, which there is none of."""
+        if self.size == ORIGINAL:
+            raise SettingsError("size = original has no photo here; give pixels")
+        return self.size
+
     def style_shares(self, styles: int) -> list[float]:
         """The share of each of several styles in their weight; they sum to one.
 

@@ -60,9 +60,7 @@ class PerceptualLoss(nn.Module):
             self.settings = config.settings(settings or "default", **options, backbone=backbone)
         else:
             self.settings = config.settings(settings or "default", **options)
-        if self.settings.size == config.ORIGINAL:
-            raise SettingsError("size = original has no photo here; give pixels")
-        side = round(self.settings.size * self.settings.style_scale)
+        side = round(self.settings.size_without_photo() * self.settings.style_scale)
         self.styles = [read(one, size=side).batch for one in listed(style)]
         self.backbone = _network(self.settings, backbone, self.styles)
         self._style: list[LayerLoss] | None = None

@@ -7,7 +7,6 @@ from torch import lerp, nn
 
 from swag.colors import with_colors_of
 from swag.config import settings
-from swag.config.settings import ORIGINAL
 from swag.errors import SettingsError
 from swag.image import Picture, Source, filled, read, resize
 from swag.instant import StylePainter, bundled, read_style
@@ -79,9 +78,7 @@ def photo_network(
             )
         return read_style(style).network
     chosen = settings("default", "instant", **_given(strength=strength, size=size))
-    if chosen.size == ORIGINAL:
-        raise SettingsError("size = original has no photo here; give pixels")
-    painting = filled(read(style, size=chosen.size))
+    painting = filled(read(style, size=chosen.size_without_photo()))
     painter = bundled()
     seen = None if painting.alpha is None else painting.alpha[None]
     described = painter.describe(painting.batch, seen)

@@ -194,13 +194,9 @@ def _of_smoothing(plan: Plan, runs: list[Run]) -> Iterator[Section]:
             for baseline in [_baseline(s)]
             if s != baseline
         ]
-        pairs += [
-            (
-                label(drawn(network), best(network), "SWAG"),
-                label(drawn(network), best(network), "nothing"),
-            ),
-        ]
-        mended = pooled(runs, [pair for pair in pairs if pair[0].endswith(": SWAG")][:-1])
+        mended = pooled(runs, [pair for pair in pairs if pair[0].endswith(": SWAG")])
+        at_random = label(drawn(network), best(network), "")
+        pairs.append((f"{at_random}SWAG", f"{at_random}nothing"))
         yield Section(
             f"Smoothing of {network.name}",
             "SWAG improves a residual network, and does little for VGG.",

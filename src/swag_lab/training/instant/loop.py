@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from swag.backbones import Backbone, weights_fingerprint
-from swag.backbones.initialization import seeded
 from swag.instant import Gaussian, InstantNetwork, transport
 from swag.instant.network import Residual
 from swag.instant.painter import way
@@ -21,6 +20,7 @@ from swag_lab.training.instant.examples import Examples, pictures
 from swag_lab.training.instant.loss import painting_errors
 from swag_lab.training.instant.recipe import PainterRecipe
 from swag_lab.training.loop import USUAL, Cadence
+from swag_lab.training.one_pass import Averaged
 
 
 @dataclass(frozen=True)
@@ -40,24 +40,6 @@ class PainterProgress:
     def summary(self) -> str:
         """The errors in words."""
         return f"style {self.style:.3f}, content {self.content:.3f}"
-
-
-class Training(nn.Module):
-    """A network, and the running mean of its weights, which is what is shipped."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        with seeded(seed):
-            self.network = InstantNetwork()
-            initialize(self.network)
-        self.mean = InstantNetwork()
-        self.mean.load_state_dict(self.network.state_dict())
-
-    @torch.no_grad()
-    def average(self, keep: float) -> None:
-        """Move the running mean towards the present weights."""
-        for mean, now in zip(self.mean.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(now, 1 - keep)
 
 
 @torch.no_grad()
@@ -115,7 +97,11 @@ def train_painter(
     """
     recipe = replace(recipe, backbone=network.name, fingerprint=weights_fingerprint(network))
     network.to(device)
-    model = Training(recipe.seed).to(device).to(memory_format=torch.channels_last)
+    model = (
+        Averaged(InstantNetwork, initialize, seed=recipe.seed)
+        .to(device)
+        .to(memory_format=torch.channels_last)
+    )
     optimizer = torch.optim.Adam(model.network.parameters(), betas=(0.9, 0.99))
     first = 0
     if out.exists():
@@ -150,7 +136,7 @@ def train_painter(
 
 
 def _step(
-    model: Training, optimizer: torch.optim.Optimizer, examples: Examples, step: int
+    model: Averaged[InstantNetwork], optimizer: torch.optim.Optimizer, examples: Examples, step: int
 ) -> Tensor:
     """Paint a batch and move the weights; its style, content and reconstruction errors."""
     recipe, batch = examples.recipe, examples.batch(step)

@@ -12,7 +12,6 @@ from torch.nn.functional import pad
 from swag import backbones
 from swag.backbones import weights_fingerprint
 from swag.config import Settings
-from swag.config.settings import ORIGINAL
 from swag.errors import SettingsError
 from swag.files import remove
 from swag.image import fitted, read, read_hashed, resize, write
@@ -62,9 +61,8 @@ def train_style_on(
         remove(kept)
     elif out.exists() and not kept.exists():
         raise SettingsError(f"{out} is there; give another name, or --overwrite")
-    if settings.size == ORIGINAL:
-        raise SettingsError("size = original has no photo here; give pixels")
-    picture, digest = read_hashed(painting, size=round(settings.size * settings.style_scale))
+    side = round(settings.size_without_photo() * settings.style_scale)
+    picture, digest = read_hashed(painting, size=side)
     device = device_of(settings.device)
     network = backbones.create(
         settings.backbone, weights=settings.weights, seed=settings.seed, edits=settings.edits

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from swag.backbones.initialization import seeded
 from swag.instant.style_network import NormalizedResidual, StyleNetwork
 from swag_lab.training import checkpoint
+from swag_lab.training.one_pass import Averaged
 from swag_lab.training.style.crops import CropSource
 
 
@@ -32,24 +32,6 @@ class StyleProgress:
     def summary(self) -> str:
         """The errors in words."""
         return f"style {self.style:.3f}, content {self.content:.3f}"
-
-
-class StyleTraining(nn.Module):
-    """A network, and the running mean of its weights, which is what is kept."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        with seeded(seed):
-            self.network = StyleNetwork()
-            initialize_style(self.network)
-        self.mean = StyleNetwork()
-        self.mean.load_state_dict(self.network.state_dict())
-
-    @torch.no_grad()
-    def average(self, keep: float) -> None:
-        """Move the running mean towards the present weights."""
-        for mean, now in zip(self.mean.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(now, 1 - keep)
 
 
 @torch.no_grad()
@@ -93,7 +75,11 @@ def train_style(
         WeightsError: `kept` is damaged, or holds a training with another recipe.
     """
     recipe = crops.recipe
-    model = StyleTraining(recipe.seed).to(crops.device).to(memory_format=torch.channels_last)
+    model = (
+        Averaged(StyleNetwork, initialize_style, seed=recipe.seed)
+        .to(crops.device)
+        .to(memory_format=torch.channels_last)
+    )
     optimizer = torch.optim.Adam(model.network.parameters(), betas=(0.9, 0.99))
     first = 0
     if kept.exists():
@@ -133,7 +119,7 @@ def train_style(
 
 
 def _step(
-    model: StyleTraining, optimizer: torch.optim.Optimizer, crops: CropSource, step: int
+    model: Averaged[StyleNetwork], optimizer: torch.optim.Optimizer, crops: CropSource, step: int
 ) -> Tensor:
     """Paint a batch and move the weights; its style errors, content errors and penalties."""
     recipe, batch = crops.recipe, crops.batch(step)

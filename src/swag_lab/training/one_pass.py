@@ -1,0 +1,76 @@
+"""What trainings of networks that paint in one pass share: the schedule, the mean of weights."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+from torch import nn
+
+from swag.backbones.initialization import seeded
+from swag.errors import SettingsError
+
+Painting = TypeVar("Painting", bound=nn.Module)
+"""A network that paints."""
+
+
+@dataclass(frozen=True)
+class OnePassRecipe:
+    """The schedule of a training: pure functions of the step.
+
+    A step paints `batch` crops of `size` pixels. The optimizer is Adam with a linear rise over
+    `warmup` steps and half a cosine; the weights that count are a running mean with this `decay`.
+    """
+
+    steps: int
+    batch: int
+    size: int
+    peak_rate: float
+    warmup: int
+    decay: float
+    largest_gradient: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1 or self.size < 64:
+            raise SettingsError(
+                f"steps={self.steps}, batch={self.batch}, size={self.size}: expected at least one "
+                "step, one photo, and crops of 64 pixels"
+            )
+
+    def rate(self, step: int) -> float:
+        """Learning rate: a linear rise, then half a cosine to a fiftieth."""
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
+        return self.peak_rate * rise * (0.02 + 0.49 * (1 + math.cos(math.pi * step / self.steps)))
+
+    def keeps(self, step: int) -> float:
+        """How much of the running mean of the weights stays; at first they change too fast."""
+        return min(self.decay, (1 + step) / (10 + step))
+
+    def generator(self, step: int) -> torch.Generator:
+        """The random numbers of one step, independent of all others."""
+        return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+
+
+class Averaged(nn.Module, Generic[Painting]):
+    """A network, and the running mean of its weights, which is what is kept."""
+
+    network: Painting
+    mean: Painting
+
+    def __init__(
+        self, create: Callable[[], Painting], initialize: Callable[[Painting], None], *, seed: int
+    ) -> None:
+        super().__init__()
+        with seeded(seed):
+            self.network = create()
+            initialize(self.network)
+        self.mean = create()
+        self.mean.load_state_dict(self.network.state_dict())
+
+    @torch.no_grad()
+    def average(self, keep: float) -> None:
+        """Move the running mean towards the present weights."""
+        for mean, now in zip(self.mean.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(now, 1 - keep)
