@@ -12,6 +12,18 @@ from typing import TextIO
 LOG = logging.getLogger("swag")
 _OURS = tuple(str(Path(__file__).parents[1] / package) for package in ("swag", "swag_lab"))
 
+LONGEST = 500
+"""Letters of a line."""
+
+
+def one_line(message: object, *, most: int = 200) -> str:
+    """A message of another library on one short line, or its kind where it has no words.
+
+    It may quote a file: what is not to be printed, as the commands of terminals, is escaped.
+    """
+    short = textwrap.shorten(str(message), most, placeholder=" ...") or type(message).__name__
+    return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in short)
+
 
 class _Lines(logging.Handler):
     """Prints records as lines of ours."""
@@ -19,7 +31,7 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
         level = record.levelname.lower()
-        print(f"swag: {level}: {_one_line(record.getMessage())}", file=sys.stderr)
+        print(f"swag: {level}: {one_line(record.getMessage(), most=LONGEST)}", file=sys.stderr)
 
 
 @contextmanager
@@ -50,9 +62,4 @@ def _told(
     line: str | None = None,
 ) -> None:
     ours = issubclass(category, UserWarning) and filename.startswith(_OURS)
-    LOG.log(logging.WARNING if ours else logging.DEBUG, _one_line(message))
-
-
-def _one_line(message: object) -> str:
-    short = textwrap.shorten(str(message), 500, placeholder=" ...")
-    return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in short)
+    LOG.log(logging.WARNING if ours else logging.DEBUG, one_line(message, most=LONGEST))

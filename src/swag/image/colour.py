@@ -12,7 +12,8 @@ import imagecodecs
 import numpy as np
 from PIL import ImageCms
 
-from swag.image.raster import MAX_PROFILE_BYTES, Array, Colours, Raster, one_line, unit
+from swag.image.raster import MAX_PROFILE_BYTES, Array, Colours, Raster, unit
+from swag.messages import one_line
 
 
 @cache

@@ -40,11 +40,11 @@ from swag.image.raster import (
     Stored,
     check_size,
     of_samples,
-    one_line,
     sliced,
 )
 from swag.image.sizes import webp_size
 from swag.image.source import BYTES_BESIDES, BYTES_PER_PIXEL, HEAD_BYTES, File, container, reason
+from swag.messages import one_line
 
 _PLUGINS: dict[str, type[ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile,

@@ -14,9 +14,10 @@ from itertools import accumulate
 from swag.errors import ImageError
 from swag.image.complete import MARKER
 from swag.image.gif import first_frame
-from swag.image.raster import MAX_PROFILE_BYTES, one_line
+from swag.image.raster import MAX_PROFILE_BYTES
 from swag.image.source import BYTES_BESIDES, BYTES_PER_PIXEL, File
 from swag.image.tiff_directory import chosen
+from swag.messages import one_line
 
 Part = bytes | tuple[int, int]
 """Bytes of ours, or where bytes of the file begin and how many they are."""

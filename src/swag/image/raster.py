@@ -1,7 +1,6 @@
 """What a picture is, before and after its colours are known."""
 
 import io
-import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -190,12 +189,3 @@ def unit(samples: Array, name: str) -> Array:
             "clamp them first"
         )
     return samples.astype(np.float32).clip(0, 1)
-
-
-def one_line(error: object) -> str:
-    """A message of another library on one short line, or its kind where it has no words.
-
-    It may quote the file: what is not to be printed, as the commands of terminals, is escaped.
-    """
-    short = textwrap.shorten(str(error), 200, placeholder=" ...") or type(error).__name__
-    return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in short)

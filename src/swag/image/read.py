@@ -13,20 +13,11 @@ from torch import Tensor
 
 from swag.errors import ImageError
 from swag.image.decode import decode, from_pillow, guarded, guarded_strips, orientation_of
-from swag.image.raster import (
-    Array,
-    Limits,
-    Picture,
-    Raster,
-    Stored,
-    check_size,
-    of_samples,
-    one_line,
-    sliced,
-)
+from swag.image.raster import Array, Limits, Picture, Raster, Stored, check_size, of_samples, sliced
 from swag.image.resize import fitted
 from swag.image.source import File, Readable, label, open_path, reason, searchable
 from swag.image.strips import assembled, resized, upright_size
+from swag.messages import one_line
 
 Source = (
     str

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
 from swag.errors import ImageError
-from swag.image.raster import one_line
+from swag.messages import one_line
 
 BYTES_PER_PIXEL = 16  # four samples of 32 bits; no picture within the limit needs more ...
 BYTES_BESIDES = 16 << 20  # ... than these and its metadata

@@ -14,18 +14,10 @@ import tifffile
 
 from swag.errors import ImageError
 from swag.image.complete import is_flat, lengthened, truncated, truncated_within
-from swag.image.raster import (
-    Array,
-    Colours,
-    Limits,
-    Raster,
-    Stored,
-    check_size,
-    one_line,
-    strip_bounds,
-)
+from swag.image.raster import Array, Colours, Limits, Raster, Stored, check_size, strip_bounds
 from swag.image.sizes import jpeg_size, webp_size
 from swag.image.source import BYTES_PER_PIXEL, File
+from swag.messages import one_line
 
 _COLOURS: dict[str, tuple[Colours, int]] = {
     "MINISWHITE": ("gray", 1),

@@ -13,8 +13,9 @@ from swag.errors import ImageError
 from swag.files import open_temporary, write_whole
 from swag.image.encode import Format, format_of
 from swag.image.metadata import XMP, as_xmp, check_texts
-from swag.image.raster import Array, Picture, Samples, one_line, strip_bounds
+from swag.image.raster import Array, Picture, Samples, strip_bounds
 from swag.image.source import label, reason
+from swag.messages import one_line
 from swag.types import StrPath
 
 
