@@ -18,7 +18,10 @@ from swag.cli import app
 def test_the_server_says_its_address_and_leaves_nothing(tmp_path: Path, ending: signal.Signals):
     command = [sys.executable, "-m", "swag", "web", "--port", "0", "--max-size", "128"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    # A shell's background job ignores Ctrl-C, and so would what it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, env=environment, stdout=-1, stderr=-1, text=True) as process:
+        signal.signal(signal.SIGINT, before)
         address = process.stdout.readline().strip()
         assert address.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(address) as answer:

@@ -215,8 +215,18 @@ def test_a_report_has_the_numbers_of_each_variant_with_how_many_pictures(study):
         product = (1 + float(row["LPIPS"])) * (1 + float(row["FID"]))
         assert float(row["ArtFID"]) == pytest.approx(product)
     smooth, plain = (float(row["ArtFID"]) for row in rows)
+    change = f"{smooth - plain:+.3f}"
+    assert section.found == f"No verdict: there is one pair ({change})." and section.found in page
+    # Two pairs of the same pictures: the mean of both changes is that of one.
+    again = [replace(run, job=replace(run.job, variant=f"{run.job.variant} again"))
+             for run in runs_of(study)]  # fmt: skip
+    pairs = [
+        (smoothed("p-resnet"), "p-resnet"),
+        (f"{smoothed('p-resnet')} again", "p-resnet again"),
+    ]
+    (both,) = art.sections(PLAN, [*runs_of(study), *again], pairs)
     way = "lower" if smooth < plain else "higher"
-    assert f"{way} by {smooth - plain:+.3f}" in section.found and section.found in page
+    assert f"{way} by {change}" in both.found
 
 
 def test_it_is_of_the_pictures_that_the_runs_have_left(study):
