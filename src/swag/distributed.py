@@ -97,8 +97,19 @@ def _with_ray(
                     # A reference that is kept would keep its result in Ray's store.
                     yield _result(ordered.popleft())
         finally:
-            for reference in running:
-                ray.cancel(reference)
+            _stop(running)
+
+
+def _stop(running: list[Any]) -> None:
+    """Interrupt tasks, and kill those that go on: one that sleeps or waits does not notice."""
+    import ray
+
+    for force in (False, True):
+        if not running:
+            return
+        for reference in running:
+            ray.cancel(reference, force=force)
+        _, running = ray.wait(running, num_returns=len(running), timeout=5, fetch_local=False)
 
 
 def _in_worker(function: Callable[[Item], Result], item: Item) -> Result:
