@@ -31,13 +31,17 @@ Out = Annotated[
         panel=options.OUTPUT,
         value="OUT",
         default="this folder",
-        help="A picture if there is one photo, else a folder, which is made if it is missing.",
+        help="File to write for one photo, or folder for several. A missing folder is created.",
     ),
 ]
 Size = Annotated[
     int | None,
     options.option(
-        "--size", panel=options.RUN, value="PIXELS", default="the photo's", help="Long side."
+        "--size",
+        panel=options.RUN,
+        value="PIXELS",
+        default="the photo's",
+        help="Long side of the result.",
     ),
 ]
 Colors = Annotated[
@@ -56,7 +60,8 @@ MaskFile = Annotated[
         "--mask",
         panel=options.RUN,
         value="FILE",
-        help="White where the style goes; elsewhere the photo stays. For one photo.",
+        help="Picture that is white in the parts to paint and black in those that stay as in the "
+        "photo. For one photo only.",
     ),
 ]
 
@@ -72,13 +77,13 @@ def apply(  # noqa: PLR0913 - the arguments of a command are its options
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Give photos the style that a network was trained for, in one pass each.
+    """Paint photos with a network that was trained for one style, in one pass each.
 
     swag apply wave.safetensors photo.jpg -o out.png
 
     swag apply wave.safetensors photos/ -o painted/
 
-    Of several photos, those that cannot be read are told, and the others are painted.
+    A photo that cannot be read gives one line on standard error; the other photos are painted.
     """
     from swag.cli.output import refuse_input
     from swag.instant import read_style

@@ -24,7 +24,7 @@ Jobs = Annotated[
     typer.Argument(
         metavar="JOBS",
         show_default=False,
-        help="A CSV file, or JSON lines, with content, style, masks, output and settings.",
+        help="Table of jobs (CSV or JSON lines): content, style, masks, output and settings.",
     ),
 ]
 Contents = Annotated[
@@ -33,7 +33,7 @@ Contents = Annotated[
         "--contents",
         metavar="DIR",
         show_default=False,
-        help="Instead of JOBS: every picture in this folder and below it, or a single one ...",
+        help="Instead of JOBS: folder with the photos, sub-folders included, or a single photo.",
     ),
 ]
 Styles = Annotated[
@@ -42,7 +42,8 @@ Styles = Annotated[
         "--styles",
         metavar="DIR",
         show_default=False,
-        help="... in the style of every picture in this one.",
+        help="Folder with the style pictures, or a single one: every photo of --contents is "
+        "painted in every style.",
     ),
 ]
 Folder = Annotated[
@@ -52,10 +53,12 @@ Folder = Annotated[
         "-o",
         metavar="DIR",
         show_default=False,
-        help="Where the pictures go, and manifest.jsonl, the state of each.",
+        help="Folder for the pictures and for manifest.jsonl, which lists the state of each job.",
     ),
 ]
-Workers = Annotated[int, typer.Option("--workers", metavar="N", min=1, max=256, help="Processes.")]
+Workers = Annotated[
+    int, typer.Option("--workers", metavar="N", min=1, max=256, help="Number of processes.")
+]
 
 
 @grouped
@@ -73,16 +76,17 @@ def batch(  # noqa: PLR0913 - groups of options
     run: RunOptions,
     network: NetworkOptions,
 ) -> None:
-    """Make many pictures; what is done is skipped, so that the same command goes on.
+    """Make many pictures. To continue, run the same command: finished pictures are skipped.
 
     swag batch --contents photos --styles paintings --out results
 
     swag batch jobs.csv --out results --size 1024 --workers 2
 
-    Columns of jobs.csv: content and style, if wanted output, content_mask, style_mask and any
-    setting; "a.jpg | b.jpg" in a cell are two styles. See docs/files.md.
+    Columns of jobs.csv: content and style; optional are output, content_mask, style_mask and every
+    setting. "a.jpg | b.jpg" in a cell means two styles. See docs/files.md.
 
-    Jobs that fail do not stop the others: they are told at the end, and the exit status is 3.
+    A job that fails does not stop the others. Failed jobs are listed at the end, and the exit
+    status is 3.
     """
     from swag.batch import Batch
     from swag.cli.batches import jobs_of, run_batch

@@ -14,7 +14,7 @@ Strength = Annotated[
         panel=LOOK,
         value="X",
         default="0.5",
-        help="From 0, the content alone, to 1, the style alone.",
+        help="How much style: 0 is the photo alone, 1 the style alone.",
     ),
 ]
 Method = Annotated[
@@ -25,7 +25,7 @@ Method = Annotated[
         panel=LOOK,
         value="NAME",
         default="w2",
-        help="How styles are compared, tuned as a whole; see `swag methods`.",
+        help="Style loss with settings tuned for it; see `swag methods`.",
     ),
 ]
 Preset = Annotated[
@@ -36,7 +36,7 @@ Preset = Annotated[
         panel=LOOK,
         value="NAME",
         default="default",
-        help="Settings that belong together: default, quick, quality; see `swag presets`.",
+        help="Bundle of settings: default, quick, quality ...; see `swag presets`.",
     ),
 ]
 Colors = Annotated[
@@ -47,7 +47,8 @@ Colors = Annotated[
         panel=LOOK,
         value="WHOSE",
         default="style",
-        help="style, content, content-linear, match, match-cholesky or match-histogram.",
+        help="Whose colors the result has: style, content, content-linear, match, match-cholesky "
+        "or match-histogram.",
     ),
 ]
 Blend = Annotated[
@@ -56,8 +57,8 @@ Blend = Annotated[
         "--blend",
         panel=LOOK,
         value="X,X...",
-        default="all alike",
-        help="How much each of several styles counts, as in 2,1.",
+        default="equal weights",
+        help="Weight of each of several styles, for example 2,1.",
     ),
 ]
 StyleScale = Annotated[
@@ -67,7 +68,7 @@ StyleScale = Annotated[
         panel=LOOK,
         value="X",
         default="1",
-        help="Size of the style picture: below 1 smaller strokes, above 1 larger ones.",
+        help="Size of the style picture: below 1 gives smaller strokes, above 1 larger ones.",
     ),
 ]
 Rotations = Annotated[
@@ -75,7 +76,7 @@ Rotations = Annotated[
     option(
         "--style-rotations",
         panel=LOOK,
-        help="Use the style picture turned by 90, 180 and 270 degrees, too.",
+        help="Also use the style picture turned by 90, 180 and 270 degrees.",
     ),
 ]
 
@@ -85,7 +86,8 @@ ContentMask = Annotated[
         "--content-mask",
         panel=REGIONS,
         value="FILE",
-        help="Regions of the photo, in flat colors or shades of gray; alone: style where white.",
+        help="Picture of the photo's regions, in flat colors or shades of gray. Without a style "
+        "mask, white regions get the style.",
     ),
 ]
 StyleMask = Annotated[
@@ -94,7 +96,8 @@ StyleMask = Annotated[
         "--style-mask",
         panel=REGIONS,
         value="FILE",
-        help="The regions of the style that go there, in the same colors; one for each style.",
+        help="Picture of the style's regions: each gives its style to the photo's region of the "
+        "same color. One mask for each style.",
     ),
 ]
 Feather = Annotated[
@@ -104,7 +107,7 @@ Feather = Annotated[
         panel=REGIONS,
         value="PIXELS",
         default="0",
-        help="How far the edges of the content mask are blurred.",
+        help="Blur of the edges of the content mask.",
     ),
 ]
 ContentMap = Annotated[
@@ -113,7 +116,7 @@ ContentMap = Annotated[
         "--content-map",
         panel=REGIONS,
         value="FILE",
-        help="How much the photo counts: fully where white, not at all where black.",
+        help="Picture that says how much each part of the photo counts: white fully, black not.",
     ),
 ]
 Initial = Annotated[
@@ -123,6 +126,6 @@ Initial = Annotated[
         panel=REGIONS,
         value="FILE",
         default="the photo",
-        help="A picture to begin with.",
+        help="Picture that the optimization begins with.",
     ),
 ]

@@ -12,8 +12,8 @@ StyleSource = Annotated[
     typer.Argument(
         metavar="STYLE",
         show_default=False,
-        help="A .safetensors file of `swag train-style`, great-wave, or a painting: then the "
-        "network of --method instant with that painting's statistics.",
+        help="A .safetensors file of `swag train-style`; great-wave, which comes with SWAG; or a "
+        "painting, to export the network of --method instant for this painting.",
     ),
 ]
 OnnxFile = Annotated[
@@ -29,7 +29,7 @@ def export(
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a network that paints photos as ONNX; height and width of photos are free.
+    """Export a network that paints photos of any height and width, as an ONNX file.
 
     swag export wave.safetensors wave.onnx
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Name = Annotated[
     str | None,
     typer.Argument(
-        metavar="NAME", show_default=False, help="A network of the package, for its model card."
+        metavar="NAME", show_default=False, help="Name of a bundled network: print its model card."
     ),
 ]
 
@@ -24,14 +24,14 @@ Name = Annotated[
 Picture = Annotated[
     Path | None,
     typer.Argument(
-        metavar="PICTURE", show_default=False, help="A picture, for the settings that made it."
+        metavar="PICTURE", show_default=False, help="A picture: print the settings stored in it."
     ),
 ]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print a table in Markdown.")]
 
 
 def backbones(name: Name = None, json: options.Json = False) -> None:
-    """List the networks, those first whose layers were chosen with care; or show one's card."""
+    """List the networks, first those with layers chosen by hand; or print one network's card."""
     from swag.backbones import available, bundled
 
     if name is not None:
@@ -63,7 +63,7 @@ def _lines(card: Mapping[str, Any], within: str = "") -> list[dict[str, Any]]:
 
 
 def losses(json: options.Json = False) -> None:
-    """List what of a layer can be compared, and the penalties on the pixels."""
+    """List the losses that compare layers, and the penalties on pixels."""
     from swag.losses import LOSSES, PENALTIES
 
     rows = [
@@ -78,7 +78,7 @@ def losses(json: options.Json = False) -> None:
 
 
 def smoothings(json: options.Json = False) -> None:
-    """List what can be done to activations; a choice is written NAME:PARAMETER=VALUE@LAYERS."""
+    """List the smoothings of activations. --smoothing takes NAME:PARAMETER=VALUE@LAYERS."""
     from swag.smoothing import KINDS
 
     rows = [
@@ -95,14 +95,14 @@ def smoothings(json: options.Json = False) -> None:
 
 
 def presets(json: options.Json = False) -> None:
-    """List settings that belong together, and where they come from; --json has the settings."""
+    """List the presets: bundles of settings, with their sources. --json adds the settings."""
     from swag.config import PRESETS
 
     _show_bundles(PRESETS.values(), as_json=json)
 
 
 def methods(json: options.Json = False) -> None:
-    """List ways to compare styles, tuned as a whole; --json has the settings."""
+    """List the methods: style losses with settings tuned for them. --json adds the settings."""
     from swag.config import METHODS
 
     _show_bundles(METHODS.values(), as_json=json)
@@ -111,7 +111,9 @@ def methods(json: options.Json = False) -> None:
 def settings(
     picture: Picture = None, markdown: Markdown = False, json: options.Json = False
 ) -> None:
-    """List every setting with its default, or those in a picture; --set gives those without option.
+    """List every setting with its default, or the settings stored in a picture.
+
+    A setting without an option of its own is given by --set NAME=VALUE.
 
     swag settings
 

@@ -36,7 +36,7 @@ Content = Annotated[
 Styles = Annotated[
     list[Path],
     typer.Argument(
-        metavar="STYLE...", help="The style picture; several are blended.", show_default=False
+        metavar="STYLE...", help="The style picture. Several are blended.", show_default=False
     ),
 ]
 
@@ -59,7 +59,8 @@ Weights = Annotated[
         panel=NETWORK,
         value="WEIGHTS",
         default="pretrained",
-        help="pretrained, random, random:greedy, or a .safetensors or .pth file.",
+        help="Weights of the network: pretrained, random, random:greedy, or a .safetensors or "
+        ".pth file.",
     ),
 ]
 Smoothing = Annotated[
@@ -69,7 +70,7 @@ Smoothing = Annotated[
         panel=NETWORK,
         value="SPEC",
         default="none",
-        help="How activations are smoothed, as in softmax:temperature=auto@layer3,layer4; "
+        help="Smoothing of activations, for example softmax:temperature=auto@layer3,layer4; "
         "see `swag smoothings`.",
     ),
 ]
@@ -80,7 +81,7 @@ StyleLoss = Annotated[
         panel=NETWORK,
         value="NAME",
         default="the method's",
-        help="What of a style is compared, as in gram-robust:penalty=l1; see `swag losses`.",
+        help="Loss between styles, for example gram-robust:penalty=l1; see `swag losses`.",
     ),
 ]
 ContentLoss = Annotated[
@@ -90,7 +91,7 @@ ContentLoss = Annotated[
         panel=NETWORK,
         value="NAME",
         default="the method's",
-        help="What of the photo is kept; see `swag losses`.",
+        help="Loss between the result and the photo; see `swag losses`.",
     ),
 ]
 
@@ -101,7 +102,7 @@ Size = Annotated[
         panel=RUN,
         value="PIXELS",
         default="512",
-        help="Long side of the result; original: that of the photo.",
+        help="Long side of the result. original: the photo's own size.",
     ),
 ]
 Pixels = Annotated[
@@ -116,8 +117,8 @@ MaxPixels = Annotated[
         min=1,
         show_default=False,
         rich_help_panel=RUN,
-        help="Refuse pictures of more pixels; 178,956,970 if it is not given, and more of those "
-        "that are read in strips.",
+        help="Refuse to read pictures with more pixels. Default: 178,956,970, and more for formats "
+        "read in strips.",
     ),
 ]
 Steps = Annotated[
@@ -131,7 +132,11 @@ Seed = Annotated[
 Device = Annotated[
     str | None,
     option(
-        "--device", panel=RUN, value="NAME", default="auto", help="auto, cpu, cuda, cuda:1, mps."
+        "--device",
+        panel=RUN,
+        value="NAME",
+        default="auto",
+        help="Device that computes: auto, cpu, cuda, cuda:1 or mps.",
     ),
 ]
 Tile = Annotated[
@@ -162,7 +167,7 @@ Config = Annotated[
         "--config",
         panel=RUN,
         value="FILE",
-        help="Settings in a TOML or JSON file; options win over the file.",
+        help="TOML or JSON file of settings. Options win over the file.",
     ),
 ]
 Set = Annotated[
@@ -171,7 +176,8 @@ Set = Annotated[
         "--set",
         panel=RUN,
         value="NAME=VALUE",
-        help="Any other setting, its value as in TOML; can be given several times.",
+        help="Any setting of `swag settings`, with its value as in TOML. Repeat the option for "
+        "several settings.",
     ),
 ]
 
@@ -183,7 +189,7 @@ Out = Annotated[
         panel=OUTPUT,
         value="OUT",
         default="a .png in this folder, named for its inputs",
-        help="Where the picture goes; the extension is the format.",
+        help="Picture to write. The extension chooses the format.",
     ),
 ]
 Resume = Annotated[
@@ -192,7 +198,7 @@ Resume = Annotated[
         "--resume",
         panel=OUTPUT,
         value="FILE",
-        help="Resume an interrupted run from its checkpoint, with its settings.",
+        help="Continue an interrupted run from this checkpoint, with the settings stored in it.",
     ),
 ]
 Every = Annotated[
@@ -202,7 +208,7 @@ Every = Annotated[
         metavar="SECONDS",
         min=0,
         rich_help_panel=OUTPUT,
-        help="How often OUT.ckpt is written, at least every 50 steps; 0: after each step.",
+        help="Time between two checkpoints (OUT.ckpt), at most 50 steps. 0: after each step.",
     ),
 ]
 SaveEvery = Annotated[
@@ -213,7 +219,7 @@ SaveEvery = Annotated[
         min=1,
         show_default=False,
         rich_help_panel=OUTPUT,
-        help="Also keep the picture after every N steps, as OUT-0050.png.",
+        help="Also save the picture after every N steps, for example as OUT-0050.png.",
     ),
 ]
 Preview = Annotated[
@@ -222,7 +228,7 @@ Preview = Annotated[
         "--preview",
         panel=OUTPUT,
         value="FILE",
-        help="Write the picture so far to this file, which is replaced every few seconds.",
+        help="Every few seconds, write the picture so far to this file, replacing the last one.",
     ),
 ]
 Bits = Annotated[
@@ -231,13 +237,13 @@ Bits = Annotated[
         "--bits",
         metavar="8|16",
         rich_help_panel=OUTPUT,
-        help="Bits of a sample in the picture; PNG and TIFF hold 16.",
+        help="Bits of each color value in the picture. PNG and TIFF can hold 16.",
     ),
 ]
 NoMetadata = Annotated[
     bool,
     option(
-        "--no-metadata", panel=OUTPUT, help="Keep settings, hashes and losses out of the picture."
+        "--no-metadata", panel=OUTPUT, help="Store no settings, hashes and losses in the picture."
     ),
 ]
 Overwrite = Annotated[bool, option("--overwrite", panel=OUTPUT, help="Replace existing files.")]
@@ -248,7 +254,7 @@ JsonLines = Annotated[
     option(
         "--json",
         panel=OUTPUT,
-        help="Print JSON instead of a progress bar, a line for each step as it comes and one at "
-        "the end.",
+        help="Instead of a progress bar, print a line of JSON for each step or job and one at the "
+        "end.",
     ),
 ]

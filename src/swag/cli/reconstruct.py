@@ -29,7 +29,7 @@ def reconstruct(  # noqa: PLR0913 - groups of options
     run: RunOptions,
     network: NetworkOptions,
 ) -> None:
-    """Make a photo again from noise: what of the photo the layers of a backbone keep.
+    """Rebuild a photo from noise, which shows what the layers of a network keep of the photo.
 
     swag reconstruct photo.jpg --set 'content_layers={relu4_2=1}' -o kept.png
     """

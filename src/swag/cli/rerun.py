@@ -20,13 +20,13 @@ Picture = Annotated[
     Path,
     typer.Argument(
         metavar="PICTURE",
-        help="A picture that swag has made, with its metadata.",
+        help="A picture made by swag, with its metadata.",
         show_default=False,
     ),
 ]
 Content = Annotated[
     Path | None,
-    typer.Option("--content", metavar="FILE", help="The photo of it.", show_default=False),
+    typer.Option("--content", metavar="FILE", help="Its photo.", show_default=False),
 ]
 Styles = Annotated[
     list[Path] | None,
@@ -34,7 +34,7 @@ Styles = Annotated[
         "--style",
         metavar="FILE",
         show_default=False,
-        help="The style picture of it; several in their order.",
+        help="Its style picture. Repeat the option for several styles, in their order.",
     ),
 ]
 
@@ -54,12 +54,12 @@ def rerun(  # noqa: PLR0913 - the arguments of a command are its options
     device: options.Device = None,
     regions: RegionOptions,
 ) -> None:
-    """Make a picture again from the settings in it and the files it was made from.
+    """Make a picture again, with the settings stored in the picture and the same inputs.
 
     swag rerun result.png --content photo.jpg --style painting.jpg
 
-    On the same machine it is the same to the bit. Files other than those it was made from are
-    refused.
+    On the same machine the new picture equals the old one bit for bit. Input files that differ
+    from those of the old picture are refused.
     """
     from swag.cli.output import Output
     from swag.cli.running import run_and_save

@@ -41,7 +41,7 @@ def stylize(  # noqa: PLR0913 - groups of options
 
     swag stylize photo.jpg painting.jpg --strength 0.7 --size 1024 --colors content
 
-    Interrupted with Ctrl-C, it keeps the best picture it has, and goes on with --resume.
+    Ctrl-C saves the best picture so far and a checkpoint, from which --resume continues.
     """
     from swag.cli.output import Output
     from swag.cli.running import run_and_save

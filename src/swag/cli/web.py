@@ -25,20 +25,20 @@ class LimitOptions:
     """What the server takes on; see `swag.web.limits`."""
 
     megapixels: Annotated[
-        float | None, _limit("--max-megapixels", "N", "50", "Of a picture that is sent.")
+        float | None, _limit("--max-megapixels", "N", "50", "Largest upload, in megapixels.")
     ] = None
     megabytes: Annotated[
-        float | None, _limit("--max-megabytes", "N", "30", "Of a picture that is sent.")
+        float | None, _limit("--max-megabytes", "N", "30", "Largest upload, in megabytes.")
     ] = None
     size: Annotated[
-        int | None, _limit("--max-size", "PIXELS", "1024", "Long side of a result.")
+        int | None, _limit("--max-size", "PIXELS", "1024", "Longest side of a result.")
     ] = None
-    steps: Annotated[int | None, _limit("--max-steps", "N", "1000", "Steps of a run.")] = None
+    steps: Annotated[int | None, _limit("--max-steps", "N", "1000", "Most steps of a run.")] = None
     seconds: Annotated[
-        float | None, _limit("--max-seconds", "N", "900", "After which a run is stopped.")
+        float | None, _limit("--max-seconds", "N", "900", "Stop a run after this time.")
     ] = None
-    runs: Annotated[int | None, _limit("--runs", "N", "1", "Runs at the same time.")] = None
-    queue: Annotated[int | None, _limit("--queue", "N", "20", "Runs that may wait.")] = None
+    runs: Annotated[int | None, _limit("--runs", "N", "1", "Most runs at the same time.")] = None
+    queue: Annotated[int | None, _limit("--queue", "N", "20", "Most runs that wait.")] = None
 
 
 @grouped
@@ -46,22 +46,35 @@ def web(
     *,
     host: Annotated[
         str,
-        option("--host", panel=SERVER, value="HOST", default="127.0.0.1", help="Where to listen."),
+        option(
+            "--host", panel=SERVER, value="HOST", default="127.0.0.1", help="Address to listen on."
+        ),
     ] = "127.0.0.1",
     port: Annotated[
         int,
-        option("--port", panel=SERVER, value="N", default="7860", help="0 is any that is free."),
+        option(
+            "--port",
+            panel=SERVER,
+            value="N",
+            default="7860",
+            help="Port to listen on. 0: any free port.",
+        ),
     ] = 7860,
     share: Annotated[
         bool,
-        option("--share", panel=SERVER, help="Let other machines of the network use the page."),
+        option("--share", panel=SERVER, help="Let other machines on your network use the page."),
     ] = False,
     open: Annotated[
         bool, option("--open", panel=SERVER, help="Open the page in the browser.")
     ] = False,
     study: Annotated[
         Path | None,
-        option("--study", panel=STUDY, value="DIR", help="Ask people to compare these results."),
+        option(
+            "--study",
+            panel=STUDY,
+            value="DIR",
+            help="Folder of results: the page asks people which of two they prefer.",
+        ),
     ] = None,
     answers: Annotated[
         Path | None,
@@ -70,21 +83,24 @@ def web(
             panel=STUDY,
             value="FILE",
             default="answers.sqlite in DIR",
-            help="Where the answers are kept.",
+            help="Database of the answers.",
         ),
     ] = None,
     trials: Annotated[
-        int, option("--trials", panel=STUDY, value="N", default="40", help="Pairs a person sees.")
+        int,
+        option(
+            "--trials", panel=STUDY, value="N", default="40", help="Pairs that each person sees."
+        ),
     ] = 40,
     limits: LimitOptions,
 ) -> None:
-    """Open a page for the browser: drop a photo, choose a painting, watch.
+    """Serve a page for the browser: drop a photo, choose a painting, watch.
 
     swag web --open
 
     swag web --study results
 
-    Only this machine reaches the page, unless --share or --host say otherwise.
+    Other machines can reach the page only with --share or --host.
     """
     import secrets
     import webbrowser
@@ -110,8 +126,8 @@ def web(
             typer.echo(f"results: {shown}results?key={key}")
         if host not in LOOPBACK:
             typer.echo(
-                f"swag: warning: {host} can be reached from other machines, and the page asks for "
-                "no password: whoever reaches it can use this machine",
+                f"swag: warning: other machines can reach {host}, and the page asks for no "
+                "password: whoever reaches the page can use this machine",
                 err=True,
             )
         if open:

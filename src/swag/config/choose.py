@@ -44,7 +44,7 @@ def settings(
     for name in given:
         if name not in Settings.model_fields:
             near = did_you_mean(name, Settings.model_fields).strip()
-            hint = near or "see the settings in the documentation"
+            hint = near or "see `swag settings`"
             raise SettingsError(f"there is no setting {brief(repr(name))}; {hint}")
     try:
         return Settings(**{**values, **given})
@@ -69,7 +69,7 @@ def _found(kind: str, name: object, known: Mapping[str, Preset]) -> Preset:
     if not isinstance(name, str) or name not in known:
         hint = did_you_mean(str(name), known) if isinstance(name, str) else ""
         raise SettingsError(
-            f"no {kind} is called {_shown(name)}; {hint}there are {', '.join(known)}"
+            f"no {kind} is called {_shown(name)}; {hint}choose from {', '.join(known)}"
         )
     return known[name]
 

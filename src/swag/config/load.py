@@ -32,7 +32,10 @@ def load(path: Path) -> dict[str, Any]:
             f"{path}: cannot be read as settings (TOML or JSON): {brief(error)}"
         ) from error
     if not isinstance(values, dict):
-        raise SettingsError(f"{path}: holds {type(values).__name__}, not settings by name")
+        raise SettingsError(
+            f"{path}: holds a {type(values).__name__}; expected settings by name, as in "
+            '{"size": 512}'
+        )
     refuse_code(values, str(path))
     return values
 
@@ -42,8 +45,8 @@ def refuse_code(values: Mapping[str, Any], where: str) -> None:
     backbone = values.get("backbone")
     if isinstance(backbone, str) and is_code(backbone):
         raise SettingsError(
-            f"{where}: names the network {brief(repr(backbone))}, which is code that would be run; "
-            "if it is yours, name it with --backbone"
+            f"{where}: names the network {brief(repr(backbone))}, which is code that SWAG would "
+            "run; if you trust this code, give it with --backbone"
         )
 
 
@@ -64,7 +67,7 @@ def _toml(text: str) -> dict[str, Any]:
 
 
 def _text(path: Path) -> str:
-    """What a file holds. ValueError where it is none, or too long a one."""
+    """The text of a file. ValueError if the path is no regular file, or the file is too large."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
         raise ValueError(f"expected a file of at most {LARGEST_FILE} bytes")

@@ -1,4 +1,4 @@
-"""Settings that belong together: presets say how much work is done, methods what is minimised."""
+"""Settings that belong together: presets say how much work is done, methods what is minimized."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,16 +33,16 @@ _PAPER = {
 }
 
 _PRESETS = (
-    Preset("default", "the best we measured, coarse to fine", "docs/log.md", {}),
-    Preset("quick", "a look, within half a minute on two cores", "as default, smaller",
+    Preset("default", "the best settings measured, coarse to fine", "docs/log.md", {}),
+    Preset("quick", "a first look, within half a minute on two cores", "as default, smaller",
            {"size": 256, "steps": 100}),
     Preset("quality", "more steps for a larger picture", "as default, longer",
            {"size": 1024, "steps": 300, "scales": 3}),
-    Preset("paper", "the poster to the letter", "Wang, Li and Vasconcelos, CVPR 2021",
+    Preset("paper", "the losses of the paper, exactly", "Wang, Li and Vasconcelos, CVPR 2021",
            {**_PAPER, "size": 512, "smoothing": "softmax", "normalisation": "paper",
-            # The poster states no weights. A style term of 1e17 is the authors' for mean squares.
+            # The paper states no weights; the authors' script has 1e17 for mean squares.
             "style_weight": 1e17}),
-    Preset("released-code", "the authors' published script to the letter",
+    Preset("released-code", "the losses of the authors' published script, exactly",
            "the authors' published script, resnet_swag.py of April 2021",
            {**_PAPER, "size": 512, "smoothing": "scale:alpha=0.001@layer3,layer4",
             "normalisation": "released-code", "style_weight": 1e17}),
@@ -51,27 +51,29 @@ _PRESETS = (
 PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in _PRESETS})
 """Bundles of settings by name, in the order in which they are listed."""
 
-# What the optimiser moves and how, as the authors of the methods on positions do it. They match
-# places, and at 64 pixels whole pictures are matched: they begin at twice the size of the others.
+# Parametrization and optimizer of the authors of the methods that match positions. These methods
+# begin at twice the size of the others: at 64 pixels they would match whole pictures.
 _POSITIONS = {"parametrisation": "laplacian", "optimizer": "adam", "rate": 0.01, "scales": 3}
 
 _METHODS = (
-    Preset("w2", "mean and covariance as a Gaussian to be moved; the default",
+    Preset("w2", "Wasserstein-2 distance between Gaussians fitted to the features (default)",
            "Olkin and Pukelsheim, 1982; for pictures Katherine Crowson, 2021", {}),
-    Preset("gatys", "Gram matrices of activations as they are", "Gatys et al., CVPR 2016",
+    Preset("gatys", "Gram matrices of activations", "Gatys et al., CVPR 2016",
            {"style_loss": "gram", "balance": 1.7}),
     Preset("swag", "Gram matrices of smoothed activations", "Wang et al., CVPR 2021",
            {"style_loss": "gram", "balance": 1.7, "smoothing": "softmax:temperature=auto"}),
-    Preset("sliced", "the distribution along random directions", "Heitz et al., CVPR 2021",
+    Preset("sliced", "sliced Wasserstein distance, over random directions",
+           "Heitz et al., CVPR 2021",
            {"style_loss": "sliced", "balance": 1.7}),
     Preset("strotss", "relaxed optimal transport of hypercolumns, self-similarity as content",
            "Kolkin et al., CVPR 2019",
            {"style_loss": "remd", "content_loss": "self-similarity", "palette": 0.2,
             "balance": 1.0, **_POSITIONS}),
-    Preset("nnst", "every place like its nearest neighbour in the style", "Kolkin et al., 2022",
+    Preset("nnst", "each position matches its nearest neighbor in the style",
+           "Kolkin et al., 2022",
            {"style_loss": "neighbours", "style_rotations": True, "palette": 0.2,
             "balance": 2.0, **_POSITIONS}),
-    Preset("mrf", "every patch like its nearest one in the style", "Li and Wand, CVPR 2016",
+    Preset("mrf", "each patch matches its nearest patch in the style", "Li and Wand, CVPR 2016",
            {"style_loss": "mrf", "palette": 0.2, "balance": 2.0}),
     Preset("instant", "one pass of a small network, without optimization",
            "Lu et al., ICCV 2019; Johnson et al., ECCV 2016",
@@ -79,4 +81,4 @@ _METHODS = (
 )  # fmt: skip
 
 METHODS: Mapping[str, Preset] = MappingProxyType({method.name: method for method in _METHODS})
-"""Ways to compare a style, tuned as a whole, by name."""
+"""Style losses with settings tuned for them, by name."""

@@ -32,93 +32,136 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    preset: Word = Field("default", description="a bundle of settings; see `swag presets`")
-    method: Word = Field("w2", description="how styles are compared; see `swag methods`")
-    backbone: Word = Field("swag/vgg16-distilled", description="network; see `swag backbones`")
+    preset: Word = Field("default", description="bundle of settings; see `swag presets`")
+    method: Word = Field(
+        "w2", description="style loss with settings tuned for it; see `swag methods`"
+    )
+    backbone: Word = Field(
+        "swag/vgg16-distilled", description="network that compares pictures; see `swag backbones`"
+    )
     weights: str = Field(
-        "pretrained", max_length=4096, description="pretrained, random[:SCHEME], or a file"
+        "pretrained",
+        max_length=4096,
+        description="weights of the network: pretrained, random[:SCHEME], or a file",
     )
     edits: tuple[Word, ...] = Field(
         ("replicate-all", "reflect"),
         max_length=32,
-        description="changes of the network, as average-pooling or reflect",
+        description="changes to the network, for example average-pooling or reflect",
     )
     size: int = Field(
         512,
         ge=SMALLEST_SIZE,
         le=LARGEST_SIZE,
-        description="long side in pixels, or original: that of the photo",
+        description="long side of the result in pixels, or original: the photo's own size",
     )
-    square: bool = Field(False, description="squash both pictures to size x size")
+    square: bool = Field(
+        False, description="resize both pictures to size x size, without their proportions"
+    )
     steps: int = Field(
-        150, ge=0, le=1_000_000, description="steps over all scales; 0: the start as it is"
+        150,
+        ge=0,
+        le=1_000_000,
+        description="optimization steps over all scales; 0: return the start unchanged",
     )
-    scales: int = Field(2, ge=1, le=12, description="sizes, each twice the one before")
+    scales: int = Field(
+        2,
+        ge=1,
+        le=12,
+        description="number of sizes, from small to large, each twice the one before",
+    )
     optimizer: Literal["lbfgs", "adam", "torch-lbfgs"] = Field(
-        "lbfgs", description="what moves the pixels"
+        "lbfgs", description="lbfgs, adam or torch-lbfgs"
     )
     rate: float | None = Field(
-        None, gt=0, le=10, description="step size of Adam, as a change of pixels"
+        None, gt=0, le=10, description="step size of adam, in units of pixel values from 0 to 1"
     )
     average: float | None = Field(
-        None, gt=0, lt=1, description="decay of the running mean of pictures, if one is kept"
+        None,
+        gt=0,
+        lt=1,
+        description="decay of a running mean of the pictures, which is then the result",
     )
-    parametrisation: Word = Field("pixels", description="what the optimiser moves")
-    jitter: int = Field(0, ge=0, le=512, description="random shifts in pixels, with adam only")
-    jitter_scale: float = Field(0.0, ge=0, le=0.5, description="random scales, 1 plus or minus")
+    parametrisation: Word = Field(
+        "pixels",
+        description="what the optimizer changes: pixels, laplacian, fourier or fourier-bounded",
+    )
+    jitter: int = Field(
+        0, ge=0, le=512, description="largest random shift of each step in pixels; adam only"
+    )
+    jitter_scale: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="largest random change of scale of each step, as a fraction; adam only",
+    )
     start: Literal["content", "noise", "style", "instant"] = Field(
-        "content", description="picture that the run begins with"
+        "content", description="picture to begin with: content, noise, style or instant"
     )
     seed: int = Field(0, ge=0, lt=2**63, description="seed of all random numbers")
-    strength: Share = Field(0.5, description="0 the content alone, 1 the style alone")
+    strength: Share = Field(
+        0.5, description="how much style: 0 is the photo alone, 1 the style alone"
+    )
     balance: float = Field(
         1.0, gt=0, le=1000, description="ratio of style to content at strength 0.5"
     )
-    style_loss: Word = Field("bures", description="what of a style is compared; see `swag losses`")
+    style_loss: Word = Field("bures", description="loss between styles; see `swag losses`")
     style_layers: Layers | None = Field(
-        None, description="layers of the style with their weights, instead of the network's"
+        None, description="style layers with their weights, instead of the network's preset"
     )
     style_weights: tuple[Weight, ...] | None = Field(
         None, max_length=64, description="weight of each of several styles"
     )
-    style_scale: float = Field(1.0, ge=0.1, le=4, description="size of the style picture")
-    colours: Colours = Field("style", description="whose colours the result has")
+    style_scale: float = Field(
+        1.0, ge=0.1, le=4, description="size of the style picture; below 1 gives smaller strokes"
+    )
+    colours: Colours = Field("style", description="whose colors the result has")
     style_rotations: bool = Field(
-        False, description="also match the style turned by 90, 180 and 270 degrees"
+        False, description="also use the style picture turned by 90, 180 and 270 degrees"
     )
     feather: float = Field(0.0, ge=0, le=1024, description="blur of the edges of masks, in pixels")
-    palette: Weight = Field(0.0, description="weight of the colors of the style alone")
+    palette: Weight = Field(0.0, description="weight of a loss on the colors of the style")
     content_loss: Word = Field(
-        "content", description="what of the photo is kept; see `swag losses`"
+        "content", description="loss between the result and the photo; see `swag losses`"
     )
     content_layers: Layers | None = Field(
-        None, description="layers of the content with their weights, instead of the network's"
+        None, description="content layers with their weights, instead of the network's preset"
     )
-    laplacian: Weight = Field(0.0, description="weight of the edges of the photo alone")
-    smoothing: Word = Field(
-        "none", description="how activations are smoothed; see `swag smoothings`"
+    laplacian: Weight = Field(0.0, description="weight of a loss on the edges of the photo")
+    smoothing: Word = Field("none", description="smoothing of activations; see `swag smoothings`")
+    smooth_content: bool = Field(
+        True, description="also smooth the activations that the content loss compares"
     )
-    smooth_content: bool = Field(True, description="smooth the activations of the content, too")
     matched: Literal["none", "loss", "gradient"] = Field(
-        "none", description="what of a layer smoothing must keep"
+        "none",
+        description="give each smoothed layer the weight it has without smoothing, measured by "
+        "its loss or its gradient",
     )
     normalisation: Literal["span", "target", "initial", "paper", "released-code"] = Field(
-        "span", description="what the error of a layer is measured in"
+        "span",
+        description="unit of each layer's error: span, target, initial, paper or released-code",
     )
-    style_weight: Weight | None = Field(None, description="replaces the weight that strength gives")
+    style_weight: Weight | None = Field(
+        None, description="weight of the style loss, instead of the one from strength"
+    )
     content_weight: Weight | None = Field(
-        None, description="replaces the weight that strength gives"
+        None, description="weight of the content loss, instead of the one from strength"
     )
-    total_variation: Weight = Field(1.0, description="weight of differences between neighbors")
-    pixel_range: Weight = Field(1.0, description="weight of values outside of [0, 1]")
+    total_variation: Weight = Field(
+        1.0, description="weight of the penalty on differences between neighboring pixels"
+    )
+    pixel_range: Weight = Field(
+        1.0, description="weight of the penalty on pixel values outside [0, 1]"
+    )
     tile: Literal["auto"] | Annotated[int, Field(ge=0, le=LARGEST_SIZE)] = Field(
         "auto", description="tile size in pixels; 0: no tiles; auto: only if memory requires them"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
-        description="precision of network passes at large scales; the last steps use float32",
+        description="precision of network passes: auto, float32 or bfloat16; the last steps use "
+        "float32",
     )
-    device: Word = Field("auto", description="auto, cpu, cuda, cuda:1 or mps")
+    device: Word = Field("auto", description="device that computes: auto, cpu, cuda, cuda:1 or mps")
 
     @field_validator("size", mode="wrap")
     @classmethod
@@ -132,7 +175,7 @@ class Settings(BaseModel):
         words = str(value).strip()
         if words == "auto" or (words.isdecimal() and len(words) < 9 and int(words) <= LARGEST_SIZE):
             return words if words == "auto" else int(words)
-        raise ValueError(f"give auto, 0 for all at once, or pixels up to {LARGEST_SIZE}")
+        raise ValueError(f"give auto, 0 for no tiles, or pixels up to {LARGEST_SIZE}")
 
     @field_validator("weights", mode="before")
     @classmethod
@@ -167,20 +210,21 @@ class Settings(BaseModel):
         return _loss(spec, "content")
 
     def size_without_photo(self) -> int:
-        """The size in pixels; SettingsError if it is a photo's own, which there is none of."""
+        """The size in pixels; SettingsError if the size is `original`, which needs a photo."""
         if self.size == ORIGINAL:
-            raise SettingsError("size = original has no photo here; give pixels")
+            raise SettingsError("size = original needs a photo, and there is none; give pixels")
         return self.size
 
     def style_shares(self, styles: int) -> list[float]:
         """The share of each of several styles in their weight; they sum to one.
 
-        SettingsError where there is not one weight for each style, or all are zero.
+        SettingsError if there is not one weight for each style, or if all are zero.
         """
         weights = self.style_weights or (1.0,) * styles
         if len(weights) != styles or (styles and sum(weights) <= 0):
             raise SettingsError(
-                f"style_weights = {weights} for {styles} styles; expected one for each, not all 0"
+                f"style_weights = {weights} for {styles} styles; expected one weight for each "
+                "style, not all of them 0"
             )
         return [weight / sum(weights) for weight in weights]
 
@@ -198,5 +242,7 @@ class Settings(BaseModel):
 def _loss(spec: str, role: str) -> str:
     loss = get_loss(spec)
     if loss.role != role:
-        raise SettingsError(f"{loss.name} is a loss of {loss.role}, not of {role}")
+        raise SettingsError(
+            f"{loss.name} is a {loss.role} loss and cannot be the {role} loss; see `swag losses`"
+        )
     return str(loss)

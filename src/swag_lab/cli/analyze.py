@@ -18,7 +18,10 @@ Images = Annotated[list[Path], typer.Argument(metavar="IMAGE...", show_default=F
 Csv = Annotated[
     Path | None,
     typer.Option(
-        "--csv", metavar="FILE", show_default=False, help="Write a line for each picture and layer."
+        "--csv",
+        metavar="FILE",
+        show_default=False,
+        help="Write a table with a line for each picture and layer.",
     ),
 ]
 Figure = Annotated[
@@ -47,7 +50,8 @@ def analyze(  # noqa: PLR0913 - the arguments of a command are its options
     """Measure how peaky activations and Gram matrices are, layer by layer.
 
     The table shows the mean over the pictures; --csv and --json have each picture. Entropies are
-    divided by log n, so that 1 is flat: `sum` is that of F / sum F, `softmax` that of softmax(F).
+    divided by log n, so that a flat distribution has 1. Columns named `sum` show the entropy of
+    F / sum F, those named `softmax` the entropy of softmax(F).
     """
     from swag_lab.cli.figures import FIGURES, draw, save_csv, writable
     from swag_lab.cli.peakiness import averaged, measured

@@ -16,12 +16,12 @@ Networks = Annotated[
         "-b",
         metavar="NAME",
         show_default=False,
-        help="A network to measure; may be given several times. Those of torchvision and timm "
-        "have random weights.",
+        help="Network to measure. Repeat the option for several. Networks of torchvision and timm "
+        "get random weights.",
     ),
 ]
-Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Times that count, of each side.")]
-Pixels = Annotated[int, typer.Option("--size", min=32, help="Side of the pictures.")]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Measurements of each side.")]
+Pixels = Annotated[int, typer.Option("--size", min=32, help="Side of the pictures in pixels.")]
 DeviceName = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda ...")]
 
 
@@ -32,10 +32,11 @@ def bench(
     device: DeviceName = "auto",
     json: options.Json = False,
 ) -> None:
-    """Time a step of each optimiser, and that of published scripts, over the least it can cost.
+    """Time a step of each optimizer and of published scripts, and compare with the least possible.
 
-    All are timed in turns in one process; ratios are the median of those of each round. On a
-    processor seconds are those of processor time.
+    The least possible, `floor`, is one pass of the network forward and back. All sides are timed
+    in turns in one process; each ratio is the median over the rounds. On a CPU, seconds are CPU
+    time.
     """
     from swag.run import device_of
     from swag_lab.bench import in_turns, machine, sides

@@ -17,13 +17,13 @@ Name = Annotated[
     typer.Argument(
         metavar="NAME",
         show_default=False,
-        help="judges, weights, ablation, statistics, suppression, outliers, networks, methods, "
-        "beyond, real; paper (the poster's seven), or all.",
+        help="Study to run: judges, weights, ablation, statistics, suppression, outliers, "
+        "networks, methods, beyond or real; or paper (the first seven), or all.",
     ),
 ]
 Out = Annotated[
     Path,
-    typer.Option("--out", metavar="DIR", help="Where runs and report go.", show_default=False),
+    typer.Option("--out", metavar="DIR", help="Folder for runs and report.", show_default=False),
 ]
 Contents = Annotated[
     Path | None,
@@ -31,7 +31,7 @@ Contents = Annotated[
         "--contents",
         metavar="DIR",
         show_default=False,
-        help="A folder of photos; without one, a few painted pictures.",
+        help="Folder of photos. Default: a few synthetic pictures.",
     ),
 ]
 Styles = Annotated[
@@ -40,7 +40,7 @@ Styles = Annotated[
         "--styles",
         metavar="DIR",
         show_default=False,
-        help="A folder of style pictures; without one, a few painted ones.",
+        help="Folder of style pictures. Default: a few synthetic ones.",
     ),
 ]
 Count = Annotated[
@@ -50,16 +50,22 @@ Count = Annotated[
         metavar="N",
         min=1,
         show_default=False,
-        help="Contents and styles to use of each folder, spread over it.",
+        help="Number of pictures to use of each folder, spread evenly over its names.",
     ),
 ]
 Quick = Annotated[
-    bool, typer.Option("--quick", help="Minutes instead of hours: a look, not a result.")
+    bool,
+    typer.Option(
+        "--quick", help="Try a study in minutes instead of hours; its numbers mean little."
+    ),
 ]
 Workers = Annotated[
-    int, typer.Option("--workers", metavar="N", min=1, help="Processes, each with one thread.")
+    int,
+    typer.Option(
+        "--workers", metavar="N", min=1, help="Number of processes, each with one thread."
+    ),
 ]
-Ray = Annotated[bool, typer.Option("--ray", help="Spread the runs with Ray.")]
+Ray = Annotated[bool, typer.Option("--ray", help="Distribute the runs with Ray.")]
 Units = Annotated[
     int | None,
     typer.Option(
@@ -67,7 +73,7 @@ Units = Annotated[
         metavar="N",
         min=1,
         show_default=False,
-        help="Pairs of a content and a style that each variant is run on.",
+        help="Pairs of a content and a style for each variant.",
     ),
 ]
 
@@ -79,7 +85,8 @@ LargeUnits = Annotated[
         metavar="N",
         min=1,
         show_default=False,
-        help="The same for networks of torchvision, where a run takes seconds to minutes.",
+        help="Pairs for each variant with a network of torchvision, where a run takes seconds to "
+        "minutes.",
     ),
 ]
 Training = Annotated[
@@ -88,12 +95,14 @@ Training = Annotated[
         "--training",
         metavar="DIR",
         show_default=False,
-        help="Pictures with classes: the ablation's networks are trained on them first, all alike.",
+        help="Labeled pictures: first train all networks of the ablation on them, in the same way.",
     ),
 ]
 Epochs = Annotated[
     float | None,
-    typer.Option("--epochs", metavar="N", help="Passes of that training.", show_default=False),
+    typer.Option(
+        "--epochs", metavar="N", help="Epochs of the training on --training.", show_default=False
+    ),
 ]
 
 Networks = Annotated[
@@ -102,8 +111,8 @@ Networks = Annotated[
         "--network",
         metavar="NAME=BACKBONE,WEIGHTS",
         show_default=False,
-        help="A trained network for the study `real`, by any name that --backbone takes and a "
-        "file of weights; can be repeated.",
+        help="Trained network for the study `real`: any name that --backbone takes, and a file of "
+        "weights. Repeat the option for several.",
     ),
 ]
 Judges = Annotated[
@@ -112,8 +121,8 @@ Judges = Annotated[
         "--judge",
         metavar="NAME=BACKBONE,WEIGHTS",
         show_default=False,
-        help="A network that judges in place of the bundled ones; can be repeated. Nothing is "
-        "judged by a network that was optimized.",
+        help="Network that judges the results, instead of the bundled judges. Repeat the option "
+        "for several. No network judges results that were optimized with it.",
     ),
 ]
 
@@ -138,11 +147,11 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     judge: Judges = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Run a study, or go on with it, and write its report: DIR/NAME.html.
+    """Run a study and write its report, DIR/NAME.html. The same command continues a study.
 
-    Pictures are squares from the middle of those in the folders. Runs that are in DIR are not done
-    again; Ctrl-C keeps them, and the report is of what is there. A report with other settings is
-    replaced only with --overwrite.
+    The study uses the middle square of each picture in the folders. Runs already in DIR are not
+    repeated. Ctrl-C keeps the finished runs and writes a report of them. A report of other settings
+    is replaced only with --overwrite.
     """
     from swag import distributed
     from swag.cli.bars import count_bar

@@ -20,8 +20,8 @@ Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help="Network to train: resnet ...; with --teacher vgg16-distilled ..., or several names "
-        "with commas between them, which are trained side by side on the same pictures.",
+        help="Network to train: resnet ..., or with --teacher vgg16-distilled ... Several names "
+        "with commas between them are trained side by side on the same pictures.",
         show_default=False,
     ),
 ]
@@ -30,23 +30,25 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         show_default=False,
-        help="Folder with packed .npz files, or with a folder of pictures for each class. With "
-        "--teacher no labels are needed: all pictures in the folder.",
+        help="Folder with packed .npz files, or with a folder of pictures for each class. "
+        "--teacher needs no classes and uses all pictures in the folder.",
     ),
 ]
 Checkpoint = Annotated[
     Path,
     typer.Argument(
         metavar="OUT",
-        help="Checkpoint file. If it exists, its training goes on.",
+        help="Checkpoint file. If the file exists, its training is continued.",
         show_default=False,
     ),
 ]
 Epochs = Annotated[
     float | None,
-    typer.Option("--epochs", metavar="N", help="Passes over the pictures.", show_default=False),
+    typer.Option("--epochs", metavar="N", help="Passes over all pictures.", show_default=False),
 ]
-Recipe = Annotated[str, typer.Option("--recipe", metavar="NAME", help="cpu, gpu or plain.")]
+Recipe = Annotated[
+    str, typer.Option("--recipe", metavar="NAME", help="Training recipe: cpu, gpu or plain.")
+]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the random numbers.")]
 Start = Annotated[
     str | None,
@@ -54,8 +56,8 @@ Start = Annotated[
         "--start",
         metavar="WEIGHTS",
         show_default=False,
-        help="Weights to begin with: a checkpoint; without --teacher also an exported file, or "
-        "shipped for those in the package.",
+        help="Weights to begin with: a checkpoint. Without --teacher also an exported file, or "
+        "`shipped`: the weights in the package.",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")]
@@ -65,7 +67,7 @@ Teacher = Annotated[
         "--teacher",
         metavar="NETWORK",
         show_default=False,
-        help="Distill this network, as torchvision/vgg16: predict its activations, without labels.",
+        help="Network whose activations NAME learns to predict, for example torchvision/vgg16.",
     ),
 ]
 TeacherWeights = Annotated[
@@ -78,7 +80,7 @@ Layers = Annotated[
         "--layers",
         metavar="LAYER,...",
         show_default=False,
-        help="The teacher's layers to predict, for a NAME that is not in the package.",
+        help="The teacher's layers to predict, if NAME is not in the package.",
     ),
 ]
 Explained = Annotated[
@@ -91,7 +93,9 @@ Explained = Annotated[
 ]
 Steps = Annotated[
     int | None,
-    typer.Option("--steps", metavar="N", show_default=False, help="Steps of a distillation."),
+    typer.Option(
+        "--steps", metavar="N", show_default=False, help="Steps of a training with --teacher."
+    ),
 ]
 
 
@@ -111,10 +115,10 @@ def train_backbone(  # noqa: PLR0913 - the arguments of a command are its option
     steps: Steps = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a network of the package, to tell pictures apart or to predict a larger network.
+    """Train a bundled network: on class labels, or to predict the activations of a larger network.
 
-    After Ctrl-C, the same command goes on from the last checkpoint. A distillation ends with the
-    table of its errors on held-out pictures, also written beside OUT.
+    After Ctrl-C, the same command continues from the last checkpoint. A training with --teacher
+    ends with a table of the errors on held-out pictures, which is also written beside OUT.
     """
     from swag_lab.training import command
     from swag_lab.training.distillation import command as distillation

@@ -31,18 +31,26 @@ Checkpoint = Annotated[
     typer.Argument(
         metavar="OUT",
         show_default=False,
-        help="Checkpoint file. If it exists, its training goes on. The weights go beside it, as "
-        ".safetensors.",
+        help="Checkpoint file. If the file exists, its training is continued. The weights are "
+        "written beside the file, as .safetensors.",
     ),
 ]
-Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Batches of photos to paint.")]
-Size = Annotated[int, typer.Option("--size", metavar="PIXELS", help="Side of the crops.")]
+Steps = Annotated[
+    int, typer.Option("--steps", metavar="N", help="Training steps, one batch of photos each.")
+]
+Size = Annotated[int, typer.Option("--size", metavar="PIXELS", help="Side of the square crops.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the random numbers.")]
 Backbone = Annotated[
-    str, typer.Option("--backbone", metavar="NAME", help="Network that judges; see swag backbones.")
+    str,
+    typer.Option(
+        "--backbone", metavar="NAME", help="Network of the training loss; see `swag backbones`."
+    ),
 ]
 Weights = Annotated[
-    str, typer.Option("--weights", metavar="WEIGHTS", help="Its weights: pretrained, or a file.")
+    str,
+    typer.Option(
+        "--weights", metavar="WEIGHTS", help="Weights of --backbone: pretrained, or a file."
+    ),
 ]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")]
 
@@ -59,11 +67,11 @@ def train_painter(  # noqa: PLR0913 - the arguments of a command are its options
     device: Device = "cpu",
     quiet: options.Quiet = False,
 ) -> None:
-    """Train the network of --method instant: any painting in one pass.
+    """Train the network of --method instant, which paints in any style in one pass.
 
     swag train-painter photos/ paintings/ painter.pt
 
-    After Ctrl-C, the same command goes on from the last checkpoint.
+    After Ctrl-C, the same command continues from the last checkpoint.
     """
     from swag_lab.cli.bars import training_bar
     from swag_lab.training.instant.command import export_painter, train_on

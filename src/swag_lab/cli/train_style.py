@@ -29,13 +29,17 @@ StyleOut = Annotated[
         "-o",
         metavar="NAME.safetensors",
         show_default=False,
-        help="The style. Beside it are the checkpoint, from which its training goes on, the log "
-        "and a sheet of pictures.",
+        help="Style file to write. The checkpoint of the training, its log and a sheet of pictures "
+        "are written beside the file.",
     ),
 ]
-TrainSteps = Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Batches of photos.")]
-Batch = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Photos of a step.")]
-Crop = Annotated[int, typer.Option("--crop", metavar="PIXELS", min=64, help="Side of the crops.")]
+TrainSteps = Annotated[
+    int, typer.Option("--steps", metavar="N", min=1, help="Training steps, one batch each.")
+]
+Batch = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Photos in a batch.")]
+Crop = Annotated[
+    int, typer.Option("--crop", metavar="PIXELS", min=64, help="Side of the square crops.")
+]
 
 
 @grouped
@@ -56,12 +60,13 @@ def train_style(  # noqa: PLR0913 - the arguments of a command are its options
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a network for one painting; `swag apply` then paints photos in one pass.
+    """Train a network for the style of one painting; `swag apply` then paints photos with it.
 
     swag train-style painting.jpg photos/ -o painting.safetensors
 
-    Losses, layers, smoothing, strength and backbone are those of an optimization; --size is that of
-    the photos that it stands for, and scales the painting. After Ctrl-C, the same command goes on.
+    Losses, layers, smoothing, strength and backbone mean the same as for `swag stylize`. --size is
+    the size of the photos that the network will paint; the painting is scaled to this size. After
+    Ctrl-C, the same command continues.
     """
     from swag.config import settings
     from swag_lab.cli.bars import training_bar
