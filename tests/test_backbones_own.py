@@ -162,7 +162,7 @@ def test_a_picture_is_made_on_the_command_line_and_again(code):
     again = ["rerun", "out.png", "--content", "0.png", "--style", "1.png", "-o", "again.png"]
     refused = run(*again)
     assert refused.exit_code == 1
-    assert "which is code that would be run; if it is yours, name it" in refused.stderr
+    assert "which is code that SWAG would run; if you trust this code" in refused.stderr
     assert run(*again, *own).exit_code == 0
     first, second = (swag.image.read(code / name).pixels for name in ("out.png", "again.png"))
     assert torch.equal(first, second)
@@ -194,7 +194,7 @@ def test_neither_a_picture_nor_a_checkpoint_runs_code_unasked(code):
     last.result([]).save(code / "out.png")
     (code / "own_networks.py").write_text("raise SystemExit('was run')")
     for given in ({"resume": code / "half.ckpt"}, {"like": code / "out.png"}):
-        with pytest.raises(SettingsError, match="which is code that would be run; if it is yours"):
+        with pytest.raises(SettingsError, match="which is code that SWAG would run; if you trust this code"):
             swag.iterate(*photos, **given)
     (code / "own_networks.py").write_text(CODE)
     own = {"resume": code / "half.ckpt", "backbone": "own_networks.py:build"}
@@ -211,7 +211,7 @@ def test_neither_a_file_of_settings_nor_a_table_of_jobs_runs_code(code):
     ):
         refused = run(*words)
         assert refused.exit_code == 1
-        assert "which is code that would be run; if it is yours, name it" in refused.stderr
+        assert "which is code that SWAG would run; if you trust this code" in refused.stderr
 
 
 def test_a_picture_does_not_tell_where_the_code_lies(code):

@@ -30,8 +30,8 @@ def test_every_preset_is_valid_and_survives_json(preset):
         ({"total_variation": float("nan")}, "total_variation"),
         ({"steps": -1}, "steps"),
         ({"method": "gaty"}, "w2, gatys"),
-        ({"style_loss": "content"}, "content is a loss of content, not of style"),
-        ({"content_loss": "gram"}, "gram is a loss of style, not of content"),
+        ({"style_loss": "content"}, "content is a content loss and cannot be the style loss"),
+        ({"content_loss": "gram"}, "gram is a style loss and cannot be the content loss"),
         ({"colours": "red"}, "colours"),
     ],
 )
@@ -62,7 +62,7 @@ def test_several_styles_share_the_weight(weights, shares):
 
 @pytest.mark.parametrize("weights", [(1,), (0, 0), (1, 1, 1)])
 def test_weights_that_do_not_fit_the_styles_are_told(weights):
-    with pytest.raises(SettingsError, match="for 2 styles; expected one for each, not all 0"):
+    with pytest.raises(SettingsError, match="for 2 styles; expected one weight for each style"):
         settings(style_weights=weights).style_shares(2)
 
 

@@ -151,8 +151,8 @@ def check_named(name: str, settings: Settings, overrides: Mapping[str, Any]) -> 
     """Refuse to run code because a file names it: the user has to. SettingsError."""
     if is_code(settings.backbone) and "backbone" not in overrides:
         raise SettingsError(
-            f"{name} was made with the network {settings.backbone!r}, which is code that would be "
-            "run; if it is yours, name it with --backbone (backbone=...)"
+            f"{name} was made with the network {settings.backbone!r}, which is code that SWAG "
+            "would run; if you trust this code, give it with --backbone (backbone=...)"
         )
 
 
