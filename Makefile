@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo    stylise a photo with the bundled network and print where the picture is"
+	@echo "make demo    stylize a photo with the bundled network and print where the picture is"
 	@echo "make web     open the page in the browser"
 	@echo "make test    run the tests"
 	@echo "make lint    check style and types"

@@ -113,7 +113,7 @@ def main() -> None:
     columns = (
         "pixels",
         "tile",
-        "optimiser",
+        "optimizer",
         "passes",
         "peak, GB",
         "of it no file, GB",

@@ -2,12 +2,12 @@
 
     python benchmarks/optimizers.py --content PHOTO --styles PAINTING... [--size 128]
 
-Every optimiser begins with the same picture (the photo with noise of the seed) and minimises Gram
+Every optimizer begins with the same picture (the photo with noise of the seed) and minimizes Gram
 matrices and content, with the default's penalties, at one size. Losses are shares of the first
 one. An evaluation is one loss with its gradient, wherever it is made, in a line search too;
-seconds are processor time of the evaluations and of the optimiser together. A table for each
+seconds are processor time of the evaluations and of the optimizer together. A table for each
 network: medians over styles and seeds, the range in brackets. `won` counts the pairs of a style
-and a seed in which an optimiser has the lowest loss of all.
+and a seed in which an optimizer has the lowest loss of all.
 """
 
 import argparse
@@ -138,9 +138,9 @@ def main() -> None:
 
 
 def table(name: str, rows: dict[str, list[dict[int, tuple[float, float]]]]) -> None:
-    """Print what each optimiser reaches within each budget."""
+    """Print what each optimizer reaches within each budget."""
     print(f"\n{name}\n")
-    print(f"| optimiser | {' | '.join(f'{b} evaluations' for b in BUDGETS)} | CPU s | won |")
+    print(f"| optimizer | {' | '.join(f'{b} evaluations' for b in BUDGETS)} | CPU s | won |")
     print(f"|---|{'---|' * len(BUDGETS)}---:|---:|")
     last = BUDGETS[-1]
     lowest = [min(row[i][last][0] for row in rows.values()) for i in range(len(rows["L-BFGS"]))]

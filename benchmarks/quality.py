@@ -3,12 +3,12 @@
     python benchmarks/quality.py --content PHOTO --style PAINTING [--size 512] [--evaluations 1000]
 
 `reference` is the preset `released-code` on the bundled network: torch's L-BFGS at full size, its
-loss, its weights. `full size` minimises the same loss with our L-BFGS; both are looked at as their
+loss, its weights. `full size` minimizes the same loss with our L-BFGS; both are looked at as their
 seconds of processor time grow by half. `coarse to fine` does so from small to full size, and
-`default` minimises our own loss: a row is the end of a run of so many steps in all. Losses are the
-reference's at full size, over that of the photo: `minimised` as the optimiser sees it, whose
+`default` minimizes our own loss: a row is the end of a run of so many steps in all. Losses are the
+reference's at full size, over that of the photo: `minimized` as the optimizer sees it, whose
 pixels may leave the range of a picture, `kept` of the picture that is kept, within the range.
-`style` and `content` are judged by networks that were not optimised, as shares of the span between
+`style` and `content` are judged by networks that were not optimized, as shares of the span between
 the two pictures. A run whose loss leaves the finite numbers ends there.
 """
 
@@ -37,7 +37,7 @@ JUDGES = ("swag/vgg", "swag/noresnet")
 
 
 Looked = tuple[float, int, float, Tensor]
-"""Seconds and steps so far, the loss that is minimised, and the picture."""
+"""Seconds and steps so far, the loss that is minimized, and the picture."""
 
 
 def looks(photo: Tensor, style: Tensor, **chosen: object) -> Iterator[Looked]:
@@ -60,7 +60,7 @@ def looks(photo: Tensor, style: Tensor, **chosen: object) -> Iterator[Looked]:
 
 
 def judge(name: str, photo: Tensor, style: Tensor) -> Objective:
-    """Errors of Gram matrices and of the content under a network that was not optimised."""
+    """Errors of Gram matrices and of the content under a network that was not optimized."""
     network = swag.backbones.create(name)
     none = parse("none")
     shrunk = swag.image.resize(style, (photo.shape[-2], photo.shape[-1]))
@@ -140,17 +140,17 @@ def main() -> None:
         *(("coarse to fine", {**ours, "scales": 4, "steps": steps}) for steps in args.steps),
         *(("default", {**default, "steps": steps}) for steps in args.steps),
     ]
-    columns = ("run", "steps", "CPU s", "minimised", "kept", "style", "content")
+    columns = ("run", "steps", "CPU s", "minimized", "kept", "style", "content")
     print(f"| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}")
     for name, run in [run for run in runs if run[0] in args.runs]:
         seen = looks(photo, style, **run)
         if name in ("coarse to fine", "default"):
             seen = iter([*seen][-1:])
-        for spent, steps, minimised, small in seen:
+        for spent, steps, minimized, small in seen:
             errors = judged(reference, judges, swag.image.resize(small, square))
             kept, style_error, content_error = errors
-            # The default minimises another loss.
-            own = "" if name == "default" else f"{minimised / first:.2e}"
+            # The default minimizes another loss.
+            own = "" if name == "default" else f"{minimized / first:.2e}"
             losses = f"{own} | {kept / first:.2e}"
             cells = f"{spent:.1f} | {losses} | {style_error:.3f} | {content_error:.3f}"
             print(f"| {name} | {steps} | {cells} |", flush=True)

@@ -31,7 +31,7 @@ def held(field: str) -> int:
 
 
 def grain(side: int) -> swag.image.Picture:
-    """Slow waves of colour with some noise, made row by row."""
+    """Slow waves of color with some noise, made row by row."""
     random = torch.Generator().manual_seed(0)
     pixels = torch.empty(3, side, side)
     x = torch.linspace(0, 20, side)

@@ -69,16 +69,16 @@ def flow(y: Array, x: Array) -> tuple[Array, Array]:
 
 
 def palette(codes: str) -> Callable[[Array], Array]:
-    """Colours by tone in [0, 1], blended between neighbours of a list of hexadecimal codes."""
+    """Colors by tone in [0, 1], blended between neighbors of a list of hexadecimal codes."""
     stops = np.array([list(bytes.fromhex(code)) for code in codes.split()]) / 255
 
-    def colours(tone: Array) -> Array:
+    def colors(tone: Array) -> Array:
         place = np.clip(tone, 0, 1) * (len(stops) - 1)
         low = np.minimum(place.astype(int), len(stops) - 2)
         part = (place - low)[..., None]
         return stops[low] * (1 - part) + stops[low + 1] * part
 
-    return colours
+    return colors
 
 
 def smoothstep(values: Array, low: Array | float, high: Array | float) -> Array:

@@ -30,7 +30,7 @@ def main() -> None:
     chosen = {name: value for name in names if (value := getattr(options, name)) is not None}
     folder = options.out.with_suffix("") / label(chosen)
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [[stylised(content, style, folder, chosen) for style in styles] for content in contents]
+    rows = [[stylized(content, style, folder, chosen) for style in styles] for content in contents]
     _draw(contents, styles, rows, options.out, size=options.size)
     print(options.out.resolve())
 
@@ -70,7 +70,7 @@ def label(chosen: dict[str, Any]) -> str:
     )
 
 
-def stylised(content: Path, style: Path, folder: Path, chosen: dict[str, Any]) -> Path:
+def stylized(content: Path, style: Path, folder: Path, chosen: dict[str, Any]) -> Path:
     """The picture of this content in this style, made unless it is there."""
     inputs = json.dumps([str(content.resolve()), str(style.resolve())])
     mark = hashlib.sha256(inputs.encode()).hexdigest()[:6]

@@ -1,4 +1,4 @@
-"""Stylise a photo that comes with matplotlib in a style painted here, with the bundled network.
+"""Stylize a photo that comes with matplotlib in a style painted here, with the bundled network.
 
 python examples/demo.py [--size 384] [--style brush|mosaic|ink]
 
@@ -25,7 +25,7 @@ PAUSE = 5.0
 
 
 def main() -> None:
-    """Paint, stylise, write."""
+    """Paint, stylize, write."""
     options = _options()
     swag.keep_freed_memory()
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -34,18 +34,18 @@ def main() -> None:
     swag.image.write(content, photo)
     print(f"painting a style: {options.style}", flush=True)
     save(style, STYLES[options.style](512, 0))
-    swag.image.write(out, _stylised(content, style, options.size))
+    swag.image.write(out, _stylized(content, style, options.size))
     print(out.resolve())
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Stylise a photo in a painted style.")
+    parser = argparse.ArgumentParser(description="Stylize a photo in a painted style.")
     parser.add_argument("--size", type=int, default=384, help="long side in pixels (384)")
     parser.add_argument("--style", choices=list(STYLES), default="brush", help="(brush)")
     return parser.parse_args()
 
 
-def _stylised(content: Path, style: Path, size: int) -> swag.image.Picture:
+def _stylized(content: Path, style: Path, size: int) -> swag.image.Picture:
     shown = time.monotonic() - PAUSE
     for update in swag.iterate(content, style, preset="default", size=size):
         last = update.index + 1 == update.steps

@@ -12,7 +12,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from contact_sheet import CELL, label, pictures, show, stylised
+from contact_sheet import CELL, label, pictures, show, stylized
 from matplotlib.figure import Figure
 
 import swag
@@ -29,7 +29,7 @@ def main() -> None:
         chosen |= {} if options.steps is None else {"steps": options.steps}
         folder = options.out.with_suffix("") / label(chosen)
         folder.mkdir(parents=True, exist_ok=True)
-        rows[method] = [stylised(*pair, folder, chosen) for pair in pairs]
+        rows[method] = [stylized(*pair, folder, chosen) for pair in pairs]
     _draw(pairs, rows, options.out, options.size)
     print(options.out.resolve())
 

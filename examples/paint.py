@@ -61,13 +61,13 @@ def mosaic(size: int = 512, seed: int = 0) -> Array:
     first, second, owner, u, v = _two_nearest(stones, size)
     tone = flow(stones.y / size, stones.x / size)[1] + rng.normal(0, 0.05, stones.y.shape)
     tone = np.where(rng.random(tone.shape) < 0.06, rng.random(tone.shape), tone)
-    colours = STONE(tone) * rng.normal(1, 0.13, (tone.size, 1))
+    colors = STONE(tone) * rng.normal(1, 0.13, (tone.size, 1))
     grain = noise(size, size / 3, rng) * 0.5 + noise(size, size / 8, rng) * 0.5
     tilt = rng.normal(0, 0.16, (2, tone.size)) / side
     shade = 1 + tilt[0][owner] * u + tilt[1][owner] * v + 0.22 * (grain - 0.5)
     gap = smoothstep((second - first) / side, 0.10, 0.24)
     mortar = np.array([0.17, 0.155, 0.14]) * (0.7 + 0.6 * grain[..., None])
-    picture = mortar + gap[..., None] * (colours[owner] * shade[..., None] - mortar)
+    picture = mortar + gap[..., None] * (colors[owner] * shade[..., None] - mortar)
     return lit(picture, gap * 6.5, 0.11)
 
 

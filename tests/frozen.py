@@ -22,7 +22,7 @@ GATYS = {"method": "gatys", "weights": "random", "seed": 3}
 
 
 def picture(seed: int, height: int, width: int) -> np.ndarray:
-    """Waves of colour, which have structure at every scale."""
+    """Waves of color, which have structure at every scale."""
     draw = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
     waves = np.zeros((height, width, 3))
@@ -55,7 +55,7 @@ RUNS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "gatys, random weights, torch's L-BFGS": (
         CONTENT,
         STYLE,
-        {**GATYS, "optimizer": "torch-lbfgs", "normalisation": "paper"},
+        {**GATYS, "optimizer": "torch-lbfgs", "normalization": "paper"},
     ),
     "swag, greedy weights, smoothing of one layer": (
         CONTENT,
@@ -74,14 +74,14 @@ RUNS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
         {"size": 160, "tile": 64, "steps": 3, "weights": "random:kaiming+calibrated"},
     ),
     "texture": (None, STYLE, {"method": "sliced", "style_scale": 0.5}),
-    "reconstruct": (CONTENT, None, {"backbone": "swag/vgg", "normalisation": "initial"}),
-    "masks": (CONTENT, [STYLE, OTHER], {"feather": 2, "colours": "match", **MASKS}),
-    "losses between layers, the content's colours": (
+    "reconstruct": (CONTENT, None, {"backbone": "swag/vgg", "normalization": "initial"}),
+    "masks": (CONTENT, [STYLE, OTHER], {"feather": 2, "colors": "match", **MASKS}),
+    "losses between layers, the content's colors": (
         CONTENT,
         STYLE,
         {
             "method": "strotss",
-            "colours": "content",
+            "colors": "content",
             "palette": 1,
             "laplacian": 1,
             "smoothing": "softmax:temperature=auto",
@@ -90,12 +90,12 @@ RUNS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "Fourier, without jitter, from noise": (
         CONTENT,
         STYLE,
-        {"parametrisation": "fourier", "optimizer": "adam", "start": "noise", "square": True},
+        {"parametrization": "fourier", "optimizer": "adam", "start": "noise", "square": True},
     ),
-    "neighbours in a pyramid": (CONTENT, STYLE, {"method": "nnst", "parametrisation": "laplacian"}),
+    "neighbors in a pyramid": (CONTENT, STYLE, {"method": "nnst", "parametrization": "laplacian"}),
 }
 
-JITTERED = {"optimizer": "adam", "jitter": 4, "jitter_scale": 0.1, "parametrisation": "fourier"}
+JITTERED = {"optimizer": "adam", "jitter": 4, "jitter_scale": 0.1, "parametrization": "fourier"}
 RUNS["jitter"] = (CONTENT, STYLE, JITTERED)
 
 

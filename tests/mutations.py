@@ -164,7 +164,7 @@ def outcome(path: Path, reader: Reader) -> str:
     began = time.perf_counter()
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*its colour profile cannot be used")
+            warnings.filterwarnings("ignore", message=".*its color profile cannot be used")
             warnings.filterwarnings("error", category=ResourceWarning)
             reader(path)
         result = "read"

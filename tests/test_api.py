@@ -18,7 +18,7 @@ from torch import nn
 
 import swag
 from swag.config import CommonSettings, Settings, SettingsKeywords
-from swag.config.choose import AMERICAN
+from swag.config.settings import BRITISH
 from swag.errors import SettingsError
 from swag.image import Picture
 from swag.run import RunKeywords
@@ -71,7 +71,7 @@ def test_the_keywords_are_the_settings_with_what_a_caller_may_give_for_them():
     kept.pop("model_config", None)
     expected = {name: given_for(name, kept[name]) for name in Settings.model_fields}
     keywords = typing.get_type_hints(CommonSettings)
-    assert keywords == {n: expected[AMERICAN.get(n, n)] for n in keywords}
+    assert keywords == {n: expected[BRITISH.get(n, n)] for n in keywords}
     assert expected.keys() - keywords.keys() == {"preset", "method", "backbone"}
     assert typing.get_type_hints(SettingsKeywords).keys() - keywords.keys() == {"backbone"}
 

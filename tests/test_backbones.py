@@ -63,7 +63,7 @@ def test_layers_equal_those_of_the_network_cut_there(name, picture):
     backbone = plain(name)
     with torch.no_grad():
         found = backbone.extract(picture)
-        ready = backbone.normalise(picture)
+        ready = backbone.normalize(picture)
         assert set(found) == {*backbone.style_layers, *backbone.content_layers}
         for layer in found:
             # One at a time: nothing runs after the layer, so nothing can overwrite it.
@@ -82,7 +82,7 @@ def test_the_transformer_of_torchvision_is_the_same_at_its_own_size(rng):
     seen = []
     original.get_submodule(layer).register_forward_hook(lambda _m, _x, y: seen.append(y.clone()))
     with torch.no_grad():
-        original(backbone.normalise(picture))
+        original(backbone.normalize(picture))
         found = backbone.extract(picture, [layer])[layer]
     expected = seen[0][:, 1:].transpose(1, 2).reshape(1, 768, 14, 14)
     torch.testing.assert_close(found, expected)
@@ -92,7 +92,7 @@ def test_the_transformer_of_timm_equals_its_own_intermediate_layers(rng):
     backbone = plain("timm/vit_small_patch16_224.dino")
     picture = torch.rand(1, 3, 64, 96, generator=rng)
     expected = backbone.module.get_intermediate_layers(
-        backbone.normalise(picture), n=[2, 5, 8, 11], reshape=True
+        backbone.normalize(picture), n=[2, 5, 8, 11], reshape=True
     )
     for found, wanted in zip(backbone.extract(picture).values(), expected, strict=True):
         torch.testing.assert_close(found, wanted)
@@ -119,12 +119,12 @@ def test_positions_are_interpolated_as_timm_does(rng):
 def test_swin_keeps_channels_last_and_is_turned_round(picture):
     backbone = create("torchvision/swin_t", weights="random", edits=PLAIN)
     found = backbone.extract(picture, ["features.1"])["features.1"]
-    ready = F.pad(backbone.normalise(picture), (0, 16, 0, 0), mode="replicate")
+    ready = F.pad(backbone.normalize(picture), (0, 16, 0, 0), mode="replicate")
     expected = backbone.module.features[1](backbone.module.features[0](ready))
     torch.testing.assert_close(found, expected.permute(0, 3, 1, 2))
 
 
-def randomise_statistics(module, rng):
+def randomize_statistics(module, rng):
     for norm in module.modules():
         if isinstance(norm, nn.BatchNorm2d):
             norm.running_mean.normal_(0, 0.1, generator=rng)
@@ -136,15 +136,15 @@ def randomise_statistics(module, rng):
 @pytest.mark.parametrize("name", FOLDED)
 def test_folding_is_exact(name, rng):
     module = copy.deepcopy(plain(name).module).double()
-    randomise_statistics(module, rng)
+    randomize_statistics(module, rng)
     folded = fold(copy.deepcopy(module))
     picture = torch.rand(1, 3, 96, 80, dtype=torch.float64, generator=rng)
     layers = plain(name).style_layers
 
     def run(network):
         x = picture.clone().requires_grad_()
-        normalise = Normalize().double()
-        features = Backbone(name, network, layers, (), normalise).extract(x)
+        normalize = Normalize().double()
+        features = Backbone(name, network, layers, (), normalize).extract(x)
         scales = [maps.detach().square().mean() + 1e-30 for maps in features.values()]
         total = sum(m.square().mean() / s for m, s in zip(features.values(), scales, strict=True))
         return features, torch.autograd.grad(total, x)[0]
@@ -155,7 +155,7 @@ def test_folding_is_exact(name, rng):
         assert (after[layer] - maps).abs().max() <= 1e-10 * maps.abs().max()
     assert (gradient_after - gradient).abs().max() <= 1e-10 * gradient.abs().max()
     left = sum(isinstance(norm, nn.BatchNorm2d) for norm in folded.modules())
-    # In a DenseNet half of the normalisations read a concatenation, not a convolution.
+    # In a DenseNet half of the normalizations read a concatenation, not a convolution.
     assert left == (62 if "densenet" in name else 0)
 
 
@@ -208,14 +208,14 @@ def test_layers_of_resnet50_are_those_of_the_authors():
 
 def test_inception_takes_pictures_from_minus_one_to_one():
     backbone = plain("torchvision/inception_v3")
-    white = backbone.normalise(torch.ones(1, 3, 2, 2))
+    white = backbone.normalize(torch.ones(1, 3, 2, 2))
     assert torch.equal(white, torch.ones(1, 3, 2, 2))
     assert backbone.module.transform_input is False
 
 
-def test_normalisation_is_that_of_imagenet(picture):
+def test_normalization_is_that_of_imagenet(picture):
     expected = (picture[0, 1] - 0.456) / 0.224
-    torch.testing.assert_close(plain("torchvision/resnet18").normalise(picture)[0, 1], expected)
+    torch.testing.assert_close(plain("torchvision/resnet18").normalize(picture)[0, 1], expected)
 
 
 def test_pictures_that_are_too_small_name_the_smallest_size():
@@ -252,7 +252,7 @@ def test_other_faults_of_a_network_are_not_called_a_matter_of_size():
         backbone.extract(torch.ones(1, 3, 64, 64))
 
 
-def test_layers_that_are_found_can_be_read_where_a_normalisation_is_folded():
+def test_layers_that_are_found_can_be_read_where_a_normalization_is_folded():
     module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.MaxPool2d(2))
     backbone = create(module.eval())
     assert backbone.style_layers == ("1",) == backbone.layers()[:1]
@@ -332,7 +332,7 @@ def test_a_float64_network_on_another_device_is_moved_as_a_whole():
     backbone = create("swag/resnet", weights="random").to(dtype=torch.float64)
     picture = torch.rand(1, 3, 32, 32, dtype=torch.float64)
     assert backbone.extract(picture)["stage3"].dtype == torch.float64
-    assert backbone.to("meta").normalise.mean.is_meta
+    assert backbone.to("meta").normalize.mean.is_meta
 
 
 @pytest.mark.parametrize(

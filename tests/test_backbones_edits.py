@@ -26,7 +26,7 @@ def picture():
 
 
 def norm(channels):
-    """Batch normalisation with statistics that are not neutral."""
+    """Batch normalization with statistics that are not neutral."""
     module = nn.BatchNorm2d(channels)
     module.running_mean.uniform_(-1, 1)
     module.running_var.uniform_(0.5, 2)
@@ -36,7 +36,7 @@ def norm(channels):
 
 
 def by_hand(x, conv, bn):
-    """A convolution and its normalisation from their definitions."""
+    """A convolution and its normalization from their definitions."""
     y = F.conv2d(x, conv.weight, conv.bias, conv.stride, conv.padding)
     scale = bn.weight / (bn.running_var + bn.eps).sqrt()
     return (y - bn.running_mean.view(-1, 1, 1)) * scale.view(-1, 1, 1) + bn.bias.view(-1, 1, 1)
@@ -55,7 +55,7 @@ def test_folding_leaves_one_convolution(picture):
 
 
 class Reads(nn.Module):
-    """A convolution and a normalisation, joined by a function of both."""
+    """A convolution and a normalization, joined by a function of both."""
 
     def __init__(self, join):
         super().__init__()
@@ -102,7 +102,7 @@ def test_what_something_else_reads_or_writes_is_not_folded(join, picture):
     torch.testing.assert_close(after, before, **EXACT)
 
 
-def test_a_normalisation_without_statistics_is_not_folded():
+def test_a_normalization_without_statistics_is_not_folded():
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False))
     assert norms(fold(network)) == ["1"]
 
@@ -177,7 +177,7 @@ def test_shortcuts_round_convolutions_that_keep_the_channels():
 
 
 def test_shortcuts_are_refused_where_there_is_batch_norm():
-    with pytest.raises(BackboneError, match="without batch normalisation"):
+    with pytest.raises(BackboneError, match="without batch normalization"):
         edits.with_residuals(nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)))
 
 

@@ -167,7 +167,7 @@ def test_all_is_reconstructed_from_an_invertible_layer(picture):
     assert reconstruction_error(backbone_of(nn.Sequential(layer), ["0"]), "0", picture) < 1e-7
 
 
-def test_a_colour_that_a_layer_does_not_see_stays_as_it_began(picture):
+def test_a_color_that_a_layer_does_not_see_stays_as_it_began(picture):
     layer = nn.Conv2d(3, 2, 1, bias=False)
     with torch.no_grad():
         layer.weight.copy_(torch.eye(2, 3)[:, :, None, None])

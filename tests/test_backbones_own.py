@@ -194,7 +194,9 @@ def test_neither_a_picture_nor_a_checkpoint_runs_code_unasked(code):
     last.result([]).save(code / "out.png")
     (code / "own_networks.py").write_text("raise SystemExit('was run')")
     for given in ({"resume": code / "half.ckpt"}, {"like": code / "out.png"}):
-        with pytest.raises(SettingsError, match="which is code that SWAG would run; if you trust this code"):
+        with pytest.raises(
+            SettingsError, match="which is code that SWAG would run; if you trust this code"
+        ):
             swag.iterate(*photos, **given)
     (code / "own_networks.py").write_text(CODE)
     own = {"resume": code / "half.ckpt", "backbone": "own_networks.py:build"}

@@ -104,9 +104,9 @@ def test_calibrated_statistics_are_those_of_the_pictures(small):
     backbone = create(
         small, weights="random:kaiming+calibrated", calibrate_on=pictures, edits=("no-fold",)
     )
-    normalised = backbone.extract(pictures, ["1"])["1"]
-    torch.testing.assert_close(normalised.mean((0, 2, 3)), torch.zeros(4), atol=1e-5, rtol=0)
-    torch.testing.assert_close(normalised.std((0, 2, 3)), torch.ones(4), atol=1e-3, rtol=0)
+    normalized = backbone.extract(pictures, ["1"])["1"]
+    torch.testing.assert_close(normalized.mean((0, 2, 3)), torch.zeros(4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(normalized.std((0, 2, 3)), torch.ones(4), atol=1e-3, rtol=0)
     assert not backbone.module.training
     assert backbone.weights == "random:kaiming+calibrated, seed 0"
 
@@ -114,7 +114,7 @@ def test_calibrated_statistics_are_those_of_the_pictures(small):
 def test_calibration_needs_pictures_and_batch_norm(small):
     with pytest.raises(WeightsError, match="need pictures"):
         create(small, weights="random+calibrated")
-    with pytest.raises(WeightsError, match="no batch normalisation"):
+    with pytest.raises(WeightsError, match="no batch normalization"):
         calibrate(nn.Sequential(nn.Conv2d(3, 3, 1)), torch.rand(2, 3, 8, 8))
     with pytest.raises(WeightsError, match="on 1 pictures of 3 x 3 pixels"):
         calibrate(small, torch.rand(1, 3, 3, 3))

@@ -75,7 +75,7 @@ def test_the_json_lines_of_the_documentation_are_read(folder: Path):
 def test_the_settings_of_the_documentation_are_used(folder: Path):
     path = table(folder, example("toml"), "night.toml")
     chosen = settings(**load(path))
-    assert (chosen.colours, chosen.strength, chosen.size) == ("content", 0.7, 384)
+    assert (chosen.colors, chosen.strength, chosen.size) == ("content", 0.7, 384)
     pair = folder / "photos/lake.jpg", folder / "paintings/wave.jpg"
     result = swag("stylize", *pair, "--config", path, "-o", folder / "a.png", *WORDS)
     assert result.exit_code == 0, result.output

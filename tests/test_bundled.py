@@ -26,7 +26,7 @@ TRAINED = bundled.trained_names()
 
 
 def card_picture() -> Tensor:
-    """Waves of several lengths in three colours, 40 by 52 pixels, the same on every machine."""
+    """Waves of several lengths in three colors, 40 by 52 pixels, the same on every machine."""
     y, x = torch.meshgrid(
         torch.arange(40, dtype=torch.float64), torch.arange(52, dtype=torch.float64), indexing="ij"
     )

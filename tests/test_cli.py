@@ -85,7 +85,7 @@ def raising(error: BaseException) -> Callable[[], None]:
     return act
 
 
-def test_a_photo_is_stylised_and_standard_output_is_the_path(
+def test_a_photo_is_stylized_and_standard_output_is_the_path(
     pictures: tuple[Path, Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "out.png"
@@ -325,9 +325,9 @@ def test_a_defect_of_ours_is_not_dressed_up(failing: Callable[..., None], tmp_pa
 
 
 def test_any_setting_can_be_given_as_name_and_value(pictures, calls, tmp_path):
-    single = ["--set", "scales=2", "--set", "colours=match", "--set", 'style_layers={"stem" = 2}']
+    single = ["--set", "scales=2", "--set", "colors=match", "--set", 'style_layers={"stem" = 2}']
     assert swag("stylize", *pictures, "--quiet", "-o", tmp_path / "out.png", *single).exit_code == 0
-    assert calls[0]["scales"] == 2 and calls[0]["colours"] == "match"
+    assert calls[0]["scales"] == 2 and calls[0]["colors"] == "match"
     assert calls[0]["style_layers"] == {"stem": 2}
 
 
@@ -355,7 +355,7 @@ def test_controls_reach_the_run(pictures, calls, tmp_path):
     photo, painting = pictures
     result = swag(
         "stylize", photo, painting, painting, "-q", "-o", tmp_path / "out.png", "--blend", "2, 1",
-        "--style-scale", "0.5", "--style-rotations", "--colours", "content", "--method", "gatys",
+        "--style-scale", "0.5", "--style-rotations", "--colors", "content", "--method", "gatys",
         "--style-loss", "covariance", "--content-mask", photo, "--style-mask", painting,
         "--style-mask", painting, "--content-map", photo, "--initial", painting,
         "--feather", "12",
@@ -363,7 +363,7 @@ def test_controls_reach_the_run(pictures, calls, tmp_path):
     assert result.exit_code == 0, result.output
     (call,) = calls
     assert call["style_weights"] == ["2", "1"] and call["style_scale"] == 0.5
-    assert call["style_rotations"] is True and call["colours"] == "content"
+    assert call["style_rotations"] is True and call["colors"] == "content"
     assert call["method"] == "gatys" and call["style_loss"] == "covariance"
     assert call["content_mask"] == photo and call["style_mask"] == [painting, painting]
     assert call["content_map"] == photo and call["initial"] == painting and call["feather"] == 12

@@ -100,7 +100,7 @@ def test_every_setting_is_listed_with_its_option_and_meaning() -> None:
     assert all(row["what"] for row in rows)
     by_name = {row["name"]: row for row in rows}
     assert by_name["size"]["option"] == "--size" and by_name["size"]["default"] == "512"
-    assert by_name["colours"]["option"] == "--colors"
+    assert by_name["colors"]["option"] == "--colors"
     assert by_name["scales"]["option"] == ""
 
 

@@ -16,7 +16,7 @@ from swag.config import settings
 from swag.errors import SettingsError
 
 WORDS = {
-    "blend": "all alike",
+    "blend": "equal weights",
     "style_loss": "the method's",
     "content_loss": "the method's",
     "initial": "the photo",
@@ -37,7 +37,7 @@ def test_the_defaults_that_help_shows_are_those_of_the_settings(command: str):
     assert command == "rerun" or {"size", "steps", "backbone", "method"} <= set(shown)
     default = settings()
     for name, text in shown.items():
-        value = getattr(default, {"colors": "colours"}.get(name, name), None)
+        value = getattr(default, name, None)
         expected = WORDS.get(name, f"{value:g}" if isinstance(value, float) else str(value))
         assert text == expected, name
 
@@ -83,14 +83,14 @@ def test_options_win_over_set_and_set_over_the_file(tmp_path):
 
 def test_either_spelling_may_stand_in_a_file_and_an_option_wins(tmp_path):
     file = tmp_path / "a.toml"
-    file.write_text('colours = "content"\nnormalization = "target"\n')
-    given = settings_from(config=file, set=["normalisation=span"], colors="match")
-    assert given == {"colours": "match", "normalisation": "span"}
+    file.write_text('colours = "content"\nnormalisation = "target"\n')
+    given = settings_from(config=file, set=["normalization=span"], colors="match")
+    assert given == {"colors": "match", "normalization": "span"}
 
 
 def test_words_become_settings():
     given = settings_from(blend="2, 1", style_rotations=False, colors="match")
-    assert given == {"style_weights": ["2", "1"], "colours": "match"}
+    assert given == {"style_weights": ["2", "1"], "colors": "match"}
     assert settings_from(style_rotations=True) == {"style_rotations": True}
     with pytest.raises(SettingsError, match="expected NAME=VALUE"):
         settings_from(set=["steps"])

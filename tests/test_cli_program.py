@@ -57,7 +57,7 @@ def test_the_version_is_that_of_the_package() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["stylise"], ["stylize", "a.jpg"], ["texture", "a", "--steps=x"]]
+    "words", [["stylize"], ["stylize", "a.jpg"], ["texture", "a", "--steps=x"]]
 )
 def test_words_the_command_line_does_not_know_are_status_2(words: list[str]) -> None:
     result = CliRunner().invoke(app, words)

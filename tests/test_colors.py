@@ -1,4 +1,4 @@
-"""Colours kept and matched: means, covariances, histograms, lightness, and greys."""
+"""Colors kept and matched: means, covariances, histograms, lightness, and grays."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def rng():
 
 @pytest.fixture
 def pair(rng):
-    """Two pictures of their own sizes, in the middle of the range, with correlated colours."""
+    """Two pictures of their own sizes, in the middle of the range, with correlated colors."""
     mixing = torch.tensor([[0.9, 0.3, 0.1], [0.5, 0.5, -0.2], [0.2, 0.1, 0.6]])
     source = torch.rand(1, 3, 20, 30, generator=rng) * 0.3 + 0.3
     target = torch.einsum("ij,bjhw->bihw", mixing, torch.rand(1, 3, 24, 18, generator=rng))
@@ -64,7 +64,7 @@ def test_the_cholesky_map_is_that_of_the_paper(pair):
     np.testing.assert_allclose(flat(match(source, target, "cholesky")), expected, atol=1e-9)
 
 
-def test_the_symmetric_map_moves_colours_less_than_the_other(pair):
+def test_the_symmetric_map_moves_colors_less_than_the_other(pair):
     source, target = pair
     moved = {m: (match(source, target, m) - source).square().mean() for m in transfer.METHODS}
     assert moved["symmetric"] < moved["cholesky"]
@@ -98,19 +98,19 @@ def test_ranks_survive_a_histogram(pair):
 
 
 @pytest.mark.parametrize("method", list(transfer.METHODS))
-def test_a_picture_in_its_own_colours_is_itself(method, pair):
+def test_a_picture_in_its_own_colors_is_itself(method, pair):
     torch.testing.assert_close(match(pair[0], pair[0], method), pair[0], atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("method", list(transfer.METHODS))
-@pytest.mark.parametrize("kind", ["flat", "grey", "pixel", "black", "two colours"])
-def test_pictures_with_few_colours_give_a_result(method, kind, pair, rng):
+@pytest.mark.parametrize("kind", ["flat", "gray", "pixel", "black", "two colors"])
+def test_pictures_with_few_colors_give_a_result(method, kind, pair, rng):
     few = {
         "flat": torch.full((1, 3, 4, 5), 0.25),
-        "grey": gray(rng),
+        "gray": gray(rng),
         "pixel": torch.tensor([0.9, 0.5, 0.1]).view(1, 3, 1, 1),
         "black": torch.zeros(1, 3, 3, 3),
-        "two colours": torch.tensor([[1.0, 0], [0, 1], [0, 0]]).view(1, 3, 1, 2),
+        "two colors": torch.tensor([[1.0, 0], [0, 1], [0, 0]]).view(1, 3, 1, 2),
     }[kind]
     other = pair[0].float()
     for source, target in [(few, other), (other, few), (few, few)]:
@@ -122,14 +122,14 @@ def test_pictures_with_few_colours_give_a_result(method, kind, pair, rng):
 
 
 @pytest.mark.parametrize("method", ["symmetric", "cholesky"])
-def test_a_flat_picture_gets_the_mean_colour(method, pair):
+def test_a_flat_picture_gets_the_mean_color(method, pair):
     matched = match(torch.full((1, 3, 4, 5), 0.25), pair[1], method)
     expected = pair[1].mean((2, 3), keepdim=True).float().expand_as(matched)
     torch.testing.assert_close(matched, expected)
 
 
 @pytest.mark.parametrize("method", list(transfer.METHODS))
-def test_matched_to_a_grey_picture_a_picture_is_grey(method, pair, rng):
+def test_matched_to_a_gray_picture_a_picture_is_gray(method, pair, rng):
     matched = match(pair[0].float(), gray(rng), method)
     if method == "histogram":  # each channel has its own ranks
         spread = matched.mean((2, 3)).amax() - matched.mean((2, 3)).amin()
@@ -141,7 +141,7 @@ def test_matched_to_a_grey_picture_a_picture_is_grey(method, pair, rng):
 
 
 @pytest.mark.parametrize("method", ["symmetric", "cholesky"])
-def test_the_noise_of_a_nearly_grey_picture_is_not_blown_up(method, pair, rng):
+def test_the_noise_of_a_nearly_gray_picture_is_not_blown_up(method, pair, rng):
     """Noise of a tenth of a step of 255 may grow as noise of a whole step would."""
     noise = torch.randn(1, 3, 40, 40, generator=rng) / 2550
     source = gray(rng, 40, 40) * 0.5 + 0.25
@@ -172,14 +172,14 @@ def test_lightness_is_that_of_the_result(space, rng):
     torch.testing.assert_close(found, expected, atol=2e-3 if space == "oklab" else 1e-9, rtol=0)
 
 
-def test_colours_that_fit_are_those_of_the_content(rng):
+def test_colors_that_fit_are_those_of_the_content(rng):
     result, content = 0.4 + 0.2 * torch.rand(2, 1, 3, 16, 16, generator=rng, dtype=torch.float64)
     joined = colors.to_oklab(colors.to_linear(with_colors_of(result, content)))
     expected = colors.to_oklab(colors.to_linear(content))
     torch.testing.assert_close(joined[:, 1:], expected[:, 1:], atol=1e-9, rtol=0)
 
 
-def test_bright_colours_in_linear_light_have_the_ratios_of_the_content(rng):
+def test_bright_colors_in_linear_light_have_the_ratios_of_the_content(rng):
     result, content = 0.5 + 0.2 * torch.rand(2, 1, 3, 16, 16, generator=rng, dtype=torch.float64)
     found = colors.to_linear(with_colors_of(result, content, "linear"))[0]
     before = colors.to_linear(content)[0]
@@ -194,7 +194,7 @@ def test_the_hue_of_noise_in_black_does_not_show():
     assert joined.amax() - joined.amin() < 0.05
 
 
-def test_a_colour_no_screen_shows_keeps_its_hue_and_is_as_vivid_as_it_can():
+def test_a_color_no_screen_shows_keeps_its_hue_and_is_as_vivid_as_it_can():
     red = torch.tensor([1.0, 0, 0], dtype=torch.float64).view(1, 3, 1, 1)
     for level in (0.2, 0.6, 0.95):
         joined = with_colors_of(torch.full_like(red, level), red)
@@ -208,13 +208,13 @@ def test_a_colour_no_screen_shows_keeps_its_hue_and_is_as_vivid_as_it_can():
 
 
 @pytest.mark.parametrize("space", list(keep.SPACES))
-def test_a_picture_with_its_own_colours_is_itself(space, rng):
+def test_a_picture_with_its_own_colors_is_itself(space, rng):
     image = torch.rand(1, 3, 16, 16, generator=rng)
     torch.testing.assert_close(with_colors_of(image, image, space), image, atol=2e-3, rtol=0)
 
 
 @pytest.mark.parametrize("space", list(keep.SPACES))
-def test_a_grey_content_gives_a_grey_picture(space, rng):
+def test_a_gray_content_gives_a_gray_picture(space, rng):
     result, content = torch.rand(1, 3, 12, 16, generator=rng), gray(rng)
     joined = with_colors_of(result, content, space)
     assert (joined.amax(1) - joined.amin(1)).max() < 1e-4

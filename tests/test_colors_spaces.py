@@ -1,4 +1,4 @@
-"""Spaces of colour against published values, and light and shade alone."""
+"""Spaces of color against published values, and light and shade alone."""
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ def test_oklab_comes_back(dtype, error, rng):
     torch.testing.assert_close(again, light, atol=error, rtol=0)
 
 
-def test_greys_have_no_colour():
+def test_grays_have_no_color():
     gray = torch.linspace(0, 1, 50, dtype=torch.float64).view(1, 1, 5, 10).expand(1, 3, 5, 10)
     lab = colors.to_oklab(gray)
     torch.testing.assert_close(lab[:, 1:], torch.zeros_like(lab[:, 1:]), atol=1e-7, rtol=0)
@@ -100,7 +100,7 @@ def test_luminance_is_that_of_the_light(rng):
     torch.testing.assert_close(colors.to_linear(gray)[0, 0], expected, atol=1e-6, rtol=0)
 
 
-def test_the_luminance_of_pure_green_is_bright_and_a_grey_picture_is_its_own():
+def test_the_luminance_of_pure_green_is_bright_and_a_gray_picture_is_its_own():
     green = colors.luminance(pixel(0, 1, 0)).flatten()[0].item()
     assert green == pytest.approx(1.055 * 0.7152 ** (1 / 2.4) - 0.055)
     gray = torch.linspace(0, 1, 12).view(1, 1, 3, 4).expand(1, 3, 3, 4)

@@ -32,7 +32,7 @@ def test_every_preset_is_valid_and_survives_json(preset):
         ({"method": "gaty"}, "w2, gatys"),
         ({"style_loss": "content"}, "content is a content loss and cannot be the style loss"),
         ({"content_loss": "gram"}, "gram is a style loss and cannot be the content loss"),
-        ({"colours": "red"}, "colours"),
+        ({"colors": "red"}, "colors"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(overrides, word):
@@ -111,17 +111,24 @@ def test_too_few_steps_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("american", "name", "value"),
+    ("british", "name", "value"),
     [
-        ("colors", "colours", "content"),
-        ("normalization", "normalisation", "target"),
-        ("parametrization", "parametrisation", "fourier"),
+        ("colours", "colors", "content"),
+        ("normalisation", "normalization", "target"),
+        ("parametrisation", "parametrization", "fourier"),
     ],
 )
-def test_either_spelling_names_a_setting(american, name, value):
-    assert settings(**{american: value}) == settings(**{name: value})
-    with pytest.raises(SettingsError, match=f"{american} and {name} are one setting"):
-        settings(**{american: value, name: value})
+def test_either_spelling_names_a_setting(british, name, value):
+    assert settings(**{british: value}) == settings(**{name: value})
+    with pytest.raises(SettingsError, match=f"{british} and {name} are one setting"):
+        settings(**{british: value, name: value})
+    of_earlier_versions = settings().model_dump() | {name: value}
+    of_earlier_versions[british] = of_earlier_versions.pop(name)
+    assert Settings.model_validate(of_earlier_versions) == settings(**{name: value})
+
+
+def test_a_loss_of_earlier_versions_is_found_by_its_british_name():
+    assert settings(style_loss="neighbours").style_loss == "neighbors"
 
 
 def test_without_steps_there_is_the_last_size_alone():

@@ -373,7 +373,7 @@ def test_the_report_is_zero_for_a_student_that_knows_everything(tmp_path, monkey
     network = teacher()
 
     def knows(inputs: Tensor) -> list[Tensor]:
-        images = network.normalise.std * inputs + network.normalise.mean
+        images = network.normalize.std * inputs + network.normalize.mean
         maps = network.extract(images, LAYERS)
         return [model.coordinates(layer).of(maps[layer]) for layer in LAYERS]
 

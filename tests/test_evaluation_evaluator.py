@@ -57,13 +57,13 @@ def test_errors_run_from_the_one_picture_to_the_other(evaluator, photo, style):
         assert (of_photo["content"], of_style["content"]) == (0, pytest.approx(1, rel=1e-4))
 
 
-def test_a_stylised_picture_lies_between(evaluator, result):
+def test_a_stylized_picture_lies_between(evaluator, result):
     for scores in evaluator(result)["judges"].values():
         assert all(0 < scores[measure] < 1 for measure in MEASURES)
 
 
-@pytest.mark.parametrize("kind", ["noise", "blur", "colours"])
-def test_every_judge_but_the_optimised_prefers_a_result_to_its_degraded_version(
+@pytest.mark.parametrize("kind", ["noise", "blur", "colors"])
+def test_every_judge_but_the_optimized_prefers_a_result_to_its_degraded_version(
     evaluator, result, kind
 ):
     good, bad = evaluator(result)["judges"], evaluator(degraded(result)[kind])["judges"]
@@ -75,14 +75,14 @@ def test_every_judge_but_the_optimised_prefers_a_result_to_its_degraded_version(
         assert better > len(judges) / 2
 
 
-@pytest.mark.parametrize("kind", ["noise", "blur", "colours"])
+@pytest.mark.parametrize("kind", ["noise", "blur", "colors"])
 def test_every_judge_sees_what_degrades_a_photo(evaluator, photo, kind):
     slightly = photo + 0.02 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
     good, bad = evaluator(slightly)["judges"], evaluator(degraded(photo)[kind])["judges"]
     assert all(bad[judge]["content"] > good[judge]["content"] for judge in good)
 
 
-def test_a_judge_is_none_of_the_networks_that_were_optimised():
+def test_a_judge_is_none_of_the_networks_that_were_optimized():
     assert "p-vgg" not in fair_judges([trained("vgg"), trained("resnet")])
     assert "p-vgg" in fair_judges([random("swag/vgg")])
 
@@ -102,7 +102,7 @@ def test_frechet_is_the_distance_of_two_normal_distributions(photo, style):
 
 def test_ssim_is_that_of_an_independent_implementation(photo, style):
     a, b = photo * 0.8 + 0.1, (0.7 * photo + 0.3 * style)
-    grey = [(p[0].double().permute(1, 2, 0).numpy() @ [0.299, 0.587, 0.114]) for p in (a, b)]
+    gray = [(p[0].double().permute(1, 2, 0).numpy() @ [0.299, 0.587, 0.114]) for p in (a, b)]
     window = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
     window /= window.sum()
 
@@ -111,7 +111,7 @@ def test_ssim_is_that_of_an_independent_implementation(photo, style):
             values = correlate1d(values, window, axis)
         return values[5:-5, 5:-5]
 
-    x, y = grey
+    x, y = gray
     mx, my = local(x), local(y)
     vx, vy, c = local(x * x) - mx**2, local(y * y) - my**2, local(x * y) - mx * my
     numerator = (2 * mx * my + 1e-4) * (2 * c + 9e-4)

@@ -84,16 +84,16 @@ def test_tasks_without_a_strength_are_judged_too(runs, task):
     assert not done.failed and done.metrics["judges"]
 
 
-@pytest.mark.parametrize("normalisation", ["paper", "released-code"])
+@pytest.mark.parametrize("normalization", ["paper", "released-code"])
 @pytest.mark.parametrize("smoothing", ["none", "softmax:temperature=auto"])
-def test_common_weights_make_the_loss_of_the_paper_up_to_a_factor(normalisation, smoothing):
+def test_common_weights_make_the_loss_of_the_paper_up_to_a_factor(normalization, smoothing):
     network = NETWORK.create(0)
     photo, style, other = (paint(name, 32) for name in ("house", "strokes", "balls"))
-    weights = common_weights(network, photo, style, normalisation, smoothing)
+    weights = common_weights(network, photo, style, normalization, smoothing)
     gram, smooth = get("gram"), parse(smoothing)
     layers = dict.fromkeys(network.style_layers, 1.0)
     ours = LossTerm("ours", gram, weights, style, smooth, other=photo)
-    theirs = LossTerm("theirs", gram, layers, style, smooth, 1.0, normalisation, photo)
+    theirs = LossTerm("theirs", gram, layers, style, smooth, 1.0, normalization, photo)
     objective = Objective.of(network.extract, [ours, theirs], start=photo, style=style)
     with torch.no_grad():
         values = [objective(picture) for picture in (photo, other)]

@@ -167,9 +167,9 @@ def test_units_bring_every_pair_before_any_comes_again():
     assert len({plan.unit(i) for i in range(12)}) == 12
 
 
-def test_the_paper_is_the_seven_studies_of_the_poster():
-    poster = [study.name for study in named(PAPER)]
-    assert "beyond" not in poster and set(poster) < set(names())
+def test_the_name_paper_runs_the_first_seven_studies():
+    paper = [study.name for study in named(PAPER)]
+    assert "beyond" not in paper and set(paper) < set(names())
     titles = [study.title[0] for study in named(PAPER) if study.title[0].isdigit()]
     assert titles == list("1234567")
 

@@ -54,7 +54,7 @@ def test_visible_colors_stay_as_they_are():
 
 @pytest.mark.parametrize("colors", ["style", "content", "match"])
 def test_hidden_colors_of_a_photo_have_no_say(painting, colors):
-    assert alike(lambda p: swag.stylize(p, painting, colours=colors, **FEW).image.pixels)
+    assert alike(lambda p: swag.stylize(p, painting, colors=colors, **FEW).image.pixels)
 
 
 def test_hidden_colors_of_a_style_have_no_say(painting):

@@ -136,7 +136,7 @@ FILES = [pixels_bomb, data_bomb, words_bomb, profile_bomb, profile_of_nonsense, 
 
 
 def limited(path: str, answer: Any) -> None:
-    """Read a picture and stylise with it, in a process that may not grow by more than MEMORY."""
+    """Read a picture and stylize with it, in a process that may not grow by more than MEMORY."""
     torch.set_num_threads(1)
     photo = torch.rand(3, 24, 32, generator=torch.Generator().manual_seed(0))
     small = {"weights": "random", "size": 32, "steps": 1, "scales": 1, "device": "cpu"}
@@ -177,7 +177,7 @@ def test_hostile_files_stay_within_memory_and_time(make: Callable[[Path], None],
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 20_000), (20_000, 1), (2, 1)])
-def test_pictures_of_any_shape_are_stylised_or_refused_in_one_line(size, tmp_path: Path):
+def test_pictures_of_any_shape_are_stylized_or_refused_in_one_line(size, tmp_path: Path):
     picture = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
     other = torch.rand(3, 24, 32, generator=torch.Generator().manual_seed(1))
     small = {"weights": "random", "size": 64, "steps": 2, "scales": 1, "device": "cpu"}

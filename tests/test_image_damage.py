@@ -70,7 +70,7 @@ def outcome(data: bytes) -> str:
     """What reading does: "read" or "refused"; any other exception or warning escapes."""
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*its colour profile cannot be used")
+            warnings.filterwarnings("ignore", message=".*its color profile cannot be used")
             read(data, max_pixels=1 << 22)
     except ImageError as error:
         assert "\n" not in str(error)
@@ -460,11 +460,11 @@ def test_a_tiff_with_fewer_strips_than_its_rows_need_is_refused():
 
 @pytest.mark.parametrize("words", [b"\x1b]0;title\x07", b"\x9b31m\r\n", "\u202e".encode()])
 def test_words_of_a_file_are_printed_without_commands_to_a_terminal(words):
-    colours = deep_tiff(PICTURE, metadata=None)
-    at = colours.index(struct.pack("<2HI", 262, 3, 1))
+    colors = deep_tiff(PICTURE, metadata=None)
+    at = colors.index(struct.pack("<2HI", 262, 3, 1))
     entry = struct.pack("<2HI4s", 262, 2, 4, words[:4])
     for data in (
-        colours[:at] + entry + colours[at + 12 :],
+        colors[:at] + entry + colors[at + 12 :],
         (plain := saved("PNG"))[:33] + struct.pack(">I", 4) + words[:4] + bytes(8) + plain[33:],
     ):
         with pytest.raises(ImageError) as caught:
@@ -474,5 +474,5 @@ def test_words_of_a_file_are_printed_without_commands_to_a_terminal(words):
 
 def test_a_profile_that_is_a_number_cannot_be_used():
     data = deep_tiff(PICTURE, metadata=None, extratags=[(34675, "I", 1, 7, True)])
-    with pytest.warns(UserWarning, match="colour profile cannot be used"):
+    with pytest.warns(UserWarning, match="color profile cannot be used"):
         assert read(data).size == (14, 12)

@@ -19,12 +19,12 @@ from PIL import Image, ImageCms
 from swag.config import settings
 from swag.errors import ImageError
 from swag.image import Picture, read, read_hashed
-from swag.image.colour import srgb_profile
+from swag.image.color_management import srgb_profile
 from swag.image.excerpt import Excerpt
 from swag.run.inputs import read_inputs
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3)).astype(np.uint8)
-GREY = np.ascontiguousarray(RGB[..., 0])
+GRAY = np.ascontiguousarray(RGB[..., 0])
 DEEP = np.random.default_rng(1).integers(0, 65536, (6, 9, 4)).astype(np.uint16)
 
 
@@ -66,7 +66,7 @@ def encoded(linear: float | np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
-def test_eight_bit_colours_come_back_exactly(kind):
+def test_eight_bit_colors_come_back_exactly(kind):
     same(
         values(read(saved(RGB, kind, **({"lossless": True} if kind == "WEBP" else {})))), RGB / 255
     )
@@ -79,9 +79,9 @@ def test_lossy_formats_come_back_closely(kind, tolerance):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_grey_is_repeated_in_three_channels(kind):
-    picture = read(saved(GREY, kind))
-    same(values(picture), np.repeat(GREY[..., None] / 255, 3, 2))
+def test_gray_is_repeated_in_three_channels(kind):
+    picture = read(saved(GRAY, kind))
+    same(values(picture), np.repeat(GRAY[..., None] / 255, 3, 2))
     assert picture.alpha is None
     assert picture.size == (9, 6)
     assert picture.batch.shape == (1, 3, 6, 9)
@@ -92,13 +92,13 @@ def test_grey_is_repeated_in_three_channels(kind):
 def test_single_bits_are_black_and_white(kind, compression):
     if kind == "PNG" and compression:
         compression = None
-    bits = Image.fromarray(GREY).point(lambda v: 255 * (v > 100)).convert("1", dither=0)
+    bits = Image.fromarray(GRAY).point(lambda v: 255 * (v > 100)).convert("1", dither=0)
     options = {"compression": compression} if compression else {}
-    same(values(read(saved(bits, kind, **options)))[..., 1], GREY > 100)
+    same(values(read(saved(bits, kind, **options)))[..., 1], GRAY > 100)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_a_palette_becomes_its_colours(kind):
+def test_a_palette_becomes_its_colors(kind):
     image = Image.fromarray(RGB).quantize(17)
     same(values(read(saved(image, kind))), np.asarray(image.convert("RGB")) / 255)
 
@@ -117,27 +117,27 @@ def test_partly_transparent_palette_entries_become_partial_alpha():
     same(picture.alpha[0], table[np.asarray(image)] / 255)
 
 
-def test_a_transparent_colour_becomes_alpha():
+def test_a_transparent_color_becomes_alpha():
     picture = read(saved(RGB, transparency=tuple(int(v) for v in RGB[2, 3])))
     same(picture.alpha[0], (RGB != RGB[2, 3]).any(2))
-    grey = read(saved(GREY, transparency=int(GREY[2, 3])))
-    same(grey.alpha[0], GREY[2, 3] != GREY)
+    gray = read(saved(GRAY, transparency=int(GRAY[2, 3])))
+    same(gray.alpha[0], GRAY[2, 3] != GRAY)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
-def test_alpha_is_kept_beside_the_colours(kind):
-    rgba = np.dstack([RGB, GREY])
+def test_alpha_is_kept_beside_the_colors(kind):
+    rgba = np.dstack([RGB, GRAY])
     options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
     picture = read(saved(rgba, kind, **options))
     same(values(picture), RGB / 255)
-    same(picture.alpha[0], GREY / 255)
+    same(picture.alpha[0], GRAY / 255)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_grey_with_alpha_is_kept(kind):
-    image = Image.merge("LA", [Image.fromarray(GREY), Image.fromarray(RGB[..., 1].copy())])
+def test_gray_with_alpha_is_kept(kind):
+    image = Image.merge("LA", [Image.fromarray(GRAY), Image.fromarray(RGB[..., 1].copy())])
     picture = read(saved(image, kind))
-    same(values(picture)[..., 2], GREY / 255)
+    same(values(picture)[..., 2], GRAY / 255)
     same(picture.alpha[0], RGB[..., 1] / 255)
 
 
@@ -153,7 +153,7 @@ def test_all_sixteen_bits_of_a_png_are_kept(channels):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_transparent_colour_of_sixteen_bits_is_compared_in_all_of_them(channels):
+def test_a_transparent_color_of_sixteen_bits_is_compared_in_all_of_them(channels):
     samples = DEEP[..., :channels].copy()
     samples[0, 0] = samples[2, 3] ^ 1  # differs in the bit that eight bits do not see
     picture = read(deep_png(samples.squeeze(), tuple(int(v) for v in samples[2, 3])))
@@ -174,10 +174,10 @@ def test_deep_tiffs_are_kept(options, planar, dtype):
     same(values(read(data)), unit, 1e-6)
 
 
-def test_deep_grey_tiffs_are_kept_and_white_may_be_zero():
-    grey = DEEP[..., 0]
-    same(values(read(tiff(grey, photometric="minisblack")))[..., 0], grey / 65535)
-    same(values(read(tiff(grey, photometric="miniswhite")))[..., 0], 1 - grey / 65535)
+def test_deep_gray_tiffs_are_kept_and_white_may_be_zero():
+    gray = DEEP[..., 0]
+    same(values(read(tiff(gray, photometric="minisblack")))[..., 0], gray / 65535)
+    same(values(read(tiff(gray, photometric="miniswhite")))[..., 0], 1 - gray / 65535)
 
 
 @pytest.mark.parametrize("bits", [2, 4, 12])
@@ -190,15 +190,15 @@ def test_tiffs_of_odd_depths_reach_from_black_to_white(bits):
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-def test_tiff_alpha_is_kept_and_premultiplied_colours_are_divided(dtype):
+def test_tiff_alpha_is_kept_and_premultiplied_colors_are_divided(dtype):
     alpha = np.linspace(0.25, 1, 54).reshape(6, 9, 1)
-    colour = DEEP[..., :3] / 65535
+    color = DEEP[..., :3] / 65535
     scale = 65535 if dtype == np.uint16 else 1
-    for kind, stored in (("unassalpha", colour), ("assocalpha", colour * alpha)):
+    for kind, stored in (("unassalpha", color), ("assocalpha", color * alpha)):
         samples = np.concatenate([stored, alpha], 2) * scale
         samples = (np.rint(samples) if scale > 1 else samples).astype(dtype)
         picture = read(tiff(samples, photometric="rgb", extrasamples=[kind]))
-        same(values(picture), colour, 7e-5 if scale > 1 else 1e-6)  # twice rounded, then over 0.25
+        same(values(picture), color, 7e-5 if scale > 1 else 1e-6)  # twice rounded, then over 0.25
         same(picture.alpha[0], alpha[..., 0], 1e-5)
 
 
@@ -208,8 +208,8 @@ def test_a_jpeg_inside_a_tiff_is_read():
 
 
 def test_cmyk_without_a_profile_is_ink_on_white_paper():
-    inks = np.dstack([RGB, GREY])
-    expected = (1 - RGB / 255) * (1 - GREY[..., None] / 255)
+    inks = np.dstack([RGB, GRAY])
+    expected = (1 - RGB / 255) * (1 - GRAY[..., None] / 255)
     same(values(read(saved(Image.fromarray(inks, "CMYK"), "TIFF"))), expected)
     flat = np.full((16, 16, 4), (0, 255, 255, 51), np.uint8)
     jpeg = saved(Image.fromarray(flat, "CMYK"), "JPEG", quality=95)
@@ -245,7 +245,7 @@ UPRIGHT = {
 @pytest.mark.parametrize("orientation", UPRIGHT)
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "AVIF"])
 def test_pictures_are_turned_upright_with_their_alpha(orientation, kind):
-    rgba = np.dstack([RGB, GREY])
+    rgba = np.dstack([RGB, GRAY])
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"WEBP": {"lossless": True, "exact": True}, "AVIF": {"quality": 100}}.get(kind, {})
@@ -281,10 +281,10 @@ def test_an_orientation_that_does_not_exist_turns_nothing():
     same(values(read(saved(RGB, exif=exif))), RGB / 255)
 
 
-# --- colour profiles ---------------------------------------------------------------------------
+# --- color profiles ---------------------------------------------------------------------------
 
 
-def adobe_to_srgb(colour: np.ndarray) -> np.ndarray:
+def adobe_to_srgb(color: np.ndarray) -> np.ndarray:
     """Adobe RGB (1998) to sRGB, both of white D65, from their primaries' chromaticities."""
 
     def to_xyz(primaries: list[tuple[float, float]]) -> np.ndarray:
@@ -294,7 +294,7 @@ def adobe_to_srgb(colour: np.ndarray) -> np.ndarray:
 
     adobe = to_xyz([(0.64, 0.33), (0.21, 0.71), (0.15, 0.06)])
     srgb = to_xyz([(0.64, 0.33), (0.30, 0.60), (0.15, 0.06)])
-    linear = (colour.astype(float)) ** (563 / 256)
+    linear = (color.astype(float)) ** (563 / 256)
     return encoded(linear @ np.linalg.solve(srgb, adobe).T)
 
 
@@ -318,10 +318,10 @@ def test_a_profile_is_converted_in_sixteen_bits():
     same(values(read(tiff(floats, photometric="rgb", iccprofile=profile))), got, 3e-5)
 
 
-def test_a_grey_profile_is_converted():
+def test_a_gray_profile_is_converted():
     profile = imagecodecs.cms_profile("gray", gamma=1.0)
-    got = values(read(saved(GREY, icc_profile=profile)))
-    same(got, np.repeat(encoded(GREY / 255)[..., None], 3, 2), 3e-5)
+    got = values(read(saved(GRAY, icc_profile=profile)))
+    same(got, np.repeat(encoded(GRAY / 255)[..., None], 3, 2), 3e-5)
     deep = values(read(tiff(DEEP[..., 0], photometric="minisblack", iccprofile=profile)))
     same(deep[..., 1], encoded(DEEP[..., 0] / 65535), 3e-5)
 
@@ -354,8 +354,8 @@ def test_a_cmyk_profile_is_followed(kind):
     options = {"quality": 100} if kind == "JPEG" else {}
     data = saved(Image.fromarray(inks, "CMYK"), kind, icc_profile=cmyk_profile(), **options)
     lightness = 100 * 127 / 255
-    grey = float(encoded(((lightness + 16) / 116) ** 3))
-    same(values(read(data)), np.full((16, 16, 3), grey), 0.01)
+    gray = float(encoded(((lightness + 16) / 116) ** 3))
+    same(values(read(data)), np.full((16, 16, 3), gray), 0.01)
 
 
 @pytest.mark.parametrize("source", ["file", "pillow"])
@@ -365,8 +365,8 @@ def test_lab_is_converted(source):
     lab[2:] = (136, 81, 67)  # sRGB red is L 53.2, a 80.1, b 67.2 under D65 ...
     image = Image.frombytes("LAB", (4, 4), lab.tobytes())
     got = values(read(saved(image, "TIFF") if source == "file" else image))
-    grey = float(encoded(((128 / 2.55 + 16) / 116) ** 3))
-    same(got[:2], np.full((2, 4, 3), grey), 0.01)
+    gray = float(encoded(((128 / 2.55 + 16) / 116) ** 3))
+    same(got[:2], np.full((2, 4, 3), gray), 0.01)
     assert got[3, 0, 0] > 0.97  # ... and nearly that under the profile's D50
     assert got[3, 0, 1:].max() < 0.15
 
@@ -374,10 +374,10 @@ def test_lab_is_converted(source):
 @pytest.mark.parametrize(
     "profile",
     [b"junk", srgb_profile()[:300], bytes(600), imagecodecs.cms_profile("gray", gamma=1.0)],
-    ids=["junk", "cut", "zeros", "of grey"],
+    ids=["junk", "cut", "zeros", "of gray"],
 )
 def test_a_profile_that_cannot_be_used_is_ignored_with_a_warning(profile):
-    with pytest.warns(UserWarning, match="colour profile cannot be used"):
+    with pytest.warns(UserWarning, match="color profile cannot be used"):
         picture = read(saved(RGB, "WEBP", lossless=True, icc_profile=profile))
     same(values(picture), RGB / 255)
 
@@ -453,12 +453,12 @@ def test_a_file_is_closed_after_reading_and_a_file_object_is_not(tmp_path: Path)
 
 
 def test_channels_of_arrays_and_tensors_are_told_by_their_number():
-    same(values(read(GREY))[..., 1], GREY / 255)
-    both = read(np.dstack([GREY, RGB[..., 1]]))
+    same(values(read(GRAY))[..., 1], GRAY / 255)
+    both = read(np.dstack([GRAY, RGB[..., 1]]))
     same(both.alpha[0], RGB[..., 1] / 255)
-    four = read(torch.tensor(np.dstack([RGB, GREY])).permute(2, 0, 1))
+    four = read(torch.tensor(np.dstack([RGB, GRAY])).permute(2, 0, 1))
     same(values(four), RGB / 255)
-    same(four.alpha[0], GREY / 255)
+    same(four.alpha[0], GRAY / 255)
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I", "F", "HSV", "YCbCr", "RGBa", "La", "PA", "RGBX"])
@@ -520,7 +520,7 @@ def test_size_is_the_long_side_whether_it_shrinks_or_enlarges():
 
 
 def test_a_pair_is_the_exact_height_and_width():
-    picture = read(np.dstack([RGB, GREY]), size=(7, 4))
+    picture = read(np.dstack([RGB, GRAY]), size=(7, 4))
     assert picture.pixels.shape == (3, 7, 4)
     assert picture.alpha.shape == (1, 7, 4)
 
@@ -534,7 +534,7 @@ def test_resized_values_stay_in_range():
             assert layer.max() <= 1
 
 
-def test_hidden_colours_do_not_bleed_into_visible_ones():
+def test_hidden_colors_do_not_bleed_into_visible_ones():
     picture = np.zeros((8, 8, 4))
     picture[..., 0] = 1  # red to see, ...
     picture[:, :4] = (0, 1, 0, 0)  # ... and green that is hidden
@@ -646,21 +646,21 @@ class Odd(torch.Tensor):
 @pytest.mark.filterwarnings("ignore:the matrix subclass")
 @pytest.mark.parametrize("size", [None, 5, 40])
 def test_arrays_of_any_subclass_and_order_are_plain_ones(size):
-    expected = read(GREY, size=size).pixels
-    wide = GREY.astype(np.uint16) * 257
+    expected = read(GRAY, size=size).pixels
+    wide = GRAY.astype(np.uint16) * 257
     for array in (
-        np.matrix(GREY),
-        np.matrix(GREY / 255),
-        GREY.view(Backwards),
-        np.ma.masked_array(GREY),
+        np.matrix(GRAY),
+        np.matrix(GRAY / 255),
+        GRAY.view(Backwards),
+        np.ma.masked_array(GRAY),
         wide.astype(">u2"),
         wide.astype("<u2"),
-        (GREY / 255).astype(">f4"),
-        np.asfortranarray(GREY),
+        (GRAY / 255).astype(">f4"),
+        np.asfortranarray(GRAY),
     ):
         assert torch.allclose(read(array, size=size).pixels, expected, atol=1e-6), type(array)
     with pytest.raises(ImageError, match="has masked values"):
-        read(np.ma.masked_array(GREY, GREY > 9))
+        read(np.ma.masked_array(GRAY, GRAY > 9))
 
 
 @pytest.mark.parametrize("size", [None, 5])

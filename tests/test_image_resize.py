@@ -21,13 +21,13 @@ def keys(x: float) -> float:
 
 
 def resampled(row: np.ndarray, length: int) -> np.ndarray:
-    """One row by loops: the kernel widened when shrinking, weights normalised to sum 1."""
+    """One row by loops: the kernel widened when shrinking, weights normalized to sum 1."""
     ratio = len(row) / length
     width = max(ratio, 1.0)
     out = np.zeros(length)
     for i in range(length):
-        centre = (i + 0.5) * ratio
-        weights = [keys((j + 0.5 - centre) / width) for j in range(len(row))]
+        center = (i + 0.5) * ratio
+        weights = [keys((j + 0.5 - center) / width) for j in range(len(row))]
         out[i] = sum(w * v for w, v in zip(weights, row, strict=True)) / sum(weights)
     return out
 
@@ -55,7 +55,7 @@ def test_a_constant_stays_constant():
     assert torch.allclose(resize(torch.full((1, 3, 33, 20), 0.3), (7, 50)), torch.tensor(0.3))
 
 
-def test_the_finest_stripes_shrink_to_grey_instead_of_aliasing():
+def test_the_finest_stripes_shrink_to_gray_instead_of_aliasing():
     stripes = (torch.arange(64) % 2).float().expand(1, 3, 64, 64)
     inner = resize(stripes, (16, 16))[..., 2:-2]
     assert (inner - 0.5).abs().max() < 0.02

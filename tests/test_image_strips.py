@@ -21,7 +21,7 @@ HEIGHT, WIDTH = 61, 83
 NOISE = np.random.default_rng(0).integers(-8, 9, (HEIGHT, WIDTH, 4))
 RGBA = (np.cumsum(NOISE, axis=1) % 256).astype(np.uint8)
 DEEP = np.random.default_rng(1).integers(0, 65536, (HEIGHT, WIDTH, 4)).astype(np.uint16)
-RGB, GREY = np.ascontiguousarray(RGBA[..., :3]), np.ascontiguousarray(RGBA[..., 0])
+RGB, GRAY = np.ascontiguousarray(RGBA[..., :3]), np.ascontiguousarray(RGBA[..., 0])
 ADOBE = imagecodecs.cms_profile("adobergb")
 SIZES = (None, 17, 100, (20, WIDTH))
 EXTRA = pytest.mark.skipif(not vips.is_there(), reason="the extra `large` is not installed")
@@ -54,17 +54,17 @@ FILES = {
     "jpeg of 4:4:4": saved(RGB, "JPEG", quality=95, subsampling="4:4:4"),
     "progressive jpeg": saved(RGB, "JPEG", progressive=True),
     "cmyk jpeg": saved(Image.fromarray(RGBA, "CMYK"), "JPEG"),
-    "grey jpeg": saved(GREY, "JPEG"),
+    "gray jpeg": saved(GRAY, "JPEG"),
     "late exif": with_late_exif(8),
     "profile": saved(RGB, "PNG", icc_profile=ADOBE),
     "jpeg with profile": saved(RGB, "JPEG", icc_profile=ADOBE),
     "tiff with profile": saved(RGB, "TIFF", icc_profile=ADOBE),
-    "grey profile": saved(GREY, "PNG", icc_profile=imagecodecs.cms_profile("gray", gamma=1.0)),
+    "gray profile": saved(GRAY, "PNG", icc_profile=imagecodecs.cms_profile("gray", gamma=1.0)),
     "palette": saved(Image.fromarray(RGB).quantize(17), "PNG", transparency=3),
-    "bits": saved(Image.fromarray(GREY).convert("1"), "PNG"),
-    "grey with a transparent value": saved(GREY, "PNG", transparency=int(GREY[3, 4])),
-    "transparent colour": saved(RGB, "PNG", transparency=tuple(int(v) for v in RGB[2, 3])),
-    "deep grey": bytes(imagecodecs.png_encode(DEEP[..., 0].copy())),
+    "bits": saved(Image.fromarray(GRAY).convert("1"), "PNG"),
+    "gray with a transparent value": saved(GRAY, "PNG", transparency=int(GRAY[3, 4])),
+    "transparent color": saved(RGB, "PNG", transparency=tuple(int(v) for v in RGB[2, 3])),
+    "deep gray": bytes(imagecodecs.png_encode(DEEP[..., 0].copy())),
     "deep png": bytes(imagecodecs.png_encode(DEEP)),
     "webp": saved(RGBA, "WEBP", lossless=True),
     "cmyk tiff": saved(Image.fromarray(RGBA, "CMYK"), "TIFF"),
@@ -129,7 +129,7 @@ def test_large_pictures_that_lie_are_resized_as_they_lie(orientation, short, mon
 
 def test_a_profile_that_cannot_be_used_is_warned_of_once(short):
     data = saved(RGB, "PNG", icc_profile=imagecodecs.cms_profile("gray", gamma=1.0))
-    with pytest.warns(UserWarning, match="colour profile cannot be used") as caught:
+    with pytest.warns(UserWarning, match="color profile cannot be used") as caught:
         assert torch.equal(read(data).pixels, read(RGB).pixels)
     assert len(caught) == 1
 

@@ -42,7 +42,7 @@ def refusal(data: bytes | Path, **options) -> str:
 
 
 def bare_tiff(width: int, height: int, data: bytes, bits: int = 8, **more: int) -> bytes:
-    """A grey TIFF with all of its data in one strip, uncompressed, and nothing else."""
+    """A gray TIFF with all of its data in one strip, uncompressed, and nothing else."""
     tags = {256: width, 257: height, 258: bits, 259: 1, 262: 1, 273: 0, 277: 1, 278: height}
     tags |= {279: len(data)} | {int(tag[1:]): value for tag, value in more.items()}
     tags[273] = 14 + 12 * len(tags)
@@ -164,28 +164,28 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def png(rows: int, colours: int = 2, depth: int = 8) -> bytes:
+def png(rows: int, colors: int = 2, depth: int = 8) -> bytes:
     """A PNG with data for so many of its rows, all of them unfiltered."""
-    bits = WIDE * depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colours]
-    head = struct.pack(">2I5B", WIDE, TALL, depth, colours, 0, 0, 0)
-    data = chunk(b"PLTE", bytes(range(48)) * 16) if colours == 3 else b""
+    bits = WIDE * depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colors]
+    head = struct.pack(">2I5B", WIDE, TALL, depth, colors, 0, 0, 0)
+    data = chunk(b"PLTE", bytes(range(48)) * 16) if colors == 3 else b""
     data += chunk(b"IDAT", zlib.compress((b"\0" + b"\x21" * (bits // 8)) * rows))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + data + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(
-    ("colours", "depth"),
+    ("colors", "depth"),
     [(0, 1), (0, 8), (0, 16), (2, 8), (2, 16), (3, 4), (3, 8), (4, 8), (6, 16)],
 )
-def test_a_png_that_lacks_rows_is_refused(colours, depth):
-    assert read(png(TALL, colours, depth)).size == (WIDE, TALL)
+def test_a_png_that_lacks_rows_is_refused(colors, depth):
+    assert read(png(TALL, colors, depth)).size == (WIDE, TALL)
     for rows, size in product((1, TALL - 1), (None, 30)):
-        said = refusal(png(rows, colours, depth), size=size)
+        said = refusal(png(rows, colors, depth), size=size)
         assert f"is truncated: its data ends after row {rows} of {TALL}" in said
 
 
 def interlaced(last: bool) -> bytes:
-    """A black PNG of 8 grey bits in seven passes, the last row of the last of which may lack."""
+    """A black PNG of 8 gray bits in seven passes, the last row of the last of which may lack."""
     lines = [
         (len(range(left, WIDE, across)), len(range(top, TALL, down)))
         for left, across, top, down in (
@@ -233,7 +233,7 @@ def test_a_jpeg_that_lacks_rows_is_refused(progressive, mode, large, monkeypatch
 
 @pytest.mark.parametrize("large", [False, pytest.param(True, marks=EXTRA)])
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 2}])
-def test_a_jpeg_of_one_colour_is_read(options, large, monkeypatch):
+def test_a_jpeg_of_one_color_is_read(options, large, monkeypatch):
     """What is missing from a JPEG looks like this."""
     if large:
         monkeypatch.setattr(decode, "LARGE_PIXELS", 1)

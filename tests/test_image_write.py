@@ -16,7 +16,7 @@ from PIL import Image, JpegImagePlugin
 
 from swag.errors import ImageError
 from swag.image import Picture, check_writable, extensions, read, read_metadata, write
-from swag.image.colour import srgb_profile
+from swag.image.color_management import srgb_profile
 
 ALL = extensions()
 WITH_ALPHA = [e for e in ALL if e not in (".jpg", ".jpeg")]
@@ -25,7 +25,7 @@ SETTINGS = {"swag": '{"name": "Tübingen 夜", "steps": 100}\n', "comment": ""}
 
 
 def smooth(height: int = 24, width: int = 33) -> Picture:
-    """Slow waves of all colours, and an alpha from side to side: easy for lossy formats, too."""
+    """Slow waves of all colors, and an alpha from side to side: easy for lossy formats, too."""
     y = torch.linspace(0, 3, height)[:, None]
     x = torch.linspace(0, 4, width)[None]
     pixels = torch.stack([(x + y).sin(), (x - y).cos(), (2 * x).sin() * y.cos()]) / 2 + 0.5
@@ -97,7 +97,7 @@ def test_every_kind_of_tensor_gives_the_same_file(extension, picture, tmp_path: 
     assert len(set(files)) == 1
 
 
-def test_jpeg_keeps_colour_in_full_resolution(tmp_path: Path):
+def test_jpeg_keeps_color_in_full_resolution(tmp_path: Path):
     stripes = torch.zeros(3, 32, 32)
     stripes[0, :, ::2] = 1
     stripes[2, :, 1::2] = 1
@@ -116,7 +116,7 @@ def test_jpeg_lays_a_transparent_picture_on_white(picture, tmp_path: Path):
 
 
 @pytest.mark.parametrize("extension", WITH_ALPHA)
-def test_colours_under_transparent_pixels_are_kept(extension, picture, tmp_path: Path):
+def test_colors_under_transparent_pixels_are_kept(extension, picture, tmp_path: Path):
     hidden = replace(picture, alpha=torch.zeros_like(picture.alpha))
     write(tmp_path / f"a{extension}", hidden)
     back = read(tmp_path / f"a{extension}")
@@ -136,7 +136,7 @@ def test_quality_costs_bytes(extension, tmp_path: Path):
 
 @pytest.mark.parametrize("extension", ALL)
 @pytest.mark.parametrize("bits", [8, 16])
-def test_every_file_names_its_colours_srgb(extension, bits, picture, tmp_path: Path):
+def test_every_file_names_its_colors_srgb(extension, bits, picture, tmp_path: Path):
     if bits == 16 and extension not in DEEP:
         return
     write(tmp_path / f"a{extension}", picture, bits=bits)

@@ -164,14 +164,14 @@ def test_no_module_loads_itself_by_way_of_others():
 
 
 PROTOCOLS = {
-    *("describe", "compare", "target_norm", "combine_targets", "poster_factor", "released_factor"),
+    *("describe", "compare", "target_norm", "combine_targets", "paper_factor", "released_factor"),
     *("add", "compute", "encode", "decode", "jobs", "sections", "main"),
 }
 """Functions that modules of one kind have by agreement: losses, forms, studies, programs."""
 
 TWO_MEANINGS = set(
     """
-    Array Batch Block Colours Distances Job Kind Layers Pair Preset Result Row
+    Array Batch Block Colors Distances Job Kind Layers Pair Preset Result Row
     Run Source State Values Weight Weights
     averaged directions distances effects fronts grid label load mean missing names
     networks parse pooled read resized save settings_of sheet trainings unit unknown

@@ -9,7 +9,7 @@ from swag.losses import LOSSES, options_of
 
 STYLE = [name for name, loss in LOSSES.items() if loss.role == "style"]
 CONTENT = [name for name, loss in LOSSES.items() if loss.role == "content"]
-ONE_SIDED = {"neighbours", "mrf", "gram-robust"}
+ONE_SIDED = {"neighbors", "mrf", "gram-robust"}
 """Those that look for the nearest in the target only, or measure errors by its size."""
 SQUARES = ("gram", "covariance", "moments", "cross-layer", "content", "laplacian")
 """Sums of squared differences, whose size is that of the description."""
@@ -70,7 +70,7 @@ def test_the_gradient_is_that_of_the_function(loss, rng):
 @pytest.mark.parametrize("value", [0.0, 0.5])
 @pytest.mark.parametrize("sides", [(4, 4), (1, 1), (1, 7), (9, 2)])
 @pytest.mark.parametrize("other", ["nothing", "flat", "noise"])
-def test_flat_grey_and_tiny_pictures_have_a_loss_and_a_gradient(loss, value, sides, other, rng):
+def test_flat_gray_and_tiny_pictures_have_a_loss_and_a_gradient(loss, value, sides, other, rng):
     flat = torch.full((1, 3, *sides), value, requires_grad=True)
     noise = torch.rand(1, 3, *sides, generator=rng)
     target = {"nothing": 0 * noise, "flat": 0 * noise + 0.2, "noise": noise}[other]
@@ -89,7 +89,7 @@ def test_the_pictures_of_a_batch_do_not_mix(loss, rng):
         assert part.shape[0] == 3
 
 
-def test_an_optimiser_finds_the_way_to_the_target(loss, rng):
+def test_an_optimizer_finds_the_way_to_the_target(loss, rng):
     a, b = torch.randn(2, 1, 3, 8, 8, generator=rng)
     a.requires_grad_()
     (gradient,) = torch.autograd.grad(difference(loss, a, b).sum(), a)
@@ -202,7 +202,7 @@ def test_options_are_read_by_the_type_of_their_defaults():
     assert str(robust) == "gram-robust:penalty=l1,corner=0.5"
     assert str(losses.get(str(robust))) == str(robust)
     assert str(losses.get("gram-robust:penalty=huber")) == "gram-robust"
-    assert losses.get("neighbours:split=TRUE").options == {"split": True}
+    assert losses.get("neighbors:split=TRUE").options == {"split": True}
     assert options_of(losses.get("mrf").describe_fn).keys() == {"size", "patches"}
 
 
@@ -222,7 +222,7 @@ def test_an_option_changes_the_loss(rng):
         ("gram:size=3", "gram has no option 'size'; it has none"),
         ("mrf:sise=3", "mrf has no option 'sise'; did you mean size\\? it has size=3"),
         ("mrf:size=big", "mrf:size=big: expected a whole number, as in mrf:size=3"),
-        ("neighbours:split=1", "expected true or false, as in neighbours:split=false"),
+        ("neighbors:split=1", "expected true or false, as in neighbors:split=false"),
     ],
 )
 def test_an_unknown_loss_or_option_is_told_with_those_there_are(name, said):
@@ -230,8 +230,8 @@ def test_an_unknown_loss_or_option_is_told_with_those_there_are(name, said):
         losses.get(name)
 
 
-@pytest.mark.parametrize("name", ["remd", "sliced", "neighbours"])
+@pytest.mark.parametrize("name", ["remd", "sliced", "neighbors"])
 def test_a_loss_unknown_to_the_paper_has_no_factor_in_it(name):
-    for factor in (losses.get(name).poster_factor, losses.get(name).released_factor):
+    for factor in (losses.get(name).paper_factor, losses.get(name).released_factor):
         with pytest.raises(SettingsError, match=f"has a loss like {name}; choose gram"):
-            factor(*(3, 4, 1.0)[: 3 if factor.__name__ == "poster_factor" else 2])
+            factor(*(3, 4, 1.0)[: 3 if factor.__name__ == "paper_factor" else 2])

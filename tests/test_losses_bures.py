@@ -175,10 +175,10 @@ def test_nothing_to_see_gives_a_number_and_a_gradient(shape, value, target):
     assert flat.grad.isfinite().all()
 
 
-def test_a_grey_picture_against_a_textured_one_has_a_finite_gradient(pair):
-    grey = torch.full((2, 1, 4, 5), 0.5).expand(2, 3, 4, 5).clone().requires_grad_()
-    for a, b in ((grey, pair[0]), (pair[0], grey), (pair[0].mean(1, keepdim=True) + grey, pair[1])):
-        (gradient,) = torch.autograd.grad(difference(a, b).sum(), grey)
+def test_a_gray_picture_against_a_textured_one_has_a_finite_gradient(pair):
+    gray = torch.full((2, 1, 4, 5), 0.5).expand(2, 3, 4, 5).clone().requires_grad_()
+    for a, b in ((gray, pair[0]), (pair[0], gray), (pair[0].mean(1, keepdim=True) + gray, pair[1])):
+        (gradient,) = torch.autograd.grad(difference(a, b).sum(), gray)
         assert gradient.isfinite().all()
 
 

@@ -1,4 +1,4 @@
-"""Each loss against its formula by loops, and against the poster's and the script's terms."""
+"""Each loss against its formula by loops, and against the paper's and the script's terms."""
 
 import numpy as np
 import pytest
@@ -24,11 +24,11 @@ def pair(rng):
 
 
 def flat(features):
-    """One picture's layer as the poster's D x M matrix."""
+    """One picture's layer as the paper's D x M matrix."""
     return features[0].reshape(features.shape[1], -1).double().numpy()
 
 
-def posters_gram(f):
+def papers_gram(f):
     """[G]_ij = sum_k F_ik F_jk."""
     channels, positions = f.shape
     g = np.zeros((channels, channels))
@@ -39,7 +39,7 @@ def posters_gram(f):
     return g
 
 
-def posters_sigma(f):
+def papers_sigma(f):
     """exp(F_ik) / sum_mn exp(F_mn)."""
     total = sum(np.exp(f[i, k]) for i in range(f.shape[0]) for k in range(f.shape[1]))
     return np.array([[np.exp(v) / total for v in row] for row in f])
@@ -49,13 +49,13 @@ def squared_distance(a, b):
     return sum((x - y) ** 2 for x, y in zip(a.flat, b.flat, strict=True))
 
 
-def posters_style(a, b):
+def papers_style(a, b):
     d, m = a.shape
-    return squared_distance(posters_gram(a), posters_gram(b)) / (4 * d**2 * m**2)
+    return squared_distance(papers_gram(a), papers_gram(b)) / (4 * d**2 * m**2)
 
 
 def test_the_gram_matrix_equals_its_definition(pair):
-    expected = posters_gram(flat(pair[0])) / M
+    expected = papers_gram(flat(pair[0])) / M
     np.testing.assert_allclose(gram.describe(pair[0])[0].numpy(), expected, rtol=1e-12)
 
 
@@ -135,42 +135,42 @@ def test_comparing_moments_sums_over_both(pair):
 
 
 def ours(loss, spec, a, b):
-    """The poster's term as an objective computes it: mean-one maps, constants outside."""
+    """The paper's term as an objective computes it: mean-one maps, constants outside."""
     smoothing_choice = parse(spec)
     compared = loss.compare(loss.describe(smoothing_choice(a)), loss.describe(smoothing_choice(b)))
-    return compared.item() * loss.poster_factor(D, M, smoothing_choice.unit(a.shape))
+    return compared.item() * loss.paper_factor(D, M, smoothing_choice.unit(a.shape))
 
 
-@pytest.mark.parametrize(("spec", "sigma"), [("none", lambda f: f), ("softmax", posters_sigma)])
+@pytest.mark.parametrize(("spec", "sigma"), [("none", lambda f: f), ("softmax", papers_sigma)])
 @pytest.mark.parametrize(("dtype", "precision"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
-def test_the_posters_style_term_is_met_to_the_letter(spec, sigma, dtype, precision, pair):
+def test_the_papers_style_term_is_met_to_the_letter(spec, sigma, dtype, precision, pair):
     a, b = pair.to(dtype)
-    expected = posters_style(sigma(flat(a)), sigma(flat(b)))
+    expected = papers_style(sigma(flat(a)), sigma(flat(b)))
     assert ours(losses.get("gram"), spec, a, b) == pytest.approx(expected, rel=precision, abs=0)
 
 
-@pytest.mark.parametrize(("spec", "sigma"), [("none", lambda f: f), ("softmax", posters_sigma)])
+@pytest.mark.parametrize(("spec", "sigma"), [("none", lambda f: f), ("softmax", papers_sigma)])
 @pytest.mark.parametrize(("dtype", "precision"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
-def test_the_posters_content_term_is_met_to_the_letter(spec, sigma, dtype, precision, pair):
+def test_the_papers_content_term_is_met_to_the_letter(spec, sigma, dtype, precision, pair):
     a, b = pair.to(dtype)
     expected = squared_distance(sigma(flat(a)), sigma(flat(b))) / 2
     assert ours(losses.get("content"), spec, a, b) == pytest.approx(expected, rel=precision, abs=0)
 
 
 @pytest.mark.parametrize("spec", ["channel-softmax", "spatial-softmax"])
-def test_other_softmaxes_get_the_posters_constants_by_their_own_unit(spec, pair):
+def test_other_softmaxes_get_the_papers_constants_by_their_own_unit(spec, pair):
     function = {
         "channel-softmax": smoothing.channel_softmax,
         "spatial-softmax": smoothing.spatial_softmax,
     }[spec]
-    expected = posters_style(flat(function(pair[0])), flat(function(pair[1])))
+    expected = papers_style(flat(function(pair[0])), flat(function(pair[1])))
     assert ours(losses.get("gram"), spec, *pair) == pytest.approx(expected, rel=1e-12, abs=0)
 
 
-def test_float32_meets_the_poster_where_its_own_terms_leave_float32(rng):
+def test_float32_meets_the_paper_where_its_own_terms_leave_float32(rng):
     a, b = torch.randn(2, 1, 64, 64, 64, generator=rng).relu()
     gram_loss, choice = losses.get("gram"), parse("softmax")
-    factor = gram_loss.poster_factor(64, 64 * 64, choice.unit(a.shape))
+    factor = gram_loss.paper_factor(64, 64 * 64, choice.unit(a.shape))
 
     def term(x, y):
         described = gram_loss.describe(choice(x)), gram_loss.describe(choice(y))
@@ -181,7 +181,7 @@ def test_float32_meets_the_poster_where_its_own_terms_leave_float32(rng):
 
 
 def test_the_scripts_style_term_is_met(pair):
-    a, b = (posters_gram(flat(f)) / (D * M) for f in pair)
+    a, b = (papers_gram(flat(f)) / (D * M) for f in pair)
     expected = squared_distance(a, b) / D**2
     loss = losses.get("gram")
     compared = loss.compare(loss.describe(pair[0]), loss.describe(pair[1])).item()
@@ -197,7 +197,7 @@ def test_the_scripts_content_term_is_met(pair):
 
 def test_the_covariance_takes_the_place_of_the_gram_matrix():
     a, b = losses.get("covariance"), losses.get("gram")
-    assert a.poster_factor(D, M, 0.25) == b.poster_factor(D, M, 0.25)
+    assert a.paper_factor(D, M, 0.25) == b.paper_factor(D, M, 0.25)
     assert a.released_factor(D, M) == b.released_factor(D, M)
 
 
@@ -206,6 +206,6 @@ def test_moments_are_weighed_as_by_their_authors_and_not_by_the_script(pair):
     unit = 0.125
     compared = loss.compare(loss.describe(pair[0]), loss.describe(pair[1])).item()
     scaled = loss.compare(loss.describe(pair[0] * unit), loss.describe(pair[1] * unit)).item()
-    assert compared * loss.poster_factor(D, M, unit) == pytest.approx(scaled / D, rel=1e-3)
+    assert compared * loss.paper_factor(D, M, unit) == pytest.approx(scaled / D, rel=1e-3)
     with pytest.raises(SettingsError, match="released script has no loss like moments"):
         loss.released_factor(D, M)

@@ -24,7 +24,7 @@ def rng():
 
 
 def bilinear_by_loops(plane, rows, columns):
-    """Values between the centres of pixels; beyond the outermost centres, theirs."""
+    """Values between the centers of pixels; beyond the outermost centers, theirs."""
     height, width = plane.shape
     out = np.zeros((rows, columns))
     for i in range(rows):

@@ -31,7 +31,7 @@ def patches_by_loops(features, size):
 
 
 def by_formula(a, b, size):
-    """Mean squared difference to the patch of greatest normalised cross-correlation."""
+    """Mean squared difference to the patch of greatest normalized cross-correlation."""
     ours, theirs = patches_by_loops(a[0], size), patches_by_loops(b[0], size)
     total = 0.0
     for p in ours:

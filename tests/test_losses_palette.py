@@ -1,4 +1,4 @@
-"""The colours of a picture against those of another."""
+"""The colors of a picture against those of another."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_the_loss_equals_its_formula(rng):
     assert difference(a, far).item() == pytest.approx(by_formula(a, far), rel=1e-4)
 
 
-def test_the_colour_space_is_that_of_its_standard():
+def test_the_color_space_is_that_of_its_standard():
     corners = torch.eye(3, dtype=torch.float64)[None]
     np.testing.assert_allclose(yuv(corners)[0].numpy(), BT601.T, atol=1e-5)
     gray = torch.full((1, 1, 3), 0.7, dtype=torch.float64)
@@ -64,7 +64,7 @@ def test_the_gradient_is_that_of_the_function(rng):
     assert torch.autograd.gradcheck(lambda x: compare(describe(x), target), (a,))
 
 
-def test_where_colours_are_does_not_count(rng):
+def test_where_colors_are_does_not_count(rng):
     a, b = pictures(rng), pictures(rng)
     moved = a.flatten(2)[..., torch.randperm(20, generator=rng)].reshape(2, 3, 5, 4)
     torch.testing.assert_close(difference(moved, b), difference(a, b))
@@ -112,14 +112,14 @@ def test_a_step_down_the_gradient_comes_closer(rng):
     assert (difference(a - 1e-3 * gradient, b) < before).all()
 
 
-def test_several_styles_are_one_with_all_their_colours(rng):
+def test_several_styles_are_one_with_all_their_colors(rng):
     a, one, other = pictures(rng), pictures(rng), pictures(rng)
     both = combine_targets([describe(one), describe(other)])
     stacked = torch.cat([one, other], 2)
     torch.testing.assert_close(compare(describe(a), both), difference(a, stacked))
 
 
-def test_the_colours_of_large_pictures_are_averages_of_cells(rng):
+def test_the_colors_of_large_pictures_are_averages_of_cells(rng):
     large = pictures(rng, 128, 128, 1)
     cells = large.reshape(1, 3, 64, 2, 64, 2).mean((3, 5))
     torch.testing.assert_close(describe(large)[0], describe(cells)[0])

@@ -29,7 +29,7 @@ def vectors(maps):
     return np.concatenate([m[0].numpy() for m in maps]).reshape(sum(len(m[0]) for m in maps), -1).T
 
 
-def normalised(x):
+def normalized(x):
     n = len(x)
     d = np.array([[1 - u @ v / np.sqrt((u @ u) * (v @ v)) for v in x] for u in x])
     for j in range(n):
@@ -39,7 +39,7 @@ def normalised(x):
 
 def test_the_loss_equals_n_times_the_papers(rng):
     a, b = layers(rng, SAME, 1), layers(rng, SAME, 1)
-    x, y = normalised(vectors(a)), normalised(vectors(b))
+    x, y = normalized(vectors(a)), normalized(vectors(b))
     paper = np.abs(x - y).sum() / len(x) ** 2
     assert difference(a, b).item() == pytest.approx(len(x) * paper, rel=1e-5)
 

@@ -64,7 +64,7 @@ def test_rounding_of_a_shape_is_none_of_its_own(shape, painting):
     swag.stylize(photo, painting, content_mask=mask, **{**FEW, "steps": 1, "scales": 1})
 
 
-@pytest.mark.parametrize("extra", [{}, {"colours": "content"}, {"colours": "match"}, {"tile": 32}])
+@pytest.mark.parametrize("extra", [{}, {"colors": "content"}, {"colors": "match"}, {"tile": 32}])
 def test_where_no_style_goes_the_photo_stays_exactly(extra, photo, painting):
     result = swag.stylize(
         photo, painting, content_mask=LEFT.expand(3, -1, -1).clone(), **FEW, **extra

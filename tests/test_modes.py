@@ -38,9 +38,9 @@ def picture(mode=nullcontext, **settings):
     [
         {"weights": "random"},
         {"weights": "random:kaiming+calibrated", "backbone": "torchvision/resnet18"},
-        {"weights": "random", "colours": "match", "parametrisation": "fourier"},
+        {"weights": "random", "colors": "match", "parametrization": "fourier"},
     ],
-    ids=["plain", "calibrated", "colours"],
+    ids=["plain", "calibrated", "colors"],
 )
 def test_a_picture_does_not_depend_on_the_callers_modes(mode, settings):
     made = picture(mode, **settings)

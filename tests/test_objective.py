@@ -1,4 +1,4 @@
-"""The objective against the poster, written out by loops in NumPy float64."""
+"""The objective against the paper, written out by loops in NumPy float64."""
 
 import numpy as np
 import pytest
@@ -23,12 +23,12 @@ def picture(seed, *size, dtype=torch.float64):
     return torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-def poster_softmax(f):
+def paper_softmax(f):
     e = np.exp(f)
     return e / e.sum()
 
 
-def poster_gram(f):
+def paper_gram(f):
     d, m = f.shape
     g = np.zeros((d, d))
     for i in range(d):
@@ -37,8 +37,8 @@ def poster_gram(f):
     return g
 
 
-def poster(x, content, style, sigma, weights, layer):
-    """alpha L_content + beta L_style of the poster, term by term."""
+def loss_of_the_paper(x, content, style, sigma, weights, layer):
+    """alpha L_content + beta L_style of the paper, term by term."""
     flat = [
         {k: v[0].flatten(1).numpy() for k, v in layers_of(p, ("shallow", "deep")).items()}
         for p in (x, content, style)
@@ -47,44 +47,44 @@ def poster(x, content, style, sigma, weights, layer):
     style_loss = 0.0
     for name, w in weights.items():
         d, m = fx[name].shape
-        gap = poster_gram(sigma(fx[name])) - poster_gram(sigma(fs[name]))
+        gap = paper_gram(sigma(fx[name])) - paper_gram(sigma(fs[name]))
         style_loss += w / (4 * d**2 * m**2) * (gap**2).sum()
     content_loss = 0.5 * ((sigma(fx[layer]) - sigma(fc[layer])) ** 2).sum()
     return {"style": style_loss, "content": content_loss}
 
 
-def objective(content, style, smoothing, normalisation, start=None):
+def objective(content, style, smoothing, normalization, start=None):
     weights = {"shallow": 0.3, "deep": 0.7}
     terms = [
         LossTerm(
-            "style", get("gram"), weights, style, parse(smoothing), 1.0, normalisation, content
+            "style", get("gram"), weights, style, parse(smoothing), 1.0, normalization, content
         ),
         LossTerm(
-            "content", get("content"), {"deep": 1.0}, content, parse(smoothing), 1.0, normalisation,
+            "content", get("content"), {"deep": 1.0}, content, parse(smoothing), 1.0, normalization,
             style,
         ),
     ]  # fmt: skip
     return Objective.of(layers_of, terms, start=content if start is None else start, style=style)
 
 
-@pytest.mark.parametrize(("spec", "sigma"), [("none", lambda f: f), ("softmax", poster_softmax)])
+@pytest.mark.parametrize(("spec", "sigma"), [("none", lambda f: f), ("softmax", paper_softmax)])
 @pytest.mark.parametrize(("dtype", "close"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
-def test_the_paper_normalisation_is_the_posters_loss_to_the_letter(spec, sigma, dtype, close):
+def test_the_paper_normalization_is_the_papers_loss_to_the_letter(spec, sigma, dtype, close):
     content, style, x = (picture(seed, 5, 6) for seed in (1, 2, 3))
-    expected = poster(x, content, style, sigma, {"shallow": 0.3, "deep": 0.7}, "deep")
+    expected = loss_of_the_paper(x, content, style, sigma, {"shallow": 0.3, "deep": 0.7}, "deep")
     got = objective(content.to(dtype), style.to(dtype), spec, "paper")(x.to(dtype))
     for name, value in expected.items():
         assert float(got[name]) == pytest.approx(value, rel=close)
 
 
-def test_the_released_code_normalisation_is_the_authors_mean_squares():
+def test_the_released_code_normalization_is_the_authors_mean_squares():
     content, style, x = (picture(seed, 5, 6) for seed in (1, 2, 3))
     got = objective(content, style, "scale:alpha=0.001@deep", "released-code")(x)
     expected = 0.0
     for name, w, alpha in (("shallow", 0.3, 1.0), ("deep", 0.7, 0.001)):
         fx, fs = (alpha * layers_of(p, (name,))[name][0].flatten(1).numpy() for p in (x, style))
         d, m = fx.shape
-        expected += w * ((poster_gram(fx) / (d * m) - poster_gram(fs) / (d * m)) ** 2).mean()
+        expected += w * ((paper_gram(fx) / (d * m) - paper_gram(fs) / (d * m)) ** 2).mean()
     assert float(got["style"]) == pytest.approx(expected, rel=1e-10)
     fx, fc = (0.001 * layers_of(p, ("deep",))["deep"].numpy() for p in (x, content))
     assert float(got["content"]) == pytest.approx(((fx - fc) ** 2).mean(), rel=1e-10)
@@ -115,12 +115,12 @@ def test_equal_pictures_have_finite_terms():
     assert all(torch.isfinite(v) for v in objective(same, same, "none", "span")(same).values())
 
 
-@pytest.mark.parametrize("normalisation", ["span", "paper"])
-def test_the_gradient_is_that_of_finite_differences(normalisation):
+@pytest.mark.parametrize("normalization", ["span", "paper"])
+def test_the_gradient_is_that_of_finite_differences(normalization):
     content, style, x = (picture(seed, 4, 4) for seed in (1, 2, 3))
-    loss = objective(content, style, "softmax", normalisation)
-    # 1e12 lifts the poster's constants above gradcheck's absolute floor.
-    lift = 1e12 if normalisation == "paper" else 1.0
+    loss = objective(content, style, "softmax", normalization)
+    # 1e12 lifts the paper's constants above gradcheck's absolute floor.
+    lift = 1e12 if normalization == "paper" else 1.0
     assert torch.autograd.gradcheck(
         lambda p: lift * torch.stack(list(loss(p).values())).sum(), (x.requires_grad_(),)
     )

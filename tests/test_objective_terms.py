@@ -94,11 +94,11 @@ def test_a_joint_loss_sees_all_layers_in_their_units(pictures):
 
 def test_a_joint_loss_has_no_counterpart_in_the_paper(pictures):
     with pytest.raises(Exception, match="neither the paper nor the released script"):
-        objective([term(pictures[0], loss=joint_loss(), normalisation="paper")], pictures)
+        objective([term(pictures[0], loss=joint_loss(), normalization="paper")], pictures)
 
 
 def test_several_targets_count_as_one(pictures):
-    both = objective([term((pictures[0], pictures[2]), normalisation="target")], pictures)
+    both = objective([term((pictures[0], pictures[2]), normalization="target")], pictures)
     gram = losses.get("gram")
     for part, layer in zip(both.parts, ("near", "far"), strict=True):
         described = [gram.describe(extract(x, [layer])[layer]) for x in (pictures[0], pictures[2])]
@@ -125,18 +125,18 @@ def test_a_region_of_the_target_is_all_that_is_aimed_at(pictures):
     mask = torch.zeros(1, 1, 4, 5, dtype=torch.float64)
     mask[..., :2] = 1  # of half the picture's size: pooled or enlarged to that of the map
     found = objective(
-        [term(pictures[0], layers={"far": 1}, target_mask=mask, normalisation="target")], pictures
+        [term(pictures[0], layers={"far": 1}, target_mask=mask, normalization="target")], pictures
     )
     gram = losses.get("gram")
     expected = gram.describe(extract(pictures[0][..., :4], ["far"])["far"])
     torch.testing.assert_close(found.parts[0].target, expected)
 
 
-@pytest.mark.parametrize("normalisation", ["paper", "target", "released-code"])
-def test_matched_by_loss_smoothing_changes_no_error_at_the_other_picture(pictures, normalisation):
-    plain = term(pictures[0], normalisation=normalisation, other=pictures[2])
+@pytest.mark.parametrize("normalization", ["paper", "target", "released-code"])
+def test_matched_by_loss_smoothing_changes_no_error_at_the_other_picture(pictures, normalization):
+    plain = term(pictures[0], normalization=normalization, other=pictures[2])
     smooth = term(
-        pictures[0], normalisation=normalisation, other=pictures[2],
+        pictures[0], normalization=normalization, other=pictures[2],
         smoothing=parse("power:exponent=0.5"), matched="loss",
     )  # fmt: skip
     found, expected = objective([smooth], pictures), objective([plain], pictures)

@@ -321,7 +321,7 @@ def test_a_small_loss_is_no_reason_to_stop(method):
     assert sum(steps[-1].losses.values()) < 0.2 * sum(steps[0].losses.values())
 
 
-def test_losses_of_zero_and_below_zero_are_minimised_too():
+def test_losses_of_zero_and_below_zero_are_minimized_too():
     target = picture(1, dtype=torch.float64)
     start = picture(0, dtype=torch.float64)
     offset = (start - target).square().sum()

@@ -1,4 +1,4 @@
-"""Every parametrisation: back and forth, gradients, sizes, and what names are known."""
+"""Every parametrization: back and forth, gradients, sizes, and what names are known."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_a_picture_of_any_size_comes_back(form, size, dtype, error, rng):
     torch.testing.assert_close(again, image, rtol=0, atol=error)
 
 
-def test_latents_are_a_tensor_as_the_optimisers_want_it(form, rng):
+def test_latents_are_a_tensor_as_the_optimizers_want_it(form, rng):
     latents = form.encode(torch.rand(2, 3, 9, 14, generator=rng))
     assert latents.ndim == 4
     assert latents.shape[:2] == (2, 3)
@@ -91,7 +91,7 @@ def test_the_next_scale_begins_with_the_same_picture_resized(form, rng):
     torch.testing.assert_close(form.decode(latents, (16, 24)), doubled(image, (16, 24)))
 
 
-def test_every_parametrisation_can_be_listed():
+def test_every_parametrization_can_be_listed():
     assert tuple(PARAMETRIZATIONS) == ("pixels", "laplacian", "fourier", "fourier-bounded")
     for name, form in PARAMETRIZATIONS.items():
         assert str(form) == form.name == name
@@ -103,8 +103,8 @@ def test_every_parametrisation_can_be_listed():
     ("name", "said"),
     [
         ("fuorier", r"'fuorier'; did you mean fourier\? there are pixels, laplacian, fourier, f"),
-        ("", "no parametrisation is called ''; there are pixels"),
-        ("wavelet", "no parametrisation is called 'wavelet'; there are pixels"),
+        ("", "no parametrization is called ''; there are pixels"),
+        ("wavelet", "no parametrization is called 'wavelet'; there are pixels"),
     ],
 )
 def test_an_unknown_name_is_told_in_one_line(name, said):

@@ -1,4 +1,4 @@
-"""Each parametrisation against its definition: pixels, pyramid, spectrum, and the bounded one."""
+"""Each parametrization against its definition: pixels, pyramid, spectrum, and the bounded one."""
 
 import math
 
@@ -65,7 +65,7 @@ def test_amplitudes_fall_as_one_over_frequency(size):
     np.testing.assert_allclose(found.flatten(), one_over_f(*size), rtol=1e-12)
 
 
-def test_the_picture_is_a_sum_of_coloured_waves(rng):
+def test_the_picture_is_a_sum_of_colored_waves(rng):
     latents = torch.randn(1, 3, 4, 6, generator=rng, dtype=torch.float64)
     waves = (latents.reshape(3, -1).numpy() * one_over_f(4, 6)) @ cas_matrix(4, 6)
     expected = fourier.color_root(latents).numpy() @ waves
@@ -93,7 +93,7 @@ def test_independent_latents_give_the_power_spectrum_of_photographs(rng):
     assert (along[:16] > along[15:]).all()
 
 
-def test_independent_latents_give_colours_that_vary_as_in_photographs(rng):
+def test_independent_latents_give_colors_that_vary_as_in_photographs(rng):
     latents = torch.randn(60, 3, 32, 32, generator=rng, dtype=torch.float64)
     pixels = fourier.decode(latents, (32, 32)).transpose(0, 1).flatten(1).numpy()
     covariance = pixels @ pixels.T / pixels.shape[1]
@@ -103,7 +103,7 @@ def test_independent_latents_give_colours_that_vary_as_in_photographs(rng):
     np.testing.assert_allclose(covariance / np.trace(covariance) * 3, expected, atol=0.05)
 
 
-def test_the_colours_axes_are_light_and_two_opponents():
+def test_the_colors_axes_are_light_and_two_opponents():
     root = fourier.color_root(torch.zeros((), dtype=torch.float64)).numpy()
     covariance = np.array(fourier.COLOR_COVARIANCE)
     np.testing.assert_allclose(root @ root.T, covariance * 3 / np.trace(covariance), rtol=1e-12)
@@ -115,7 +115,7 @@ def test_the_colours_axes_are_light_and_two_opponents():
     np.testing.assert_allclose(products, np.diag(np.diag(products)), atol=1e-12)
 
 
-def test_zero_latents_are_black_and_grey_where_bounded():
+def test_zero_latents_are_black_and_gray_where_bounded():
     zero = torch.zeros(1, 3, 5, 6)
     assert torch.equal(PARAMETRIZATIONS.find("fourier").decode(zero, (5, 6)), zero)
     assert torch.equal(PARAMETRIZATIONS.find("fourier-bounded").decode(zero, (5, 6)), zero + 0.5)
@@ -129,7 +129,7 @@ def test_bounded_pixels_stay_within_the_margin(rng):
     assert image.min() < 0 and image.max() > 1
 
 
-def test_bounded_pixels_are_those_of_the_spectrum_about_grey(rng):
+def test_bounded_pixels_are_those_of_the_spectrum_about_gray(rng):
     small = 1e-4 * torch.randn(1, 3, 8, 8, generator=rng, dtype=torch.float64)
     expected = 0.5 + PARAMETRIZATIONS.find("fourier").decode(small, (8, 8))
     torch.testing.assert_close(
@@ -168,7 +168,7 @@ def test_a_flat_picture_has_no_detail():
 
 
 def test_the_finest_band_is_what_halving_loses():
-    """A row of 8 by hand: halving weighs four neighbours 1 3 3 1, doubling two 3 1."""
+    """A row of 8 by hand: halving weighs four neighbors 1 3 3 1, doubling two 3 1."""
     row = np.array([0.0, 0, 0, 8, 0, 0, 0, 0])
     halved = np.array([0.0, 3, 1, 0])
     coarse = torch.from_numpy(row).view(1, 1, 1, 8).expand(1, 3, 8, 8).contiguous()

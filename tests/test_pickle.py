@@ -49,7 +49,7 @@ def test_a_network_gives_the_same_maps(name):
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"colours": "content"}, {"colours": "match"}, {"parametrisation": "fourier-bounded"}],
+    [{}, {"colors": "content"}, {"colors": "match"}, {"parametrization": "fourier-bounded"}],
     ids=["plain", "content", "match", "bounded"],
 )
 def test_an_update_and_its_result_show_the_same_picture(settings):

@@ -11,7 +11,7 @@ WHITE, BLACK = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
 
 
 def halves(left, right, *, rows=16, columns=16):
-    """A mask in two flat colours."""
+    """A mask in two flat colors."""
     mask = torch.empty(1, 3, rows, columns)
     mask[..., : columns // 2] = torch.tensor(left).view(3, 1, 1)
     mask[..., columns // 2 :] = torch.tensor(right).view(3, 1, 1)
@@ -36,7 +36,7 @@ def test_a_second_style_goes_where_a_lone_mask_is_black():
     torch.testing.assert_close(second.where, 1 - left_half())
 
 
-def test_middle_grey_belongs_to_both_regions_alike():
+def test_middle_gray_belongs_to_both_regions_alike():
     first, second = regions(torch.full((1, 3, 16, 16), 0.5), None, None)
     torch.testing.assert_close(first.where, second.where)
     torch.testing.assert_close(first.where, torch.full((1, 1, 16, 16), 0.5))
@@ -49,14 +49,14 @@ def test_a_soft_edge_is_shared_between_its_two_regions():
     assert (first.where[0, 0, 0].diff() >= 0).all()
 
 
-def test_grey_regions_are_paired_by_shade_and_not_by_place():
+def test_gray_regions_are_paired_by_shade_and_not_by_place():
     white, black = regions(halves(WHITE, BLACK), halves(BLACK, WHITE))
     torch.testing.assert_close(white.where, left_half())
     torch.testing.assert_close(white.style_where, 1 - left_half())
     torch.testing.assert_close(black.style_where, left_half())
 
 
-def test_colours_are_paired_by_likeness_in_pictures_of_any_size():
+def test_colors_are_paired_by_likeness_in_pictures_of_any_size():
     content, style = halves(RED, BLUE), halves((0.1, 0, 0.9), (0.9, 0.1, 0), columns=32)
     found = {region.name: region for region in regions(content, style)}
     assert set(found) == {"#ff0000", "#0000ff"}
@@ -70,7 +70,7 @@ def test_each_style_takes_the_regions_that_its_own_mask_has():
     assert {(region.name, region.style) for region in found} == {("#ff0000", 0), ("#0000ff", 1)}
 
 
-def test_a_mixed_edge_belongs_to_both_colours():
+def test_a_mixed_edge_belongs_to_both_colors():
     content = halves(RED, BLUE)
     content[..., 8] = torch.tensor([0.5, 0, 0.5]).view(3, 1)
     found = {region.name: region for region in regions(content, halves(RED, BLUE))}
@@ -98,7 +98,7 @@ def test_noise_of_a_lossy_format_makes_no_region():
         ((halves(RED, BLUE), halves(RED, GREEN)), "#0000ff holds 50.0 % of the content mask"),
         (
             (torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)),) * 2,
-            "flat colour",
+            "flat color",
         ),
     ],
 )

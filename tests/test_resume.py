@@ -26,17 +26,17 @@ RUNS = {
     "averaged": {"optimizer": "adam", "average": 0.9},
     "jittered": {"optimizer": "adam", "jitter": 3, "jitter_scale": 0.1},
     "torch-lbfgs": {"optimizer": "torch-lbfgs"},
-    "fourier": {"optimizer": "adam", "parametrisation": "fourier-bounded"},
-    "laplacian": {"parametrisation": "laplacian", "start": "noise"},
-    "initial": {"normalisation": "initial", "start": "noise"},
-    "colours": {"colours": "content"},
+    "fourier": {"optimizer": "adam", "parametrization": "fourier-bounded"},
+    "laplacian": {"parametrization": "laplacian", "start": "noise"},
+    "initial": {"normalization": "initial", "start": "noise"},
+    "colors": {"colors": "content"},
     "tiled": {"tile": 32},
     "tiled adam": {"tile": 32, "optimizer": "adam"},
     "matched": {"smoothing": "power", "matched": "gradient"},
     "bfloat16": {"precision": "bfloat16"},
     "bfloat16 adam": {"precision": "bfloat16", "optimizer": "adam", "jitter": 3},
     "bfloat16 tiled": {"precision": "bfloat16", "tile": 32},
-    "bfloat16 noise": {"precision": "bfloat16", "normalisation": "initial"},
+    "bfloat16 noise": {"precision": "bfloat16", "normalization": "initial"},
 }
 
 
@@ -111,11 +111,11 @@ def test_a_run_stopped_and_resumed_at_every_step_is_the_same(tmp_path: Path):
 
 
 def test_masks_and_maps_are_part_of_a_run(tmp_path: Path):
-    path, grey = tmp_path / "a.ckpt", PHOTO.mean(0, keepdim=True).round()
-    begun(path, 2, content_mask=grey)
+    path, gray = tmp_path / "a.ckpt", PHOTO.mean(0, keepdim=True).round()
+    begun(path, 2, content_mask=gray)
     with pytest.raises(CheckpointError, match="other pictures: content_mask"):
         swag.iterate(PHOTO, PAINTING, resume=path)
-    assert len(list(swag.iterate(PHOTO, PAINTING, resume=path, content_mask=grey))) == 3
+    assert len(list(swag.iterate(PHOTO, PAINTING, resume=path, content_mask=gray))) == 3
 
 
 def test_another_picture_is_refused(tmp_path: Path):

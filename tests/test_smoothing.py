@@ -34,7 +34,7 @@ def rng():
 
 
 def softmax_by_loops(features, name, temperature):
-    """The poster's sigma, and its kin over channels or positions, written out."""
+    """The paper's sigma, and its kin over channels or positions, written out."""
     out = np.zeros(features.shape)
     batch, channels, height, width = features.shape
     places = [(i, y, x) for i in range(channels) for y in range(height) for x in range(width)]

@@ -1,4 +1,4 @@
-"""Whole runs on small pictures: every kind of network, smoothing and optimiser."""
+"""Whole runs on small pictures: every kind of network, smoothing and optimizer."""
 
 import itertools
 import json
@@ -48,7 +48,7 @@ def backbone(request):
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
-def test_the_loss_falls_for_every_network_smoothing_and_optimiser(
+def test_the_loss_falls_for_every_network_smoothing_and_optimizer(
     photo, painting, backbone, smoothing, optimizer
 ):
     result = run(photo, painting, backbone=backbone, smoothing=smoothing, optimizer=optimizer)

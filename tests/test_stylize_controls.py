@@ -1,4 +1,4 @@
-"""What whoever makes pictures controls: regions, colours, blends, sizes, forms and jitter."""
+"""What whoever makes pictures controls: regions, colors, blends, sizes, forms and jitter."""
 
 import math
 
@@ -14,10 +14,10 @@ RED, BLUE = (0.9, 0.1, 0.1), (0.1, 0.1, 0.9)
 
 
 def stripes(low, high, *, side=48):
-    """Two colours in diagonal stripes: a style whose colours are known."""
+    """Two colors in diagonal stripes: a style whose colors are known."""
     y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     where = ((x + y) // 4 % 2).float()
-    low, high = (torch.tensor(colour).view(3, 1, 1) for colour in (low, high))
+    low, high = (torch.tensor(color).view(3, 1, 1) for color in (low, high))
     return low * (1 - where) + high * where
 
 
@@ -61,7 +61,7 @@ def test_two_styles_go_where_a_mask_is_white_and_black(network, photo):
     assert redness(pixels[..., 28:]) < redness(photo[..., 28:]) - 0.1
 
 
-def test_regions_of_one_style_are_paired_by_colour(network, photo):
+def test_regions_of_one_style_are_paired_by_color(network, photo):
     """The style is red on its left; the content asks for that on its right."""
     style = torch.cat([REDS[..., :24], BLUES[..., 24:]], dim=2)
     content_mask, style_mask = (
@@ -112,27 +112,27 @@ def test_a_content_map_keeps_the_photo_where_it_is_bright(network, photo):
     assert change[:18].mean() < change[30:].mean()
 
 
-def test_the_content_keeps_its_colours(network, photo):
-    for colours in ("content", "content-linear"):
-        result = run(network, photo, REDS, colours=colours).image.batch
+def test_the_content_keeps_its_colors(network, photo):
+    for colors in ("content", "content-linear"):
+        result = run(network, photo, REDS, colors=colors).image.batch
         found, own = (to_oklab(to_linear(x))[:, 1:] for x in (result, photo[None]))
         hue = torch.nn.functional.cosine_similarity(found, own, dim=1)
         assert float((hue * own.norm(dim=1)).sum() / own.norm(dim=1).sum()) > 0.97
 
 
-@pytest.mark.parametrize("colours", ["match", "match-cholesky", "match-histogram"])
-def test_a_style_in_the_colours_of_the_content_leaves_its_own_behind(network, photo, colours):
+@pytest.mark.parametrize("colors", ["match", "match-cholesky", "match-histogram"])
+def test_a_style_in_the_colors_of_the_content_leaves_its_own_behind(network, photo, colors):
     own = redness(run(network, photo, REDS, strength=0.95).image.pixels)
-    matched = redness(run(network, photo, REDS, strength=0.95, colours=colours).image.pixels)
+    matched = redness(run(network, photo, REDS, strength=0.95, colors=colors).image.pixels)
     assert abs(matched - redness(photo)) < 0.5 * abs(own - redness(photo))
 
 
-def test_a_texture_has_no_content_to_take_colours_from(network):
+def test_a_texture_has_no_content_to_take_colors_from(network):
     with pytest.raises(SettingsError, match="no content picture"):
-        swag.texture(REDS, backbone=network, colours="content", size=48)
+        swag.texture(REDS, backbone=network, colors="content", size=48)
 
 
-def test_the_weights_of_a_blend_say_whose_colours_win(network, photo):
+def test_the_weights_of_a_blend_say_whose_colors_win(network, photo):
     reds = [
         redness(run(network, photo, [REDS, BLUES], style_weights=weights).image.pixels)
         for weights in ((1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
@@ -141,11 +141,11 @@ def test_the_weights_of_a_blend_say_whose_colours_win(network, photo):
 
 
 def test_a_smaller_style_gives_finer_strokes(network, photo):
-    grey = torch.full((3, 48, 48), 0.5)
+    gray = torch.full((3, 48, 48), 0.5)
     fine, coarse = (
         run(
             network,
-            grey,
+            gray,
             stripes((0.0,) * 3, (1.0,) * 3),
             strength=0.95,
             steps=30,
@@ -173,9 +173,9 @@ def test_quarter_turns_of_the_style_count_as_it_does(network):
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 @pytest.mark.parametrize("form", list(PARAMETRIZATIONS))
-def test_every_form_of_the_picture_is_optimised_by_every_method(network, photo, form, optimizer):
+def test_every_form_of_the_picture_is_optimized_by_every_method(network, photo, form, optimizer):
     result = run(
-        network, photo, REDS, parametrisation=form, optimizer=optimizer, scales=2, steps=16
+        network, photo, REDS, parametrization=form, optimizer=optimizer, scales=2, steps=16
     )
     totals = [line["losses"]["style"] + line["losses"]["content"] for line in result.trace]
     assert all(math.isfinite(total) for total in totals)

@@ -71,17 +71,17 @@ def picture(seed, *size):
     return torch.rand(1, 3, *size, generator=generator, dtype=torch.float64) * 1.2 - 0.1
 
 
-def terms(loss, smoothing, photo, style, *, normalisation="span", mask=None, matched="none"):
+def terms(loss, smoothing, photo, style, *, normalization="span", mask=None, matched="none"):
     against = torch.nn.functional.interpolate(style, photo.shape[-2:])
     layers = {PIXELS: 1.0} if get(loss).of_pixels else LAYERS
     smooth = parse(smoothing)
     content = get("content")
     return [
         LossTerm(
-            "style", get(loss), layers, style, smooth, 3.0, normalisation, photo, mask, None,
+            "style", get(loss), layers, style, smooth, 3.0, normalization, photo, mask, None,
             matched,
         ),
-        LossTerm("content", content, {"3": 1.0}, photo, smooth, 0.5, normalisation, against, mask,
+        LossTerm("content", content, {"3": 1.0}, photo, smooth, 0.5, normalization, against, mask,
              mask),
     ]  # fmt: skip
 
@@ -167,9 +167,9 @@ def test_every_content_loss_can_be_tiled(loss):
 
 
 @pytest.mark.parametrize("cut", [None, "3"])
-@pytest.mark.parametrize("normalisation", ["target", "initial", "paper", "released-code"])
-def test_tiles_give_the_same_with_every_normalisation(normalisation, cut):
-    options = {"normalisation": normalisation, "cut": cut}
+@pytest.mark.parametrize("normalization", ["target", "initial", "paper", "released-code"])
+def test_tiles_give_the_same_with_every_normalization(normalization, cut):
+    options = {"normalization": normalization, "cut": cut}
     whole, tiled = both(("zeros", "max 3"), (50, 41), 16, "gram", "softmax", **options)
     assert_alike(whole, tiled, picture(5, 50, 41))
 

@@ -32,7 +32,7 @@ OFTEN = Cadence(log=2, measure=4, save=3)
 
 
 def noise(count: int, classes: int, seed: int = 0, side: int = 20) -> Source:
-    """Coloured noise: the mean colour tells the class."""
+    """Colored noise: the mean color tells the class."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % classes
     pictures = [
@@ -167,7 +167,7 @@ def test_a_crop_is_a_mirrored_or_straight_part_of_the_picture():
     assert kinds == {True, False}
 
 
-def test_the_centre_is_the_largest_square_in_the_middle():
+def test_the_center_is_the_largest_square_in_the_middle():
     picture = torch.arange(3 * 4 * 8).reshape(3, 4, 8).byte()
     assert torch.equal(center(picture, 4), picture[:, :, 2:6])
     assert as_images([center(picture, 4)]).max() <= 1

@@ -134,7 +134,7 @@ def test_what_cannot_be_trained_on(place):
     with pytest.raises(SettingsError, match=r"ends in \.safetensors"):
         training(place, "s.pt")
     with pytest.raises(SettingsError, match="shares of the span"):
-        training(place, "s.safetensors", chosen=settings("default", normalisation="target"))
+        training(place, "s.safetensors", chosen=settings("default", normalization="target"))
     with pytest.raises(SettingsError, match="at least one step"):
         replace(RECIPE, steps=0)
 

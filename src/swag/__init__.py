@@ -5,7 +5,7 @@
     result.save("out.png")
     for update in swag.iterate("photo.jpg", "painting.jpg"): ...       # live
 
-Stylising is minimising, over the pixels, the weighted sum of
+Stylizing is minimizing, over the pixels, the weighted sum of
 `loss(smooth(features(image)[layer]), target)`; each noun is one module of this package.
 
 Importing changes nothing in the process and loads no torch: each name is loaded when first used.

@@ -6,7 +6,7 @@
     │   └── WeightsError    weights that are missing, damaged, or of another network
     ├── SettingsError       a setting that is out of range, misspelt, or at odds with another
     ├── CheckpointError     a checkpoint that is damaged, or of another run
-    ├── OptimizationError   an optimisation that left the finite numbers and could not return
+    ├── OptimizationError   an optimization that left the finite numbers and could not return
     ├── ResourceError       too little memory or disk, a lock that is held, a cluster that is silent
     └── DependencyError     an optional package that is not installed
 
@@ -42,7 +42,7 @@ class CheckpointError(SwagError):
 
 
 class OptimizationError(SwagError):
-    """An optimisation that left the finite numbers and could not return."""
+    """An optimization that left the finite numbers and could not return."""
 
 
 class ResourceError(SwagError):

@@ -39,7 +39,7 @@ def jittered(
     _check(shift, scale, rotation)
     if not (shift or scale or rotation):
         return image
-    draw = random.Random(f"{seed}/{step}")  # a word is hashed: neighbours have nothing in common
+    draw = random.Random(f"{seed}/{step}")  # a word is hashed: neighbors have nothing in common
     down, across = draw.randint(-shift, shift), draw.randint(-shift, shift)
     factor = 1 + draw.uniform(-scale, scale)
     angle = math.radians(draw.uniform(-rotation, rotation))

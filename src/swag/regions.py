@@ -1,6 +1,6 @@
 """Regions: masks that say which part of a style goes where in the picture.
 
-    for region in regions(content_mask, style_mask):           flat colours, or shades of grey
+    for region in regions(content_mask, style_mask):           flat colors, or shades of gray
         region.name, region.style, region.where, region.style_where
     regions(content_mask, None)                                 the style where the mask is white
     regions(content_mask, None, None)                           a second style where it is black
@@ -29,26 +29,26 @@ Shares = Float[Tensor, "k _h _w"]
 Color = Float[Tensor, "3"]
 Palette = Float[Tensor, "k 3"]
 
-GREY = 0.15
-"""How far channels may differ in a mask of greys; distances of colours are in RGB, of [0, 1]."""
+GRAY = 0.15
+"""How far channels may differ in a mask of grays; distances of colors are in RGB, of [0, 1]."""
 
 ALIKE = 0.25
-"""Colours nearer than this in two masks are a pair, and in one mask the same."""
+"""Colors nearer than this in two masks are a pair, and in one mask the same."""
 
 EXACT = 0.06
-"""Colours nearer than this differ by JPEG noise only."""
+"""Colors nearer than this differ by JPEG noise only."""
 
 SMALLEST = 0.005
-"""Share of a mask that a colour must hold; a smaller one counts as a mixture of the others."""
+"""Share of a mask that a color must hold; a smaller one counts as a mixture of the others."""
 
 PRESENT = 0.001
 """Mean weight that a white or black region must have to be one."""
 
 STEADY = 0.1
-"""Share of the way from one colour to another that counts as noise at either end."""
+"""Share of the way from one color to another that counts as noise at either end."""
 
 STRANGE = 0.1
-"""Share of a mask that may be in colours that are no mixture of two of its flat ones."""
+"""Share of a mask that may be in colors that are no mixture of two of its flat ones."""
 
 
 class Region(NamedTuple):
@@ -67,15 +67,15 @@ class Region(NamedTuple):
 def regions(content_mask: MaskPicture, *style_masks: MaskPicture | None) -> list[Region]:
     """The regions of a picture, each with the style that goes there; one mask for each style.
 
-    Masks of greys have a white and a black region, and every grey belongs to both, by its stored
-    value: 128 of 255 to both alike. Masks with other colours have a region for each flat colour
-    that holds at least 0.5 % of the mask; soft edges belong to the two colours they are a mixture
-    of, so no colour of a region should itself be a mixture of two others. Regions of two masks are
-    paired by colour, nearest first, up to a distance of a quarter of the range of a channel.
+    Masks of grays have a white and a black region, and every gray belongs to both, by its stored
+    value: 128 of 255 to both alike. Masks with other colors have a region for each flat color
+    that holds at least 0.5 % of the mask; soft edges belong to the two colors they are a mixture
+    of, so no color of a region should itself be a mixture of two others. Regions of two masks are
+    paired by color, nearest first, up to a distance of a quarter of the range of a channel.
     Regions that only a style mask has are not used. Without style masks (None for each), the
     first style goes where the content mask is white, all of it, and a second where it is black.
 
-    Raises SettingsError: a region of the content has no partner, a mask has no flat colours, or
+    Raises SettingsError: a region of the content has no partner, a mask has no flat colors, or
     nothing of the picture would take any style.
     """
     masks = style_masks or (None,)
@@ -113,8 +113,8 @@ def soften(mask: Float[Tensor, "b c h w"], radius: float) -> Float[Tensor, "b c 
 def _without_masks(content_mask: MaskPicture, styles: int) -> list[Region]:
     if not _is_gray(content_mask):
         raise SettingsError(
-            "the content mask has colours, but no style has a mask to pair them with; give one "
-            "for each style in the same colours, or paint the content mask in black and white."
+            "the content mask has colors, but no style has a mask to pair them with; give one "
+            "for each style in the same colors, or paint the content mask in black and white."
         )
     if styles > 2:
         raise SettingsError(
@@ -173,14 +173,14 @@ def _paired_colors(content_mask: MaskPicture, style_masks: Sequence[MaskPicture]
             there = "; ".join(", ".join(map(_named, own)) for own, _ in in_styles)
             raise SettingsError(
                 f"{_named(color)} holds {_percent(maps[i].mean())} of the content mask, and no "
-                f"style mask has a colour like it: there are {there}; paint a partner."
+                f"style mask has a color like it: there are {there}; paint a partner."
             )
         found += partners
     return found
 
 
 def _pairs(colors: Palette, others: Palette) -> dict[int, int]:
-    """Which colour belongs to which other one, nearest pair first, each at most once."""
+    """Which color belongs to which other one, nearest pair first, each at most once."""
     distances = torch.cdist(colors, others)
     paired: dict[int, int] = {}
     for place in distances.flatten().argsort().tolist():
@@ -191,9 +191,9 @@ def _pairs(colors: Palette, others: Palette) -> dict[int, int]:
 
 
 def _is_gray(mask: MaskPicture) -> bool:
-    """Whether all but a few pixels, such as JPEG's at edges, are without colour."""
-    coloured = (mask.amax(1) - mask.amin(1)) > GREY
-    return bool(to_float64(coloured).mean() < SMALLEST)
+    """Whether all but a few pixels, such as JPEG's at edges, are without color."""
+    colored = (mask.amax(1) - mask.amin(1)) > GRAY
+    return bool(to_float64(colored).mean() < SMALLEST)
 
 
 def _gray_maps(mask: MaskPicture) -> dict[str, Weights]:
@@ -204,7 +204,7 @@ def _gray_maps(mask: MaskPicture) -> dict[str, Weights]:
 
 
 def _color_maps(mask: MaskPicture, name: str) -> tuple[Palette, Shares]:
-    """The flat colours of a mask, and how much of each is in every pixel; these sum to one."""
+    """The flat colors of a mask, and how much of each is in every pixel; these sum to one."""
     mask = mask.clamp(0, 1)
     palette = _palette(mask, name)
     pixels = mask[0].flatten(1).T  # n 3
@@ -212,8 +212,8 @@ def _color_maps(mask: MaskPicture, name: str) -> tuple[Palette, Shares]:
     strange = to_float64(distance > ALIKE).mean()
     if strange > STRANGE:
         raise SettingsError(
-            f"{_percent(strange)} of {name} is in colours that are no mixture of two of its flat "
-            f"ones ({', '.join(map(_named, palette))}); paint each region in one flat colour."
+            f"{_percent(strange)} of {name} is in colors that are no mixture of two of its flat "
+            f"ones ({', '.join(map(_named, palette))}); paint each region in one flat color."
         )
     share = ((share - STEADY) / (1 - 2 * STEADY)).clamp(0, 1)
     maps = pixels.new_zeros(len(palette), len(pixels))
@@ -223,7 +223,7 @@ def _color_maps(mask: MaskPicture, name: str) -> tuple[Palette, Shares]:
 
 
 def _mixtures(pixels: Tensor, palette: Palette) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The two colours each pixel is nearest to a mixture of, the second's share, the distance."""
+    """The two colors each pixel is nearest to a mixture of, the second's share, the distance."""
     count = len(pixels)
     first = torch.zeros(count, dtype=torch.int64, device=pixels.device)
     second, share = first.clone(), pixels.new_zeros(count)
@@ -239,7 +239,7 @@ def _mixtures(pixels: Tensor, palette: Palette) -> tuple[Tensor, Tensor, Tensor,
 
 
 def _palette(mask: MaskPicture, name: str) -> Palette:
-    """The flat colours of a mask, from the one with the most pixels to that with the fewest."""
+    """The flat colors of a mask, from the one with the most pixels to that with the fewest."""
     flat = left = _flat_pixels(mask)
     found = []
     fewest = SMALLEST * mask.shape[2] * mask.shape[3]
@@ -247,25 +247,25 @@ def _palette(mask: MaskPicture, name: str) -> Palette:
         center = _densest(left)
         distance = (flat - center).norm(dim=1)
         exact, near = (distance < EXACT).sum(), (distance < ALIKE).sum()
-        # A gradient has many colours near to one of its own, a flat region has that one.
+        # A gradient has many colors near to one of its own, a flat region has that one.
         if exact >= max(fewest, near / 2):
             found.append(center)
         left = left[(left - center).norm(dim=1) >= ALIKE]
     if not found:
         raise SettingsError(
-            f"{name} has no region of one flat colour; paint each region in one flat colour."
+            f"{name} has no region of one flat color; paint each region in one flat color."
         )
     return torch.stack(found)
 
 
 def _flat_pixels(mask: MaskPicture) -> Float[Tensor, "n 3"]:
-    """Pixels that are like their eight neighbours: not those of an edge."""
+    """Pixels that are like their eight neighbors: not those of an edge."""
     spread = max_pool2d(mask, 3, 1, 1) + max_pool2d(-mask, 3, 1, 1)
     return mask[0].flatten(1).T[spread[0].amax(0).flatten() < STEADY]
 
 
 def _densest(pixels: Float[Tensor, "n 3"]) -> Color:
-    """The mean colour of the fullest of 16 x 16 x 16 cells, and then of what is near to it."""
+    """The mean color of the fullest of 16 x 16 x 16 cells, and then of what is near to it."""
     cells = (pixels * 15).round() @ pixels.new_tensor([256.0, 16.0, 1.0])
     _, cell, counts = torch.unique(cells, return_inverse=True, return_counts=True)
     center = pixels[cell == counts.argmax()].mean(0)
@@ -277,7 +277,7 @@ def _map(weights: Tensor) -> Weights:
 
 
 def _named(color: Color) -> str:
-    """A colour as in style sheets, such as #ff0000."""
+    """A color as in style sheets, such as #ff0000."""
     return "#" + "".join(f"{round(255 * value):02x}" for value in color.tolist())
 
 

@@ -1,6 +1,6 @@
 """How peaky activations and Gram matrices are: a tensor -> one number for each picture.
 
-The poster's figures show the maximum and the entropy of activations and of Gram matrices. An
+The paper's figures show the maximum and the entropy of activations and of Gram matrices. An
 entropy needs a distribution, and the two in use tell different stories: F / sum F knows only the
 shape, softmax(F) falls already when all activations grow alike.
 
@@ -24,7 +24,7 @@ ROUNDING = 1e-3
 
 
 def maximum(values: Float[Tensor, "b n *rest"]) -> PerImage:
-    """The largest entry of each picture (panels a and c of the poster's figure)."""
+    """The largest entry of each picture (panels a and c of the paper's figure)."""
     return _rows(values).amax(1)
 
 
@@ -46,7 +46,7 @@ def sparsity(values: Float[Tensor, "b n *rest"]) -> PerImage:
 def entropy(values: Float[Tensor, "b n *rest"], distribution: str = "sum") -> PerImage:
     """Entropy of the entries as a distribution, divided by log n: in [0, 1], 1 when all are equal.
 
-    Panels b and d of the poster's figure. `sum` is F / sum F, where negative entries count as zero,
+    Panels b and d of the paper's figure. `sum` is F / sum F, where negative entries count as zero,
     and a picture without any positive entry counts as flat (1); it does not change when the
     entries are multiplied. `softmax` is exp(F) / sum exp(F), defined for all entries. A single
     entry has entropy 1. Raises SettingsError for another distribution.
@@ -67,7 +67,7 @@ def share_of_largest(values: Float[Tensor, "b n *rest"], fraction: float = 0.01)
     """Share of the sum of squares held by the largest fraction of the entries, by their size.
 
     In [0, 1], and at least the fraction, which a flat picture has; all zeros count as flat. It is
-    the part that a squared error gives to a few entries: the poster's "outlier sensitivity of L2".
+    the part that a squared error gives to a few entries: the paper's "outlier sensitivity of L2".
     The number of entries is rounded up. Raises SettingsError unless the fraction is in (0, 1].
     """
     if not 0 < fraction <= 1:

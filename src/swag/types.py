@@ -21,10 +21,10 @@ Precision = Literal["float32", "bfloat16"]
 """What the passes of a network are computed in; losses never are in less than float32."""
 
 Image = Float[Tensor, "b 3 h w"]
-"""Pictures, sRGB; in [0, 1] outside an optimisation, which may leave the range a little."""
+"""Pictures, sRGB; in [0, 1] outside an optimization, which may leave the range a little."""
 
 FeatureMap = Float[Tensor, "b d h w"]
-"""Activations of one layer: the poster's F, with its M positions as h rows by w columns."""
+"""Activations of one layer: the paper's F, with its M positions as h rows by w columns."""
 
 GramMatrix = Float[Tensor, "b d d"]
 """Products of the channels of a layer, averaged over positions: F F^T / M."""

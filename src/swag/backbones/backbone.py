@@ -36,7 +36,7 @@ class Normalize(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
 
     def forward(self, image: Image) -> Image:
-        """Normalise by channel."""
+        """Normalize by channel."""
         return (image - self.mean) / self.std
 
 
@@ -50,7 +50,7 @@ class Backbone(nn.Module):
         name: as given to `create`.
         module: the network; put into evaluation mode and frozen.
         style_layers: read where none are named, with `content_layers`.
-        normalise: from sRGB in [0, 1] to the input of the network.
+        normalize: from sRGB in [0, 1] to the input of the network.
         arrange: from the output of a layer to maps, for networks of tokens.
         multiple: pictures are extended below and at the right, by repeating the last pixels,
             until their sides are multiples of this (the patch of a transformer).
@@ -65,7 +65,7 @@ class Backbone(nn.Module):
         module: nn.Module,
         style_layers: Iterable[str],
         content_layers: Iterable[str],
-        normalise: nn.Module,
+        normalize: nn.Module,
         *,
         arrange: Arrange | None = None,
         multiple: int = 1,
@@ -78,7 +78,7 @@ class Backbone(nn.Module):
         self.module = module.eval().requires_grad_(False)
         self.style_layers = tuple(style_layers)
         self.content_layers = tuple(content_layers)
-        self.normalise = normalise
+        self.normalize = normalize
         self.aliases = dict(aliases or {})
         self.weights = weights
         self.edits = tuple(edits)
@@ -137,8 +137,8 @@ class Backbone(nn.Module):
         return {**vars(self), "_extractors": {}}
 
     def prepare(self, image: Tensor) -> Tensor:
-        """The input of the network: normalised, extended to its multiple, in its memory format."""
-        ready: Tensor = self.normalise(image)
+        """The input of the network: normalized, extended to its multiple, in its memory format."""
+        ready: Tensor = self.normalize(image)
         below, right = (-side % self._multiple for side in ready.shape[-2:])
         if below or right:
             ready = F.pad(ready, (0, right, 0, below), mode="replicate")
@@ -158,7 +158,7 @@ class Backbone(nn.Module):
             for name, module in self.module.named_modules():
                 if name in names and (norm := _folded_into(module)):
                     raise BackboneError(
-                        f"{name} of {self.name} is folded with the normalisation after it; "
+                        f"{name} of {self.name} is folded with the normalization after it; "
                         f"read {norm} instead, or create the network with edits=('no-fold',)"
                     )
             self._extractors[names] = FeatureExtractor(
@@ -244,7 +244,7 @@ def narrow(extract: Callable[..., FeatureMaps], image: Tensor, *rest: Any) -> Fe
     """A pass whose products are in bfloat16, and its maps in the precision of the picture.
 
     A copy of the network in bfloat16 is up to 7 % faster for the default; it would also round what
-    autocast knows to leave alone, such as the statistics of normalisations.
+    autocast knows to leave alone, such as the statistics of normalizations.
     """
     with torch.autocast(image.device.type, torch.bfloat16):
         maps = extract(image, *rest)
@@ -252,7 +252,7 @@ def narrow(extract: Callable[..., FeatureMaps], image: Tensor, *rest: Any) -> Fe
 
 
 def _folded_into(module: nn.Module) -> str:
-    """Name of the normalisation that a convolution was folded with, or nothing."""
+    """Name of the normalization that a convolution was folded with, or nothing."""
     return str(getattr(module, "folded_into", ""))
 
 

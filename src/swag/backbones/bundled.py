@@ -149,7 +149,7 @@ def network(
     """A network in evaluation mode, with the weights in the package or with random ones.
 
     Pretrained weights are checked against their card; batch norm is part of the convolutions.
-    Random ones are plain He initialisation of every filter (He et al. 2015), drawn from `seed`,
+    Random ones are plain He initialization of every filter (He et al. 2015), drawn from `seed`,
     with batch norm at its initial statistics: weight 1, also at the end of a branch, where a
     training begins with 0. With 0 a random block would be its shortcut alone, and what the paper
     studies, the sum of a shortcut and a random branch, could not be seen.

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from swag.backbones.family import convolution, folded_state, normalisation
+from swag.backbones.family import convolution, folded_state, normalization
 from swag.types import Image
 
 Pooling = Literal["max", "average", "blur"]
@@ -95,7 +95,7 @@ class StudentLayer(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, shortcut: bool, norm: bool) -> None:
         super().__init__()
         self.conv = convolution(inputs, outputs, 3, bias=not norm)
-        self.norm = normalisation(outputs, norm)
+        self.norm = normalization(outputs, norm)
         self.shortcut = shortcut and inputs == outputs
         self.relu = nn.ReLU()
 

@@ -22,7 +22,7 @@ Edit = Callable[[nn.Module], nn.Module]
 def pad(mode: str, *, everywhere: bool) -> Edit:
     """Pad the first convolution (or every one) by `mode` instead of zeros.
 
-    Zeros are a grey frame round the picture, which an optimisation then paints. Convolutions
+    Zeros are a gray frame round the picture, which an optimization then paints. Convolutions
     that do not pad stay as they are (Inception-v3's first does not).
     """
     return partial(_padded, mode=mode, everywhere=everywhere)
@@ -77,7 +77,7 @@ def with_residuals(module: nn.Module) -> nn.Module:
     """
     if any(isinstance(child, nn.BatchNorm2d) for child in module.modules()):
         raise BackboneError(
-            "with-residuals is for networks without batch normalisation, as torchvision/vgg19"
+            "with-residuals is for networks without batch normalization, as torchvision/vgg19"
         )
 
     def replace(conv: nn.Module) -> nn.Module | None:

@@ -11,7 +11,7 @@ find which one makes its activations peaky. One definition with switches covers 
 Departures from ResNet (He et al. 2016): the stem keeps the full resolution and each stage begins
 by reducing it, as in VGG, so that the first layer sees the texture of single pixels; the default
 reduction is an average over 2x2 positions, which does not alias (Zhang 2019), where a stride of
-two draws a checkerboard into an optimised picture. `downsampling="stride"` gives ResNet's own.
+two draws a checkerboard into an optimized picture. `downsampling="stride"` gives ResNet's own.
 Every activation is a module of its own that never writes in place, so each can be read by name.
 
 Weights start as by He et al. 2015, every filter alike, as the paper's random networks need. A
@@ -60,7 +60,7 @@ class Architecture:
 def convolution(
     inputs: int, outputs: int, kernel: int, stride: int = 1, *, bias: bool
 ) -> nn.Conv2d:
-    """A convolution that keeps the size (divided by `stride`), initialised as by He et al. 2015."""
+    """A convolution that keeps the size (divided by `stride`), initialized as by He et al. 2015."""
     conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=bias)
     if conv.weight.is_meta:  # to draw no numbers there, torch would load its compiler: a second
         return conv
@@ -70,7 +70,7 @@ def convolution(
     return conv
 
 
-def normalisation(channels: int, norm: bool) -> nn.Module:
+def normalization(channels: int, norm: bool) -> nn.Module:
     """Batch norm, or nothing."""
     return nn.BatchNorm2d(channels) if norm else nn.Identity()
 
@@ -106,7 +106,7 @@ def branch(inputs: int, outputs: int, stride: int, architecture: Architecture) -
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for i, (before, after, kernel, step) in enumerate(plan, start=1):
         layers[f"conv{i}"] = convolution(before, after, kernel, step, bias=not architecture.norm)
-        layers[f"norm{i}"] = normalisation(after, architecture.norm)
+        layers[f"norm{i}"] = normalization(after, architecture.norm)
         if i < len(plan):
             layers[f"relu{i}"] = nn.ReLU()
     return nn.Sequential(layers)
@@ -123,7 +123,7 @@ def shortcut(
     return nn.Sequential(
         OrderedDict(
             conv=convolution(inputs, outputs, 1, stride, bias=not architecture.norm),
-            norm=normalisation(outputs, architecture.norm),
+            norm=normalization(outputs, architecture.norm),
         )
     )
 
@@ -132,7 +132,7 @@ def stage(inputs: int, outputs: int, depth: int, architecture: Architecture) -> 
     """Halve the resolution, then `depth` blocks."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     stride = 1
-    # ceil_mode: an odd last row or column is read too, so that every pixel is optimised alike.
+    # ceil_mode: an odd last row or column is read too, so that every pixel is optimized alike.
     if architecture.downsampling == "average":
         layers["pool"] = nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False)
     elif architecture.downsampling == "max":
@@ -148,7 +148,7 @@ def stage(inputs: int, outputs: int, depth: int, architecture: Architecture) -> 
 class ThinNetwork(nn.Module):
     """A network of the family: `stem`, `stage1` ... `stageN`; maps pictures to the last stage.
 
-    Takes pictures normalised by the backbone that holds it. Classification heads belong to the
+    Takes pictures normalized by the backbone that holds it. Classification heads belong to the
     training, not to the network: see `swag_lab.training`.
     """
 
@@ -159,7 +159,7 @@ class ThinNetwork(nn.Module):
         self.stem = nn.Sequential(
             OrderedDict(
                 conv=convolution(3, width, architecture.stem, bias=not architecture.norm),
-                norm=normalisation(width, architecture.norm),
+                norm=normalization(width, architecture.norm),
                 relu=nn.ReLU(),
             )
         )
@@ -170,7 +170,7 @@ class ThinNetwork(nn.Module):
             width = outputs
 
     def forward(self, x: Image) -> Float[Tensor, "b d _h _w"]:
-        """Map normalised pictures to the activations of the last stage."""
+        """Map normalized pictures to the activations of the last stage."""
         x = self.stem(x)
         for i in range(1, self.stages + 1):
             x = self.get_submodule(f"stage{i}")(x)

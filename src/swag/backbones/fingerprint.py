@@ -22,7 +22,7 @@ def weights_fingerprint(network: Backbone) -> str:
 
 
 def _of_tensors(network: Backbone, digest: "hashlib._Hash") -> str:
-    for tensors in (network.module.state_dict(), dict(network.normalise.named_buffers())):
+    for tensors in (network.module.state_dict(), dict(network.normalize.named_buffers())):
         _take(digest, tensors)
     return digest.hexdigest()
 

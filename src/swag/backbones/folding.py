@@ -1,4 +1,4 @@
-"""Fold batch normalisation into the convolution before it: the same function, half the memory.
+"""Fold batch normalization into the convolution before it: the same function, half the memory.
 
 In evaluation mode both are affine, so that a single convolution does the work of the two.
 """
@@ -21,36 +21,36 @@ Node = Any
 
 @dataclass(frozen=True)
 class Pair:
-    """A convolution and the normalisation that alone reads it, with the operation between them."""
+    """A convolution and the normalization that alone reads it, with the operation between them."""
 
     convolution: str
-    normalisation: str
+    normalization: str
     node: Node
 
 
 def fold(module: nn.Module) -> nn.Module:
-    """Fold each batch normalisation into the convolution before it, in place; exact.
+    """Fold each batch normalization into the convolution before it, in place; exact.
 
     Only where autograd's graph of a trial pass shows that nothing else reads the convolution.
-    The normalisation becomes the identity (or the activation that it contained, in timm), so
+    The normalization becomes the identity (or the activation that it contained, in timm), so
     that its name still gives its activations; the convolution is marked `folded_into` it, as
     its own can no longer be read.
     """
     module.eval()
     for pair in _pairs(module):
         conv = module.get_submodule(pair.convolution)
-        norm = module.get_submodule(pair.normalisation)
+        norm = module.get_submodule(pair.normalization)
         assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
         fused = fuse_conv_bn_eval(conv, norm)
         fused.requires_grad_(False)
-        fused.folded_into = pair.normalisation  # type: ignore[assignment]
+        fused.folded_into = pair.normalization  # type: ignore[assignment]
         module.set_submodule(pair.convolution, fused)
-        module.set_submodule(pair.normalisation, getattr(norm, "act", None) or nn.Identity())
+        module.set_submodule(pair.normalization, getattr(norm, "act", None) or nn.Identity())
     return module
 
 
 class _Recorder:
-    """Notes, in a pass, which normalisation reads what a convolution has made."""
+    """Notes, in a pass, which normalization reads what a convolution has made."""
 
     def __init__(self) -> None:
         self.runs: Counter[str] = Counter()
@@ -95,7 +95,7 @@ def _pairs(module: nn.Module) -> list[Pair]:
     return [
         pair
         for pair in seen.pairs
-        if readers[pair.node] == seen.runs[pair.convolution] == seen.runs[pair.normalisation] == 1
+        if readers[pair.node] == seen.runs[pair.convolution] == seen.runs[pair.normalization] == 1
     ]
 
 

@@ -13,10 +13,10 @@ whose reconstruction is best, and go on to the next layer. Departures:
   shortcut stays whole, and ResNet-50 takes 5 choices instead of 53.
 - A draw shuffles each tensor that the network's constructor drew. For entries drawn independently
   that is a fresh draw from the constructor's own distribution, whatever that is; biases and
-  normalisations, which start as constants, stay. The first draw is the constructor's, so that
+  normalizations, which start as constants, stay. The first draw is the constructor's, so that
   one draw is `random`.
 - The reconstructions are small and short (64 x 64 pixels, 20 steps of L-BFGS), begin with noise
-  about the picture's mean colour, the same for all draws, and are compared by their error in
+  about the picture's mean color, the same for all draws, and are compared by their error in
   pixels. How far that agrees with long reconstructions was measured: docs/backbones.md.
 """
 
@@ -151,7 +151,7 @@ def reconstruction_error(
 ) -> float:
     """Mean squared error, pixels in [0, 1], of a picture reconstructed from one layer.
 
-    Minimises || F(x) - F(picture) ||^2 / || F(picture) ||^2 over the pixels x, as Mahendran and
+    Minimizes || F(x) - F(picture) ||^2 / || F(picture) ||^2 over the pixels x, as Mahendran and
     Vedaldi (CVPR 2015) without their priors, by L-BFGS with a strong Wolfe search. Infinite if
     the reconstruction is not finite.
 
@@ -205,7 +205,7 @@ def _small(
 def falling_spectrum(size: tuple[int, int], seed: int) -> Image:
     """A picture of noise whose amplitudes fall as 1 / frequency, as photographs' do (Field 1987).
 
-    The channels share four fifths of their variance, so that colours are muted; each has mean
+    The channels share four fifths of their variance, so that colors are muted; each has mean
     0.5 and standard deviation 0.2 before the values are bounded to [0, 1].
     """
     random = torch.Generator().manual_seed(seed)

@@ -81,7 +81,7 @@ SCHEMES: Registry[Callable[[nn.Module], None]] = Registry(
 
 
 def _initialize(module: nn.Module, draw: Callable[[Tensor], Tensor]) -> None:
-    """Draw the weights of convolutions and linear layers; no biases; normalisations neutral."""
+    """Draw the weights of convolutions and linear layers; no biases; normalizations neutral."""
     for child in module.modules():
         if isinstance(child, (nn.Conv2d, nn.Linear)):
             draw(child.weight)
@@ -93,18 +93,18 @@ def _initialize(module: nn.Module, draw: Callable[[Tensor], Tensor]) -> None:
 
 @torch.no_grad()
 def calibrate(module: nn.Module, images: Tensor) -> None:
-    """Set the statistics of batch normalisation to those of `images`, layer after layer.
+    """Set the statistics of batch normalization to those of `images`, layer after layer.
 
     Args:
         module: in evaluation mode afterwards.
-        images: the network's input, normalised already; one batch.
+        images: the network's input, normalized already; one batch.
 
     Raises:
-        WeightsError: a network without batch normalisation, or pictures too small for statistics.
+        WeightsError: a network without batch normalization, or pictures too small for statistics.
     """
     norms = [n for n in module.modules() if isinstance(n, nn.modules.batchnorm._BatchNorm)]
     if not norms:
-        raise WeightsError(f"{type(module).__name__} has no batch normalisation to calibrate")
+        raise WeightsError(f"{type(module).__name__} has no batch normalization to calibrate")
     module.eval()
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

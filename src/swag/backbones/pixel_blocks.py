@@ -1,7 +1,7 @@
 """Convolutions of the picture itself, with a quicker way back to its pixels on a processor.
 
 The gradient with respect to the input of a convolution is itself a convolution, with as many
-outputs as there are colours. Vector units work on 16 outputs at a time, so 3 leave 13 of them idle.
+outputs as there are colors. Vector units work on 16 outputs at a time, so 3 leave 13 of them idle.
 Here the pixels of a block of 2 x 2 are the outputs, 12 of 16, each with its part of the kernel:
 the same gradient in half the time, or less.
 """

@@ -65,7 +65,7 @@ def last_before_each_reduction(
     """Names of the last layers before each reduction of resolution, from the first to the deepest.
 
     At each resolution the outermost modules are looked at (a whole stage of a ResNet, not the
-    last normalisation in it) and of these the last that runs once. Stages in which nothing has
+    last normalization in it) and of these the last that runs once. Stages in which nothing has
     parameters (the pool before a classifier) are left out. A network that never reduces, as a
     transformer, gives up to five layers evenly spaced along its longest row of siblings.
 

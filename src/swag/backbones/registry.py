@@ -62,11 +62,11 @@ def create(
         name: `swag/...` (bundled), `torchvision/...`, `timm/...`; code of one's own, which is run:
             `module.path:factory`, `file.py:factory`, or `program.pt2` of torch.export; or a module,
             which is copied. One's own keep their weights under `weights="pretrained"` and take
-            pictures normalised as ImageNet's.
+            pictures normalized as ImageNet's.
         weights: `pretrained`, `random`, `random:SCHEME[:OPTION][+calibrated]`, or a file; see
             `weights`.
         seed: of random weights.
-        edits: names of changes, in order; see `edits`. Batch normalisation is folded, channels
+        edits: names of changes, in order; see `edits`. Batch normalization is folded, channels
             are laid out last and pixels have their gradient in blocks, which changes nothing but
             speed and memory, unless `no-fold`, `no-channels-last` or `no-pixel-blocks` is among
             them.
@@ -83,7 +83,7 @@ def create(
         raise WeightsError(f"weights {str(weights)!r} need pictures: give calibrate_on")
     source = _source(name, given, seed)
     if given.calibrated and calibrate_on is not None:
-        calibrate(source.module, source.normalise(calibrate_on))
+        calibrate(source.module, source.normalize(calibrate_on))
     backbone = assemble(
         name if isinstance(name, str) else name_of(name),
         source,
@@ -111,7 +111,7 @@ def assemble(
     style_layers: Iterable[str] | None = None,
     content_layers: Iterable[str] | None = None,
 ) -> Backbone:
-    """Make a backbone of a network whose weights are in: edits, layers, normalisation."""
+    """Make a backbone of a network whose weights are in: edits, layers, normalization."""
     module, done = edits_by_name.apply(source.module.eval().requires_grad_(False), edits)
     if name.startswith("swag/"):
         preset = Preset("", *bundled.layers(name))
@@ -126,7 +126,7 @@ def assemble(
         module=module,
         style_layers=preset.style if style_layers is None else style_layers,
         content_layers=preset.content if content_layers is None else content_layers,
-        normalise=source.normalise,
+        normalize=source.normalize,
         arrange=source.arrange,
         multiple=source.multiple,
         aliases=preset.aliases,
@@ -212,8 +212,8 @@ def _found(module: nn.Module, source: Source) -> Preset:
     """The layers before each reduction; if they are few, those that are maps in another order."""
 
     def prepare(image: torch.Tensor) -> torch.Tensor:
-        normalised: torch.Tensor = source.normalise(image)
-        return normalised
+        normalized: torch.Tensor = source.normalize(image)
+        return normalized
 
     style: tuple[str, ...] = ()
     refusal: BackboneError | None = None

@@ -43,7 +43,7 @@ class Source:
     """
 
     module: nn.Module
-    normalise: Normalize
+    normalize: Normalize
     load_pretrained: Callable[[], None]
     ignore: tuple[str, ...] = ()
     arrange: Arrange | None = None
@@ -54,7 +54,7 @@ def torchvision_source(name: str, *, blank: bool) -> Source:
     """One of torchvision's classifiers, without its head, which is never read and may be large.
 
     Inception-v3 and GoogLeNet were trained on pictures scaled to [-1, 1]: torchvision turns
-    ImageNet's normalisation into that by `transform_input`; here the backbone does it at once.
+    ImageNet's normalization into that by `transform_input`; here the backbone does it at once.
 
     Args:
         blank: weights will be loaded; do not spend time on drawing random ones.
@@ -71,9 +71,9 @@ def torchvision_source(name: str, *, blank: bool) -> Source:
     if next(module.parameters()).is_meta:
         module = module.to_empty(device="cpu")
     half = (0.5, 0.5, 0.5)
-    normalise = Normalize(half, half) if name in _OPTIONS else Normalize()
+    normalize = Normalize(half, half) if name in _OPTIONS else Normalize()
     ignore = (*(f"{head}." for head in heads), "AuxLogits.", "aux1.", "aux2.")
-    source = Source(module, normalise, lambda: None, ignore)
+    source = Source(module, normalize, lambda: None, ignore)
     if name.startswith("vit_"):
         patch = int(getattr(module, "patch_size"))  # noqa: B009 - typed as Tensor or Module
         source.module = AnySizeTransformer(module)

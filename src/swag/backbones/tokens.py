@@ -91,7 +91,7 @@ class AnySizeTransformer(nn.Module):
         self.encoder = vit.encoder
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d rows columns"]:
-        """Map normalised pictures to the tokens of the last block, normalised, as maps."""
+        """Map normalized pictures to the tokens of the last block, normalized, as maps."""
         patches: Tensor = self.conv_proj(image)  # type: ignore[operator]
         grid = (patches.shape[-2], patches.shape[-1])
         first = self.class_token.expand(len(image), -1, -1)  # type: ignore[operator]

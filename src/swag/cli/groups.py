@@ -165,7 +165,7 @@ def option_names() -> dict[str, str]:
         for name, hint in get_type_hints(kind, include_extras=True).items():
             info = hint.__metadata__[0]  # in an annotation, the first name stands in `default`
             found[name] = next(o for o in (info.default, *info.param_decls) if o.startswith("--"))
-    return found | {"colours": found.pop("colors"), "style_weights": found.pop("blend")}
+    return found | {"style_weights": found.pop("blend")}
 
 
 def _single(pairs: Sequence[str]) -> dict[str, Any]:

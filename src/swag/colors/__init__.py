@@ -1,7 +1,7 @@
-"""Colours: whose colours a picture has, apart from what it shows.
+"""Colors: whose colors a picture has, apart from what it shows.
 
-    with_colours_of(result, content)          the result's light and shade in the content's colours
-    match(style, content)                     the style in the content's colours, before a run
+    with_colors_of(result, content)          the result's light and shade in the content's colors
+    match(style, content)                     the style in the content's colors, before a run
     luminance(picture), match_luminance(...)  light and shade alone
 
 Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic style transfer",

@@ -1,4 +1,4 @@
-"""Light and shade: pictures without colours.
+"""Light and shade: pictures without colors.
 
 Gatys et al., "Preserving color in neural artistic style transfer", 2016: "luminance-only
 transfer"; also in their "Controlling perceptual factors in neural style transfer", CVPR 2017.
@@ -15,10 +15,10 @@ WHOLE = (1, 2, 3)
 
 
 def luminance(image: Image) -> Image:
-    """The grey picture of the same luminance: red, green and blue are equal.
+    """The gray picture of the same luminance: red, green and blue are equal.
 
     Departure: the papers take Y of YIQ, a weighted sum of stored values, in which saturated
-    colours come out too dark; here the sum is of light (Rec. 709) and stored as sRGB.
+    colors come out too dark; here the sum is of light (Rec. 709) and stored as sRGB.
     """
     return from_linear(luminance_of(to_linear(image.clamp(0, 1))).repeat(1, 3, 1, 1))
 
@@ -27,7 +27,7 @@ def match_luminance(style: OwnImage, content: OwnImage) -> OwnImage:
     """The luminance of a style with the mean and deviation of that of a content, clamped.
 
     (deviation of content / deviation of style) (L - mean of style) + mean of content, as Gatys et
-    al. 2016 have it, on the stored values of the grey pictures. A style whose deviation is less
+    al. 2016 have it, on the stored values of the gray pictures. A style whose deviation is less
     than one of 255 steps counts as having that much.
     """
     own, other = luminance(style), luminance(content)

@@ -1,8 +1,8 @@
-"""The light and shade of one picture in the colours of another, pixel by pixel.
+"""The light and shade of one picture in the colors of another, pixel by pixel.
 
 Gatys et al., "Preserving color in neural artistic style transfer", 2016: "luminance-only
-transfer". They join luminance and colour in YIQ; the two ways here do it in OKLab, where
-lightness and colour are apart to the eye, and in linear light.
+transfer". They join luminance and color in YIQ; the two ways here do it in OKLab, where
+lightness and color are apart to the eye, and in linear light.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,24 +34,24 @@ DARK = 0.005
 
 
 def with_colors_of(result: Image, content: OwnImage, space: str = "oklab") -> Image:
-    """The lightness of one picture with the colours of another of the same size.
+    """The lightness of one picture with the colors of another of the same size.
 
-    `oklab` keeps OKLab's lightness of the first and a and b of the second: a colour is as vivid
+    `oklab` keeps OKLab's lightness of the first and a and b of the second: a color is as vivid
     as it was. `linear` keeps the luminance of the first and the ratio of red, green and blue light
     of the second, as if its things were lit anew: what gets darker gets duller. Where no screen
-    shows the colour, its vividness is reduced until one does, so that lightness is never lost;
-    clipping each channel instead would change it. Grey contents give grey pictures.
+    shows the color, its vividness is reduced until one does, so that lightness is never lost;
+    clipping each channel instead would change it. Gray contents give gray pictures.
     Raises SettingsError where the sizes differ, and for an unknown space.
     """
     if result.shape != content.shape:
         raise SettingsError(
-            f"colours of a picture of {_size(content)} pixels were asked for one of "
+            f"colors of a picture of {_size(content)} pixels were asked for one of "
             f"{_size(result)}; give both the same size."
         )
     if space not in SPACES:
         hint = did_you_mean(space, SPACES)
         raise SettingsError(
-            f"colours cannot be kept in {space!r}; {hint}there are {', '.join(SPACES)}."
+            f"colors cannot be kept in {space!r}; {hint}there are {', '.join(SPACES)}."
         )
     light, colors = to_linear(result.clamp(0, 1)), to_linear(content.clamp(0, 1))
     return from_linear(SPACES[space](light, colors).clamp(0, 1))
@@ -74,7 +74,7 @@ def in_oklab(light: Colors, colors: Colors) -> Colors:
 
 
 def in_linear_light(light: Colors, colors: Colors) -> Colors:
-    """The second times the ratio of luminances, mixed with grey of its luminance until shown."""
+    """The second times the ratio of luminances, mixed with gray of its luminance until shown."""
     wanted, own = luminance_of(light), luminance_of(colors)
     chroma = (colors - own) * (wanted + DARK) / (own + DARK)
     smallest = torch.finfo(light.dtype).tiny
@@ -86,7 +86,7 @@ def in_linear_light(light: Colors, colors: Colors) -> Colors:
 SPACES: Mapping[str, Callable[[Colors, Colors], Colors]] = MappingProxyType(
     {"oklab": in_oklab, "linear": in_linear_light}
 )
-"""Ways to join light and shade with colours, by name; both take and give linear light."""
+"""Ways to join light and shade with colors, by name; both take and give linear light."""
 
 
 def _shown(light: Colors) -> Tensor:

@@ -1,4 +1,4 @@
-"""Spaces of colour: sRGB as stored, linear light, and OKLab; the last two are of light.
+"""Spaces of color: sRGB as stored, linear light, and OKLab; the last two are of light.
 
 IEC 61966-2-1 (sRGB), Rec. ITU-R BT.709 (luminance), and Ottosson, "A perceptual color space for
 image processing", 2020, with the matrices of its revision of January 2021.
@@ -41,13 +41,13 @@ def from_linear(light: Colors) -> Colors:
 
 
 def to_oklab(light: Colors) -> Colors:
-    """Lightness (0 black, 1 white), green - red and blue - yellow (0 grey) of linear light."""
+    """Lightness (0 black, 1 white), green - red and blue - yellow (0 gray) of linear light."""
     cones = _mixed(_matrix(TO_CONES, light), light)
     return _mixed(_matrix(TO_OPPONENTS, light), cones.sign() * cones.abs() ** (1 / 3))
 
 
 def from_oklab(lab: Colors) -> Colors:
-    """Linear light of OKLab, which may be outside [0, 1]: no screen shows every colour."""
+    """Linear light of OKLab, which may be outside [0, 1]: no screen shows every color."""
     roots = _mixed(_matrix(TO_OPPONENTS, lab, inverse=True), lab)
     return _mixed(_matrix(TO_CONES, lab, inverse=True), roots**3)
 

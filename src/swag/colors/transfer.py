@@ -1,4 +1,4 @@
-"""A picture in the colours of another, whatever either shows.
+"""A picture in the colors of another, whatever either shows.
 
 Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic style transfer",
 2016: "color transfer", with three ways to match. All work on stored sRGB values, as theirs do.
@@ -16,7 +16,7 @@ from swag.registry import Registry
 from swag.types import OwnImage
 
 SMALLEST_DEVIATION = 1 / 255
-"""A direction in which colours deviate less is stretched no more than if they deviated so much."""
+"""A direction in which colors deviate less is stretched no more than if they deviated so much."""
 
 Pixels = Float64[Tensor, "3 _n"]
 Values = NDArray[np.float64]
@@ -24,11 +24,11 @@ Covariance = Float64[Tensor, "3 3"]
 
 
 def match(source: OwnImage, target: OwnImage, method: str = "symmetric") -> OwnImage:
-    """The source in colours distributed as those of the target, clamped to [0, 1].
+    """The source in colors distributed as those of the target, clamped to [0, 1].
 
-    `symmetric` and `cholesky` map colours linearly and match mean and covariance exactly, up to
+    `symmetric` and `cholesky` map colors linearly and match mean and covariance exactly, up to
     the clamping; `histogram` maps red, green and blue by themselves and matches their histograms.
-    Pictures of a batch are matched one to one. A flat picture has one colour: the target's mean.
+    Pictures of a batch are matched one to one. A flat picture has one color: the target's mean.
     Raises SettingsError for an unknown method.
     """
     matching = METHODS.find(method)
@@ -38,12 +38,12 @@ def match(source: OwnImage, target: OwnImage, method: str = "symmetric") -> OwnI
 
 
 def symmetric(source: Pixels, target: Pixels) -> Pixels:
-    """The linear map that matches mean and covariance and moves colours the least.
+    """The linear map that matches mean and covariance and moves colors the least.
 
     A^(-1/2) (A^(1/2) B A^(1/2))^(1/2) A^(-1/2) from covariance A to B: the optimal transport
-    between normal distributions (Pitie and Kokaram, "The linear Monge-Kantorovitch linear colour
+    between normal distributions (Pitie and Kokaram, "The linear Monge-Kantorovitch linear color
     mapping", 2007). Departure: Gatys et al. take B^(1/2) A^(-1/2) for their symmetric root, which
-    matches as well but turns colours where A and B do not commute.
+    matches as well but turns colors where A and B do not commute.
     """
     a, b = _covariance(source), _covariance(target)
     forth, back = _power(a, 0.5, SMALLEST_DEVIATION), _power(a, -0.5, SMALLEST_DEVIATION)
@@ -64,10 +64,10 @@ def histogram(source: Pixels, target: Pixels) -> Pixels:
 
 
 METHODS: Registry[Callable[[Pixels, Pixels], Pixels]] = Registry(
-    "way to match colours",
+    "way to match colors",
     {"symmetric": symmetric, "cholesky": cholesky, "histogram": histogram},
 )
-"""Ways to match the colours of pixels, by name; what they return may leave [0, 1]."""
+"""Ways to match the colors of pixels, by name; what they return may leave [0, 1]."""
 
 
 def _ranked(source: Values, target: Values) -> Values:

@@ -9,7 +9,7 @@ from swag.config.choose import one_spelling, settings
 from swag.config.keywords import CommonSettings, SettingsKeywords
 from swag.config.load import load
 from swag.config.presets import METHODS, PRESETS, Preset
-from swag.config.settings import LARGEST_SIZE, ORIGINAL, SMALLEST_SIZE, Colours, Settings
+from swag.config.settings import LARGEST_SIZE, ORIGINAL, SMALLEST_SIZE, Colors, Settings
 
 __all__ = [
     "LARGEST_SIZE",
@@ -17,7 +17,7 @@ __all__ = [
     "ORIGINAL",
     "PRESETS",
     "SMALLEST_SIZE",
-    "Colours",
+    "Colors",
     "CommonSettings",
     "Preset",
     "Settings",

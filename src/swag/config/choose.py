@@ -8,16 +8,9 @@ from pydantic import ValidationError
 from swag.config.keywords import SettingsKeywords
 from swag.config.load import brief
 from swag.config.presets import METHODS, PRESETS, Preset
-from swag.config.settings import Settings
+from swag.config.settings import BRITISH, Settings
 from swag.errors import SettingsError
 from swag.registry import did_you_mean
-
-AMERICAN = {
-    "colors": "colours",
-    "normalization": "normalisation",
-    "parametrization": "parametrisation",
-}
-"""Settings that can be named in either spelling; pictures and files hold the second."""
 
 
 def settings(
@@ -59,10 +52,10 @@ def settings(
 
 def one_spelling(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The values by the names that `Settings` has. SettingsError if one is named twice."""
-    for american, name in AMERICAN.items():
-        if american in overrides and name in overrides:
-            raise SettingsError(f"{american} and {name} are one setting; give one of them")
-    return {AMERICAN.get(name, name): value for name, value in overrides.items()}
+    for british, name in BRITISH.items():
+        if british in overrides and name in overrides:
+            raise SettingsError(f"{british} and {name} are one setting; give only {name}")
+    return {BRITISH.get(name, name): value for name, value in overrides.items()}
 
 
 def _found(kind: str, name: object, known: Mapping[str, Preset]) -> Preset:

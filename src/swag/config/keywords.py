@@ -8,7 +8,7 @@ from typing import Literal, TypedDict
 
 import torch
 
-from swag.config.settings import Colours
+from swag.config.settings import Colors
 from swag.types import StrPath
 
 Layers = Mapping[str, float] | Sequence[str]
@@ -27,7 +27,7 @@ class CommonSettings(TypedDict, total=False):
     optimizer: Literal["lbfgs", "adam", "torch-lbfgs"]
     rate: float | None
     average: float | None
-    parametrisation: str
+    parametrization: str
     jitter: int
     jitter_scale: float
     start: Literal["content", "noise", "style", "instant"]
@@ -38,7 +38,7 @@ class CommonSettings(TypedDict, total=False):
     style_layers: Layers | None
     style_weights: Sequence[float] | None
     style_scale: float
-    colours: Colours
+    colors: Colors
     style_rotations: bool
     feather: float
     palette: float
@@ -48,7 +48,7 @@ class CommonSettings(TypedDict, total=False):
     smoothing: str
     smooth_content: bool
     matched: Literal["none", "loss", "gradient"]
-    normalisation: Literal["span", "target", "initial", "paper", "released-code"]
+    normalization: Literal["span", "target", "initial", "paper", "released-code"]
     style_weight: float | None
     content_weight: float | None
     total_variation: float
@@ -56,9 +56,9 @@ class CommonSettings(TypedDict, total=False):
     tile: Literal["auto"] | int
     precision: Literal["auto", "float32", "bfloat16"]
     device: str | torch.device
-    colors: Colours
-    normalization: Literal["span", "target", "initial", "paper", "released-code"]
-    parametrization: str
+    colours: Colors
+    normalisation: Literal["span", "target", "initial", "paper", "released-code"]
+    parametrisation: str
 
 
 class SettingsKeywords(CommonSettings, TypedDict, total=False):

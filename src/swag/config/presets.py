@@ -39,13 +39,13 @@ _PRESETS = (
     Preset("quality", "more steps for a larger picture", "as default, longer",
            {"size": 1024, "steps": 300, "scales": 3}),
     Preset("paper", "the losses of the paper, exactly", "Wang, Li and Vasconcelos, CVPR 2021",
-           {**_PAPER, "size": 512, "smoothing": "softmax", "normalisation": "paper",
+           {**_PAPER, "size": 512, "smoothing": "softmax", "normalization": "paper",
             # The paper states no weights; the authors' script has 1e17 for mean squares.
             "style_weight": 1e17}),
     Preset("released-code", "the losses of the authors' published script, exactly",
            "the authors' published script, resnet_swag.py of April 2021",
            {**_PAPER, "size": 512, "smoothing": "scale:alpha=0.001@layer3,layer4",
-            "normalisation": "released-code", "style_weight": 1e17}),
+            "normalization": "released-code", "style_weight": 1e17}),
 )  # fmt: skip
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in _PRESETS})
@@ -53,7 +53,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset
 
 # Parametrization and optimizer of the authors of the methods that match positions. These methods
 # begin at twice the size of the others: at 64 pixels they would match whole pictures.
-_POSITIONS = {"parametrisation": "laplacian", "optimizer": "adam", "rate": 0.01, "scales": 3}
+_POSITIONS = {"parametrization": "laplacian", "optimizer": "adam", "rate": 0.01, "scales": 3}
 
 _METHODS = (
     Preset("w2", "Wasserstein-2 distance between Gaussians fitted to the features (default)",
@@ -71,7 +71,7 @@ _METHODS = (
             "balance": 1.0, **_POSITIONS}),
     Preset("nnst", "each position matches its nearest neighbor in the style",
            "Kolkin et al., 2022",
-           {"style_loss": "neighbours", "style_rotations": True, "palette": 0.2,
+           {"style_loss": "neighbors", "style_rotations": True, "palette": 0.2,
             "balance": 2.0, **_POSITIONS}),
     Preset("mrf", "each patch matches its nearest patch in the style", "Li and Wand, CVPR 2016",
            {"style_loss": "mrf", "palette": 0.2, "balance": 2.0}),

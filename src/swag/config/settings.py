@@ -1,11 +1,11 @@
 """Every setting of a run, with its range."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Literal, cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from swag.errors import SettingsError
 from swag.losses import get as get_loss
@@ -21,10 +21,16 @@ SMALLEST_SIZE, LARGEST_SIZE = 16, 32768
 ORIGINAL = 0
 """The size that stands for the photo's own, until the photo is read."""
 
-Colours = Literal[
-    "style", "content", "content-linear", "match", "match-cholesky", "match-histogram"
-]
-"""Whose colours the result has: the style's, the content's, or the style's matched to them."""
+Colors = Literal["style", "content", "content-linear", "match", "match-cholesky", "match-histogram"]
+"""Whose colors the result has: the style's, the content's, or the style's matched to them."""
+
+
+BRITISH = {
+    "colours": "colors",
+    "normalisation": "normalization",
+    "parametrisation": "parametrization",
+}
+"""Settings that can also be named in British spelling, as pictures of earlier versions do."""
 
 
 class Settings(BaseModel):
@@ -82,7 +88,7 @@ class Settings(BaseModel):
         lt=1,
         description="decay of a running mean of the pictures, which is then the result",
     )
-    parametrisation: Word = Field(
+    parametrization: Word = Field(
         "pixels",
         description="what the optimizer changes: pixels, laplacian, fourier or fourier-bounded",
     )
@@ -115,7 +121,7 @@ class Settings(BaseModel):
     style_scale: float = Field(
         1.0, ge=0.1, le=4, description="size of the style picture; below 1 gives smaller strokes"
     )
-    colours: Colours = Field("style", description="whose colors the result has")
+    colors: Colors = Field("style", description="whose colors the result has")
     style_rotations: bool = Field(
         False, description="also use the style picture turned by 90, 180 and 270 degrees"
     )
@@ -137,7 +143,7 @@ class Settings(BaseModel):
         description="give each smoothed layer the weight it has without smoothing, measured by "
         "its loss or its gradient",
     )
-    normalisation: Literal["span", "target", "initial", "paper", "released-code"] = Field(
+    normalization: Literal["span", "target", "initial", "paper", "released-code"] = Field(
         "span",
         description="unit of each layer's error: span, target, initial, paper or released-code",
     )
@@ -162,6 +168,13 @@ class Settings(BaseModel):
         "float32",
     )
     device: Word = Field("auto", description="device that computes: auto, cpu, cuda, cuda:1 or mps")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _american_names(cls, values: object) -> object:
+        if not isinstance(values, Mapping):
+            return values
+        return {BRITISH.get(name, name): value for name, value in values.items()}
 
     @field_validator("size", mode="wrap")
     @classmethod

@@ -1,7 +1,7 @@
 """Pictures: from a file to sRGB numbers in [0, 1], and back.
 
     photo = read("photo.jpg", size=512)          # oriented, converted to sRGB, long side 512
-    batch = photo.batch                          # what networks and optimisers take
+    batch = photo.batch                          # what networks and optimizers take
     write("out.png", replace(photo, pixels=result), metadata={"swag": settings})
     read_metadata("out.png")["swag"]
 

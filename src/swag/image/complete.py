@@ -113,8 +113,8 @@ def check_png(file: File, image: Image, name: str) -> None:
     if not interlaced and np.asarray(image.crop((0, height - 1, width, height))).any():
         return
     file.seek(24)  # in the first chunk
-    depth, colours = file.read(2)
-    bits = depth * _CHANNELS[colours]
+    depth, colors = file.read(2)
+    bits = depth * _CHANNELS[colors]
     held = expected = 0
     sizes = _interlaced(width, height) if interlaced else [(width, height)]
     rows = [(row, 1 + (columns * bits + 7) // 8) for columns, row in sizes if columns and row]

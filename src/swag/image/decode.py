@@ -226,9 +226,9 @@ def _raster(image: Image, plain: str) -> Raster:
     profile = found if isinstance(found, bytes) else None
     if image.mode.startswith("I;16"):
         deep = np.asarray(image).astype(np.uint16)
-        return _grey16(deep, image.info.get("transparency"), profile)
-    if image.mode == "I":  # what Pillow once made of 16-bit greys
-        return _grey16(_from_int32(np.asarray(image)), None, profile)
+        return _gray16(deep, image.info.get("transparency"), profile)
+    if image.mode == "I":  # what Pillow once made of 16-bit grays
+        return _gray16(_from_int32(np.asarray(image)), None, profile)
     if image.mode == "F":
         return Raster(np.asarray(image)[..., None], "gray", None, profile)
     if image.mode == "LAB":  # TIFF's signed a and b; LittleCMS wants them offset
@@ -241,13 +241,13 @@ def _raster(image: Image, plain: str) -> Raster:
 
 
 def _plain_mode(image: Image) -> str:
-    grey = image.mode in ("1", "L", "LA", "La")
+    gray = image.mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
-        return "LA" if grey else "RGBA"
-    return "L" if grey else "RGB"
+        return "LA" if gray else "RGBA"
+    return "L" if gray else "RGB"
 
 
-def _grey16(samples: Array, key: object, profile: bytes | None) -> Raster:
+def _gray16(samples: Array, key: object, profile: bytes | None) -> Raster:
     alpha = None if key is None else samples != key
     return Raster(samples[..., None], "gray", alpha, profile)
 
@@ -266,9 +266,9 @@ def _depth(file: File) -> int:
 
 
 def _deep_png(file: File, profile: bytes | None) -> Iterator[Raster]:
-    """Colours of 16 bits."""
+    """Colors of 16 bits."""
     file.seek(0)
-    samples = imagecodecs.png_decode(file.read())  # a transparent colour has become an alpha
+    samples = imagecodecs.png_decode(file.read())  # a transparent color has become an alpha
     height, width = samples.shape[:2]
     return sliced(height, width, lambda top, bottom: of_samples(samples[top:bottom], profile))
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from swag.errors import ImageError
 from swag.image import png, tiff_writer
-from swag.image.colour import srgb_profile
+from swag.image.color_management import srgb_profile
 from swag.image.metadata import as_exif, xmp_of
 from swag.image.raster import Samples
 from swag.image.source import label
@@ -47,7 +47,7 @@ def _jpeg(samples: Samples, quality: int, text: Text, file: IO[bytes]) -> None:
 
 
 def _webp(samples: Samples, quality: int, text: Text, file: IO[bytes]) -> None:
-    """4:2:0, since lossy WebP has nothing else; colours under transparent pixels are kept."""
+    """4:2:0, since lossy WebP has nothing else; colors under transparent pixels are kept."""
     _pillow("WEBP", samples, text, file, quality=quality, method=4, exact=True)
 
 

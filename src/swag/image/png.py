@@ -12,7 +12,7 @@ from typing import IO
 import imagecodecs
 import numpy as np
 
-from swag.image.colour import srgb_profile
+from swag.image.color_management import srgb_profile
 from swag.image.raster import Array, Samples, strip_bounds
 
 _LEVEL = 6
@@ -31,8 +31,8 @@ def encode(samples: Samples, text: Mapping[str, str], file: IO[bytes]) -> None:
         plain = bytes(imagecodecs.png_encode(samples.whole(), level=_LEVEL, out=_room(samples)))
         file.write(plain[:33] + words + plain[33:])
         return
-    colours = 6 if channels == 4 else 2
-    header = struct.pack(">2I5B", width, height, 8 * samples.dtype.itemsize, colours, 0, 0, 0)
+    colors = 6 if channels == 4 else 2
+    header = struct.pack(">2I5B", width, height, 8 * samples.dtype.itemsize, colors, 0, 0, 0)
     file.write(b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + words)
     for data in _pieces(_compressed(samples)):
         file.write(_chunk(b"IDAT", data))
@@ -102,7 +102,7 @@ def _filtered(rows: Array, above: Array, pixel: int, filters: list[int]) -> byte
 
 
 def _paeth(left: Array, up: Array, corner: Array) -> Array:
-    """Whichever of three neighbours is nearest to left + up - corner, the first of equals."""
+    """Whichever of three neighbors is nearest to left + up - corner, the first of equals."""
     a, b, c = (x.astype(np.int16) for x in (left, up, corner))
     by_left, by_up, by_corner = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
     rest = np.where(by_up <= by_corner, up, corner)

@@ -1,4 +1,4 @@
-"""What a picture is, before and after its colours are known."""
+"""What a picture is, before and after its colors are known."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ MAX_PROFILE_BYTES = 4 << 20
 Array = NDArray[Any]
 """Numbers of any type: pictures in files have many."""
 
-Colours = Literal["gray", "rgb", "cmyk", "lab"]
+Colors = Literal["gray", "rgb", "cmyk", "lab"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,7 +85,7 @@ class Raster:
     [0, 1]."""
 
     samples: Array
-    colours: Colours
+    colors: Colors
     alpha: Array | None = None
     profile: bytes | None = None
 
@@ -121,10 +121,10 @@ class Samples:
 
 
 def of_samples(samples: Array, profile: bytes | None = None) -> Raster:
-    """Grey or RGB samples, of which an even number ends in alpha, as a raster."""
-    colours = 1 if samples.shape[2] < 3 else 3
-    alpha = samples[..., colours] if colours < samples.shape[2] else None
-    return Raster(samples[..., :colours], "gray" if colours == 1 else "rgb", alpha, profile)
+    """Gray or RGB samples, of which an even number ends in alpha, as a raster."""
+    colors = 1 if samples.shape[2] < 3 else 3
+    alpha = samples[..., colors] if colors < samples.shape[2] else None
+    return Raster(samples[..., :colors], "gray" if colors == 1 else "rgb", alpha, profile)
 
 
 def strip_bounds(height: int, width: int, *, multiple: int = 1) -> Iterator[tuple[int, int]]:

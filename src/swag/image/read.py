@@ -43,7 +43,7 @@ def read(
 
     `source` is a path, the bytes of a file, a binary file object, a Pillow picture, a Picture, an
     array (height, width, channels) or a tensor (channels, height, width), both with 1 to 4
-    channels (grey, grey and alpha, RGB, RGB and alpha) of unsigned integers or of floats in
+    channels (gray, gray and alpha, RGB, RGB and alpha) of unsigned integers or of floats in
     [0, 1]; a batch of one tensor is taken, too.
 
     Files are PNG, JPEG, WebP, TIFF, AVIF, GIF or BMP, of any mode; of several pictures the first

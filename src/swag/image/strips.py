@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from swag.errors import ImageError
-from swag.image.colour import to_srgb, usable_profile
+from swag.image.color_management import to_srgb, usable_profile
 from swag.image.complete import truncated
 from swag.image.hidden import HIDDEN, filled
 from swag.image.raster import LARGE_PIXELS, Array, Limits, Picture, Stored, check_size, unit
@@ -43,7 +43,7 @@ def assembled(stored: Stored, name: str) -> Picture:
 def resized(stored: Stored, name: str, size: tuple[int, int], limits: Limits) -> Picture:
     """A picture of this height and width, turned upright.
 
-    Colours count by their alpha, and where the result is transparent they come from what is visible
+    Colors count by their alpha, and where the result is transparent they come from what is visible
     around. What is held on the way, as high as the stored picture and as wide as the new one, is
     within the limit, too.
     """
@@ -99,7 +99,7 @@ def _rescaled(
 
 
 def _converted(stored: Stored, name: str) -> Iterator[tuple[int, Array]]:
-    """Each strip's first row, and its sRGB colours in [0, 1] with its alpha if it has one.
+    """Each strip's first row, and its sRGB colors in [0, 1] with its alpha if it has one.
 
     ImageError if they are not as wide, or together as high, as the picture that they are of.
     """
@@ -107,13 +107,13 @@ def _converted(stored: Stored, name: str) -> Iterator[tuple[int, Array]]:
     for strip in stored.strips:
         if top == 0:
             profile = usable_profile(strip, name)
-        colours = to_srgb(replace(strip, profile=profile), name)
+        colors = to_srgb(replace(strip, profile=profile), name)
         if strip.alpha is not None:
-            colours = np.concatenate([colours, unit(strip.alpha, name)[..., None]], axis=2)
-        if colours.shape[1] != stored.width or top + len(colours) > stored.height:
+            colors = np.concatenate([colors, unit(strip.alpha, name)[..., None]], axis=2)
+        if colors.shape[1] != stored.width or top + len(colors) > stored.height:
             raise ImageError(f"{name} is damaged: rows {top + 1} and after are of another size")
-        yield top, colours
-        top += len(colours)
+        yield top, colors
+        top += len(colors)
     if top < stored.height:
         raise truncated(name, top, stored.height)
 

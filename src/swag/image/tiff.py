@@ -1,6 +1,6 @@
 """TIFF, by tifffile: all depths, integers up to 32 bits and floats.
 
-Pillow would cut deep colours short, and libtiff behind it writes to standard error by itself.
+Pillow would cut deep colors short, and libtiff behind it writes to standard error by itself.
 """
 
 import math
@@ -14,12 +14,12 @@ import tifffile
 
 from swag.errors import ImageError
 from swag.image.complete import is_flat, lengthened, truncated, truncated_within
-from swag.image.raster import Array, Colours, Limits, Raster, Stored, check_size, strip_bounds
+from swag.image.raster import Array, Colors, Limits, Raster, Stored, check_size, strip_bounds
 from swag.image.sizes import jpeg_size, webp_size
 from swag.image.source import BYTES_PER_PIXEL, File
 from swag.messages import one_line
 
-_COLOURS: dict[str, tuple[Colours, int]] = {
+_COLORS: dict[str, tuple[Colors, int]] = {
     "MINISWHITE": ("gray", 1),
     "MINISBLACK": ("gray", 1),
     "RGB": ("rgb", 3),
@@ -52,7 +52,7 @@ _SEGMENT_BYTES = 32 << 20  # of a strip or tile, whatever the size of the pictur
 def decode(file: File, name: str, limits: Limits) -> Stored:
     """Decode the first picture of a TIFF, as its strips are asked for.
 
-    Integers of b bits count up to 2^b - 1; floats must lie in [0, 1]. Samples beyond the colours
+    Integers of b bits count up to 2^b - 1; floats must lie in [0, 1]. Samples beyond the colors
     and one alpha are left out. Not read: uncompressed YCbCr, and Lab of more than 8 bits.
     """
     file.seek(0)
@@ -70,7 +70,7 @@ def decode(file: File, name: str, limits: Limits) -> Stored:
 
 
 def _is_planar(page: Any) -> bool:
-    """Whether colours are stored one after the other."""
+    """Whether colors are stored one after the other."""
     return bool(page.planarconfig != 1 and page.samplesperpixel > 1)
 
 
@@ -180,7 +180,7 @@ def _check_header(page: Any, name: str, limits: Limits) -> None:
             f"{_word(page.sampleformat)} and compression {_word(page.compression)}, which is not "
             f"read; expected {_expected(page)}"
         )
-    if page.samplesperpixel < _COLOURS[_kind(page)][1]:
+    if page.samplesperpixel < _COLORS[_kind(page)][1]:
         raise ImageError(
             f"{name} is damaged: {_kind(page)} with {page.samplesperpixel} samples per pixel"
         )
@@ -206,13 +206,13 @@ def _is_known(page: Any) -> bool:
         return bool(page.compression.name == "JPEG" and page.dtype == np.uint8)
     if kind == "CIELAB":
         return bool(page.dtype == np.uint8)
-    return kind in _COLOURS and page.dtype is not None and page.dtype.kind in "buf"
+    return kind in _COLORS and page.dtype is not None and page.dtype.kind in "buf"
 
 
 def _expected(page: Any) -> str:
     kind = _kind(page)
-    if kind not in _COLOURS:
-        return f"one of {', '.join(_COLOURS)}: save it as RGB"
+    if kind not in _COLORS:
+        return f"one of {', '.join(_COLORS)}: save it as RGB"
     if kind == "YCBCR":
         return "8 bits with JPEG compression: save it as RGB"
     return "8 bits" if kind == "CIELAB" else "unsigned integers of 1 to 64 bits, or floats"
@@ -242,22 +242,22 @@ def _check_complete(page: Any, file: File, name: str) -> None:
 
 def _raster(page: Any, samples: Array) -> Raster:
     kind = _kind(page)
-    colours, count = _COLOURS[kind]
+    colors, count = _COLORS[kind]
     if kind != "PALETTE":
         samples = _full_range(samples, page.bitspersample)
-    colour = samples[..., :count]
+    color = samples[..., :count]
     extra = int(page.extrasamples[0]) if page.extrasamples else 0
     alpha = samples[..., count] if extra in (1, 2) else None
     if kind == "PALETTE":
-        colour = _from_palette(colour[..., 0], page.colormap)
+        color = _from_palette(color[..., 0], page.colormap)
     elif kind == "MINISWHITE":
-        colour = _largest(colour) - colour
+        color = _largest(color) - color
     elif kind == "CIELAB":  # signed a and b; LittleCMS wants them offset
-        colour = colour ^ np.array([0, 128, 128], np.uint8)
+        color = color ^ np.array([0, 128, 128], np.uint8)
     if alpha is not None and extra == 1:
-        colour = _unassociated(colour, alpha)
+        color = _unassociated(color, alpha)
     profile = page.iccprofile  # of whatever type the tag says
-    return Raster(colour, colours, alpha, profile if isinstance(profile, bytes) else None)
+    return Raster(color, colors, alpha, profile if isinstance(profile, bytes) else None)
 
 
 def _largest(samples: Array) -> Any:
@@ -275,16 +275,16 @@ def _full_range(samples: Array, bits: int) -> Array:
 
 
 def _from_palette(indices: Array, palette: Array) -> Array:
-    """Colours of 8 bits: writers disagree about the lower half of a palette's 16, and some, against
+    """Colors of 8 bits: writers disagree about the lower half of a palette's 16, and some, against
     the rules, use no other."""
     table = (palette >> (8 if palette.max() > 255 else 0)).astype(np.uint8)
     return np.moveaxis(table[:, indices.astype(np.intp)], 0, -1)
 
 
-def _unassociated(colour: Array, alpha: Array) -> Array:
-    """Colours that were stored multiplied by their alpha, as they were before."""
-    largest = _largest(colour)
+def _unassociated(color: Array, alpha: Array) -> Array:
+    """Colors that were stored multiplied by their alpha, as they were before."""
+    largest = _largest(color)
     share = np.where(alpha > 0, alpha / largest, 1.0)[..., None]
-    alone: Array = np.clip(colour / share, 0, largest)
+    alone: Array = np.clip(color / share, 0, largest)
     alone = np.rint(alone) if largest > 1 else alone
-    return alone.astype(colour.dtype)
+    return alone.astype(color.dtype)

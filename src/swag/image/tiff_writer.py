@@ -7,7 +7,7 @@ from typing import IO
 import imagecodecs
 import tifffile
 
-from swag.image.colour import srgb_profile
+from swag.image.color_management import srgb_profile
 from swag.image.metadata import XMP, as_description, xmp_of
 from swag.image.raster import Array, Samples, strip_bounds
 

@@ -116,7 +116,7 @@ def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Samples:
     if whole.alpha is not None:
         layers.append(whole.alpha.detach())
     if any(layer.shape[1:] != layers[0].shape[1:] for layer in layers):
-        raise ImageError(f"colours and alpha differ in size: {[tuple(x.shape) for x in layers]}")
+        raise ImageError(f"colors and alpha differ in size: {[tuple(x.shape) for x in layers]}")
     _check_values(layers, form)
     dtype, wide = (np.uint8, torch.float32) if bits == 8 else (np.uint16, torch.float64)
 

@@ -25,7 +25,7 @@ from swag.losses import (
     laplacian,
     moments,
     mrf,
-    neighbours,
+    neighbors,
     palette,
     remd,
     self_similarity,
@@ -64,7 +64,7 @@ _LOSSES = (
     loss_of(
         cross_layer,
         "style",
-        "which channels of neighbouring layers are active together",
+        "which channels of neighboring layers are active together",
         "Novak and Nikulin, 2016",
         joint=True,
     ),
@@ -86,7 +86,7 @@ _LOSSES = (
         joint=True,
     ),
     loss_of(
-        neighbours,
+        neighbors,
         "style",
         "every hypercolumn like its nearest one",
         "Kolkin et al., 2022",
@@ -94,7 +94,7 @@ _LOSSES = (
     ),
     loss_of(mrf, "style", "every patch like its nearest one", "Li and Wand, CVPR 2016"),
     loss_of(
-        palette, "style", "the colours by themselves", "Kolkin et al., CVPR 2019", of_pixels=True
+        palette, "style", "the colors by themselves", "Kolkin et al., CVPR 2019", of_pixels=True
     ),
     loss_of(content, "content", "the activations, place by place", "Gatys et al., CVPR 2016"),
     loss_of(
@@ -117,6 +117,10 @@ LOSSES = Registry("loss", _LOSSES)
 """Losses by name, in the order in which they are listed."""
 
 
+BRITISH_NAMES = {"neighbours": "neighbors"}
+"""Names of losses in pictures of earlier versions."""
+
+
 def names() -> tuple[str, ...]:
     """The names that `get` knows."""
     return tuple(LOSSES)
@@ -130,5 +134,5 @@ def get(spec: str) -> Loss:
     given = parse(spec)
     if given.name in PENALTIES:
         raise SettingsError(f"{given.name} is no loss between layers but a penalty on the pixels.")
-    loss = LOSSES.find(given.name)
+    loss = LOSSES.find(BRITISH_NAMES.get(given.name, given.name))
     return loss.with_options(given.options) if given.options else loss

@@ -88,7 +88,7 @@ def combine_targets(descriptions: Sequence[Normal]) -> Normal:
 
 
 def compute(means: Means, center: Center) -> Normal:
-    """The description from the means about a centre; see `swag.losses.streaming`."""
+    """The description from the means about a center; see `swag.losses.streaming`."""
     return center + means[0], covariance.about_mean(means)
 
 

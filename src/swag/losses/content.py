@@ -36,8 +36,8 @@ def compare(a: FeatureMap, b: Float[Tensor, "b d rows columns"]) -> PerImage:
     return (a - b).square().sum((1, 2, 3))
 
 
-def poster_factor(d: int, m: int, unit: float) -> float:
-    """The poster's 1/2 ||F - F*||^2 on unit * F, over `compare`."""
+def paper_factor(d: int, m: int, unit: float) -> float:
+    """The paper's 1/2 ||F - F*||^2 on unit * F, over `compare`."""
     return unit**2 / 2
 
 

@@ -1,9 +1,9 @@
 """Covariance matrices: Gram matrices of the channels with their mean removed.
 
 The Gram matrix and the mean of a layer together give the covariance; alone it is blind to the mean
-colour of a channel and keeps more of the structure of a style. Compare Li, Wang, Liu and Hou,
+color of a channel and keeps more of the structure of a style. Compare Li, Wang, Liu and Hou,
 "Demystifying neural style transfer", IJCAI 2017, and Li et al., "Universal style transfer via
-feature transforms", NIPS 2017, whose whitening and colouring match it.
+feature transforms", NIPS 2017, whose whitening and coloring match it.
 """
 
 from jaxtyping import Float
@@ -45,30 +45,30 @@ def compare(a: GramMatrix, b: GramMatrix) -> PerImage:
 
 @in_full_precision
 def add(features: FeatureMap, normalized_weights: float | Mask, center: Center | None) -> Means:
-    """The share of a part of a map in the means about a centre and in the products about it."""
+    """The share of a part of a map in the means about a center and in the products about it."""
     if center is not None:
         features = features - center[:, :, None, None]
     return added(features, normalized_weights), *gram.add(features, normalized_weights, None)
 
 
 def about_mean(means: Means) -> GramMatrix:
-    """The products about the mean from those about any centre."""
+    """The products about the mean from those about any center."""
     away, products = means
     about: GramMatrix = products - away[:, :, None] * away[:, None, :]
     return about
 
 
 def compute(means: Means, center: Center) -> GramMatrix:
-    """The description from the means about a centre; see `swag.losses.streaming`."""
+    """The description from the means about a center; see `swag.losses.streaming`."""
     return about_mean(means)
 
 
 STREAMING = StreamingStatistics(add, compute, homogeneity=(1, 2), centered=True)
 
 
-def poster_factor(d: int, m: int, unit: float) -> float:
-    """As for the Gram matrix, whose place it takes; the poster has no covariance."""
-    return gram.poster_factor(d, m, unit)
+def paper_factor(d: int, m: int, unit: float) -> float:
+    """As for the Gram matrix, whose place it takes; the paper has no covariance."""
+    return gram.paper_factor(d, m, unit)
 
 
 def released_factor(d: int, m: int) -> float:

@@ -16,7 +16,7 @@ def describe(features: FeatureMap, mask: Mask | None = None) -> GramMatrix:
 
     With `mask` the average is weighted: the guided Gram matrix of Gatys et al., CVPR 2017.
 
-    Departure: the poster sums over positions and divides in the loss. Divided here, the matrices
+    Departure: the paper sums over positions and divides in the loss. Divided here, the matrices
     of pictures of different sizes can be compared.
     """
     if mask is None:
@@ -49,10 +49,10 @@ def compute(means: Means, center: Center) -> GramMatrix:
 STREAMING = StreamingStatistics(add, compute, homogeneity=(2,), centered=False)
 
 
-def poster_factor(d: int, m: int, unit: float) -> float:
-    """The poster's 1 / (4 D^2 M^2) ||G - G*||^2 on unit * F, with G = F F^T, over `compare`.
+def paper_factor(d: int, m: int, unit: float) -> float:
+    """The paper's 1 / (4 D^2 M^2) ||G - G*||^2 on unit * F, with G = F F^T, over `compare`.
 
-    Our G is divided by M, which takes M^2 out of the denominator. The poster has one M for both
+    Our G is divided by M, which takes M^2 out of the denominator. The paper has one M for both
     pictures; for pictures of different sizes this is the natural extension.
     """
     return unit**4 / (4 * d**2)

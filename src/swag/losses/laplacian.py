@@ -17,13 +17,13 @@ from swag.types import FeatureMap, Mask, PerImage
 def describe(
     features: FeatureMap, mask: Mask | None = None, *, pool: int = 4
 ) -> Float[Tensor, "b d rows columns"]:
-    """How far each position lies above the mean of its four neighbours, times 4.
+    """How far each position lies above the mean of its four neighbors, times 4.
 
     After averaging over cells of `pool` x `pool` positions, 4 as in the paper's best results:
     edges too fine to be seen, as those of noise, do not count. With `mask` as for `content`: the
     squared difference of a cell counts by the mean weight of its positions.
 
-    Departures: each channel by itself, where the authors' script adds the three colours up, in
+    Departures: each channel by itself, where the authors' script adds the three colors up, in
     which opposite edges cancel; the picture is continued by its edge, where the script leaves out
     the border.
 

@@ -135,10 +135,10 @@ class Loss:
         """
         return self.compare_fn(*of_one_length(description, target, self.name))
 
-    def poster_factor(self, d: int, m: int, unit: float) -> float:
-        """(d, m, unit) -> the poster's term on sigma(F) = unit * smoothed, over `compare`.
+    def paper_factor(self, d: int, m: int, unit: float) -> float:
+        """(d, m, unit) -> the paper's term on sigma(F) = unit * smoothed, over `compare`.
 
-        SettingsError for a loss that takes the place of no term of the poster.
+        SettingsError for a loss that takes the place of no term of the paper.
         """
         return self._known_factors()[0](d, m, unit)
 
@@ -152,7 +152,7 @@ class Loss:
         if self.factors is None:
             raise SettingsError(
                 f"neither the paper nor the released script has a loss like {self.name}; choose "
-                "gram, covariance or content, or the normalisation span, target or initial."
+                "gram, covariance or content, or the normalization span, target or initial."
             )
         return self.factors
 
@@ -174,8 +174,8 @@ def loss_of(
 ) -> Loss:
     """The loss of a module with `describe` and `compare` and, where it has them, the others."""
     factors = None
-    if hasattr(module, "poster_factor"):
-        factors = (module.poster_factor, module.released_factor)
+    if hasattr(module, "paper_factor"):
+        factors = (module.paper_factor, module.released_factor)
     return Loss(
         name=module.__name__.rpartition(".")[2].replace("_", "-"),
         role=role,

@@ -1,6 +1,6 @@
 """Mean and standard deviation of each channel.
 
-Li, Wang, Liu and Hou, "Demystifying neural style transfer", IJCAI 2017 (there: batch normalisation
+Li, Wang, Liu and Hou, "Demystifying neural style transfer", IJCAI 2017 (there: batch normalization
 statistics matching); Huang and Belongie, "Arbitrary style transfer in real-time with adaptive
 instance normalization", ICCV 2017, match the same two.
 """
@@ -48,14 +48,14 @@ def compare(a: Moments, b: Moments) -> PerImage:
 
 @in_full_precision
 def add(features: FeatureMap, normalized_weights: float | Mask, center: Center | None) -> Means:
-    """The share of a part of a map in the means about a centre, and in those of squares."""
+    """The share of a part of a map in the means about a center, and in those of squares."""
     if center is not None:
         features = features - center[:, :, None, None]
     return added(features, normalized_weights), added(features.square(), normalized_weights)
 
 
 def compute(means: Means, center: Center) -> Moments:
-    """The description from the means about a centre; see `swag.losses.streaming`."""
+    """The description from the means about a center; see `swag.losses.streaming`."""
     away, squares = means
     return center + away, _deviation((squares - away.square()).clamp(min=0))
 
@@ -67,8 +67,8 @@ def _deviation(variance: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
     return (variance + SMALLEST_DEVIATION**2).sqrt() - SMALLEST_DEVIATION
 
 
-def poster_factor(d: int, m: int, unit: float) -> float:
-    """1 / D, as Li et al. weigh this loss, on unit * F; the poster has no such term."""
+def paper_factor(d: int, m: int, unit: float) -> float:
+    """1 / D, as Li et al. weigh this loss, on unit * F; the paper has no such term."""
     return unit**2 / d
 
 
@@ -76,5 +76,5 @@ def released_factor(d: int, m: int) -> float:
     """Always SettingsError: the authors' script has nothing of the kind to be equal to."""
     raise SettingsError(
         "the released script has no loss like moments; choose gram or covariance, "
-        "or a normalisation other than the released one."
+        "or a normalization other than the released one."
     )

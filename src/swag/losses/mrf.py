@@ -13,7 +13,7 @@ from torch.nn.functional import pad, unfold
 from swag.errors import SettingsError
 from swag.losses.hypercolumns import directions, grid, resized, together
 from swag.losses.loss import EMPTY
-from swag.losses.neighbours import matched, nearest
+from swag.losses.neighbors import matched, nearest
 from swag.losses.precision import in_full_precision
 from swag.losses.weighting import normalized_weights
 from swag.types import FeatureMap, Mask, PerImage
@@ -63,7 +63,7 @@ def describe(
 def compare(a: Patches, b: OtherPatches) -> PerImage:
     """Mean squared difference between each patch of `a` and the nearest of `b`, at least 0.
 
-    Nearest by normalised cross-correlation, the cosine of two patches, anew at each step; which
+    Nearest by normalized cross-correlation, the cosine of two patches, anew at each step; which
     it is carries no gradient. Not the same in both directions.
 
     Departure: a mean over patches and their entries in the place of the sum.

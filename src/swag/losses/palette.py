@@ -1,7 +1,7 @@
-"""Palette: the colours of the picture are those of the style, wherever they are.
+"""Palette: the colors of the picture are those of the style, wherever they are.
 
 The palette term of Kolkin, Salavon and Shakhnarovich, "Style transfer by relaxed optimal transport
-and self-similarity", CVPR 2019 (STROTSS): the relaxed earth mover's distance between colours. Its
+and self-similarity", CVPR 2019 (STROTSS): the relaxed earth mover's distance between colors. Its
 "layer" is the picture itself.
 """
 
@@ -24,13 +24,13 @@ from swag.losses.remd import relaxed
 from swag.types import Image, PerImage
 
 COLORS = 4096
-"""Colours of a picture at most: up to 64 x 64 pixels every one, beyond that averages of cells."""
+"""Colors of a picture at most: up to 64 x 64 pixels every one, beyond that averages of cells."""
 
 ROUNDING = 1e-3
-"""Distance of colours below which the cost is quadratic: a quarter of one of 255 steps."""
+"""Distance of colors below which the cost is quadratic: a quarter of one of 255 steps."""
 
 BLACK = 1e-6
-"""Mean length of colours below which a target counts as of size 1."""
+"""Mean length of colors below which a target counts as of size 1."""
 
 RED, GREEN, BLUE = 0.299, 0.587, 0.114
 """Shares of the primaries in luma (ITU-R BT.601)."""
@@ -38,9 +38,9 @@ RED, GREEN, BLUE = 0.299, 0.587, 0.114
 
 @in_full_precision
 def describe(image: Image, mask: MapMask | None = None, *, positions: int = COLORS) -> Columns:
-    """Colours in YUV and the share of each; at most `positions`, averaged over cells of a grid.
+    """Colors in YUV and the share of each; at most `positions`, averaged over cells of a grid.
 
-    Departures: YUV of BT.601. The paper asks for a decorrelated space with the mean colour as
+    Departures: YUV of BT.601. The paper asks for a decorrelated space with the mean color as
     one axis; its script takes a rotation of RGB, which changes no Euclidean distance. Averages
     in the place of a sample, as for `hypercolumns`.
     """
@@ -50,24 +50,24 @@ def describe(image: Image, mask: MapMask | None = None, *, positions: int = COLO
 
 @in_full_precision
 def compare(a: Columns, b: OtherColumns) -> PerImage:
-    """The larger of the mean distances of the colours of one from the nearest of the other.
+    """The larger of the mean distances of the colors of one from the nearest of the other.
 
     At least 0, in units of luma. Departure: the distance is sqrt(|x - y|^2 + e^2) - e with
-    e = 1e-3, so that its slope is defined for equal colours.
+    e = 1e-3, so that its slope is defined for equal colors.
     """
     return relaxed(a, b, distances)
 
 
 @in_full_precision
 def target_norm(description: Columns) -> PerImage:
-    """The error of a black picture: the mean length of the colours; 1 if the target is black."""
+    """The error of a black picture: the mean length of the colors; 1 if the target is black."""
     colors, weights = description
     length = (distances(colors, torch.zeros_like(colors)) * weights).sum(1).detach()
     return length.where(length > BLACK, torch.ones_like(length))
 
 
 def combine_targets(descriptions: Sequence[Columns]) -> tuple[Tensor, ...]:
-    """Several styles as one: the colours of all, each style with the same share."""
+    """Several styles as one: the colors of all, each style with the same share."""
     return together(descriptions)
 
 
@@ -77,7 +77,7 @@ def distances(a: Float[Tensor, "b n 3"], b: Float[Tensor, "b n 3"]) -> Float[Ten
 
 
 def yuv(rgb: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n 3"]:
-    """Luma Y in [0, 1] and colour differences U in [-0.436, 0.436], V in [-0.615, 0.615]."""
+    """Luma Y in [0, 1] and color differences U in [-0.436, 0.436], V in [-0.615, 0.615]."""
     red, green, blue = rgb.unbind(2)
     luma = RED * red + GREEN * green + BLUE * blue
     u = 0.436 / (1 - BLUE) * (blue - luma)

@@ -37,7 +37,7 @@ PENALTIES: Mapping[str, Penalty] = MappingProxyType(
             name="total_variation",
             cost=differences,
             below=1,
-            summary="how much neighbouring pixels differ",
+            summary="how much neighboring pixels differ",
             reference="Rudin, Osher and Fatemi, 1992",
         ),
         "pixel_range": Penalty(

@@ -1,6 +1,6 @@
 """How far pixels have left [0, 1], the range in which a picture can be shown.
 
-Clamping instead would hide the pixel's gradient from the optimiser. Compare the range penalty of
+Clamping instead would hide the pixel's gradient from the optimizer. Compare the range penalty of
 Mahendran and Vedaldi, "Visualizing deep convolutional neural networks using natural pre-images",
 IJCV 2016.
 """

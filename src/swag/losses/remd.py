@@ -24,7 +24,7 @@ from swag.losses.hypercolumns import (
     hypercolumns,
     together,
 )
-from swag.losses.neighbours import Distances, to_nearest
+from swag.losses.neighbors import Distances, to_nearest
 from swag.losses.precision import in_full_precision
 from swag.types import PerImage
 
@@ -34,7 +34,7 @@ def describe(layers: Layers, mask: MapMask | None = None, *, positions: int = PO
     """The hypercolumns and the share of each position; `positions` bounds the grid.
 
     Departure: see `hypercolumns` on the grid in the place of a random sample. The paper's
-    hypercolumns begin with the colours; here they are of the layers alone, beside `palette`.
+    hypercolumns begin with the colors; here they are of the layers alone, beside `palette`.
     """
     return columns_of(hypercolumns(layers, positions), mask)
 

@@ -2,7 +2,7 @@
 
 The content loss of Kolkin, Salavon and Shakhnarovich, "Style transfer by relaxed optimal transport
 and self-similarity", CVPR 2019 (STROTSS). It holds the arrangement of a picture and leaves its
-colours and textures free.
+colors and textures free.
 """
 
 import torch

@@ -23,19 +23,19 @@ Center = Float[Tensor, "b d"]
 class StreamingStatistics:
     """How a description is made of means over positions of channels and of their products.
 
-    Any `centre` gives the same description; one near the mean of each channel keeps differences
+    Any `center` gives the same description; one near the mean of each channel keeps differences
     of large numbers out of float32.
     """
 
     add: Callable[[FeatureMap, float | Mask, Center | None], Means]
-    """(part, shares, centre) -> the part's share in each mean. `shares`, one for all positions or
+    """(part, shares, center) -> the part's share in each mean. `shares`, one for all positions or
     one for each, add up to one over all parts."""
     compute: Callable[[Means, Center], Any]
-    """(means, centre) -> the description."""
+    """(means, center) -> the description."""
     homogeneity: tuple[int, ...]
-    """By which power of a factor each mean grows where the map and the centre are multiplied."""
+    """By which power of a factor each mean grows where the map and the center are multiplied."""
     centered: bool
-    """Whether a centre is of use."""
+    """Whether a center is of use."""
 
 
 def added(features: FeatureMap, normalized_weights: float | Mask) -> Float[Tensor, "b d"]:

@@ -1,4 +1,4 @@
-"""Total variation: how much neighbouring pixels differ.
+"""Total variation: how much neighboring pixels differ.
 
 Rudin, Osher and Fatemi, "Nonlinear total variation based noise removal algorithms", Physica D,
 1992, in its isotropic form, with the forward differences of Chambolle, 2004. It takes away noise
@@ -21,10 +21,10 @@ CORNER = 0.01
 
 @in_full_precision
 def differences(image: Image) -> Image:
-    """Length of the difference to the right and lower neighbour of each pixel, by channel.
+    """Length of the difference to the right and lower neighbor of each pixel, by channel.
 
     At least 0, and 0 for a constant picture. Departure: the length is sqrt(x^2 + y^2 + c^2) - c
-    with c = 0.01, so that its slope is defined where there is no difference; the colours are
+    with c = 0.01, so that its slope is defined where there is no difference; the colors are
     taken one by one; the last row and column differ by nothing from what lies outside.
     """
     lengths: Tensor = _Lengths.apply(image)

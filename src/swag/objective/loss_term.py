@@ -21,7 +21,7 @@ Matched = Literal["none", "loss", "gradient"]
 class LossTerm:
     """What of `layers` is to be like that of `target`, and how much each layer counts.
 
-    Several targets count as one. `other` is the picture whose error is one under the normalisation
+    Several targets count as one. `other` is the picture whose error is one under the normalization
     `span`. `mask` and `target_mask` (1, 1, h, w) say how much each pixel of the picture and of
     each target counts. `matched` is the control for what smoothing does by scale alone: each
     layer's factor is set so that its error at `other`, or the norm of that error's gradient with
@@ -34,7 +34,7 @@ class LossTerm:
     target: OwnImage | tuple[OwnImage, ...]
     smoothing: Smoothing
     weight: float = 1.0
-    normalisation: Normalization = "span"
+    normalization: Normalization = "span"
     other: OwnImage | None = None
     mask: OwnMask | None = None
     target_mask: OwnMask | tuple[OwnMask, ...] | None = None

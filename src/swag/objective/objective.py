@@ -38,7 +38,7 @@ class Objective:
         """Describe the targets of all terms.
 
         `auto` parameters of smoothings are fitted to `style`. The error of a layer is
-            paper           the poster's, to the letter: 1 / (4 D^2 M^2) and 1/2 of sums of squares;
+            paper           exactly the paper's: 1 / (4 D^2 M^2) and 1/2 of sums of squares;
                             where the pictures differ in size, the target's Gram matrix counts as
                             that of a picture of the same size as `start`
             released-code   the authors' script's: mean squares

@@ -80,7 +80,7 @@ def _parts(
 def _share(term: LossTerm, view: LayerView) -> float:
     """How much the layers of a view count among those of the term."""
     share = sum(term.layers[layer] for layer in view.layers)
-    absolute = term.normalisation in ("paper", "released-code")
+    absolute = term.normalization in ("paper", "released-code")
     return share if absolute else share / sum(term.layers.values())
 
 
@@ -101,7 +101,7 @@ def _map_scales(term: LossTerm, view: LayerView, read: FeatureSource) -> tuple[f
 
 def _reference(term: LossTerm, start: OwnImage) -> OwnImage:
     """The picture whose error is the unit."""
-    return start if term.normalisation != "span" or term.other is None else term.other
+    return start if term.normalization != "span" or term.other is None else term.other
 
 
 def _unit_errors(
@@ -109,10 +109,10 @@ def _unit_errors(
 ) -> list[float]:
     """By what the comparisons of descriptions are multiplied."""
     reference = _reference(term, start)
-    if term.normalisation in ("paper", "released-code"):
+    if term.normalization in ("paper", "released-code"):
         return [_absolute(term, part.view, read, reference) for part in parts]
     sizes = [float(term.loss.target_norm(part.target)[0]) for part in parts]
-    if term.normalisation == "target":
+    if term.normalization == "target":
         return [1 / size for size in sizes]
     errors = read.errors(parts, reference)
     return [1 / max(error, SMALLEST_SPAN * size) for error, size in zip(errors, sizes, strict=True)]
@@ -121,8 +121,8 @@ def _unit_errors(
 def _absolute(term: LossTerm, view: LayerView, read: FeatureSource, reference: OwnImage) -> float:
     shape = read.shape(reference, view.layers[0])
     _, d, h, w = shape
-    if term.normalisation == "paper":
-        return term.loss.poster_factor(d, h * w, view.smoothings[0].unit(shape))
+    if term.normalization == "paper":
+        return term.loss.paper_factor(d, h * w, view.smoothings[0].unit(shape))
     return term.loss.released_factor(d, h * w)
 
 

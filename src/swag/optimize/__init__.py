@@ -1,4 +1,4 @@
-"""Minimise a loss over the pixels of a picture, one step at a time.
+"""Minimize a loss over the pixels of a picture, one step at a time.
 
     for step in optimize(State(picture), loss, Lbfgs(), steps=100):
         show(step.image, step.losses)        # progress bars, previews, stopping: the caller's
@@ -6,7 +6,7 @@
     optimize(State(picture), loss, Adam(), steps=300, ema_decay=0.99) # mean of the iterates
     optimize(saved_state, loss, Lbfgs(), steps=100)                   # goes on where it stopped
 
-`loss` maps pictures (b, 3, h, w) to a dictionary of scalars whose sum is minimised. Optimizers
+`loss` maps pictures (b, 3, h, w) to a dictionary of scalars whose sum is minimized. Optimizers
 measure progress only relative to the first loss: how small a loss is in itself stops nothing.
 """
 

@@ -13,7 +13,7 @@ from swag.precision import to_float64
 from swag.types import Image
 
 LossFn = Callable[[Tensor], dict[str, Tensor]]
-"""From pictures to the scalars whose sum is minimised, by name."""
+"""From pictures to the scalars whose sum is minimized, by name."""
 
 
 @runtime_checkable
@@ -39,7 +39,7 @@ class Evaluation:
     """A picture, its loss divided by `loss_scale`, the gradient of that, and the loss's terms.
 
     Dividing by the loss of the first picture keeps gradients within float32, whatever the
-    constants of the loss: the poster's are about 1e-24 with a softmax over a layer.
+    constants of the loss: the paper's are about 1e-24 with a softmax over a layer.
     """
 
     image: Tensor

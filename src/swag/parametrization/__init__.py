@@ -1,12 +1,12 @@
-"""Parametrisation: the numbers that stand for the picture while it is optimised.
+"""Parametrization: the numbers that stand for the picture while it is optimized.
 
     form = PARAMETRIZATIONS.find("fourier")
-    latents = form.encode(photo)                      what the optimiser moves, (b, 3, m, n)
+    latents = form.encode(photo)                      what the optimizer moves, (b, 3, m, n)
     picture = form.decode(latents, (rows, columns))   what the network sees
     form.resized(latents, before, after, resize)      the same picture at the next scale
 
-A method of optimisation treats all numbers it moves alike, so what these numbers are decides what
-is found first. Pixels move one by one, and detail moves before colour and composition. In the
+A method of optimization treats all numbers it moves alike, so what these numbers are decides what
+is found first. Pixels move one by one, and detail moves before color and composition. In the
 other forms coarse structure moves as readily as detail. One step of Adam changes a pixel of each
 form by about its rate, up to a few times that where a whole region moves one way.
 """

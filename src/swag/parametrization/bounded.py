@@ -1,4 +1,4 @@
-"""Any parametrisation, with pixels that cannot leave the range of a picture by more than a little.
+"""Any parametrization, with pixels that cannot leave the range of a picture by more than a little.
 
 Mordvintsev et al., Distill 2018, pass their spectra through a sigmoid. Losses of a softmax with
 large activations may diverge as pixels leave the range; here they cannot.
@@ -16,13 +16,13 @@ MARGIN = 0.05
 """How far a pixel may leave [0, 1], so that black and white are reached and can be left again."""
 
 REACH = 0.5 + MARGIN
-"""How far a pixel may be from grey."""
+"""How far a pixel may be from gray."""
 
 
 def bounded(form: Parametrization) -> Parametrization:
     """The same form of a picture that is then drawn into [-0.05, 1.05].
 
-    A value v becomes 1/2 + r tanh(v / r) with r = 0.55: latents of zero stand for grey, around
+    A value v becomes 1/2 + r tanh(v / r) with r = 0.55: latents of zero stand for gray, around
     which nothing changes; at black and white the slope is 0.17. Departure: with the sigmoid of
     the paper black and white would be infinitely far away, and no photo that has them could be
     the start. What is encoded is clamped to [0, 1] first.

@@ -1,4 +1,4 @@
-"""What a parametrisation is: a pair of functions, and what a user should know about it."""
+"""What a parametrization is: a pair of functions, and what a user should know about it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import Tensor
 from swag.types import OwnImage, Size
 
 Latents = Float[Tensor, "_b 3 _rows _columns"]
-"""The numbers an optimiser moves; their rows and columns need not be those of the picture."""
+"""The numbers an optimizer moves; their rows and columns need not be those of the picture."""
 
 
 @dataclass(frozen=True)

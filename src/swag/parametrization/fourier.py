@@ -1,9 +1,9 @@
-"""Frequencies, scaled so that all move alike, of colours that vary independently.
+"""Frequencies, scaled so that all move alike, of colors that vary independently.
 
 Mordvintsev, Pezzotti, Schubert and Olah, "Differentiable image parameterizations", Distill 2018.
-The amplitudes of photographs fall as 1 / frequency and their colours vary together, so latents
+The amplitudes of photographs fall as 1 / frequency and their colors vary together, so latents
 that are all of one size and independent stand for a picture with the statistics of photographs.
-This is why networks stylise in this form that fail on pixels.
+This is why networks stylize in this form that fail on pixels.
 """
 
 import math
@@ -29,17 +29,17 @@ def decode(latents: Latents, size: Size) -> OwnImage:
     """The picture whose spectrum is given: linear.
 
     Latents that are independent with deviation r give pixels of deviation r, averaged over
-    colours. Departures: the spectrum is that of the Hartley transform, so that there are as many
+    colors. Departures: the spectrum is that of the Hartley transform, so that there are as many
     real numbers as pixels, each with a wave of its own, and the gradient with respect to it has
     the length of that with respect to pixels but for the scaling. Zero stands for black, not for
-    grey; nothing bounds the pixels, `fourier-bounded` does.
+    gray; nothing bounds the pixels, `fourier-bounded` does.
     """
     waves = hartley(latents * amplitudes(latents, size))
     return _mixed(color_root(latents), waves)
 
 
 def encode(image: OwnImage) -> Latents:
-    """The spectrum of a picture, its colours decorrelated and its frequencies scaled alike."""
+    """The spectrum of a picture, its colors decorrelated and its frequencies scaled alike."""
     independent = _mixed(torch.linalg.inv(color_root(image)), image)
     return hartley(independent) / amplitudes(image, (image.shape[-2], image.shape[-1]))
 
@@ -56,7 +56,7 @@ def hartley(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
 def amplitudes(like: Tensor, size: Size) -> Float[Tensor, "h w"]:
     """1 / frequency for each wave, with mean square 1.
 
-    A frequency counts as at least one wave along the longer side, so that the mean colour has
+    A frequency counts as at least one wave along the longer side, so that the mean color has
     one, too.
     """
     height, width = size
@@ -68,9 +68,9 @@ def amplitudes(like: Tensor, size: Size) -> Float[Tensor, "h w"]:
 
 
 def color_root(like: Tensor) -> Float[Tensor, "3 3"]:
-    """A root R of the covariance of colours, R R^T, scaled to a mean variance of 1.
+    """A root R of the covariance of colors, R R^T, scaled to a mean variance of 1.
 
-    Its columns are the axes along which colours vary independently, from most to least.
+    Its columns are the axes along which colors vary independently, from most to least.
     """
     covariance = torch.tensor(COLOR_COVARIANCE, dtype=torch.float64)
     variances, axes = torch.linalg.eigh(covariance)

@@ -1,4 +1,4 @@
-"""The parametrisations that a name can ask for."""
+"""The parametrizations that a name can ask for."""
 
 from swag.parametrization import fourier, laplacian
 from swag.parametrization.bounded import bounded
@@ -19,7 +19,7 @@ _FOURIER = Parametrization(
     name="fourier",
     encode=fourier.encode,
     decode=fourier.decode,
-    summary="frequencies, scaled as in photographs, of decorrelated colours",
+    summary="frequencies, scaled as in photographs, of decorrelated colors",
     reference="Mordvintsev et al., Distill 2018",
 )
 
@@ -42,5 +42,5 @@ _ALL = (
     bounded(_FOURIER),
 )
 
-PARAMETRIZATIONS = Registry("parametrisation", _ALL)
-"""Parametrisations by name, in the order in which they are listed."""
+PARAMETRIZATIONS = Registry("parametrization", _ALL)
+"""Parametrizations by name, in the order in which they are listed."""

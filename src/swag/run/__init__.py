@@ -1,4 +1,4 @@
-"""Whole tasks: stylise a photo, synthesise a texture, reconstruct a content.
+"""Whole tasks: stylize a photo, synthesise a texture, reconstruct a content.
 
     result = stylize("photo.jpg", "painting.jpg", size=512)
     for update in iterate("photo.jpg", "painting.jpg"): show(update.image)

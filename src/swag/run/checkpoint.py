@@ -41,7 +41,7 @@ _NUMBERS = ("step", "best_value", "ema_steps", "step_scale", "rollbacks")
 
 
 class Numbers(BaseModel):
-    """The numbers of an optimiser's state."""
+    """The numbers of an optimizer's state."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -110,7 +110,7 @@ class Checkpoint:
     def check_shapes(
         self, latents: Tensor, size: Size, scales: Sequence[Scale], optimizer: Optimizer
     ) -> None:
-        """Refuse a state that is not one of such latents and this optimiser: CheckpointError.
+        """Refuse a state that is not one of such latents and this optimizer: CheckpointError.
 
         `size` is that of the picture behind the latents.
         """

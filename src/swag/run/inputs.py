@@ -20,7 +20,7 @@ MOST_STYLES = 64
 
 @dataclass(frozen=True)
 class Inputs:
-    """The pictures of a run; masks and maps are grey or coloured pictures of any size.
+    """The pictures of a run; masks and maps are gray or colored pictures of any size.
 
     `hashes` are SHA-256, by the name of the input: of the file where there is one, else of the
     pixels as they were read.

@@ -14,9 +14,9 @@ from swag.run.terms import StyleRegion, turned
 from swag.types import Image, OwnImage, OwnMask, Size
 
 OF_STEPS = (
-    *("backbone", "weights", "edits", "scales", "optimizer", "rate", "average", "parametrisation"),
+    *("backbone", "weights", "edits", "scales", "optimizer", "rate", "average", "parametrization"),
     *("jitter", "jitter_scale", "balance", "style_loss", "style_layers", "palette", "content_loss"),
-    *("content_layers", "laplacian", "smoothing", "smooth_content", "matched", "normalisation"),
+    *("content_layers", "laplacian", "smoothing", "smooth_content", "matched", "normalization"),
     *("style_weight", "content_weight", "total_variation", "pixel_range"),
 )
 """Settings that say how pixels are moved, or by what."""

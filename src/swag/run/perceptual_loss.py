@@ -124,7 +124,7 @@ class PerceptualLoss(nn.Module):
         if styles:
             regions = style_regions(self.settings, len(styles), None, [])
             terms = style_terms(self.settings, self.backbone, styles, regions, other=styles[0])
-            terms = [replace(t, normalisation="target", matched="none") for t in terms if t.weight]
+            terms = [replace(t, normalization="target", matched="none") for t in terms if t.weight]
             layers = [layer for term in terms for layer in term.layers]
             read = FeatureCache(with_pixels(self._extract), layers)
             for term in terms:

@@ -40,7 +40,7 @@ def first_picture(settings: Settings, inputs: Inputs, size: Size, device: torch.
         return at_size(inputs.paintings[0], size, device)
     random = torch.Generator().manual_seed(settings.seed)
     noise = torch.rand(1, 3, *size, generator=random).to(device)
-    # Noise around the mean colour: the mean is what deep layers see least of.
+    # Noise around the mean color: the mean is what deep layers see least of.
     of = inputs.paintings[0] if inputs.paintings else inputs.canvas
     return of.batch.mean((2, 3), keepdim=True).to(device) + 0.2 * (noise - 0.5)
 

@@ -32,7 +32,7 @@ TRIED: Mapping[str, str] = MappingProxyType(
         "content_loss": "content",
         "smoothing": "none",
         "optimizer": "lbfgs",
-        "parametrisation": "pixels",
+        "parametrization": "pixels",
         "start": "content",
     }
 )
@@ -94,6 +94,6 @@ def phases_of(scale: Scale, precision: Precision, *, last: bool) -> list[Precisi
 def after(state: State, end: int) -> State:
     """Where the next part begins: its values of the loss are not those of the part before.
 
-    What the optimiser remembers stays: without it L-BFGS ended higher, for every pair tried.
+    What the optimizer remembers stays: without it L-BFGS ended higher, for every pair tried.
     """
     return replace(state, step=end, best=None, best_value=float("inf"))

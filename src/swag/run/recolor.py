@@ -1,8 +1,8 @@
-"""Whose colours the result has: what is done to the pictures before a run, and to its result.
+"""Whose colors the result has: what is done to the pictures before a run, and to its result.
 
 Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic style transfer",
-2016: the colours of the style are matched to the photo's before, or the run sees luminance alone
-and the photo's colours come back at its end.
+2016: the colors of the style are matched to the photo's before, or the run sees luminance alone
+and the photo's colors come back at its end.
 """
 
 from collections.abc import Callable
@@ -27,20 +27,20 @@ Finish = Callable[[Tensor], Tensor]
 def recolored(settings: Settings, inputs: Inputs) -> tuple[Inputs, Finish | None]:
     """The pictures as the run is to see them, and what makes its result of what it gives.
 
-    SettingsError where the photo's colours are asked for and there is none.
+    SettingsError where the photo's colors are asked for and there is none.
     """
-    if settings.colours == "style":
+    if settings.colors == "style":
         return inputs, None
     photo = inputs.photo
     if photo is None:
         raise SettingsError(
-            f"colours = {settings.colours}: there is no content picture to take colours from; "
-            "use colours = style"
+            f"colors = {settings.colors}: there is no content picture to take colors from; "
+            "use colors = style"
         )
-    if settings.colours in MATCHED:
-        method = MATCHED[settings.colours]
+    if settings.colors in MATCHED:
+        method = MATCHED[settings.colors]
         return _with_paintings(inputs, lambda style: match(style, photo.batch, method)), None
-    space = KEPT[settings.colours]
+    space = KEPT[settings.colors]
     gray = replace(photo, pixels=luminance(photo.batch)[0])
     seen = _with_paintings(inputs, lambda style: match_luminance(style, photo.batch))
     return replace(seen, photo=gray), partial(_with_colors, photo=photo, space=space)

@@ -63,7 +63,7 @@ class Run:
     @cached_property
     def parametrization(self) -> Parametrization:
         """What the optimizer moves."""
-        return PARAMETRIZATIONS.find(self.settings.parametrisation)
+        return PARAMETRIZATIONS.find(self.settings.parametrization)
 
     @cached_property
     def planner(self) -> Planner:
@@ -236,7 +236,7 @@ class Run:
     def _targets_depend_on_start(self) -> bool:
         """Whether the targets of a scale depend on its first picture, beyond its size."""
         complete = self.inputs.photo is not None and self.inputs.paintings
-        return not complete or self.settings.normalisation == "initial"
+        return not complete or self.settings.normalization == "initial"
 
     def _loss_fn(
         self, execution: ExecutionPlan, scale: int, start: Tensor, precision: Precision
@@ -260,7 +260,7 @@ class Run:
             against = resize(styles[0], execution.size) if styles else start
             mask = brightness(self.inputs.content_map, self.device)
             terms += content_terms(self.settings, self.network, content, against, mask=mask)
-        relative = self.settings.normalisation not in ("paper", "released-code")
+        relative = self.settings.normalization not in ("paper", "released-code")
         return execution.objective(
             [term for term in terms if term.weight > 0],
             start=start,

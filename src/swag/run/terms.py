@@ -82,7 +82,7 @@ def style_terms(
             target=turned(styles[place.style], settings.style_rotations),
             smoothing=parse_smoothing(settings.smoothing),
             weight=loss_weight * place.share,
-            normalisation=settings.normalisation,
+            normalization=settings.normalization,
             other=other,
             mask=place.mask,
             target_mask=None
@@ -105,8 +105,8 @@ def content_terms(
         losses.append((get_loss("laplacian"), settings.laplacian, "laplacian"))
     smoothing = settings.smoothing if settings.smooth_content else "none"
     # A photo's error against itself is no unit, so `initial` is the span for the content.
-    normalisation: Normalization = settings.normalisation
-    normalisation = "span" if normalisation == "initial" else normalisation
+    normalization: Normalization = settings.normalization
+    normalization = "span" if normalization == "initial" else normalization
     return [
         LossTerm(
             name=name,
@@ -115,7 +115,7 @@ def content_terms(
             target=photo,
             smoothing=parse_smoothing(smoothing),
             weight=loss_weight,
-            normalisation=normalisation,
+            normalization=normalization,
             other=other,
             mask=mask,
             target_mask=mask,

@@ -59,8 +59,8 @@ class Update:
     """What a run has come to after a step; `losses` are the weighted terms.
 
     `index` counts from 0 over all scales, of `steps`; `size` is (height, width) in pixels;
-    `state` is that of the optimiser at this scale, live: save or copy it before the next step.
-    `decode` makes a picture of what the optimiser moves. `start` is the first picture of this
+    `state` is that of the optimizer at this scale, live: save or copy it before the next step.
+    `decode` makes a picture of what the optimizer moves. `start` is the first picture of this
     scale, where targets depend on it; `fallbacks`
     say what had to be done otherwise than asked; `precision` is that of the passes from which
     `losses` come, which are themselves never less than float32.

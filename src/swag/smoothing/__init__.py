@@ -1,6 +1,6 @@
 """Smoothing of activations: what SWAG puts between a network and the squared losses.
 
-    softmax(features)                                 the poster's sigma: one softmax over a layer
+    softmax(features)                                 the paper's sigma: one softmax over a layer
     parse("softmax:temperature=auto@layer3,layer4")   a choice, as users write it
     parse("power:exponent=0.5")(features)             a choice, applied
 
@@ -8,7 +8,7 @@ A choice that says `auto` is fitted to the style picture once and then fixed for
 
     smoothing = parse("softmax:temperature=auto").at("layer3").fitted(style_features)
     smoothed = smoothing(features)                    mean one: entries that float32 can hold
-    unit = smoothing.unit(features.shape)             smoothed * unit is the poster's sigma(F)
+    unit = smoothing.unit(features.shape)             smoothed * unit is the paper's sigma(F)
 
 Every function gives a map of the shape it was given, each picture of the batch by itself, and
 computes in float32 at least: half the entries of a softmax over a layer vanish in float16.

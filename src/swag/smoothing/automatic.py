@@ -1,7 +1,7 @@
 """Parameters derived from the activations of the style picture at a layer: what `auto` means.
 
 The temperature of a softmax is the smallest at which smoothing does not make the layer peakier.
-Peaky is what the poster blames, "outlier sensitivity of L2": the share of the sum of squares that
+Peaky is what the paper blames, "outlier sensitivity of L2": the share of the sum of squares that
 the largest hundredth of the entries holds. A softmax at a low temperature raises this share above
 that of the activations themselves (it sharpens), one at a high temperature lowers it to a
 hundredth (it is constant), and in between it falls strictly, so one temperature keeps it.

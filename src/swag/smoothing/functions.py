@@ -18,7 +18,7 @@ from swag.maps import check_maps
 from swag.types import FeatureMap
 
 Domain = Literal["layer", "channels", "positions"]
-"""What a softmax is normalised over: all of a layer, or its channels, or its positions."""
+"""What a softmax is normalized over: all of a layer, or its channels, or its positions."""
 
 DIMENSIONS: dict[Domain, tuple[int, ...]] = {
     "layer": (1, 2, 3),
@@ -31,9 +31,9 @@ SOFT_ZERO = 1e-4
 
 
 def softmax(features: FeatureMap, temperature: float = 1.0) -> FeatureMap:
-    """One softmax over all channels and positions of each picture: the poster's sigma.
+    """One softmax over all channels and positions of each picture: the paper's sigma.
 
-    Entries lie in [0, 1] and sum to one for each picture. The poster has no temperature: it is 1.
+    Entries lie in [0, 1] and sum to one for each picture. The paper has no temperature: it is 1.
     Raises SettingsError unless the temperature is a finite number above 0.
     """
     return mean_one_softmax(features, temperature, "layer") * unit(features.shape, "layer")

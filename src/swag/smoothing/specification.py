@@ -73,7 +73,7 @@ class Smoothing:
         return replace(self, parameter=parameter.fit(features_of_style))
 
     def unit(self, shape: torch.Size) -> float:
-        """What the smoothed map of this shape is multiplied by to be the poster's sigma(F).
+        """What the smoothed map of this shape is multiplied by to be the paper's sigma(F).
 
         1 / (D M) for a softmax over the layer, 1 / D over channels, 1 / M over positions, else 1.
         """

@@ -48,7 +48,7 @@ class StreamingDescription:
             self._raise_shift(features)
         mapped = self._mapped(features)
         if self._center is None:
-            # That of the first tile serves all: a centre has only to be near.
+            # That of the first tile serves all: a center has only to be near.
             center = mapped.mean((2, 3))
             self._center = center if self._streaming.centered else torch.zeros_like(center)
         parts = tuple(map(to_float64, self._parts(mapped, own)))

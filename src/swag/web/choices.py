@@ -20,7 +20,7 @@ from swag.web.limits import WebLimits
 HIDDEN = {"device", "tile", "style_weights"}
 """Settings of the machine, and the weights of the paintings, which stand beside them."""
 
-PLAIN = ("preset", "strength", "size", "steps", "method", "colours", "style_scale")
+PLAIN = ("preset", "strength", "size", "steps", "method", "colors", "style_scale")
 """What stands on the page itself; all others are behind "More"."""
 
 BACKBONES = tuple(f"swag/{name}" for name in bundled.trained_names())
@@ -28,7 +28,7 @@ LARGEST_SEED = 2**53 - 1
 """The largest whole number that a browser counts to."""
 
 _LONG_NUMBER = re.compile(r"(?<![\d.])\d{5,}|\d[eE]\+?\d")
-_SPECS = ("weights", "parametrisation", "style_loss", "content_loss", "smoothing")
+_SPECS = ("weights", "parametrization", "style_loss", "content_loss", "smoothing")
 """Settings that hold numbers within words."""
 
 

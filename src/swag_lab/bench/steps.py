@@ -2,7 +2,7 @@
 
 floor       one bare pass forward and back, every gradient by torch, and two products for each
             style layer: the Gram matrix, and its difference from the target's times the features
-lbfgs       all of a step: Gram matrices, content, the penalties, the optimiser
+lbfgs       all of a step: Gram matrices, content, the penalties, the optimizer
 adam        the same with Adam
 published   an evaluation as published scripts make it (that of the authors of SWAG with a
             ResNet, those after Gatys et al. with a VGG): the network as it comes, mean squares

@@ -1,6 +1,6 @@
 """swag analyze IMAGE...: how peaky the activations of a backbone are, layer by layer.
 
-The panels are those of the poster's figure: maximum and entropy of activations and of Gram
+The panels are those of the paper's figure: maximum and entropy of activations and of Gram
 matrices. Each entropy is given for both distributions, which tell different stories (see
 `swag.statistics`).
 """

@@ -1,4 +1,4 @@
-"""What `swag analyze` writes: numbers as CSV, and the poster's four panels as a figure."""
+"""What `swag analyze` writes: numbers as CSV, and the paper's four panels as a figure."""
 
 import csv
 import io
@@ -43,7 +43,7 @@ def save_csv(rows: Sequence[Row], path: Path) -> None:
 
 
 def draw(layers: Sequence[Row], path: Path) -> None:
-    """Draw the four panels of the poster's figure over the layers. ResourceError if it fails."""
+    """Draw the four panels of the paper's figure over the layers. ResourceError if it fails."""
     # Without pyplot, which opens windows and keeps every figure.
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""ArtFID: how far stylised pictures are from their photos, and as a set from paintings.
+"""ArtFID: how far stylized pictures are from their photos, and as a set from paintings.
 
 Wright and Ommer, "ArtFID: quantitative evaluation of neural style transfer", GCPR 2022:
 

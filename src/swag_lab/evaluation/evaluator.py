@@ -1,4 +1,4 @@
-"""How good a stylised picture is, under networks that were not optimised.
+"""How good a stylized picture is, under networks that were not optimized.
 
     evaluator = Evaluator.of(photo, painting)
     evaluator(result)          {"judges": {"p-vgg": {"sliced": 0.4, ...}, ...}, "ssim": ..., ...}
@@ -12,7 +12,7 @@ statistics and 1 for the photo, a content error 0 for the photo and 1 for the st
               Dekel and Michaeli, ICCV 2019), which has it on Inception
     content   squared error at the content layer
 
-A judge is worth its name if it prefers a picture to the same with noise, blur or shifted colours;
+A judge is worth its name if it prefers a picture to the same with noise, blur or shifted colors;
 `degraded` makes those.
 """
 
@@ -80,9 +80,9 @@ def mean_error(scores: Scores, measure: str, judges: Iterable[str]) -> float:
     return fmean(scores[judge][measure] for judge in judges)
 
 
-def fair_judges(optimised: Iterable[Network], judges: Iterable[Network] | None = None) -> list[str]:
-    """Names of the judges that are none of the networks optimised; by default of the package's."""
-    taken = {network.identity for network in optimised}
+def fair_judges(optimized: Iterable[Network], judges: Iterable[Network] | None = None) -> list[str]:
+    """Names of the judges that are none of the networks optimized; by default of the package's."""
+    taken = {network.identity for network in optimized}
     every = trained_judges() if judges is None else judges
     return [judge.name for judge in every if judge.identity not in taken]
 
@@ -139,7 +139,7 @@ def degraded(image: Image, seed: int = 0) -> dict[str, Image]:
     return {
         "noise": (image + speckle).clamp(0, 1),
         "blur": resize(small, (height, width)).clamp(0, 1),
-        "colours": image.roll(1, dims=1),
+        "colors": image.roll(1, dims=1),
     }
 
 

@@ -1,4 +1,4 @@
-"""The studies of the poster, and what it leaves open: runs, judgements and reports.
+"""The studies of the paper, and what it leaves open: runs, judgements and reports.
 
     runner = StudyRunner("ablation", plan, Path("out"))
     for run in runner.do(runner.missing()): ...

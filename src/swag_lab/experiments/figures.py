@@ -1,4 +1,4 @@
-"""The figures of a report, as PNG: told apart by line and marker, so that grey is enough."""
+"""The figures of a report, as PNG: told apart by line and marker, so that gray is enough."""
 
 import io
 import itertools
@@ -14,7 +14,7 @@ from swag_lab.evaluation.paired import Comparison
 
 LINES = ("-", "--", "-.", ":")
 MARKERS = "os^Dvx*P<>"
-GREYS = ("0.0", "0.35", "0.55")
+GRAYS = ("0.0", "0.35", "0.55")
 SHORTEST = 0.35
 """Inches of a line of text."""
 
@@ -102,7 +102,7 @@ def _styles(labels: Any) -> dict[str, dict[str, Any]]:
         label: {
             "linestyle": LINES[i % len(LINES)],
             "marker": MARKERS[i % len(MARKERS)],
-            "color": GREYS[i % len(GREYS)],
+            "color": GRAYS[i % len(GRAYS)],
         }
         for i, label in enumerate(found)
     }

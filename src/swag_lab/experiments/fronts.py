@@ -20,7 +20,7 @@ def of_variant(runs: Iterable[Run], variant: str) -> list[Run]:
 
 
 def judges_of(*sides: Sequence[Run]) -> list[str]:
-    """Judges that were optimised in none of these runs."""
+    """Judges that were optimized in none of these runs."""
     runs = [run for side in sides for run in side]
     return fair_judges({run.job.network for run in runs}, runs[0].job.judging) if runs else []
 

@@ -26,9 +26,9 @@ BASE: Mapping[str, Any] = MappingProxyType(
         "style_loss": "gram",
         "content_loss": "content",
         "balance": 10.0,
-        "normalisation": "span",
+        "normalization": "span",
         "optimizer": "lbfgs",
-        "parametrisation": "pixels",
+        "parametrization": "pixels",
         "total_variation": 1.0,
         "pixel_range": 1.0,
         "precision": "float32",
@@ -45,7 +45,7 @@ class Job:
 
     `settings` are those of `swag.config` that differ from `BASE`, without network, pictures, size
     and seed. `weighed_by`
-    (normalisation, smoothing) gives every layer the weight that it has in the loss of the paper or
+    (normalization, smoothing) gives every layer the weight that it has in the loss of the paper or
     of the authors' script under that smoothing, under one common weight of all layers, whatever
     smooths the activations. `deviations` says that activations come in standard deviations of
     their layer on the style picture, so that a temperature means the same in all layers.
@@ -72,7 +72,7 @@ class Job:
 
     @property
     def judging(self) -> tuple[Network, ...]:
-        """The networks that judge its picture, the one that is optimised among them or not."""
+        """The networks that judge its picture, the one that is optimized among them or not."""
         return self.judges or trained_judges()
 
     @property

@@ -119,7 +119,7 @@ def common_weights(
     network: Backbone,
     photo: torch.Tensor,
     style: torch.Tensor,
-    normalisation: Any,
+    normalization: Any,
     smoothing: str,
 ) -> dict[str, float]:
     """The share of each style layer in the photo's style error under one weight of all layers.
@@ -134,7 +134,7 @@ def common_weights(
         target=style,
         smoothing=parse(smoothing),
         weight=1.0,
-        normalisation=normalisation,
+        normalization=normalization,
         other=photo,
     )
     terms = [replace(term, name=layer, layers={layer: 1.0}) for layer in network.style_layers]

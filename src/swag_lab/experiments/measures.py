@@ -160,8 +160,8 @@ def heated(network: Backbone, picture: Image) -> list[Row]:
 def judging(job: Job, evaluator: Evaluator) -> list[Row]:
     """Whether each judge ranks a result below itself once it is degraded, measure by measure.
 
-    Style is judged of a stylised picture. Content is judged of the photo with grain of 0.02, since
-    a stylised picture's blur also takes away what is not of the photo.
+    Style is judged of a stylized picture. Content is judged of the photo with grain of 0.02, since
+    a stylized picture's blur also takes away what is not of the photo.
     """
     photo, style = evaluator.photo, evaluator.style
     made = stylize(

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 
 def _places(side: int) -> tuple[Array, Array]:
-    """Row and column of each pixel in parts of the side, as columns for colours."""
+    """Row and column of each pixel in parts of the side, as columns for colors."""
     y, x = np.mgrid[:side, :side] / side
     return y[..., None], x[..., None]
 
@@ -67,13 +67,13 @@ def _strokes(side: int) -> Array:
     wave = np.sin(70 * (y + bend) + 5 * np.sin(11 * x))
     hair = 0.12 * np.sin(190 * (y + bend) + 40 * x)
     tone = 0.5 + 0.5 * np.sin(6 * (x + 2 * bend)) * np.cos(8 * y)
-    colour = _color("16306e") * (1 - tone) + _color("e9b93a") * tone
-    picture: Array = colour * (0.85 + 0.3 * wave + hair)
+    color = _color("16306e") * (1 - tone) + _color("e9b93a") * tone
+    picture: Array = color * (0.85 + 0.3 * wave + hair)
     return picture
 
 
 def _tiles(side: int) -> Array:
-    """Small square stones of four colours in dark mortar."""
+    """Small square stones of four colors in dark mortar."""
     y, x = _places(side)
     row, column = np.floor(14 * y), np.floor(14 * x + 0.5 * (np.floor(14 * y) % 2))
     stones = np.array([_color(code) for code in ("b5573a", "d9a441", "27657a", "e8dcc0")])

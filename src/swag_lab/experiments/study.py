@@ -157,5 +157,5 @@ class Study:
     question: str
     jobs: Callable[[Plan], list[Job]]
     sections: Callable[[Plan, list[Run]], list[Section]]
-    poster: bool = field(default=True)
-    """Whether the poster asks this question: `paper` runs those that it does."""
+    in_paper: bool = field(default=True)
+    """Whether the paper asks this question: `paper` runs those that it does."""

@@ -22,7 +22,7 @@ from swag_lab.experiments.studies import STUDIES
 from swag_lab.experiments.study import Plan, Row, Study
 
 PAPER = "paper"
-"""All studies that the poster asks for."""
+"""All studies that the paper asks for."""
 
 Map = Callable[[Callable[[Job], Run], Sequence[Job]], Iterable[Run]]
 """How jobs are done: one after the other, or in other processes."""
@@ -118,7 +118,7 @@ class StudyRunner:
             "steps": f"{plan.steps} of L-BFGS",
             "strengths": ", ".join(map(str, plan.strengths)),
             "units": f"{plan.units} of content, style and seed; {plan.few} for large networks",
-            "judges": f"of {', '.join(judges)}, those that were not optimised",
+            "judges": f"of {', '.join(judges)}, those that were not optimized",
             "top-1": ", ".join(f"{name} {value:.3f}" for name, value in top1.items() if value),
             "perceptual distances": perceptual.told(),
         }
@@ -141,4 +141,4 @@ def named(name: str) -> list[Study]:
         raise SettingsError(unknown("study", name, names()))
     if name in STUDIES:
         return [STUDIES[name]]
-    return [study for study in STUDIES.values() if study.poster or name == "all"]
+    return [study for study in STUDIES.values() if study.in_paper or name == "all"]

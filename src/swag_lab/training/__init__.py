@@ -1,10 +1,10 @@
-"""Training the bundled backbones: labelled pictures in, weights and a log out.
+"""Training the bundled backbones: labeled pictures in, weights and a log out.
 
     for progress in train_backbone("resnet", data, out, epochs=16): ...     # from files
     for progress in train(architecture, recipe, sources, out=out): ...      # from tensors
     export(out, "resnet", folder)                                           # the file to ship
 
-`data` reads labelled pictures, `recipe` says what is shown when, `batches` shows it, `loop`
+`data` reads labeled pictures, `recipe` says what is shown when, `batches` shows it, `loop`
 trains, `checkpoint` keeps what a training needs to go on, `start` begins with trained weights,
 `command` finds the files, `export` makes the weights that are shipped.
 """

@@ -1,4 +1,4 @@
-"""Labelled pictures for training: packed in one file, or a folder with one folder a class.
+"""Labeled pictures for training: packed in one file, or a folder with one folder a class.
 
 A packed file is a NumPy `.npz` without pickled objects: `data` (uint8, encoded pictures end to
 end), `offsets` (int64, n + 1) and `labels` (integers).

@@ -43,7 +43,7 @@ DATA = [
 
 INTENDED_USE = (
     "Features for style transfer, texture synthesis and their study: style from the stem and the "
-    "stages, content from stage3. Pictures in sRGB [0, 1], normalised by ImageNet's mean and "
+    "stages, content from stage3. Pictures in sRGB [0, 1], normalized by ImageNet's mean and "
     "standard deviation."
 )
 
@@ -74,7 +74,7 @@ STUDENT_DATA = [
 STUDENT_USE = (
     "Features for style transfer, texture synthesis and their study, in place of VGG-16: style "
     "from relu1_1 ... relu5_1, content from relu3_1 and relu4_2, as principal coordinates of "
-    "VGG-16's activations. Pictures in sRGB [0, 1], normalised by ImageNet's mean and standard "
+    "VGG-16's activations. Pictures in sRGB [0, 1], normalized by ImageNet's mean and standard "
     "deviation."
 )
 

@@ -79,14 +79,14 @@ class Classifier(nn.Module):
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
 
-    def normalised(self, images: Image) -> Image:
+    def normalized(self, images: Image) -> Image:
         """What the network takes, for pictures in sRGB [0, 1]."""
         x = (images - self.mean) / self.std
         return x.contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Image, source: str) -> Float[Tensor, "b classes"]:
         """Scores of the classes of `source`, for pictures in sRGB [0, 1]."""
-        x = self.network(self.normalised(images))
+        x = self.network(self.normalized(images))
         scores: Tensor = self.heads[source](x.mean((2, 3)))
         return scores
 
@@ -181,7 +181,7 @@ def _begun(
         return int(state["step"]), state.get("earlier", [])
     if start is None:
         return 0, []
-    images = model.normalised(batch[0].to(next(model.parameters()).device))
+    images = model.normalized(batch[0].to(next(model.parameters()).device))
     return 0, begin(model, model.network, start, images)
 
 

@@ -22,7 +22,7 @@ def begin(
     """Fill a model with the weights of `start`; the trainings that made them, as far as known.
 
     `start` is a checkpoint, or a `.safetensors` file of exported weights, which gets its batch
-    norm back with the statistics of `images` (normalised). Heads that `start` lacks, or has for
+    norm back with the statistics of `images` (normalized). Heads that `start` lacks, or has for
     another number of classes, stay as they are.
     """
     try:

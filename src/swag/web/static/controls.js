@@ -4,8 +4,8 @@ import { byId, made } from "./api.js";
 
 const NAMES = {
   preset: "Preset", strength: "Strength", size: "Size", steps: "Steps", method: "Method",
-  colours: "Colors", style_scale: "Style size", parametrisation: "parametrization",
-  normalisation: "normalization",
+  colors: "Colors", style_scale: "Style size", parametrization: "parametrization",
+  normalization: "normalization",
 };
 const RANGES = { strength: [0, 1, 0.05], style_scale: [0.25, 2, 0.05] };
 

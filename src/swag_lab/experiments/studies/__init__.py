@@ -1,4 +1,4 @@
-"""The studies by name, in the order of the poster."""
+"""The studies by name, in the order of the paper."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

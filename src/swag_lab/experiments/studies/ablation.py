@@ -61,7 +61,7 @@ def _switched() -> dict[str, Network]:
 
 
 def jobs(plan: Plan) -> list[Job]:
-    """The poster's setting, one common weight of all layers, for random networks; trained pairs."""
+    """The paper's setting, one common weight of all layers, for random networks; trained pairs."""
     changes = list(_switched().items())
     made = plan.front(BASE, R_RESNET, weighed_by=COMMON)
     for name, network in changes[:2] if plan.quick else changes:

@@ -1,4 +1,4 @@
-"""Study 8c: SWAG against other explanations: parametrisation, robust losses, distributions."""
+"""Study 8c: SWAG against other explanations: parametrization, robust losses, distributions."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ NETWORKS = (P_RESNET, R_DEEP)
 def variants(plan: Plan) -> dict[str, dict[str, Any]]:
     """What others hold to be the remedy, as settings."""
     adam = {"optimizer": "adam", "steps": ADAM * plan.steps}
-    fourier = {**adam, "parametrisation": "fourier", "jitter": max(1, plan.size // 32)}
+    fourier = {**adam, "parametrization": "fourier", "jitter": max(1, plan.size // 32)}
     return {
         "Adam": adam,
         "Fourier, jitter": fourier,
@@ -59,7 +59,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     return [
         Section(
             "(c) Against the rival explanations",
-            "Nothing on the poster. Mordvintsev et al. (2018) hold that networks other than VGG "
+            "Nothing in the paper. Mordvintsev et al. (2018) hold that networks other than VGG "
             "need decorrelated pictures and random shifts; others change the loss.",
             " ".join(told),
             "see the p of each row; the judge's distance is of the form of `sliced`",
@@ -68,7 +68,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
         ),
         Section(
             "Pictures of the alternatives",
-            "Nothing on the poster.",
+            "Nothing in the paper.",
             "Pictures at the middle strength.",
             "by eye",
             figure=sheet(plan, runs, [P_RESNET.name, smoothed(P_RESNET), *names]),

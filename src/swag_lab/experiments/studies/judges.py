@@ -29,7 +29,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     return [
         Section(
             "Originals against degraded pictures",
-            "A judge ranks a result with noise, blur or shifted colours below the result itself.",
+            "A judge ranks a result with noise, blur or shifted colors below the result itself.",
             f"Right in {right} of {count} cases." if count else "There are no runs.",
             "counted",
             table=table,
@@ -40,7 +40,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
 STUDY = Study(
     "judges",
     "Are the judges worth their name?",
-    "Do networks that were not optimised prefer a picture to its degraded versions?",
+    "Do networks that were not optimized prefer a picture to its degraded versions?",
     jobs,
     sections=sections,
 )

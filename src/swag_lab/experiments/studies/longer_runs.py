@@ -47,7 +47,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     return [
         Section(
             "(e) More steps",
-            "Nothing on the poster. A softmax makes a badly conditioned loss, so its pictures may "
+            "Nothing in the paper. A softmax makes a badly conditioned loss, so its pictures may "
             "only be late.",
             words(
                 smooth,

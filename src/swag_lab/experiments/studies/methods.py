@@ -21,7 +21,7 @@ PARTS = (
     "style_loss",
     "content_loss",
     "palette",
-    "parametrisation",
+    "parametrization",
     "optimizer",
     "rate",
     "style_rotations",
@@ -55,7 +55,7 @@ def jobs(plan: Plan) -> list[Job]:
 
 
 def settings_of(name: str, steps: int) -> dict[str, Any]:
-    """The losses and the optimiser of a method, with as much work for all.
+    """The losses and the optimizer of a method, with as much work for all.
 
     What else belongs to it (its balance, its scales) is left to the study, so that smoothing and
     method are all that differs.
@@ -88,7 +88,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
         ),
         Section(
             "Methods against Gatys'",
-            "Nothing: the poster does not compare methods.",
+            "Nothing: the paper does not compare methods.",
             "The gap of each method to Gram matrices without smoothing.",
             "see the p of each row; the judge's distance is of the form of `sliced`",
             table=rows_of(runs, against),

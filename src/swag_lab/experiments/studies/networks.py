@@ -67,7 +67,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             runs,
             "The same under one weight",
             weighed,
-            "The poster's setting: one common weight of all layers.",
+            "The paper's setting: one common weight of all layers.",
         ),
         Section(
             "Pictures",
@@ -117,7 +117,7 @@ def _section(runs: list[Run], title: str, pairs: list[tuple[str, str]], note: st
 STUDY = Study(
     "networks",
     "6. SWAG on networks that are no VGG",
-    "Does smoothing help the networks of the poster, and others?",
+    "Does smoothing help the networks of the paper, and others?",
     jobs,
     sections=sections,
 )

@@ -1,4 +1,4 @@
-"""Study 8: the questions that the poster leaves open."""
+"""Study 8: the questions that the paper leaves open."""
 
 from swag_lab.experiments.job import Job, Run
 from swag_lab.experiments.studies import (
@@ -26,9 +26,9 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
 
 STUDY = Study(
     "beyond",
-    "8. What the poster leaves open",
+    "8. What the paper leaves open",
     "Shape or scale? Which layers? Which temperature? A better remedy? Only late? As published?",
     jobs,
     sections=sections,
-    poster=False,
+    in_paper=False,
 )

@@ -21,7 +21,7 @@ from swag_lab.experiments.studies.pairs import (
 from swag_lab.experiments.study import Plan, Row, Section, Study
 
 PENALTIES = ("l1", "huber", "charbonnier")
-STYLISED = (P_RESNET, R_DEEP)
+STYLIZED = (P_RESNET, R_DEEP)
 
 
 def robust(network: Network, penalty: str) -> str:
@@ -33,7 +33,7 @@ def jobs(plan: Plan) -> list[Job]:
     """Shares on each style picture; fronts with L1, Huber, Charbonnier, L2, and SWAG."""
     measured = [P_RESNET, P_VGG, R_DEEP, R_NODEEP] + ([] if plan.quick else [R_RESNET50, R_VGG19])
     made = [job for network in measured for job in plan.measured("outliers", network.name, network)]
-    for network in STYLISED[:1] if plan.quick else STYLISED:
+    for network in STYLIZED[:1] if plan.quick else STYLIZED:
         made += both(plan, network)
         for penalty in PENALTIES:
             loss = {"style_loss": f"gram-robust:penalty={penalty}"}
@@ -65,13 +65,13 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     rows = averaged(runs)
     pairs = [
         pair
-        for network in STYLISED
+        for network in STYLIZED
         for pair in [
             *((robust(network, penalty), network.name) for penalty in PENALTIES),
             (smoothed(network), network.name),
         ]
     ]
-    robustly = {p: pooled(runs, [(robust(n, p), n.name) for n in STYLISED]) for p in PENALTIES}
+    robustly = {p: pooled(runs, [(robust(n, p), n.name) for n in STYLIZED]) for p in PENALTIES}
     first = P_RESNET.name
     return [
         Section(

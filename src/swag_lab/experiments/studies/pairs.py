@@ -8,7 +8,7 @@ from swag_lab.experiments.job import Job
 from swag_lab.experiments.study import SMOOTHED, Plan
 
 COMMON = ("paper", "none")
-"""Layers weighed as in the poster's loss without smoothing, under one common weight."""
+"""Layers weighed as in the paper's loss without smoothing, under one common weight."""
 
 DEEP: Mapping[str, Any] = {
     "block": "bottleneck",
@@ -64,7 +64,7 @@ def one_weight(name: str) -> str:
 
 
 def both_under_one_weight(plan: Plan, network: Network, **options: Any) -> list[Job]:
-    """A network without and with SWAG in the poster's setting: one common weight of all layers."""
+    """A network without and with SWAG in the paper's setting: one common weight of all layers."""
     label, smoothing = one_weight(network.name), SMOOTHED["smoothing"]
     return [
         *plan.front(label, network, weighed_by=COMMON, **options),

@@ -1,6 +1,6 @@
-"""Study 8f: the poster's formula and the authors' published script, to the letter.
+"""Study 8f: the paper's formula and the authors' published script, to the letter.
 
-Their weights (1e17 against 1), their optimiser without a line search and one scale make points,
+Their weights (1e17 against 1), their optimizer without a line search and one scale make points,
 not fronts: each is held against the front without smoothing, at its own content error.
 """
 
@@ -23,7 +23,7 @@ LETTERS = ("paper", "released-code")
 TAKEN = (
     "method",
     "style_loss",
-    "normalisation",
+    "normalization",
     "smoothing",
     "optimizer",
     "scales",
@@ -71,7 +71,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     return [
         Section(
             "(f) The published settings",
-            "The poster: its formula mends ResNet. The script is taken for that formula.",
+            "The paper: its formula mends ResNet. The script is taken for that formula.",
             " ".join(told),
             "see the p of each row",
             table=[row for name in LETTERS for row in _row(runs, name, found[name])],

@@ -1,9 +1,9 @@
-"""Study 9: the poster's claim on networks that were trained at full scale, given by their files.
+"""Study 9: the paper's claim on networks that were trained at full scale, given by their files.
 
     swag experiment real --network NAME=BACKBONE,WEIGHTS ... --judge NAME=BACKBONE,WEIGHTS ...
 
 Which layers serve a network, whether a residual one at its best layers is worse than a plain one,
-and what smoothing does to either: with Gram matrices, as on the poster, and with `w2`, the default.
+and what smoothing does to either: with Gram matrices, as in the paper, and with `w2`, the default.
 """
 
 from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ RESIDUAL: Mapping[str, Layers] = {
     "eight layers, content at two": (_EIGHT, ("layer1.2", "layer2.3")),
     "ten layers, content at two": (_TEN, ("layer1.2", "layer2.3")),
 }
-"""Of ResNets of 50 layers. The poster's authors read the stem and the end of each stage."""
+"""Of ResNets of 50 layers. The paper's authors read the stem and the end of each stage."""
 
 PLAIN: Mapping[str, Layers] = {
     "preset": ((), ()),
@@ -148,7 +148,7 @@ def _of_layers(plan: Plan, runs: list[Run]) -> Iterator[Section]:
         pairs = [(name, base) for name in names if name != base]
         yield Section(
             f"Layers of {network.name}",
-            "Nothing: the poster reads one set of layers of each network.",
+            "Nothing: the paper reads one set of layers of each network.",
             "Each set against the layers that the authors' script reads, under `w2`.",
             "see the p of each row",
             table=rows_of(runs, pairs),
@@ -217,5 +217,5 @@ STUDY = Study(
     "Does what holds of small networks hold of VGG-16 and ResNet-50, and which layers serve them?",
     jobs,
     sections=sections,
-    poster=False,
+    in_paper=False,
 )

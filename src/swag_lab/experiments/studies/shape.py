@@ -1,6 +1,6 @@
 """Study 8a: does smoothing act by the shape of activations, or by how much each layer counts?
 
-Under one common weight, as in the poster, smoothing changes both. Four variants take them apart:
+Under one common weight, as in the paper, smoothing changes both. Four variants take them apart:
 
     activations as they are, layers weighed as they are         nothing
     smoothed,                layers weighed as smoothed         SWAG
@@ -99,7 +99,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     return [
         Section(
             "(a) Shape or scale",
-            "The poster explains its gain by shape: less peaky activations, more entropy.",
+            "The paper explains its gain by shape: less peaky activations, more entropy.",
             " ".join(_told(runs, chosen)),
             "pooled over networks; see the p of each row",
             table=rows_of(runs, pairs),

@@ -1,4 +1,4 @@
-"""Study 3: the poster's four panels, with both ways to make a distribution of activations."""
+"""Study 3: the paper's four panels, with both ways to make a distribution of activations."""
 
 from collections import defaultdict
 from statistics import fmean

@@ -40,7 +40,7 @@ def leaky(slope: float) -> str:
 
 
 def jobs(plan: Plan) -> list[Job]:
-    """Fates of the largest entries, and fronts with leaky ReLUs in the poster's setting."""
+    """Fates of the largest entries, and fronts with leaky ReLUs in the paper's setting."""
     made = [
         job
         for network in networks(plan)

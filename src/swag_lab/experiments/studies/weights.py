@@ -36,11 +36,11 @@ def jobs(plan: Plan) -> list[Job]:
 
 
 def sections(plan: Plan, runs: list[Run]) -> list[Section]:
-    """Pictures, fronts, and the comparisons that the poster's first figure makes by eye."""
+    """Pictures, fronts, and the comparisons that the paper's first figure makes by eye."""
     names = [network.name for network in (*_small(), R_RESNET50, R_VGG19)]
     drawn, learnt = gap_of(runs, "r-resnet", "r-vgg"), gap_of(runs, "p-resnet", "p-vgg")
     panels = {"trained": names[:2], "random": names[2:4], "random, of torchvision": names[4:]}
-    seen = "Seen from the networks that were not optimised: "
+    seen = "Seen from the networks that were not optimized: "
     return [
         Section(
             "Side by side",

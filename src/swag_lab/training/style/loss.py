@@ -54,9 +54,9 @@ class StyleObjective:
     def __init__(
         self, settings: Settings, network: Backbone, painting: OwnImage, *, size: int
     ) -> None:
-        if settings.normalisation != "span" or settings.matched == "gradient":
+        if settings.normalization != "span" or settings.matched == "gradient":
             raise SettingsError(
-                f"normalization = {settings.normalisation}, matched = {settings.matched}: "
+                f"normalization = {settings.normalization}, matched = {settings.matched}: "
                 "a network is trained with errors as shares of the span; leave both as they are"
             )
         self.network = network
@@ -73,7 +73,7 @@ class StyleObjective:
 
         Their factor is the weight of a whole span.
         """
-        chosen = [replace(t, normalisation="target", matched="none") for t in terms if t.weight > 0]
+        chosen = [replace(t, normalization="target", matched="none") for t in terms if t.weight > 0]
         read = FeatureCache(self._extract, [name for term in chosen for name in term.layers])
         parts = [
             part

@@ -1,11 +1,11 @@
-"""Nearest neighbours between hypercolumns, joint and layer by layer."""
+"""Nearest neighbors between hypercolumns, joint and layer by layer."""
 
 import numpy as np
 import pytest
 import torch
 
-from swag.losses import neighbours
-from swag.losses.neighbours import combine_targets, compare, describe, matched, nearest, target_norm
+from swag.losses import neighbors
+from swag.losses.neighbors import combine_targets, compare, describe, matched, nearest, target_norm
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def vectors(maps):
 
 
 def by_formula(a, b):
-    """Mean over positions of the least centred cosine distance."""
+    """Mean over positions of the least centered cosine distance."""
     a, b = a - a.mean(0), b - b.mean(0)
     total = 0.0
     for u in a:
@@ -148,7 +148,7 @@ def test_few_distances_are_held_at_a_time_and_nothing_changes(rng, monkeypatch):
     expected = difference(a, b)
     sizes = []
     product = torch.baddbmm
-    monkeypatch.setattr(neighbours, "ENTRIES", 90)
+    monkeypatch.setattr(neighbors, "ENTRIES", 90)
     monkeypatch.setattr(
         torch, "baddbmm", lambda *x, **y: sizes.append(product(*x, **y)) or sizes[-1]
     )

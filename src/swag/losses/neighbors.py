@@ -1,4 +1,4 @@
-"""Nearest neighbours: every position like the one of the style that it already resembles most.
+"""Nearest neighbors: every position like the one of the style that it already resembles most.
 
 Kolkin, Kucera, Paris, Sykora, Shechtman and Shakhnarovich, "Neural neighbor style transfer",
 2022 (NNST). It copies small pieces of the style as they are, and where they stand is left to the
