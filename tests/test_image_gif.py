@@ -41,6 +41,45 @@ def test_of_a_moving_gif_the_first_frame_is_read_and_that_is_said(tmp_path: Path
     assert torch.equal(picture.pixels, numbers(PALETTE))
 
 
+def second_frame(data: bytes) -> int:
+    """Where the second frame of a GIF begins: the control before it is 8 bytes."""
+    return data.index(b"\x21\xf9\x04", data.index(b"\x21\xf9\x04") + 8)
+
+
+@pytest.fixture
+def chain() -> bytes:
+    """Three frames, each as large as the picture."""
+    turned = [PALETTE.rotate(180), PALETTE.rotate(90, expand=False)]
+    return saved(PALETTE, "GIF", save_all=True, append_images=turned, duration=100)
+
+
+def test_of_an_animation_cut_off_behind_its_first_frame_that_frame_is_read(chain: bytes):
+    """In the middle of the second, in the middle of the last, and without a trailer."""
+    second, whole = second_frame(chain), numbers(PALETTE)
+    assert chain.endswith(b";")
+    for end in (second + 8 + 10 + 40, (second + len(chain)) // 2, len(chain) - 9, len(chain) - 1):
+        with pytest.warns(UserWarning, match="is an animation; its first frame is read") as said:
+            picture = read(chain[:end])
+        assert torch.equal(picture.pixels, whole)
+        assert len(said) == 1 and "\n" not in str(said[0].message)
+
+
+def test_of_an_animation_cut_off_at_the_second_frame_the_first_is_all_there_is(chain: bytes):
+    """Before that frame is announced, the file is a GIF of one picture."""
+    second = second_frame(chain)
+    for end in range(second, second + 9):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert torch.equal(read(chain[:end]).pixels, numbers(PALETTE))
+
+
+def test_an_animation_cut_off_in_its_first_frame_is_refused_in_one_line(chain: bytes):
+    for end in range(14, second_frame(chain) - 2, 7):
+        with pytest.raises(ImageError, match="truncated: its first frame is not complete") as error:
+            read(chain[:end])
+        assert "\n" not in str(error.value)
+
+
 def test_the_transparent_color_of_a_gif_becomes_alpha():
     alpha = read(saved(PALETTE, "GIF", transparency=3)).alpha
     assert alpha is not None

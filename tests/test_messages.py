@@ -1,7 +1,9 @@
 """What a command says on standard error: lines of the program, whatever its libraries warn of."""
 
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -64,3 +66,45 @@ def test_processes_of_a_batch_say_no_more(folder: Path):
         "--workers", "2", "--steps", "2", *WORDS[2:],
     )  # fmt: skip
     assert all(line.startswith("swag: ") for line in lines), lines
+
+
+def deep_png(
+    *, compression: int = 0, more: tuple[bytes, bytes] = (b"gAMA", b"\0\0\xb1\x8f")
+) -> bytes:
+    """A black PNG of 16 bits, whose header names a method of compression, with one more chunk."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        checksum = zlib.crc32(kind + body)
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
+
+    header = chunk(b"IHDR", struct.pack(">2I5B", 8, 8, 16, 2, compression, 0, 0))
+    rows = chunk(b"IDAT", zlib.compress(bytes(8 * (1 + 8 * 6))))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(*more) + rows + chunk(b"IEND", b"")
+
+
+def said_by_read(data: bytes) -> tuple[str, str]:
+    """What a process that reads this picture, and prints an error of ours, has on its outputs."""
+    program = """
+import sys
+import zlib
+from swag import image
+from swag.errors import SwagError
+try:
+    print(image.read(sys.stdin.buffer.read()).size)
+except SwagError as error:
+    print(error)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    result = subprocess.run(command, input=data, capture_output=True, timeout=300, check=True)
+    return result.stdout.decode().strip(), result.stderr.decode()
+
+
+@pytest.mark.parametrize("more", [(b"sRGB", b"\x09"), (b"PLTE", b"ab"), (b"iCCP", b"x\0\0rubbish")])
+def test_what_libpng_says_of_a_picture_that_it_reads_is_not_printed(more):
+    assert said_by_read(deep_png(more=more)) == ("(8, 8)", "")
+
+
+def test_a_png_of_an_unknown_compression_is_refused_in_one_line_of_ours():
+    line, errors = said_by_read(deep_png(compression=1))
+    assert line.endswith("its header names compression method 1, and PNG has only method 0")
+    assert "\n" not in line and errors == ""

@@ -41,8 +41,8 @@ def size(file: File, name: str) -> tuple[int, int]:
         for inner in _sequence_sizes(stream):
             if inner[0] > width or inner[1] > height:
                 raise ImageError(
-                    f"{name} is damaged: it has {inner[0]} x {inner[1]} pixels within, and says "
-                    f"{width} x {height}"
+                    f"{name} is damaged: its header says {width} x {height} pixels, its data "
+                    f"{inner[0]} x {inner[1]}"
                 )
     return width, height
 

@@ -56,7 +56,7 @@ _PLUGINS: dict[str, type[ImageFile]] = {
     "BMP": BmpImagePlugin.BmpImageFile,
 }
 _ORIENTATION, _EXIF, _INTEROPERABILITY, _COLOR_SPACE = 0x0112, 0x8769, 0xA005, 0xA001
-_CHATTY = ("PIL.PngImagePlugin", "PIL.TiffImagePlugin", "tifffile", "pyvips")
+_CHATTY = ("PIL.PngImagePlugin", "PIL.TiffImagePlugin", "imagecodecs", "pyvips", "tifffile")
 for _name in _CHATTY:  # what a thread of theirs says later is not for the terminal, either
     logging.getLogger(_name).addHandler(logging.NullHandler())
 _one_at_a_time = threading.Lock()  # the filters of warnings belong to the whole process

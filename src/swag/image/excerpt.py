@@ -158,6 +158,18 @@ def _fits(kind: bytes, length: int, most: int, *, room: int, name: str) -> bool:
     return False
 
 
+def _check_methods(header: bytes, name: str) -> None:
+    """Refuse methods that no PNG has, which decoders refuse, pass over or print words about."""
+    for method, most, number in zip(
+        ("compression", "filter", "interlace"), (0, 0, 1), header[10:], strict=False
+    ):
+        if number > most:
+            known = "only method 0" if most == 0 else "methods 0 and 1"
+            raise ImageError(
+                f"{name} is damaged: its header names {method} method {number}, and PNG has {known}"
+            )
+
+
 def _png(file: File, name: str, words: bool) -> Iterator[Part]:
     """A PNG's chunks, up to its end: those of pixels, colors and orientation."""
     limits = _PNG | dict.fromkeys(_PNG_WORDS if words else (), _WORD_BYTES)
@@ -169,6 +181,8 @@ def _png(file: File, name: str, words: bool) -> Iterator[Part]:
         if kind == b"IDAT" or (
             kind in limits and _fits(kind, length, limits[kind], room=room, name=name)
         ):
+            if kind == b"IHDR":
+                _check_methods(_at(file, at + 8, length), name)
             yield at, min(length + 12, end - at)
         elif kind not in limits and not kind[0] & 32:  # that nobody may pass over
             raise ImageError(f"{name} has a chunk {one_line(kind)}, which is not read")

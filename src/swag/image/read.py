@@ -128,8 +128,7 @@ def _checked(picture: Picture, name: str) -> Picture:
         low, high = (float(value) for value in layer.aminmax())
         if not (low >= 0 and high <= 1):  # false for NaN, too
             raise ImageError(
-                f"{name} is damaged: it was read as numbers from {low:g} to {high:g}; expected "
-                "[0, 1]"
+                f"{name} is damaged: its values are from {low:g} to {high:g}; expected [0, 1]"
             )
     return picture
 
@@ -188,7 +187,7 @@ def _from_pillow(image: Image, limits: Limits) -> Named:
 
 def _from_array(array: Array, name: str, limits: Limits) -> Named:
     if np.ma.is_masked(array):
-        raise ImageError(f"{name} has masked values; expected all of them: fill them first")
+        raise ImageError(f"{name} is a masked array; fill its masked values first")
     plain = np.asarray(array)  # of no subclass, whose operators may be others
     samples = plain[..., None] if plain.ndim == 2 else plain
     if samples.ndim != 3 or samples.shape[2] not in (1, 2, 3, 4):

@@ -52,7 +52,9 @@ def _rows(file: File, kind: str, image: Image, fail_on: str) -> Callable[[int, i
     source = _source(file)
     loaded = pyvips.Operation.call(_LOADERS[kind], source, access="sequential", fail_on=fail_on)
     if (loaded.width, loaded.height) != image.size:
-        raise ImageError(f"its size is {image.size}, and {loaded.width} x {loaded.height}")
+        raise ImageError(
+            f"its header says {image.size} pixels, its data {loaded.width} x {loaded.height}"
+        )
     region = pyvips.Region.new(loaded)
     dtype = {"uchar": np.uint8, "ushort": np.uint16}[loaded.format]
     profile = image.info.get("icc_profile")

@@ -91,7 +91,7 @@ def _check_target(path: StrPath, overwrite: bool) -> None:
     except (OSError, ValueError) as error:
         raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
     if not stat.S_ISREG(mode):
-        raise ImageError(f"cannot write {label(path)}: what is there is not a file")
+        raise ImageError(f"cannot write {label(path)}: the name belongs to something not a file")
     if not overwrite:
         raise ImageError(_there(path))
 
