@@ -44,6 +44,27 @@ def test_a_study_of_ones_own_pictures_prints_the_path_of_its_page(folders, tmp_p
     assert before == {file: file.stat().st_mtime_ns for file in out.glob("runs/*/*")}
 
 
+def test_a_dry_run_counts_the_runs_and_does_none(folders, tmp_path):
+    out = tmp_path / "out"
+    words = ("--contents", folders[0], "--styles", folders[1], "--out", out, *SMALL)
+
+    def counted(name: str) -> dict[str, list[int]]:
+        lines = experiment(name, *words, "--dry-run").stdout.splitlines()
+        assert lines[0].split() == ["study", "runs", "large", "missing"]
+        return {line.split()[0]: [int(n) for n in line.split()[1:]] for line in lines[1:]}
+
+    before = counted("statistics")
+    runs, large, missing = before["statistics"]
+    assert runs == missing > large >= 0 and before["together"] == before["statistics"]
+    assert not out.exists()
+    assert experiment("statistics", *words).exit_code == 0
+    assert len(list(out.glob("runs/*"))) == runs
+    assert counted("statistics")["statistics"] == [runs, large, 0]
+    several = counted("paper")
+    assert several["statistics"] == [runs, large, 0] and len(several) == 9
+    assert several["together"][0] <= sum(n[0] for name, n in several.items() if name != "together")
+
+
 def test_a_quick_report_says_what_it_is_and_all_runs_are_in_one_table(folders, tmp_path):
     out = tmp_path / "out"
     words = ("--contents", folders[0], "--styles", folders[1], "--out", out)

@@ -18,7 +18,7 @@ Name = Annotated[
         metavar="NAME",
         show_default=False,
         help="Study to run: judges, weights, ablation, statistics, suppression, outliers, "
-        "networks, methods, beyond or real; or paper (the first seven), or all.",
+        "networks, methods, beyond or real; or paper (judges to methods), or all.",
     ),
 ]
 Out = Annotated[
@@ -105,6 +105,14 @@ Epochs = Annotated[
     ),
 ]
 
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Print the number of runs of each study, and do none. Runs on networks that "
+        "--training has yet to train are not counted.",
+    ),
+]
 Networks = Annotated[
     list[str] | None,
     typer.Option(
@@ -143,6 +151,7 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     training: Training = None,
     epochs: Epochs = None,
     overwrite: options.Overwrite = False,
+    dry_run: DryRun = False,
     network: Networks = None,
     judge: Judges = None,
     quiet: options.Quiet = False,
@@ -155,6 +164,7 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     """
     from swag import distributed
     from swag.cli.bars import count_bar
+    from swag.cli.table import show as show_table
     from swag_lab.experiments import StudyRunner, named
 
     plan = _plan(
@@ -169,6 +179,9 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
         networks=(network or [], judge or []),
     )
     named(name)
+    if dry_run:
+        show_table(StudyRunner(name, plan, out).counts(), as_json=False)
+        return
     if training is not None:
         plan = _with_twins(plan, training, epochs, _folder(out) / "networks", quiet=quiet)
     runner = StudyRunner(name, plan, _folder(out), command=shlex.join(["swag", *sys.argv[1:]]))

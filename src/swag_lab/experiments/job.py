@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -103,7 +104,7 @@ class Job:
         short = (re.sub(r"[^A-Za-z0-9.]+", "-", word)[:30].strip("-.") for word in words)
         return "_".join([*short, f"seed{self.seed}", f"{self.size}px", self.key[:12]])
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A hash of the config."""
         return key_of(self.config)

@@ -61,6 +61,26 @@ class StudyRunner:
         """Jobs that were not done before."""
         return [job for job in self.jobs() if found(self.runs, job) is None]
 
+    def counts(self) -> list[Row]:
+        """How many runs each study has, and all together, which share some.
+
+        `large` counts those on networks that are not of the package, `missing` those yet to do.
+        """
+        of_studies = {
+            study.name: {job.key: job for job in study.jobs(self.plan)} for study in self.studies
+        }
+        together = {key: job for jobs in of_studies.values() for key, job in jobs.items()}
+        missing = {key for key, job in together.items() if found(self.runs, job) is None}
+        return [
+            {
+                "study": name,
+                "runs": len(jobs),
+                "large": sum(job.network.large for job in jobs.values()),
+                "missing": len(missing & jobs.keys()),
+            }
+            for name, jobs in (of_studies | {"together": together}).items()
+        ]
+
     def do(self, jobs: Sequence[Job], each: Map | None = None) -> Iterator[Run]:
         """Do jobs, each in its folder, and yield their runs."""
         self.runs.mkdir(parents=True, exist_ok=True)
