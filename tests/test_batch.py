@@ -102,12 +102,12 @@ def test_no_output_leads_out_of_the_folder(name: str, tmp_path: Path):
     [
         ("", "jobs.csv", "holds no jobs"),
         ("content,style\n", "jobs.csv", "holds no jobs"),
-        ("content,style\na.jpg\n", "jobs.csv", "line 2: other than 2 cells"),
-        ("content,style\na.jpg,x.jpg,more\n", "jobs.csv", "line 2: other than 2 cells"),
-        ("content\na.jpg\n", "jobs.csv", "line 2: has no content or no style"),
+        ("content,style\na.jpg\n", "jobs.csv", "line 2: expected 2 cells"),
+        ("content,style\na.jpg,x.jpg,more\n", "jobs.csv", "line 2: expected 2 cells"),
+        ("content\na.jpg\n", "jobs.csv", "line 2: content or style is missing"),
         ('content,style\n"a.jpg,x.jpg\n', "jobs.csv", "unexpected end of data"),
         ("content,style\n" + "x" * 200_000 + ",y\n", "jobs.csv", "line"),
-        ("{}", "jobs.jsonl", "line 1: has no content"),
+        ("{}", "jobs.jsonl", "line 1: content or style is missing"),
         ("[]", "jobs.jsonl", "line 1: is no JSON object"),
         ("\n{", "jobs.jsonl", "line 2: is no JSON object"),
         ("[" * 100_000, "jobs.jsonl", "line 1: is no JSON object"),
@@ -212,7 +212,7 @@ def test_lines_that_are_not_ours_are_passed_over(line: bytes, tmp_path: Path):
 def test_a_second_batch_in_the_same_folder_is_refused(tmp_path: Path):
     with (
         Ledger(tmp_path),
-        pytest.raises(ResourceError, match="another batch is at work"),
+        pytest.raises(ResourceError, match="another batch is running"),
         Ledger(tmp_path),
     ):
         pass
@@ -296,7 +296,7 @@ def test_a_picture_by_somebody_else_is_not_replaced(pictures: Path):
     path = table(pictures, "content,style\nphotos/a.png,paintings/x.png\n")
     result = swag("batch", path, "--out", out, *WORDS)
     assert result.exit_code == 3
-    assert "is there, made otherwise" in result.stderr
+    assert "exists, made with other settings" in result.stderr
     assert read(out / "a-x.png").size == (5, 5)
     assert swag("batch", path, "--out", out, *WORDS, "--overwrite").exit_code == 0
     assert read(out / "a-x.png").size == (32, 24)
@@ -389,7 +389,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_the_same_command_goes_on(
         patch.setattr(BatchBar, "seen", lambda bar, update: pressed(update))
         stopped = swag("batch", path, "--out", out, *words)
     assert stopped.exit_code == 130
-    assert "interrupted with 0 of 2 pictures made; the same command goes on" in stopped.stderr
+    assert "interrupted with 0 of 2 pictures made; the same command continues" in stopped.stderr
     assert {p.name for p in out.iterdir()} == {"a-x.png.ckpt", "manifest.jsonl"}
     again = swag("batch", path, "--out", out, *words)
     assert again.exit_code == 0

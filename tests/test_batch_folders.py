@@ -104,4 +104,4 @@ def test_a_second_call_says_that_all_is_done(photos, painting, tmp_path):
     assert first.exit_code == 0, first.output
     assert (tmp_path / "out" / "er" / "c-x.png").exists()
     second = CliRunner().invoke(app, words)
-    assert second.exit_code == 0 and "all 1 pictures are made already" in second.output
+    assert second.exit_code == 0 and "all 1 pictures exist already" in second.output

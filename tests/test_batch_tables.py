@@ -72,6 +72,15 @@ def test_the_json_lines_of_the_documentation_are_read(folder: Path):
     assert settings(**second.settings).style_layers == {"relu1_1": 1, "relu2_1": 0.5}
 
 
+def test_the_json_lines_of_the_documentation_are_made(folder: Path):
+    out, jobs = folder / "out", table(folder, example("json"), "jobs.jsonl")
+    result = swag("batch", jobs, "--out", out, *WORDS)
+    assert result.exit_code == 0, result.output
+    assert read(out / "two.png").size == read(out / "lake-wave.png").size == (32, 24)
+    assert set(recorded(out / "two.png").made.inputs) == {"content", "style", "style 2"}
+    assert recorded(out / "lake-wave.png").settings.style_layers == {"relu1_1": 1, "relu2_1": 0.5}
+
+
 def test_the_settings_of_the_documentation_are_used(folder: Path):
     path = table(folder, example("toml"), "night.toml")
     chosen = settings(**load(path))
@@ -118,9 +127,9 @@ def test_a_mask_that_changes_is_another_picture(folder: Path):
     write(folder / "m.png", torch.ones(3, 24, 32))
     words = ("batch", path, "--out", folder / "out", *WORDS)
     assert swag(*words).exit_code == 0
-    assert "all 1 pictures are made already" in swag(*words).stderr
+    assert "all 1 pictures exist already" in swag(*words).stderr
     write(folder / "m.png", torch.zeros(3, 24, 32))
-    assert "is there, made otherwise" in swag(*words).stderr
+    assert "exists, made with other settings" in swag(*words).stderr
 
 
 def test_what_was_decoded_is_recorded_though_the_file_changed_since_the_batch_began(
@@ -144,7 +153,7 @@ def test_what_was_decoded_is_recorded_though_the_file_changed_since_the_batch_be
     photo.write_bytes(before)
     with Ledger(out) as ledger:
         (outcome,) = run(Batch(out, batch), [job], ledger)
-    assert outcome.state == "failed" and "made otherwise" in outcome.error
+    assert outcome.state == "failed" and "made with other settings" in outcome.error
 
 
 def test_a_name_too_long_for_its_checkpoint_is_refused_before_the_first_step(folder: Path):

@@ -67,8 +67,8 @@ def test_a_size_that_is_none_is_refused(tmp_path: Path, pair):
             settings(size=size)  # type: ignore[arg-type]
     write(tmp_path / "small.png", torch.rand(3, 9, 9))
     result = swag("stylize", tmp_path / "small.png", pair[1], *WORDS, "--size", "original")
-    assert result.exit_code == 1 and "size = original is 9 pixels here" in result.stderr
-    with pytest.raises(SettingsError, match="no photo here"):
+    assert result.exit_code == 1 and "size = original means 9 pixels" in result.stderr
+    with pytest.raises(SettingsError, match="needs a photo"):
         library.PerceptualLoss(pair[1], size="original")
 
 
@@ -136,7 +136,7 @@ def test_words_of_other_programs_are_shown(tmp_path: Path):
     assert read_metadata(tmp_path / "a.jpg") == {"parameters": "a cat\nSteps: 20"}
     assert "Steps: 20" in swag("settings", tmp_path / "a.jpg").stdout
     Image.new("RGB", (8, 8)).save(tmp_path / "b.jpg")
-    assert "does not say how it was made" in swag("settings", tmp_path / "b.jpg").stderr
+    assert "holds no settings" in swag("settings", tmp_path / "b.jpg").stderr
 
 
 def test_a_tiff_that_is_not_read_says_what_was_given(tmp_path: Path):

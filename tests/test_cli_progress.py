@@ -143,14 +143,14 @@ def test_no_run_writes_over_a_picture_that_it_reads(
     result = swag("stylize", *pictures, option, tmp_path / name, *words, *TINY, "--overwrite")
     (line,) = result.stderr.splitlines()
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "would be written over" in line
+    assert "would overwrite" in line
     assert [path.read_bytes() for path in pictures] == before
 
 
 def test_a_mask_is_not_written_over_either(pictures: tuple[Path, Path]) -> None:
     words = ["--content-mask", pictures[1], "-o", pictures[1], *TINY, "--overwrite"]
     result = swag("stylize", pictures[0], pictures[0], *words)
-    assert (result.exit_code, "would be written over" in result.stderr) == (1, True)
+    assert (result.exit_code, "would overwrite" in result.stderr) == (1, True)
 
 
 def test_the_claim_of_a_killed_run_holds_nobody_up(tmp_path: Path) -> None:
@@ -166,9 +166,9 @@ def test_two_runs_to_one_output_share_nothing(pictures: tuple[Path, Path], tmp_p
     out = tmp_path / "out.png"
     with claimed(out):
         result = swag("stylize", *pictures, "-o", out, *TINY)
-        with pytest.raises(ResourceError, match="another run is at work"), claimed(out):
+        with pytest.raises(ResourceError, match="another run is writing"), claimed(out):
             pass
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "another run is at work" in result.stderr
+    assert "another run is writing" in result.stderr
     assert swag("stylize", *pictures, "-o", out, *TINY).exit_code == 0
     assert {path.name for path in tmp_path.iterdir()} == {"photo.png", "painting.png", "out.png"}

@@ -68,7 +68,7 @@ def test_ctrl_c_keeps_picture_and_checkpoint_and_says_how_to_go_on(
     assert "at step 4 of 6" in stopped.stderr  # the step under way was let end
     assert json.loads(read_metadata(out)["swag-run"])["finished"] is False
     monkeypatch.setattr(running, "iterate", iterate)
-    command = stopped.stderr.rpartition("go on with: ")[2]
+    command = stopped.stderr.rpartition("continue with: ")[2]
     resumed = swag(*shlex.split(command)[1:])
     assert (resumed.exit_code, resumed.stdout) == (0, f"{out}\n"), resumed.output
     assert out.read_bytes() == whole.read_bytes()
@@ -113,7 +113,7 @@ def test_ctrl_c_while_the_picture_is_written_waits_for_it(
     assert read(out).size == (48, 36)
 
 
-@pytest.mark.parametrize(("every", "said"), [(1000, "nothing was written"), (0, "go on with: ")])
+@pytest.mark.parametrize(("every", "said"), [(1000, "nothing was written"), (0, "continue with: ")])
 def test_ctrl_c_pressed_twice_while_the_picture_is_written_says_what_there_is(
     every, said, pictures, pressing_while_written, tmp_path
 ):
@@ -122,7 +122,7 @@ def test_ctrl_c_pressed_twice_while_the_picture_is_written_says_what_there_is(
     result = swag("stylize", *pictures, "-o", out, *TINY[:-1], every, "--quiet")
     assert result.exit_code == 130 and not out.exists()
     (line,) = result.stderr.splitlines()
-    assert line.startswith(f"swag: interrupted while {out} was written; {said}")
+    assert line.startswith(f"swag: interrupted while writing {out}; {said}")
 
 
 def test_the_handler_of_ctrl_c_is_put_back(pictures, tmp_path):
@@ -135,7 +135,7 @@ def test_a_checkpoint_that_is_there_is_not_overwritten_by_another_run(pictures, 
     out, checkpoint = tmp_path / "out.png", tmp_path / "out.png.ckpt"
     checkpoint.write_bytes(b"hours of work")
     line = the_only_line(swag("stylize", *pictures, "-o", out, *TINY))
-    assert f"go on with --resume {checkpoint}, or say --overwrite" in line
+    assert f"continue with --resume {checkpoint}, or start a new run with --overwrite" in line
     assert checkpoint.read_bytes() == b"hours of work"
     assert swag("stylize", *pictures, "-o", out, *TINY, "--overwrite").exit_code == 0
 
@@ -223,7 +223,7 @@ def test_of_two_runs_to_one_name_both_pictures_are_kept(
     assert f"{warning}this picture is {own}\n" in result.stderr
     assert read(out).size == (5, 5) and read(own).size[0] > 5
     if stopped:
-        assert result.exit_code == 130 and f"is {own}; go on with" in result.stderr
+        assert result.exit_code == 130 and f"is {own}; continue with" in result.stderr
     else:
         assert (result.exit_code, result.stdout) == (0, f"{own}\n")
 

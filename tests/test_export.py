@@ -102,7 +102,7 @@ def test_what_is_missing_is_named(style, monkeypatch, tmp_path):
         export_onnx(read_style(style).network, tmp_path / "s.onnx")
     for words, said in (
         ([style, tmp_path / "s.txt"], "ends in .onnx"),
-        ([style, tmp_path / "s.onnx", "--strength", "1"], "trained at a strength"),
+        ([style, tmp_path / "s.onnx", "--strength", "1"], "trained for one strength"),
         ([tmp_path / "no.jpg", tmp_path / "s.onnx"], "no.jpg"),
     ):
         ended = CliRunner().invoke(app, ["export", *map(str, words)])

@@ -312,5 +312,5 @@ def test_inputs_are_never_touched(pair, tmp_path: Path):
     assert invoked("stylize", *pair, "-o", tmp_path / "out.png", *TINY).exit_code == 0
     assert [(p.read_bytes(), p.stat().st_mtime_ns) for p in pair] == before
     refused = invoked("stylize", *pair, "-o", pair[0], *TINY)
-    assert refused.exit_code == 1 and "which this run needs" in refused.stderr
+    assert refused.exit_code == 1 and "which this run reads" in refused.stderr
     assert pair[0].read_bytes() == before[0][0]

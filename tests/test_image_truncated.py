@@ -269,7 +269,7 @@ def test_no_picture_leaves_with_numbers_that_are_none(size, channel, value, monk
     module = importlib.import_module("swag.image.read")
     monkeypatch.setattr(module, "assembled", broken)
     monkeypatch.setattr(module, "resized", broken)
-    assert "is damaged: it was read as numbers from" in refusal(saved(RGB), size=size)
+    assert "is damaged: its values are from" in refusal(saved(RGB), size=size)
 
 
 def test_floats_of_24_bits_are_read_as_they_are():

@@ -73,8 +73,8 @@ def test_every_public_name_is_found_whatever_is_loaded(order):
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="'swag' has no attribute 'stylize'"):
-        _ = swag.stylize
+    with pytest.raises(AttributeError, match="'swag' has no attribute 'stylise'"):
+        _ = swag.stylise
 
 
 def processor_seconds(code: str) -> float:

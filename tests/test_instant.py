@@ -218,7 +218,7 @@ def test_another_file_is_refused(monkeypatch, tmp_path):
     other.write_bytes(save({"a": torch.zeros(1)}))
     monkeypatch.setattr(shipped, "FILE", other)
     bundled.cache_clear()
-    with pytest.raises(WeightsError, match="install SWAG anew"):
+    with pytest.raises(WeightsError, match="install SWAG again"):
         bundled()
 
 
@@ -273,7 +273,7 @@ def test_a_run_begins_with_a_painted_picture():
 @pytest.mark.parametrize("task", [swag.texture, swag.reconstruct])
 def test_only_photos_are_painted(task):
     photo, _ = pictures()
-    with pytest.raises(SettingsError, match="start = instant paints a photo"):
+    with pytest.raises(SettingsError, match="start = instant needs a photo"):
         task(photo, start="instant", size=64, steps=2)
 
 
@@ -298,11 +298,11 @@ def test_a_picture_painted_in_one_pass_can_be_made_again(tmp_path):
 )
 def test_settings_of_steps_have_no_say_in_one_pass(idle):
     photo, painting = pictures()
-    with pytest.raises(SettingsError, match=f"{next(iter(idle))} has no say in a picture of one"):
+    with pytest.raises(SettingsError, match=f"{next(iter(idle))} has no effect on a picture"):
         swag.stylize(photo, painting, method="instant", size=96, **idle)
 
 
 def test_nor_has_a_map_of_the_content():
     photo, painting = pictures()
-    with pytest.raises(SettingsError, match="content_map has no say"):
+    with pytest.raises(SettingsError, match="content_map has no effect"):
         swag.stylize(photo, painting, method="instant", size=96, content_map=photo)

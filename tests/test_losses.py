@@ -152,7 +152,7 @@ def test_styles_of_different_sizes_can_be_compared(style_loss, rng):
 def test_where_things_are_is_what_content_is_about(name, rng):
     a = torch.randn(1, 3, 12, 16, generator=rng)
     assert difference(LOSSES[name], a, a.flip(3)) > 0.1
-    with pytest.raises(SettingsError, match="give pictures of one size"):
+    with pytest.raises(SettingsError, match="give pictures of the same size"):
         difference(LOSSES[name], a, a[..., :-4])
 
 
@@ -218,7 +218,7 @@ def test_an_option_changes_the_loss(rng):
     [
         ("gramm", "no loss is called 'gramm'; did you mean gram\\? there are gram, covariance"),
         ("xyz", "no loss is called 'xyz'; there are gram, covariance, moments"),
-        ("pixel_range", "pixel_range is no loss between layers but a penalty"),
+        ("pixel_range", "pixel_range is a penalty on pixels, not a loss"),
         ("gram:size=3", "gram has no option 'size'; it has none"),
         ("mrf:sise=3", "mrf has no option 'sise'; did you mean size\\? it has size=3"),
         ("mrf:size=big", "mrf:size=big: expected a whole number, as in mrf:size=3"),

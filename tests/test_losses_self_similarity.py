@@ -88,7 +88,7 @@ def test_where_things_are_is_what_counts(rng):
 def test_pictures_of_different_shape_are_refused(rng):
     a = layers(rng, SAME)
     turned = tuple(m.mT for m in a)
-    with pytest.raises(SettingsError, match="3 x 4 and 4 x 3 positions; give pictures of one size"):
+    with pytest.raises(SettingsError, match="3 x 4 and 4 x 3 positions; give pictures of the same"):
         difference(a, turned)
 
 

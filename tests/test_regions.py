@@ -90,7 +90,7 @@ def test_noise_of_a_lossy_format_makes_no_region():
 @pytest.mark.parametrize(
     ("masks", "said"),
     [
-        ((halves(RED, BLUE), None), "no style has a mask to pair them with"),
+        ((halves(RED, BLUE), None), "no style has a mask with the same colors"),
         ((halves(WHITE, BLACK), None, None, None), "3 styles share one mask"),
         ((halves(BLACK, BLACK), None), "black everywhere"),
         ((halves(WHITE, BLACK), halves(WHITE, BLACK), None), "1 of 2 styles have a mask"),

@@ -95,7 +95,7 @@ def test_other_tasks_go_on_too(task, tmp_path: Path):
             whole.save_checkpoint(path)
     rest = list(swag.iterate(*pictures, task=task, resume=path))
     assert torch.equal(rest[-1].pixels, whole.pixels)
-    with pytest.raises(CheckpointError, match=f"is of `{task}`"):
+    with pytest.raises(CheckpointError, match=f"was made by `swag {task}`"):
         swag.iterate(PHOTO, PAINTING, resume=path)
 
 
@@ -126,7 +126,7 @@ def test_another_picture_is_refused(tmp_path: Path):
 
 def test_other_settings_are_refused_and_the_same_are_not(tmp_path: Path):
     begun(tmp_path / "a.ckpt", 1)
-    with pytest.raises(CheckpointError, match="with size = 64; leave"):
+    with pytest.raises(CheckpointError, match="with size = 64; resume"):
         swag.iterate(PHOTO, PAINTING, resume=tmp_path / "a.ckpt", size=128)
     assert swag.iterate(PHOTO, PAINTING, resume=tmp_path / "a.ckpt", size=64)
 
@@ -144,7 +144,7 @@ def test_another_version_is_refused(what, tmp_path: Path, monkeypatch):
     begun(tmp_path / "a.ckpt", 1)
     now = {**checkpoint.versions(), what: "99.0"}
     monkeypatch.setattr(checkpoint, "versions", lambda: now)
-    with pytest.raises(CheckpointError, match=rf"was made by .*{what} 99.0.*; go on with the same"):
+    with pytest.raises(CheckpointError, match=rf"made with .*{what} 99.0.*; resume with the same"):
         swag.iterate(PHOTO, PAINTING, resume=tmp_path / "a.ckpt")
 
 
@@ -227,7 +227,7 @@ def test_a_forged_memory_is_refused(forge, optimizer, name, tmp_path: Path):
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path):
     tensor_file.save(tmp_path / "a.ckpt", {"x": torch.zeros(3)}, {"training": True})
-    with pytest.raises(CheckpointError, match="no checkpoint of a run"):
+    with pytest.raises(CheckpointError, match="no checkpoint that this version"):
         swag.iterate(PHOTO, PAINTING, resume=tmp_path / "a.ckpt")
 
 

@@ -78,7 +78,7 @@ def test_only_auto_is_fitted():
 
 
 def test_an_unfitted_auto_says_so():
-    with pytest.raises(SettingsError, match="softmax:temperature=auto has no number yet"):
+    with pytest.raises(SettingsError, match="temperature=auto has no number for `auto`"):
         parse("softmax:temperature=auto")(torch.ones(1, 2, 2, 2))
 
 

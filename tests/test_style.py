@@ -179,7 +179,7 @@ def test_the_command_paints_photos_and_folders(style, tmp_path):
     again = swag_program("apply", style, photos / "a.png", "-o", tmp_path / "out")
     assert again.exit_code == 1 and "overwrite" in again.output
     over = swag_program("apply", style, photos / "a.png", "-o", photos / "a.png", "--overwrite")
-    assert over.exit_code == 1 and "would be written over" in over.output
+    assert over.exit_code == 1 and "would overwrite" in over.output
     masks = swag_program("apply", style, photos, "-o", tmp_path / "c", "--mask", photos / "a.png")
     assert masks.exit_code == 1 and "one mask" in masks.output
 

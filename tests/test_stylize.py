@@ -144,7 +144,7 @@ def test_an_unknown_device_is_one_line(photo, painting):
 
 
 def test_a_missing_picture_is_refused_before_any_work():
-    with pytest.raises(swag.SettingsError, match="no style picture"):
+    with pytest.raises(swag.SettingsError, match="needs a style picture"):
         swag.iterate(torch.zeros(3, 20, 20), None)
 
 

@@ -137,7 +137,7 @@ def claimed(path: StrPath) -> Iterator[None]:
         descriptor = _claim(name)
     if descriptor < 0:
         raise ResourceError(
-            f"another run is at work on {os.fspath(path)}; wait for it, or give another name"
+            f"another run is writing {os.fspath(path)}; wait until it ends, or give another name"
         )
     try:
         yield

@@ -84,7 +84,7 @@ def regions(content_mask: MaskPicture, *style_masks: MaskPicture | None) -> list
         return _without_masks(content_mask, len(masks))
     if len(given) < len(masks):
         raise SettingsError(
-            f"{len(given)} of {len(masks)} styles have a mask; give one for each, or none."
+            f"{len(given)} of {len(masks)} styles have a mask; give one for every style, or none."
         )
     if all(_is_gray(mask) for mask in (content_mask, *given)):
         return _paired_grays(content_mask, given)
@@ -113,8 +113,8 @@ def soften(mask: Float[Tensor, "b c h w"], radius: float) -> Float[Tensor, "b c 
 def _without_masks(content_mask: MaskPicture, styles: int) -> list[Region]:
     if not _is_gray(content_mask):
         raise SettingsError(
-            "the content mask has colors, but no style has a mask to pair them with; give one "
-            "for each style in the same colors, or paint the content mask in black and white."
+            "the content mask has colored regions, but no style has a mask with the same colors; "
+            "give a mask for each style, or paint the content mask in black and white."
         )
     if styles > 2:
         raise SettingsError(
@@ -131,8 +131,8 @@ def _without_masks(content_mask: MaskPicture, styles: int) -> list[Region]:
     ]
     if not found:
         raise SettingsError(
-            "the content mask is black everywhere, so that no part of the picture would take the "
-            "style; paint white where it is to go."
+            "the content mask is black everywhere, so no part of the picture would get the style; "
+            "paint white where the style should go."
         )
     return found
 
@@ -152,7 +152,7 @@ def _paired_grays(content_mask: MaskPicture, style_masks: Sequence[MaskPicture])
         if not partners:
             raise SettingsError(
                 f"the content mask has a {name} region of {_percent(where.mean())}, and no style "
-                f"mask has any {name}; paint some there, or leave the style mask out."
+                f"mask has any {name}; paint {name} into a style mask, or give no style masks."
             )
         found += partners
     return found
@@ -173,7 +173,8 @@ def _paired_colors(content_mask: MaskPicture, style_masks: Sequence[MaskPicture]
             there = "; ".join(", ".join(map(_named, own)) for own, _ in in_styles)
             raise SettingsError(
                 f"{_named(color)} holds {_percent(maps[i].mean())} of the content mask, and no "
-                f"style mask has a color like it: there are {there}; paint a partner."
+                f"style mask has that color (style masks have {there}); paint a region of that "
+                "color into a style mask."
             )
         found += partners
     return found
@@ -212,8 +213,8 @@ def _color_maps(mask: MaskPicture, name: str) -> tuple[Palette, Shares]:
     strange = to_float64(distance > ALIKE).mean()
     if strange > STRANGE:
         raise SettingsError(
-            f"{_percent(strange)} of {name} is in colors that are no mixture of two of its flat "
-            f"ones ({', '.join(map(_named, palette))}); paint each region in one flat color."
+            f"{_percent(strange)} of {name} has colors that are no mixture of two of its flat "
+            f"colors ({', '.join(map(_named, palette))}); paint each region in one flat color."
         )
     share = ((share - STEADY) / (1 - 2 * STEADY)).clamp(0, 1)
     maps = pixels.new_zeros(len(palette), len(pixels))

@@ -158,7 +158,7 @@ class Backbone(nn.Module):
             for name, module in self.module.named_modules():
                 if name in names and (norm := _folded_into(module)):
                     raise BackboneError(
-                        f"{name} of {self.name} is folded with the normalization after it; "
+                        f"{name} of {self.name} is folded into the normalization after it; "
                         f"read {norm} instead, or create the network with edits=('no-fold',)"
                     )
             self._extractors[names] = FeatureExtractor(

@@ -83,7 +83,7 @@ def missing(file: str, folder: Path, reason: BaseException) -> WeightsError:
     why = str(reason).partition("\n")[0] or type(reason).__name__
     return WeightsError(
         f"pretrained weights {file} are not in {folder} and cannot be downloaded ({why}); "
-        f"put the file there, or name it by --weights FILE; {_WITHOUT}"
+        f"put the file there, or give it with --weights FILE; {_WITHOUT}"
     )
 
 

@@ -68,7 +68,7 @@ def parse(text: str | Path) -> Weights:
     path = _file(text)
     if path is None:
         raise WeightsError(
-            f"no file of weights {str(text)[:200]!r}; expected pretrained, random, "
+            f"there is no file of weights {str(text)[:200]!r}; expected pretrained, random, "
             f"random:SCHEME ({', '.join(SCHEMES)}) or the path of a .safetensors or .pth file"
         )
     return Weights(file=path)
@@ -139,11 +139,11 @@ def read(path: Path) -> State:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
-            f"{path} is damaged or holds other things than tensors, which are not loaded; "
-            "save the state dict of the network alone, best as .safetensors"
+            f"{path} is damaged or holds objects other than tensors, which SWAG does not load; "
+            "save only the state dict of the network, best as .safetensors"
         ) from error
     except Exception as error:  # a damaged file ends in errors of any kind
-        raise WeightsError(f"{path} is damaged or is no file of weights") from error
+        raise WeightsError(f"{path} is damaged, or not a file of weights") from error
     return _without_prefix(_unwrapped(content, path))
 
 

@@ -28,8 +28,8 @@ def pictures_of(place: Path, out: Path | None = None) -> dict[Path, PurePath]:
         return with_names([place], place.parent)
     if out is not None and os.path.realpath(out) == os.path.realpath(place):
         raise SettingsError(
-            f"{out} holds the pictures to read, and results would be read as such; choose another "
-            "folder for --out"
+            f"{out} is the folder of the pictures to read, so results would be read as inputs; "
+            "choose another folder for --out"
         )
     files = _files(place, out)
     found = [path for path in files if _is_taken(path)]

@@ -109,8 +109,8 @@ def _csv_rows(text: str, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         for row in reader:
             if None in row or None in row.values():
                 raise SettingsError(
-                    f"{table}, line {reader.line_num}: other than {len(reader.fieldnames or ())} "
-                    "cells, which the first line has"
+                    f"{table}, line {reader.line_num}: expected {len(reader.fieldnames or ())} "
+                    "cells, as in the first line"
                 )
             yield reader.line_num, {name: _cell(text) for name, text in row.items() if text != ""}
     except csv.Error as error:
@@ -138,7 +138,7 @@ def _job(row: Mapping[str, Any], folder: Path) -> Job:
     values = dict(row)
     refuse_code(values, "a job")
     if not values.get("content") or not values.get("style"):
-        raise SettingsError("has no content or no style; expected the path of a picture for each")
+        raise SettingsError("content or style is missing; expected the path of a picture for each")
     content = _path("content", values.pop("content"), folder)
     styles = _paths("style", values.pop("style"), folder)
     pictures: dict[str, Path | list[Path]] = {
@@ -171,7 +171,7 @@ def _check_name(output: object) -> None:
     if not safe:
         raise SettingsError(
             f"output {str(output)[:100]!r} is not a name within the folder of the batch; expected "
-            "one without .. and without a slash at its start"
+            "a name without .. and without a slash at its start"
         )
 
 
@@ -189,7 +189,7 @@ def check_distinct(jobs: Iterable[Job], folder: Path = Path()) -> None:
             also = "" if other.output == job.output else f", also as {other.output}"
             raise SettingsError(
                 f"two jobs have the output {job.output}{also}: {other.content} and {job.content}; "
-                "name the outputs in a table"
+                "give each job its own output in a table of jobs"
             )
 
 

@@ -89,7 +89,9 @@ def _locked(path: Path) -> IO[bytes]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         file.close()
-        raise ResourceError(f"another batch is at work in {path.parent}; wait for it") from error
+        raise ResourceError(
+            f"another batch is running in {path.parent}; wait until it ends"
+        ) from error
     except (ImportError, OSError):  # a system, or a file system, without locks
         return file
     return file

@@ -84,7 +84,9 @@ def _settled(batch: Batch, job: Job, key: str, ledger: Ledger) -> Outcome | None
             return Outcome(job.output, "done", key)
     if batch.overwrite:
         return None
-    said = "is there, made otherwise or by something else; say --overwrite, or another folder"
+    said = (
+        "exists, made with other settings or by another program; use --overwrite or another --out"
+    )
     return Outcome(job.output, "failed", "", f"{batch.path(job)} {said}")
 
 

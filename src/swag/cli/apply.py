@@ -131,7 +131,9 @@ def _jobs(photos: list[Path], output: Path | None, *, name: str) -> dict[Path, P
         found |= {path: folder / f"{names[path]}-{name}.png" for path in names}
     if len(set(found.values())) < len(found):
         twice = next(path for path in found.values() if [*found.values()].count(path) > 1)
-        raise SettingsError(f"two photos would become {twice}; give them in two commands")
+        raise SettingsError(
+            f"two photos would both be written to {twice}; paint them with two commands"
+        )
     return found
 
 

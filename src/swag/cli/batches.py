@@ -68,10 +68,10 @@ def _told(outcomes: Sequence[Outcome], *, as_json: bool, stopped: bool, total: i
     for outcome in failed:
         typer.echo(f"swag: {outcome.output}: {outcome.error}", err=True)
     if outcomes and counts["there"] == len(outcomes) and not as_json:
-        typer.echo(f"all {total} pictures are made already", err=True)
+        typer.echo(f"all {total} pictures exist already", err=True)
     if stopped:
         made = counts["done"] + counts["there"]
-        raise interrupted(f" with {made} of {total} pictures made; the same command goes on")
+        raise interrupted(f" with {made} of {total} pictures made; the same command continues")
     return bool(failed)
 
 

@@ -46,7 +46,7 @@ def export(
         raise SettingsError(f"{out}: expected a name that ends in .onnx")
     refuse_input(out, [style])
     if out.exists() and not overwrite:
-        raise SettingsError(f"{out} is there; give another name, or --overwrite")
+        raise SettingsError(f"{out} exists; give another name, or --overwrite")
     export_onnx(photo_network(style, strength=strength, size=size), out)
     if not quiet:
         typer.echo(str(out))

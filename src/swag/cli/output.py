@@ -85,8 +85,8 @@ class Output:
             check_writable(preview, overwrite=self.overwrite or is_unfinished(preview))
         if self.resume is None and self.checkpoint.exists() and not self.overwrite:
             raise SettingsError(
-                f"{self.checkpoint} is there, of a run that was interrupted; go on with --resume "
-                f"{self.checkpoint}, or say --overwrite to begin anew"
+                f"{self.checkpoint} of an interrupted run exists; continue with --resume "
+                f"{self.checkpoint}, or start a new run with --overwrite"
             )
 
 
@@ -96,7 +96,7 @@ def refuse_input(path: Path, inputs: Iterable[Path]) -> None:
         same = os.path.realpath(path) == os.path.realpath(read)
         if same or (path.exists() and read.exists() and path.samefile(read)):
             raise SettingsError(
-                f"{path} would be written over {read}, which this run needs; give another name"
+                f"{path} would overwrite {read}, which this run reads; give another name"
             )
 
 

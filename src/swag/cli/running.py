@@ -74,7 +74,7 @@ def run_and_save(
             # Still within: a first Ctrl-C waits for the file.
             _finish(last, steps, output, words, finished=finished)
     except KeyboardInterrupt:
-        when = f"while {output.path} was written" if steps else "before the first step"
+        when = f"while writing {output.path}" if steps else "before the first step"
         raise interrupted(f" {when}; {_kept_at(output, words) or 'nothing was written'}") from None
 
 
@@ -170,7 +170,7 @@ def _kept_at(output: Output, words: str) -> str:
         return ""
     more = "" if output.metadata else " --no-metadata --overwrite"
     more += "" if output.bits == 8 else f" --bits {output.bits}"
-    return f"go on with: {words} --resume {shlex.quote(str(output.checkpoint))}{more}"
+    return f"continue with: {words} --resume {shlex.quote(str(output.checkpoint))}{more}"
 
 
 def _inputs(
@@ -212,6 +212,6 @@ def _memory(size: int) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise ResourceError(
-            f"there is not enough memory for {size or 'so many'} pixels with this backbone; give a "
-            "smaller --size or another --device"
+            f"there is not enough memory for {size or 'so many'} pixels with this backbone; choose "
+            "a smaller --size or another --device"
         ) from error

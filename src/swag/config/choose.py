@@ -72,4 +72,4 @@ def _shown(value: object) -> str:
     try:
         return brief(repr(value))
     except (ValueError, RecursionError):  # a number of thousands of digits, or nested as deeply
-        return "a value too long to be shown"
+        return "a value too long to show"

@@ -98,8 +98,7 @@ def export_onnx(network: nn.Module, path: StrPath) -> None:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise DependencyError(
-            f"an ONNX file is written with {' and '.join(missing)}, which is not installed; say "
-            "pip install 'swag-style[onnx]'"
+            f"writing an ONNX file needs {' and '.join(missing)}: pip install 'swag-style[onnx]'"
         )
     import onnx
     import onnxscript  # noqa: F401 - torch's exporter is written in it

@@ -33,5 +33,5 @@ def bundled() -> Painter:
     """The painter of the package. WeightsError if its file is not the one that was shipped."""
     data = FILE.read_bytes()
     if hashlib.sha256(data).hexdigest() != SHA256:
-        raise WeightsError(f"{FILE} is not the file that SWAG came with; install SWAG anew")
+        raise WeightsError(f"{FILE} is not the file that came with SWAG; install SWAG again")
     return painter_from(data)

@@ -64,20 +64,25 @@ _LOSSES = (
     loss_of(
         cross_layer,
         "style",
-        "which channels of neighboring layers are active together",
+        "correlations between the channels of adjacent layers",
         "Novak and Nikulin, 2016",
         joint=True,
     ),
     loss_of(
         bures,
         "style",
-        "mean and covariance as a Gaussian to be moved",
+        "Wasserstein-2 distance between Gaussians fitted to the features",
         "Olkin and Pukelsheim, 1982",
     ),
     loss_of(
         histogram, "style", "the distribution of each channel", "Risser, Wilmot and Barnes, 2017"
     ),
-    loss_of(sliced, "style", "the distribution along random directions", "Heitz et al., CVPR 2021"),
+    loss_of(
+        sliced,
+        "style",
+        "sliced Wasserstein distance, over random directions",
+        "Heitz et al., CVPR 2021",
+    ),
     loss_of(
         remd,
         "style",
@@ -88,19 +93,21 @@ _LOSSES = (
     loss_of(
         neighbors,
         "style",
-        "every hypercolumn like its nearest one",
+        "each hypercolumn matches its nearest one in the style",
         "Kolkin et al., 2022",
         joint=True,
     ),
-    loss_of(mrf, "style", "every patch like its nearest one", "Li and Wand, CVPR 2016"),
     loss_of(
-        palette, "style", "the colors by themselves", "Kolkin et al., CVPR 2019", of_pixels=True
+        mrf, "style", "each patch matches its nearest one in the style", "Li and Wand, CVPR 2016"
     ),
-    loss_of(content, "content", "the activations, place by place", "Gatys et al., CVPR 2016"),
+    loss_of(
+        palette, "style", "the colors of the pixels", "Kolkin et al., CVPR 2019", of_pixels=True
+    ),
+    loss_of(content, "content", "the activations, position by position", "Gatys et al., CVPR 2016"),
     loss_of(
         self_similarity,
         "content",
-        "how alike places are to each other",
+        "how similar positions are to each other",
         "Kolkin et al., CVPR 2019",
         joint=True,
     ),
@@ -133,6 +140,9 @@ def get(spec: str) -> Loss:
     """
     given = parse(spec)
     if given.name in PENALTIES:
-        raise SettingsError(f"{given.name} is no loss between layers but a penalty on the pixels.")
+        raise SettingsError(
+            f"{given.name} is a penalty on pixels, not a loss between layers; set its weight with "
+            f"{given.name.replace('-', '_')}."
+        )
     loss = LOSSES.find(BRITISH_NAMES.get(given.name, given.name))
     return loss.with_options(given.options) if given.options else loss

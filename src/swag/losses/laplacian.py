@@ -46,8 +46,8 @@ def compare(a: FeatureMap, b: Float[Tensor, "b d rows columns"]) -> PerImage:
     """
     if a.shape != b.shape:
         raise SettingsError(
-            f"laplacian compares edges place by place, but their shapes are {tuple(a.shape)} "
-            f"and {tuple(b.shape)}; give pictures of one size."
+            f"laplacian compares edges by position, but their shapes are {tuple(a.shape)} "
+            f"and {tuple(b.shape)}; give pictures of the same size."
         )
     return (a - b).square().sum((1, 2, 3))
 

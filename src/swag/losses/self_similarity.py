@@ -56,9 +56,9 @@ def compare(a: Similarities, b: OwnSimilarities) -> PerImage:
     """
     if a.shape != b.shape:
         raise SettingsError(
-            f"self-similarity compares place by place, but the grids have "
+            f"self-similarity compares by position, but the grids have "
             f"{a.shape[1]} x {a.shape[2]} and {b.shape[1]} x {b.shape[2]} positions; "
-            "give pictures of one size."
+            "give pictures of the same size."
         )
     return (a - b).abs().sum((1, 2, 3))
 

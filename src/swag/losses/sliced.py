@@ -38,7 +38,7 @@ def random_directions(d: int, count: int, seed: int = 0) -> Directions:
     if d < 1 or count < 1:
         raise SettingsError(
             f"{count} directions in {d} dimensions: both must be at least 1; "
-            "give directions=0 for as many as channels."
+            "give directions=0 for as many directions as channels."
         )
     source = torch.Generator().manual_seed(seed % 2**63)
     vectors = torch.randn(count, d, generator=source, dtype=torch.float64)

@@ -86,7 +86,7 @@ def optimize(
     if not current.finite():
         raise OptimizationError(
             f"the loss of the first picture or its gradient is not finite: {_told(current)}. "
-            "Try another first picture, a larger temperature, or another smoothing"
+            "Try another start, a larger temperature, or another smoothing"
         )
     state = replace(
         state, loss_scale=current.loss_scale, memory=optimizer.clone_state(state.memory)
@@ -135,7 +135,7 @@ def _roll_back(state: State, loss: LossFn) -> Evaluation:
     current = evaluate(loss, state.image if state.best is None else state.best, state.loss_scale)
     if state.rollbacks > MOST_ROLLBACKS or not current.finite():
         raise OptimizationError(
-            f"the loss left the finite numbers {state.rollbacks} times, at last in step "
+            f"the loss was not finite {state.rollbacks} times, most recently in step "
             f"{state.step + 1}; best so far: {_told(current)}. Try a larger temperature, a smaller "
             "strength, or another smoothing"
         )

@@ -200,7 +200,7 @@ def _split(options: RunKeywords) -> tuple[dict[str, Any], dict[str, Any]]:
     given = config.one_spelling(options)
     for name in given:
         if name not in known:
-            hint = did_you_mean(name, known).strip() or "see the settings in the documentation"
+            hint = did_you_mean(name, known).strip() or "see `swag settings`"
             raise SettingsError(f"there is no setting {brief(repr(name))}; {hint}")
     pictures = {name: value for name, value in given.items() if name in _BESIDE}
     return pictures, {name: value for name, value in given.items() if name not in _BESIDE}

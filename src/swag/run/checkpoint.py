@@ -91,11 +91,14 @@ class Checkpoint:
         was = self.header
         if was.versions != versions():
             raise CheckpointError(
-                f"{self.path} was made by {_listed(was.versions)}, and these are "
-                f"{_listed(versions())}; go on with the same versions, or begin anew"
+                f"{self.path} was made with {_listed(was.versions)}, and installed are "
+                f"{_listed(versions())}; resume with the same versions, or start a new run"
             )
         if was.task != task:
-            raise CheckpointError(f"{self.path} is of `{was.task}`, not of `{task}`")
+            raise CheckpointError(
+                f"{self.path} was made by `swag {was.task}`; resume with that command, not with "
+                f"`{task}`"
+            )
         _check_settings(self.path, was.settings, settings)
         _check_inputs(self.path, was.inputs, inputs)
 
@@ -103,8 +106,8 @@ class Checkpoint:
         """Refuse to go on with other weights, by their SHA-256: CheckpointError."""
         if self.header.weights != weights:
             raise CheckpointError(
-                f"{self.path} is of a run with other weights of {self.header.settings.backbone} "
-                "(their SHA-256 differs); give the same, or begin anew"
+                f"{self.path} was made with other weights of {self.header.settings.backbone} "
+                "(their SHA-256 differs); resume with the same weights, or start a new run"
             )
 
     def check_shapes(
@@ -125,7 +128,9 @@ class Checkpoint:
         there = there and was.index < sum(scale.steps for scale in scales)
         fitting = alike and scalar and averaged and optimizer.state_fits(state.memory, latents)
         if not (there and fitting):
-            raise CheckpointError(f"{self.path} does not fit its own settings: it is damaged")
+            raise CheckpointError(
+                f"{self.path} is damaged: it does not fit its own settings; start a new run"
+            )
 
     def to(self, device: torch.device) -> State:
         """The state on a device."""
@@ -165,13 +170,13 @@ def load(path: StrPath) -> Checkpoint:
         header = CheckpointHeader.model_validate(values)
     except (ValidationError, SwagError) as error:
         raise CheckpointError(
-            f"{path} is no checkpoint of a run of this version, or is damaged"
+            f"{path} is damaged, or no checkpoint that this version of SWAG wrote"
         ) from error
     memory = {n.removeprefix(MEMORY): t for n, t in tensors.items() if n.startswith(MEMORY)}
     images = {name: tensors[name] for name in _IMAGES if name in tensors}
     finite = all(bool(tensor.isfinite().all()) for tensor in tensors.values())
     if "image" not in images or not finite or len({x.shape for x in images.values()}) > 1:
-        raise CheckpointError(f"{path} does not hold the numbers of a run: it is damaged")
+        raise CheckpointError(f"{path} is damaged: it holds no state of a run; start a new run")
     own: dict[str, Any] = {**images, "loss_scale": tensors.get("loss_scale")}
     state = State(**own, memory=memory, **header.state.model_dump())
     return Checkpoint(path, header, state, tensors.get("start"))
@@ -183,7 +188,7 @@ def _check_settings(path: StrPath, was: Settings, now: Settings) -> None:
     if changed:
         shown = ", ".join(f"{name} = {before[name]!r}" for name in changed[:4])
         raise CheckpointError(
-            f"{path} is of a run with {shown}; leave these settings as they were, or begin anew"
+            f"{path} was made with {shown}; resume with the same settings, or start a new run"
         )
 
 
@@ -191,8 +196,8 @@ def _check_inputs(path: StrPath, was: Mapping[str, str], now: Mapping[str, str])
     names = sorted(n for n in was.keys() | now.keys() if was.get(n) != now.get(n))
     if names:
         raise CheckpointError(
-            f"{path} is of a run with other pictures: {', '.join(names)} (the SHA-256 differs, or "
-            "there is none); give the same files, or begin anew"
+            f"{path} was made with other pictures: {', '.join(names)} (the SHA-256 differs, or "
+            "a picture is missing); resume with the same files, or start a new run"
         )
 
 

@@ -74,7 +74,7 @@ def read_inputs(  # noqa: PLR0913 - every picture that a run can have
     """
     if (task != "texture" and content is None) or (task != "reconstruct" and style is None):
         raise SettingsError(
-            f"{task} was given no {'style' if style is None else 'content'} picture"
+            f"{task} needs a {'style' if style is None else 'content'} picture; give one"
         )
     styles, style_masks = listed(style), listed(style_mask)
     if style is not None and not styles:
@@ -88,7 +88,9 @@ def read_inputs(  # noqa: PLR0913 - every picture that a run can have
     def picture(name: str, source: Source, size: int | tuple[int, int] | None = None) -> Picture:
         found, hashes[name] = read_hashed(source, size=size, max_pixels=max_pixels)
         if found.alpha is not None and not bool(found.alpha.any()):
-            raise SettingsError(f"{name} is transparent everywhere; give a picture to be seen")
+            raise SettingsError(
+                f"{name} is transparent everywhere; give a picture that shows something"
+            )
         return filled(found)
 
     def mask(name: str, source: Source) -> Picture:
@@ -127,8 +129,8 @@ def at_own_size(
     side = max(size_in_file(sources[0], max_pixels=max_pixels))
     if not SMALLEST_SIZE <= side <= LARGEST_SIZE:
         raise SettingsError(
-            f"size = original is {side} pixels here; expected {SMALLEST_SIZE} to {LARGEST_SIZE}: "
-            "give a size"
+            f"size = original means {side} pixels for this picture; expected {SMALLEST_SIZE} to "
+            f"{LARGEST_SIZE}: give a size in pixels"
         )
     return settings.model_copy(update={"size": side})
 
@@ -158,11 +160,12 @@ def _check_masks(styles: int, style_masks: int, content_mask: bool) -> None:
         raise SettingsError(f"{styles} styles were given; expected at most {MOST_STYLES}")
     if style_masks and not content_mask:
         raise SettingsError(
-            "a style mask was given without a content mask; give both, region for region"
+            "a style mask was given without a content mask; give both, with the same regions"
         )
     if style_masks and style_masks != styles:
         raise SettingsError(
-            f"{styles} styles and {style_masks} style masks were given; expected one mask for each"
+            f"{styles} styles and {style_masks} style masks were given; expected one mask for each "
+            "style"
         )
     if content_mask and not style_masks and styles > 2:
         raise SettingsError(

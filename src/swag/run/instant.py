@@ -31,8 +31,8 @@ def check_one_pass(settings: Settings, *, content_map: bool) -> None:
     idle += ["content_map"] if content_map else []
     if idle:
         raise SettingsError(
-            f"{idle[0]} has no say in a picture of one pass, which no step changes; leave it out, "
-            "or take steps from that picture on: start = instant and another method"
+            f"{idle[0]} has no effect on a picture painted in one pass, without steps; leave it "
+            "out, or optimize from that picture: start = instant with another method"
         )
 
 
@@ -49,8 +49,8 @@ def painted_at_once(
     """
     if photo is None or not paintings:
         raise SettingsError(
-            "start = instant paints a photo in the style of another picture, and one of them is "
-            "missing; choose the start content, style or noise"
+            "start = instant needs a photo and a style picture, and one of them is missing; choose "
+            "start = content, style or noise"
         )
     painter = bundled().to(photo.device)
     size = (photo.shape[2], photo.shape[3])

@@ -60,8 +60,8 @@ def _seen(place: StyleRegion, painting: Picture, device: torch.device) -> Tensor
         seen = resize(style_where, size).clamp(0, 1) * seen
     if not bool((seen > 0).any()):
         raise SettingsError(
-            f"style {place.style + 1} is transparent wherever it is to be taken from; "
-            "give one that can be seen"
+            f"style {place.style + 1} is transparent in the whole region that gives the style; "
+            "mark a visible part of the style picture"
         )
     return seen
 

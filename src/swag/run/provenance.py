@@ -104,15 +104,17 @@ class Recorded:
         named = values["weights"] == "pretrained" or values["weights"].startswith("random")
         if not named and "weights" not in overrides:
             raise SettingsError(
-                f"{self.name} was made with weights from a file {values['weights']!r}; give it "
-                "with --weights"
+                f"{self.name} was made with weights from the file {values['weights']!r}; give this "
+                "file with --weights"
             )
         return values
 
     def check_same(self, task: Task, settings: Settings, inputs: Mapping[str, str]) -> None:
         """Refuse another task, or pictures that are not those of the picture: SettingsError."""
         if task != self.made.task:
-            raise SettingsError(f"{self.name} was made by `{self.made.task}`, not by `{task}`")
+            raise SettingsError(
+                f"{self.name} was made by `swag {self.made.task}`; use that, not `{task}`"
+            )
         names = self.made.inputs.keys() | inputs.keys()
         missing = sorted(names - inputs.keys())
         added = sorted(names - self.made.inputs.keys())
@@ -126,16 +128,17 @@ class Recorded:
         ]
         if said:
             raise SettingsError(
-                f"the picture would not be that of {self.name}, but one {' and '.join(said)}; give "
-                "the files that it was made from (their SHA-256 is in it)"
+                f"the result would differ from {self.name}: it would be made "
+                f"{' and '.join(said)}; give the files that {self.name} was made from (it holds "
+                "their SHA-256)"
             )
 
     def check_weights(self, weights: str) -> None:
         """Refuse other weights than those of the picture, by their SHA-256: SettingsError."""
         if weights != self.made.weights:
             raise SettingsError(
-                f"the picture would not be that of {self.name}: the weights of "
-                f"{self.settings.backbone} are others (their SHA-256 differs)"
+                f"the result would differ from {self.name}: the weights of "
+                f"{self.settings.backbone} are not the same (their SHA-256 differs)"
             )
 
     @property
@@ -168,8 +171,8 @@ def recorded(path: str | os.PathLike[str]) -> Recorded:
     settings, made = from_texts(read_metadata(path), name)
     if not made.finished:
         raise SettingsError(
-            f"{name} was written when its run was interrupted, at step {made.step} of "
-            f"{settings.steps}; go on from its checkpoint, or run anew"
+            f"{name} is unfinished: its run was interrupted at step {made.step} of "
+            f"{settings.steps}; resume from its checkpoint, or start a new run"
         )
     return Recorded(name, settings, made)
 
@@ -241,15 +244,14 @@ def from_texts(found: Mapping[str, str], name: str) -> tuple[Settings, PicturePr
     """
     if not {"swag", "swag-run"} <= found.keys():
         raise SettingsError(
-            f"{name} does not say how it was made; expected a picture that swag wrote, with its "
-            "metadata"
+            f"{name} holds no settings; expected a picture that swag wrote, with its metadata"
         )
     try:
         made = PictureProvenance.model_validate_json(found["swag-run"])
         return Settings.model_validate_json(found["swag"]), made
     except (ValidationError, SwagError) as error:
         raise SettingsError(
-            f"{name} says how it was made in words that this version does not know: {brief(error)}"
+            f"{name} holds settings that this version of SWAG cannot read: {brief(error)}"
         ) from error
 
 

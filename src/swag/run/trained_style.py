@@ -74,7 +74,8 @@ def photo_network(
     if str(style) in SHIPPED_STYLES or str(style).endswith(".safetensors"):
         if strength is not None or size is not None:
             raise SettingsError(
-                f"{style} was trained at a strength and a size; leave both out, or give a painting"
+                f"{style} was trained for one strength and one size; leave out strength and size, "
+                "or give a painting"
             )
         return read_style(style).network
     chosen = settings("default", "instant", **_given(strength=strength, size=size))

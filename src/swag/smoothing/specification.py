@@ -46,7 +46,9 @@ class Smoothing:
         """
         check_maps(features, self.name)
         if self.parameter == "auto":
-            raise SettingsError(f"{self} has no number yet; fit it to the style's activations.")
+            raise SettingsError(
+                f"{self} has no number for `auto` yet; fit it to the style's activations."
+            )
         return self.kind.smooth(features, 0.0 if self.parameter is None else self.parameter)
 
     @property

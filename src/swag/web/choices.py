@@ -41,7 +41,7 @@ def page_settings(
     """
     unknown = sorted(values.keys() - (Settings.model_fields.keys() - HIDDEN))
     if unknown:
-        raise SettingsError(f"{brief(repr(unknown[0]))} is no setting of this page; leave it out")
+        raise SettingsError(f"this page has no setting {brief(repr(unknown[0]))}; leave it out")
     chosen = config.settings(**values, style_weights=tuple(weights) or None)
     _check_names(chosen)
     _check_cost(chosen, limits)
@@ -51,27 +51,29 @@ def page_settings(
 def _check_names(chosen: Settings) -> None:
     if chosen.backbone not in BACKBONES:
         raise SettingsError(
-            f"backbone = {brief(repr(chosen.backbone))} is not for this page; it takes those that "
-            f"come with the program: {', '.join(BACKBONES)}"
+            f"backbone = {brief(repr(chosen.backbone))} is not available on this page; choose a "
+            f"network that comes with SWAG: {', '.join(BACKBONES)}"
         )
     head = chosen.weights.removesuffix("+calibrated").partition(":")[0]
     if head not in {"pretrained", "random"} or chosen.weights.startswith("pretrained:"):
         raise SettingsError(
-            f"weights = {brief(repr(chosen.weights))} are not for this page; give pretrained, or "
-            "random with a scheme"
+            f"weights = {brief(repr(chosen.weights))} are not available on this page; choose "
+            "pretrained, or random with a scheme"
         )
 
 
 def _check_cost(chosen: Settings, limits: WebLimits) -> None:
     if chosen.size == ORIGINAL:
-        raise SettingsError("size = original is not for this page; give pixels")
+        raise SettingsError("size = original is not available on this page; give pixels")
     for name, value, most in (
         ("size", chosen.size, limits.size),
         ("steps", chosen.steps, limits.steps),
         ("size times style_scale", round(chosen.size * chosen.style_scale), 2 * limits.size),
     ):
         if value > most:
-            raise SettingsError(f"{name} = {value} is more than this server does; at most {most}")
+            raise SettingsError(
+                f"{name} = {value} is more than this server allows; give at most {most}"
+            )
     for name in _SPECS:
         if _LONG_NUMBER.search(getattr(chosen, name)):
             raise SettingsError(f"{name} has a number too large for this page; at most 9999")

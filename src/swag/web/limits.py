@@ -41,7 +41,9 @@ class WebLimits:
         """SettingsError for a limit that lets nothing through."""
         for name, value in vars(self).items():
             if not value > 0:
-                raise SettingsError(f"the limit {name} = {value} lets nothing through; give more")
+                raise SettingsError(
+                    f"the limit {name} = {value} admits nothing; give a larger number"
+                )
 
     @property
     def pixels(self) -> int:

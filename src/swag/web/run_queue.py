@@ -31,7 +31,7 @@ class RunQueue:
             free = self._limits.runs - len(self._running)
             if len(self._waiting) >= self._limits.queue + max(0, free):
                 raise ResourceError(
-                    f"{len(self._waiting)} runs are waiting, as many as may; try again in a while"
+                    f"{len(self._waiting)} runs are waiting, the most allowed; try again later"
                 )
             self._waiting.append(run)
             self._changed.notify()

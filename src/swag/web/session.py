@@ -69,7 +69,7 @@ class Session:
             raise SettingsError(f"choose one to {MOST_STYLES} paintings")
         values = wish.get("settings", {})
         if not isinstance(values, dict):
-            raise SettingsError("the settings are no names with values; reload the page")
+            raise SettingsError("the settings are not names with values; reload the page")
         given = [_number(one.get("weight", 1)) for one in paintings]
         settings = page_settings(values, limits, weights=given if len(given) > 1 else ())
         settings.style_shares(len(given))
@@ -105,7 +105,7 @@ class Session:
     def _run(self, name: object) -> PageRun:
         found = self.runs.get(name) if isinstance(name, str) else None
         if found is None or not found.has_picture:
-            raise SettingsError("the picture to go on from is no longer kept; start anew")
+            raise SettingsError("the picture to continue from is no longer kept; start a new run")
         return found
 
 
@@ -145,7 +145,7 @@ class Sessions:
         self.sweep()
         with self._lock:
             if len(self._by_id) >= self._limits.sessions:
-                raise ResourceError("as many people as may use this server; try again in a while")
+                raise ResourceError("too many people are using this server; try again later")
             name = secrets.token_urlsafe(24)
             folder = self._folder / secrets.token_hex(8)
             folder.mkdir(mode=0o700)

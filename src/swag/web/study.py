@@ -99,13 +99,13 @@ class AnswerStore:
             code = code.strip().lower()
             if _known(database, code):
                 return code
-        raise SettingsError("this code is not known; check its letters, or begin without one")
+        raise SettingsError("this code is unknown; check its letters, or begin without a code")
 
     def progress(self, code: str) -> StudyProgress:
         """The first trial without an answer. SettingsError for an unknown code."""
         with self._open() as database:
             if not _known(database, code):
-                raise SettingsError("this code is not known; begin anew")
+                raise SettingsError("this code is unknown; begin again")
             rows = database.execute(
                 "SELECT id, number, unit, left_method, right_method, choice FROM trials "
                 "LEFT JOIN answers ON trial = id WHERE code = ? ORDER BY number",

@@ -30,7 +30,7 @@ def writable(path: Path, extensions: Sequence[str], *, overwrite: bool) -> None:
     if not path.parent.is_dir():
         raise SettingsError(f"cannot write {path}: there is no folder {path.parent}; create it")
     if path.exists() and not overwrite:
-        raise SettingsError(f"{path} exists; choose another name, or say --overwrite")
+        raise SettingsError(f"{path} exists; give another name, or --overwrite")
 
 
 def save_csv(rows: Sequence[Row], path: Path) -> None:

@@ -186,4 +186,4 @@ def _check_options(teacher: str | None, **given: object) -> None:
         kind = (
             "a training with --teacher" if teacher is not None else "a training without --teacher"
         )
-        raise SettingsError(f"--{wrong[0]} has no meaning in {kind}; leave it out")
+        raise SettingsError(f"--{wrong[0]} has no effect in {kind}; leave it out")

@@ -60,7 +60,7 @@ def train_style_on(
     if overwrite:
         remove(kept)
     elif out.exists() and not kept.exists():
-        raise SettingsError(f"{out} is there; give another name, or --overwrite")
+        raise SettingsError(f"{out} exists; give another name, or --overwrite")
     side = round(settings.size_without_photo() * settings.style_scale)
     picture, digest = read_hashed(painting, size=side)
     device = device_of(settings.device)
