@@ -155,9 +155,7 @@ def test_a_file_that_runs_code_is_refused_and_nothing_is_run(small, tmp_path):
 
     path = tmp_path / "hostile.pth"
     torch.save({"state_dict": Hostile()}, path)
-    with pytest.raises(
-        WeightsError, match=r".pth .* objects other than tensors"
-    ) as refused:
+    with pytest.raises(WeightsError, match=r".pth .* objects other than tensors") as refused:
         create(small, weights=path)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "harm").exists()
