@@ -51,7 +51,7 @@ def test_importing_changes_nothing_in_the_process():
 def test_loading_every_module_changes_nothing_either():
     """What other packages do when they are loaded is theirs: they are there before."""
     code = f"""{STATE}
-import rich.progress, torch._dynamo
+import cv2, rich.progress, torch._dynamo
 before = state()
 import swag, swag_lab
 for package in swag, swag_lab:

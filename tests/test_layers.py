@@ -21,7 +21,7 @@ ROWS = {
         {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},
         {"tiling", "instant"},
         {"run"},
-        {"distributed", "batch", "web"},
+        {"distributed", "batch", "web", "video"},
         {"cli"},
     ],
     LABORATORY: [{"bench", "training", "evaluation"}, {"experiments"}, {"cli"}],

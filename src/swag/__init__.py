@@ -28,6 +28,7 @@ if typing.TYPE_CHECKING:
         ResourceError,
         SettingsError,
         SwagError,
+        VideoError,
         WeightsError,
     )
     from swag.run import (
@@ -60,6 +61,7 @@ __all__ = [
     "SettingsError",
     "SwagError",
     "Update",
+    "VideoError",
     "WeightsError",
     "__version__",
     "apply_style",

@@ -2,6 +2,7 @@
 
     SwagError
     ├── ImageError          a picture that cannot be read or written
+    ├── VideoError          a video that cannot be read or written
     ├── BackboneError       an unknown network or layer, or a layer that cannot be read
     │   └── WeightsError    weights that are missing, damaged, or of another network
     ├── SettingsError       a setting that is out of range, misspelt, or at odds with another
@@ -23,6 +24,10 @@ class SwagError(Exception):
 
 class ImageError(SwagError):
     """A picture that cannot be read or written."""
+
+
+class VideoError(SwagError):
+    """A video that cannot be read or written."""
 
 
 class BackboneError(SwagError):

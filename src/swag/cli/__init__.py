@@ -15,7 +15,18 @@ from typer.core import TyperGroup
 
 from swag import __version__
 from swag.allocation import keep_freed_memory
-from swag.cli import apply, batch, export, listings, reconstruct, rerun, stylize, texture, web
+from swag.cli import (
+    apply,
+    batch,
+    export,
+    listings,
+    reconstruct,
+    rerun,
+    stylize,
+    texture,
+    video,
+    web,
+)
 from swag.errors import SwagError
 from swag.messages import own_lines
 from swag.threads import wait_briefly
@@ -49,6 +60,7 @@ app.command(rich_help_panel=PICTURES)(stylize.stylize)
 app.command(rich_help_panel=PICTURES)(texture.texture)
 app.command(rich_help_panel=PICTURES)(reconstruct.reconstruct)
 app.command(rich_help_panel=PICTURES)(apply.apply)
+app.command(rich_help_panel=PICTURES)(video.video)
 app.command(rich_help_panel=PICTURES)(batch.batch)
 app.command(rich_help_panel=PICTURES)(rerun.rerun)
 app.command(rich_help_panel=PICTURES)(export.export)

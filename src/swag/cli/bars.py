@@ -149,3 +149,27 @@ def count_bar(total: int, *, shown: bool) -> Iterator[Callable[[str], None]]:
             lines.tell(lambda: f"{progress.tasks[0].completed:g}/{total}, {name}")
 
         yield show
+
+
+@contextmanager
+def frames_bar(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar of the frames of a video and the time left; gives what to call with those done and all.
+
+    Frames that an earlier run has made are none of this one's speed.
+    """
+    lines = lines_where_no_bar(shown=shown)
+    begun: tuple[float, int] | None = None
+    with make_bar(TextColumn("{task.completed:g}/{task.total:g} frames"), shown=shown) as progress:
+        bar = progress.add_task("painting", total=0, seconds_left=None)
+
+        def show(done: int, total: int) -> None:
+            nonlocal begun
+            now = time.monotonic()
+            begun = begun or (now, done)
+            each = (now - begun[0]) / (done - begun[1]) if done > begun[1] else None
+            left = None if each is None else each * (total - done)
+            progress.update(bar, total=total, completed=done, seconds_left=left)
+            known = "" if left is None else f", {clock(left)} left"
+            lines.tell(lambda: f"{done}/{total} frames{known}")
+
+        yield show

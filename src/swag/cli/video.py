@@ -1,0 +1,156 @@
+"""swag video VIDEO STYLE: a video in the style of a painting."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swag.cli import controls, options
+from swag.cli.groups import grouped
+from swag.cli.interruption import interrupted, stop_asked
+
+VideoFile = Annotated[
+    Path, typer.Argument(metavar="VIDEO", show_default=False, help="In any container and code.")
+]
+VideoStyleName = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STYLE",
+        show_default=False,
+        help="A painting, a .safetensors file of `swag train-style`, or great-wave, which comes "
+        "with SWAG.",
+    ),
+]
+VideoOut = Annotated[
+    Path | None,
+    options.option(
+        "--output",
+        "-o",
+        panel=options.OUTPUT,
+        value="OUT",
+        default="a .mp4 in this folder, named for its inputs",
+        help="Where the video goes: .mp4, .mov, .m4v or .mkv (H.264), or .webm (VP9).",
+    ),
+]
+VideoSize = Annotated[
+    int | None,
+    options.option(
+        "--size", panel=options.RUN, value="PIXELS", default="the video's", help="Long side."
+    ),
+]
+VideoColors = Annotated[
+    str,
+    options.option(
+        "--colors",
+        panel=controls.LOOK,
+        value="WHOSE",
+        default="style",
+        help="Whose colors the result has: style or content.",
+    ),
+]
+Steady = Annotated[
+    float,
+    options.option(
+        "--steadiness",
+        panel=controls.LOOK,
+        value="X",
+        default="0.8",
+        help="How much of the last frame goes on, from 0, each frame by itself, to 1.",
+    ),
+]
+FramePixels = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels",
+        metavar="N",
+        min=1,
+        show_default=False,
+        rich_help_panel=options.RUN,
+        help="Refuse videos whose frames have more pixels; 178,956,970 if it is not given.",
+    ),
+]
+
+
+@grouped
+def video(  # noqa: PLR0913 - the arguments of a command are its options
+    source: VideoFile,
+    style: VideoStyleName,
+    *,
+    output: VideoOut = None,
+    size: VideoSize = None,
+    strength: controls.Strength = None,
+    colors: VideoColors = "style",
+    steadiness: Steady = 0.8,
+    max_pixels: FramePixels = None,
+    device: options.Device = None,
+    no_metadata: options.NoMetadata = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Give a video the style of a painting, with its sound.
+
+    swag video in.mp4 painting.jpg -o out.mp4
+
+    swag video in.mp4 great-wave --size 960 -o out.mp4
+
+    After Ctrl-C, or whatever ended it, the same command goes on. Needs the extra: pip install
+    'swag-style[video]'
+    """
+    from swag.cli.bars import frames_bar
+    from swag.cli.output import refuse_input
+    from swag.image import MAX_PIXELS
+
+    _check_extra()
+    from swag.video import VideoStyle, paint_video
+
+    out = output or Path(f"{source.stem}-{style.stem}.mp4")
+    out = out / f"{source.stem}-{style.stem}.mp4" if out.is_dir() else out
+    refuse_input(out, [source, style])
+    look = VideoStyle(strength, colors, steadiness, device or "auto")
+    last = None
+    try:
+        with stop_asked(lambda: last is not None) as stopping:
+            progress = paint_video(
+                source,
+                style,
+                out,
+                size=size,
+                look=look,
+                max_pixels=max_pixels or MAX_PIXELS,
+                metadata=not no_metadata,
+                overwrite=overwrite,
+                stopping=stopping,
+            )
+            with frames_bar(shown=not quiet) as show:
+                for last in progress:
+                    show(last.done, last.frames)
+    except KeyboardInterrupt:
+        pass
+    if last is None or not last.finished:
+        raise interrupted(_what_is_kept(out))
+    if not quiet:
+        typer.echo(str(out))
+
+
+def _what_is_kept(out: Path) -> str:
+    from swag.video.painting import SEGMENT, parts_of
+
+    parts = parts_of(out)
+    if not parts.segments:
+        return "; the first part was not whole yet, nothing is kept"
+    kept = f"{len(parts.segments) * SEGMENT} frames are kept in {shlex.quote(str(parts.folder))}"
+    return f"; about {kept}, and the same command goes on from them"
+
+
+def _check_extra() -> None:
+    """DependencyError if what the command needs beside is not installed."""
+    import importlib.util
+
+    from swag.errors import DependencyError
+
+    missing = [name for name in ("av", "cv2") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise DependencyError(
+            f"swag video needs {' and '.join(missing)}: pip install 'swag-style[video]'"
+        )

@@ -1,0 +1,208 @@
+"""Paint a video into a file: frame after frame, segment after segment.
+
+What is whole is kept: an interrupted run goes on after its last segment, with the state that it had
+there, and its file is that of a run that was not.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+
+from swag.errors import ResourceError, VideoError
+from swag.files import check_name, claimed
+from swag.image import MAX_PIXELS, fitted
+from swag.run.provenance import versions
+from swag.tiling import is_out_of_memory
+from swag.types import Size, StrPath
+from swag.video.coherence import follow
+from swag.video.reading import SMALLEST, Video, errors_of_ffmpeg, frames, survey
+from swag.video.segments import Parts
+from swag.video.styles import FramePainter, VideoStyle, frame_painter
+from swag.video.writing import SegmentEncoder, VideoFormat, check_place, join, video_format
+
+SEGMENT = 48
+"""Frames of a segment: what an interruption can cost."""
+
+
+@dataclass(frozen=True)
+class VideoProgress:
+    """Frames done, of which so many are kept, and about how many there are; `finished` when the
+    video is written."""
+
+    done: int
+    kept: int
+    frames: int
+    finished: bool = False
+
+
+def paint_video(  # noqa: PLR0913 - what a run takes
+    source: StrPath,
+    style: StrPath,
+    out: StrPath,
+    *,
+    size: int | None = None,
+    look: VideoStyle | None = None,
+    max_pixels: int = MAX_PIXELS,
+    metadata: bool = True,
+    overwrite: bool = False,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Iterator[VideoProgress]:
+    """Paint a video in a style; progress after each frame, and at the end.
+
+    Beside `out`, in `out`.parts, are the segments that are whole; the same call goes on from them,
+    and removes them when the video is written.
+
+    Args:
+        source: a video in any container and code that FFmpeg reads.
+        style: `great-wave`, a .safetensors file of `swag train-style`, or a painting.
+        out: .mp4, .m4v, .mov, .mkv (H.264) or .webm (VP9).
+        size: long side of the result in pixels; None: the video's own.
+        look: how frames are painted.
+        max_pixels: of a frame.
+        metadata: whether the file says, in its comment, how it was made.
+        overwrite: whether a file at `out`, or parts of another video, may be replaced.
+        stopping: asked after each frame; if it says so, the run ends there.
+
+    Raises:
+        VideoError: no video, a damaged one, frames that are too large, or a place that cannot be
+            written.
+        ImageError, WeightsError: the style cannot be read.
+        SettingsError: a setting is out of range.
+        CheckpointError: the parts are of another video.
+        ResourceError: no memory, a full disk, or another process at work on `out`.
+    """
+    look, path = look or VideoStyle(), Path(out)
+    check_name(path, ".parts")
+    check_place(path, overwrite=overwrite)
+    video = survey(Path(source), most_pixels=max_pixels)
+    painter = frame_painter(style, result_size(video, size), look)
+    job = _job(video, painter, look, path)
+    return _made(
+        video,
+        painter,
+        path,
+        job=job,
+        steadiness=look.steadiness,
+        comment=json.dumps({"swag": job}, sort_keys=True) if metadata else "",
+        overwrite=overwrite,
+        stopping=stopping,
+    )
+
+
+def parts_of(out: Path) -> Parts:
+    """Where the segments of a video are kept until it is written."""
+    return Parts(out.with_name(out.name + ".parts"))
+
+
+def _made(
+    video: Video,
+    painter: FramePainter,
+    path: Path,
+    *,
+    job: Mapping[str, Any],
+    steadiness: float,
+    comment: str,
+    overwrite: bool,
+    stopping: Callable[[], bool],
+) -> Iterator[VideoProgress]:
+    parts = parts_of(path)
+    with claimed(path):
+        parts.begin(job, overwrite=overwrite)
+        for done in _painted(video, painter, video_format(path), parts, steadiness=steadiness):
+            kept = min(done, len(parts.segments) * SEGMENT)
+            yield VideoProgress(done, kept, max(done, video.frames))
+            if stopping():
+                return
+        segments = parts.segments
+        join(
+            path,
+            segments,
+            video,
+            size=painter.size,
+            frames=SEGMENT,
+            overwrite=overwrite,
+            comment=comment,
+        )
+        parts.clear()
+    yield VideoProgress(video.frames, video.frames, video.frames, finished=True)
+
+
+def _painted(
+    video: Video, painter: FramePainter, form: VideoFormat, parts: Parts, *, steadiness: float
+) -> Iterator[int]:
+    """Paint the frames that no segment holds yet; the number done after each."""
+    done, last = len(parts.segments) * SEGMENT, parts.last()
+    encoder: SegmentEncoder | None = None
+    for timed in frames(video, first=done):
+        with _memory(painter.size):
+            small, painted = painter(timed.frame)
+            last = follow(last, small, painted, share=steadiness)
+        with errors_of_ffmpeg(video.name, "encoded"):
+            encoder = encoder or SegmentEncoder(video, form, painter.size, frames=SEGMENT)
+            encoder.add(last.result, timed.time, timed.duration)
+            done += 1
+            if done % SEGMENT == 0:
+                parts.keep(encoder.finish(), last)
+                encoder = None
+        yield done
+    if encoder is not None and last is not None:
+        with errors_of_ffmpeg(video.name, "encoded"):
+            parts.keep(encoder.finish(), last)
+
+
+@contextmanager
+def _memory(size: Size) -> Iterator[None]:
+    """Say what to do where frames are too large for the device."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ResourceError(
+            f"there is not enough memory for frames of {size[1]} x {size[0]} pixels; give a "
+            "smaller --size or another --device"
+        ) from error
+
+
+def _job(video: Video, painter: FramePainter, look: VideoStyle, path: Path) -> dict[str, Any]:
+    """All that the bits of a video depend on."""
+    return {
+        "video": video.digest,
+        "style": painter.digest,
+        "size": list(painter.size),
+        "colors": look.colors,
+        "steadiness": look.steadiness,
+        "format": path.suffix.lower(),
+        "device": painter.device.type,
+        "versions": {**versions(), "av": av.__version__, "opencv": cv2.__version__},
+    }
+
+
+def result_size(video: Video, size: int | None) -> Size:
+    """Height and width of an upright result, even: the video's own, or with this long side.
+
+    Raises:
+        VideoError: it would be too small, or too large.
+    """
+    sides = (video.height // 2 * 2, video.width // 2 * 2)
+    height, width = reversed(sides) if video.turns % 2 else sides
+    if size is None:
+        return height, width
+    rows, columns = (side // 2 * 2 for side in fitted(height, width, size))
+    if min(rows, columns) < SMALLEST:
+        raise VideoError(
+            f"a long side of {size} pixels makes frames of {columns} x {rows}; expected sides of "
+            f"at least {SMALLEST}: give a larger --size"
+        )
+    if rows * columns > MAX_PIXELS:
+        raise VideoError(
+            f"a long side of {size} pixels makes frames of {columns} x {rows}, more than "
+            f"{MAX_PIXELS} pixels: give a smaller --size"
+        )
+    return rows, columns

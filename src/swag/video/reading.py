@@ -1,0 +1,280 @@
+"""Videos as frames: what a file declares is checked before anything is decoded.
+
+The file is opened here, and FFmpeg is given its bytes alone: no name of a file is ever an address,
+and a playlist opens no other file. Whatever FFmpeg cannot do is a VideoError of one line.
+"""
+
+import hashlib
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NoReturn
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideDataType
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from swag.errors import ResourceError, VideoError
+from swag.image import MAX_PIXELS
+from swag.image.source import label, open_path
+from swag.messages import one_line
+from swag.video.clock import Clock
+from swag.video.coherence import Frame
+
+SMALLEST = 16
+"""Pixels of a side: fewer have no motion that could be found, and no style."""
+
+SLACK, SHORT = 0.01, Fraction(1, 5)
+"""Share of a declared length, and seconds beside, that may be missing: headers round and guess."""
+
+HDR = {16: "PQ (HDR)", 18: "HLG (HDR)"}
+"""Transfer functions that are kept as they are, by their numbers in H.273."""
+
+
+@dataclass(frozen=True)
+class Video:
+    """What there is in a file: frames as they are stored, and how they are to be shown.
+
+    `frames` are packets, which for nearly all formats is how many frames there are. `matrix` is the
+    display matrix, 9 numbers in fixed point, and `turns` the quarter turns to the left that make a
+    frame upright.
+    """
+
+    path: Path
+    digest: str
+    width: int
+    height: int
+    frames: int
+    clock: Clock
+    matrix: tuple[int, ...] | None
+    turns: int
+    pixel_aspect: Fraction
+    primaries: int
+    transfer: int
+    most_pixels: int
+
+    @property
+    def name(self) -> str:
+        """The file as messages call it."""
+        return label(self.path)
+
+
+@dataclass(frozen=True, eq=False)
+class Timed:
+    """A frame, upright, with its time and how long it is shown, by the clock of its video."""
+
+    frame: Frame
+    time: int
+    duration: int
+
+
+@contextmanager
+def errors_of_ffmpeg(name: str, doing: str = "read") -> Iterator[None]:
+    """Turn whatever FFmpeg raises about a file into one line. VideoError, ResourceError.
+
+    Its errors have one base, and some are an OSError or an EOFError beside, which a command line
+    would take for the user's.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise ResourceError(f"there is no memory left; {name} cannot be {doing}") from error
+    except (av.FFmpegError, av.codec.codec.UnknownCodecError) as error:
+        said = one_line(getattr(error, "strerror", None) or error)
+        if doing != "read":
+            raise VideoError(f"{name} cannot be {doing}: {said}") from error
+        raise VideoError(
+            f"{name} is no video, or damaged or cut off ({said}); if players show it, try what "
+            "`ffmpeg -i VIDEO -c copy REPAIRED.mkv` makes of it"
+        ) from error
+
+
+@contextmanager
+def opened(path: Path, *, most_pixels: int = MAX_PIXELS) -> Iterator[InputContainer]:
+    """A file that FFmpeg may read, and nothing beside it; no decoder makes larger frames.
+
+    Raises:
+        ImageError: there is no such file, or it is no file.
+        VideoError: it is no video, or damaged, which may show only within.
+    """
+    options = {"max_pixels": str(most_pixels)}
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise VideoError(f"{label(path)} is a list of other files, which are not opened; give one")
+
+    with open_path(path) as file, errors_of_ffmpeg(label(path)):
+        container = av.open(file, "r", io_open=refuse, metadata_errors="replace", options=options)
+        with closing(container):
+            yield container
+
+
+def survey(path: Path, *, most_pixels: int = MAX_PIXELS) -> Video:
+    """Read a whole file, decode its first frame, and say what there is. See `Video`.
+
+    Raises:
+        ImageError: there is no such file.
+        VideoError: no video is in it, it is damaged or cut off, or frames are too large or small.
+    """
+    name = label(path)
+    with opened(path, most_pixels=most_pixels) as container:
+        stream = picture_stream(container, name)
+        _check_size(stream, name, most_pixels)
+        times = _times(container, stream, name)
+        clock = _clock(container, stream, times)
+    with opened(path, most_pixels=most_pixels) as container:
+        stream = picture_stream(container, name)
+        first = next(decoded(container, stream), None)
+        if first is None:
+            raise VideoError(f"{name} has no frames; expected a video with at least one")
+        _check_frame(first, name, most_pixels)
+        matrix = _matrix(first)
+        if first.color_trc in HDR:
+            warnings.warn(
+                f"{name}: its colors are declared as {HDR[first.color_trc]}; they are painted as "
+                "they are stored, in 8 bits",
+                stacklevel=2,
+            )
+        return Video(
+            path=path,
+            digest=_digest(path),
+            width=first.width,
+            height=first.height,
+            frames=len(times),
+            clock=clock,
+            matrix=matrix,
+            turns=0 if matrix is None else round(first.rotation / 90) % 4,
+            pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
+            primaries=first.color_primaries,
+            transfer=first.color_trc,
+            most_pixels=most_pixels,
+        )
+
+
+def picture_stream(container: InputContainer, name: str) -> VideoStream:
+    """The first stream of moving pictures; covers of music are none. VideoError."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
+            stream.thread_type = "AUTO"
+            return stream
+    kinds = sorted({stream.type for stream in container.streams})
+    raise VideoError(
+        f"{name} has no video that can be decoded; "
+        f"{'it holds ' + ', '.join(kinds) if kinds else 'nothing is in it'}"
+    )
+
+
+def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """All frames in the order in which they are shown."""
+    for packet in container.demux(stream):
+        yield from stream.decode(packet)
+
+
+def frames(video: Video, *, first: int = 0) -> Iterator[Timed]:
+    """The frames from number `first` on, upright, and of even sides.
+
+    Earlier ones are decoded, too, and left out: no container can be trusted to find a frame. An odd
+    last row or column is left out, since videos store colors of squares of 2 x 2 pixels.
+
+    Raises:
+        VideoError: the file is damaged.
+    """
+    width, height = video.width // 2 * 2, video.height // 2 * 2
+    clock, last = video.clock, None
+    with opened(video.path, most_pixels=video.most_pixels) as container:
+        stream = picture_stream(container, video.name)
+        for number, frame in enumerate(decoded(container, stream)):
+            time = clock.time(frame.pts, number)
+            last = time if last is None else max(time, last + 1)
+            if number < first:
+                continue
+            # A size that changes on the way is brought to the first one.
+            pixels = frame.to_ndarray(
+                width=video.width,
+                height=video.height,
+                format="rgb24",
+                src_colorspace=_matrix_of_colors(frame),
+            )[:height, :width]
+            upright = np.ascontiguousarray(np.rot90(pixels, video.turns))
+            shown = round((frame.duration or 0) * clock.given / clock.time_base)
+            yield Timed(upright, last, clock.step if clock.even or not shown else shown)
+
+
+def _matrix_of_colors(frame: VideoFrame) -> str:
+    """From brightness and colors to RGB; what is not declared goes by the size, as in players."""
+    if frame.colorspace in (5, 6, 7):
+        return "ITU601" if frame.colorspace != 7 else "SMPTE240M"
+    declared = frame.colorspace not in (0, 2)
+    return "ITU709" if declared or frame.height >= 720 else "ITU601"
+
+
+def _check_size(stream: VideoStream, name: str, most: int) -> None:
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > most:
+        raise VideoError(
+            f"{name} has frames of {width} x {height} pixels, more than its limit of {most}; make "
+            "them smaller, or give a higher --max-pixels"
+        )
+
+
+def _check_frame(frame: VideoFrame, name: str, most: int) -> None:
+    if min(frame.width, frame.height) < SMALLEST or frame.width * frame.height > most:
+        raise VideoError(
+            f"{name} has frames of {frame.width} x {frame.height} pixels; expected sides of at "
+            f"least {SMALLEST}, and {most} pixels at most"
+        )
+
+
+def _times(container: InputContainer, stream: VideoStream, name: str) -> list[int | None]:
+    """The times of all packets of a stream. VideoError if the file ends before it says it does."""
+    times, end = [], Fraction(0)
+    for packet in container.demux():
+        if packet.stream is stream and packet.size:
+            times.append(packet.pts)
+        if packet.pts is not None and packet.time_base is not None:
+            end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+    if not times:
+        raise VideoError(f"{name} has no frames; expected a video with at least one")
+    declared = Fraction(container.duration or 0, av.time_base)
+    there = end - _start(container)
+    lost = len(times) < (1 - SLACK) * stream.frames - 2
+    if lost or there < (1 - SLACK) * declared - SHORT:
+        known = f"{len(times)} of {stream.frames} frames"
+        seconds = f"{float(there):.1f} of {float(declared):.1f} seconds"
+        raise VideoError(
+            f"{name} is cut off: {known if lost else seconds} are there; copy it again, or keep "
+            "what is there with `ffmpeg -i VIDEO -c copy SHORTER.mkv`"
+        )
+    return times
+
+
+def _clock(container: InputContainer, stream: VideoStream, times: Sequence[int | None]) -> Clock:
+    said = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    rates = [rate for rate in said if rate] or [Fraction(25)]
+    return Clock.of(times, stream.time_base or 1 / rates[0], _start(container), rates)
+
+
+def _start(container: InputContainer) -> Fraction:
+    """The time, in seconds, at which a file begins."""
+    return Fraction(container.start_time or 0, av.time_base)
+
+
+def _matrix(frame: VideoFrame) -> tuple[int, ...] | None:
+    """The display matrix that comes with a frame."""
+    held: Any = frame.side_data
+    try:
+        data = held[SideDataType.DISPLAYMATRIX]
+    except KeyError:
+        return None
+    return tuple(np.frombuffer(bytes(data)[:36], np.int32).tolist())
+
+
+def _digest(path: Path) -> str:
+    with open_path(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,121 @@
+"""What paints frames: a network of one painting, or the one of any painting with its statistics."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor, nn
+
+from swag.colors import with_colors_of
+from swag.config import settings
+from swag.errors import SettingsError
+from swag.image import filled, read, resize
+from swag.instant import bundled, read_style
+from swag.instant.style_file import SHIPPED_STYLES
+from swag.run import device_of
+from swag.types import Image, OwnImage, Size, StrPath
+from swag.video.coherence import Painted
+
+
+@dataclass(frozen=True)
+class VideoStyle:
+    """How the frames of a video are painted.
+
+    Args:
+        strength: from 0, the frames alone, to 1; of a painting. None: 0.5.
+        colors: `content` gives the result's light and shade the frames' colors.
+        steadiness: share of the last result that goes on, from 0, frame by frame, to 1.
+        device: auto, cpu, cuda, cuda:1 or mps.
+
+    Raises:
+        SettingsError: a value is out of range.
+    """
+
+    strength: float | None = None
+    colors: str = "style"
+    steadiness: float = 0.8
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """See `Raises`."""
+        if self.colors not in ("style", "content"):
+            raise SettingsError(f"colors = {self.colors!r}: expected style or content")
+        if not 0 <= self.steadiness <= 1:
+            raise SettingsError(f"steadiness = {self.steadiness}: expected a number from 0 to 1")
+
+
+@dataclass(frozen=True, eq=False)
+class FramePainter:
+    """Paints frames, each as a photo of this (height, width).
+
+    `digest` is a SHA-256 of all that its pictures depend on beside.
+    """
+
+    paint: Callable[[Image], OwnImage]
+    size: Size
+    colors: str
+    device: torch.device
+    digest: str
+
+    def __call__(
+        self, frame: UInt8[np.ndarray, "_h _w 3"]
+    ) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w 3"]]:
+        """The frame in the size of the result, and painted."""
+        photo = torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255
+        photo = resize(photo, self.size).clamp(0, 1)
+        painted = self.paint(photo.to(self.device)).cpu().clamp(0, 1)
+        if self.colors == "content":
+            painted = with_colors_of(painted, photo, "oklab").clamp(0, 1)
+        small = frame if frame.shape[:2] == self.size else _rows(photo * 255).round()
+        return small.astype(np.uint8, copy=False), _rows(painted)
+
+
+def frame_painter(style: StrPath, size: Size, look: VideoStyle) -> FramePainter:
+    """The painter that a name stands for: `great-wave`, a .safetensors file, or a painting.
+
+    The statistics of a painting are taken once, at the long side of the result, as a run of
+    method instant takes them.
+
+    Raises:
+        WeightsError, ImageError: the file is damaged, or something else.
+        SettingsError: strength is given for a trained style, or out of range.
+    """
+    device = device_of(look.device)
+    if str(style) in SHIPPED_STYLES or str(style).endswith(".safetensors"):
+        if look.strength is not None:
+            raise SettingsError(
+                f"{style} was trained at a strength; leave --strength out, or give a painting"
+            )
+        trained = read_style(style).to(device)
+        known = digest_of(trained.network)
+        return FramePainter(trained.paint, size, look.colors, device=device, digest=known)
+    given: dict[str, Any] = {} if look.strength is None else {"strength": look.strength}
+    chosen = settings("default", "instant", size=max(size), **given)
+    painting = filled(read(style, size=chosen.size_without_photo()))
+    painter = bundled().to(device)
+    seen = None if painting.alpha is None else painting.alpha[None].to(device)
+    described = painter.describe(painting.batch.to(device), seen)
+    known = digest_of(painter.network, repr(chosen.strength).encode(), painting.batch)
+
+    def paint(photo: Image) -> OwnImage:
+        return painter.paint(photo, [described], strength=chosen.strength)
+
+    return FramePainter(paint, size, look.colors, device=device, digest=known)
+
+
+def digest_of(network: nn.Module, *more: bytes | Tensor) -> str:
+    """SHA-256 of the tensors of a network, and of what there is beside."""
+    digest = hashlib.sha256()
+    for part in (*network.state_dict().values(), *more):
+        digest.update(part if isinstance(part, bytes) else part.cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _rows(batch: OwnImage) -> Painted:
+    """A batch of one as an array (height, width, 3)."""
+    rows: Painted = np.ascontiguousarray(batch[0].permute(1, 2, 0).numpy())
+    return rows
