@@ -16,7 +16,7 @@ from swag.video.reading import errors_of_ffmpeg, frames, survey
 
 MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"
 EBML = b"\x1aE\xdf\xa3"
-NO_VIDEO = "no video, or damaged or cut off"
+NO_VIDEO = "is not a video, or is damaged or cut off"
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_every_error_of_the_libraries_is_one_of_ours():
     import av
 
     for kind in ("EOFError", "BrokenPipeError", "InvalidDataError", "UnknownError", "ExitError"):
-        with pytest.raises(VideoError, match="x is no video"), errors_of_ffmpeg("x"):
+        with pytest.raises(VideoError, match="x is not a video"), errors_of_ffmpeg("x"):
             raise getattr(av.error, kind)(1, "said")
 
 

@@ -56,7 +56,7 @@ Steady = Annotated[
         panel=controls.LOOK,
         value="X",
         default="0.8",
-        help="How much of the last frame goes on, from 0, each frame by itself, to 1.",
+        help="Share of the previous result in each frame: 0 paints every frame by itself.",
     ),
 ]
 FramePixels = Annotated[
@@ -94,7 +94,7 @@ def video(  # noqa: PLR0913 - the arguments of a command are its options
 
     swag video in.mp4 great-wave --size 960 -o out.mp4
 
-    After Ctrl-C, or whatever ended it, the same command goes on. Needs the extra: pip install
+    After Ctrl-C or a crash, the same command continues. Needs the extra: pip install
     'swag-style[video]'
     """
     from swag.cli.bars import frames_bar
@@ -138,9 +138,9 @@ def _what_is_kept(out: Path) -> str:
 
     parts = parts_of(out)
     if not parts.segments:
-        return "; the first part was not whole yet, nothing is kept"
-    kept = f"{len(parts.segments) * SEGMENT} frames are kept in {shlex.quote(str(parts.folder))}"
-    return f"; about {kept}, and the same command goes on from them"
+        return f" before the first {SEGMENT} frames were done; nothing was kept"
+    kept = f"{len(parts.segments) * SEGMENT} frames kept in {shlex.quote(str(parts.folder))}"
+    return f"; the same command continues from the {kept}"
 
 
 def _check_extra() -> None:

@@ -91,8 +91,8 @@ def errors_of_ffmpeg(name: str, doing: str = "read") -> Iterator[None]:
         if doing != "read":
             raise VideoError(f"{name} cannot be {doing}: {said}") from error
         raise VideoError(
-            f"{name} is no video, or damaged or cut off ({said}); if players show it, try what "
-            "`ffmpeg -i VIDEO -c copy REPAIRED.mkv` makes of it"
+            f"{name} is not a video, or is damaged or cut off ({said}); if players show it, try to "
+            "repair it with `ffmpeg -i VIDEO -c copy REPAIRED.mkv`"
         ) from error
 
 
@@ -249,7 +249,7 @@ def _times(container: InputContainer, stream: VideoStream, name: str) -> list[in
         seconds = f"{float(there):.1f} of {float(declared):.1f} seconds"
         raise VideoError(
             f"{name} is cut off: {known if lost else seconds} are there; copy it again, or keep "
-            "what is there with `ffmpeg -i VIDEO -c copy SHORTER.mkv`"
+            "the rest with `ffmpeg -i VIDEO -c copy SHORTER.mkv`"
         )
     return times
 

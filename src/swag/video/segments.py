@@ -61,7 +61,7 @@ class Parts:
                 if not overwrite:
                     raise CheckpointError(
                         f"{self.folder} holds parts of a video made with {differing}; give the "
-                        "same again to go on, or --overwrite to begin anew"
+                        "same settings to continue, or --overwrite to start anew"
                     )
                 self.clear()
                 self.folder.mkdir(exist_ok=True)
@@ -79,7 +79,7 @@ class Parts:
             return Shown(state["frame"], state["result"])
         except (OSError, KeyError, SafetensorError) as error:
             raise CheckpointError(
-                f"{self.state(done - 1)} is missing or damaged; remove {self.folder} to begin anew"
+                f"{self.state(done - 1)} is missing or damaged; remove {self.folder} to start anew"
             ) from error
 
     def keep(self, data: bytes, shown: Shown) -> None:
