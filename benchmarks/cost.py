@@ -44,7 +44,7 @@ def table(side: int, rounds: int) -> str:
     """Lines of Markdown."""
     random = torch.Generator().manual_seed(0)
     photo, style = torch.rand(2, 1, 3, side, side, generator=random)
-    objectives = {name: objective_of(name, photo, style) for name in bundled.names()}
+    objectives = {name: objective_of(name, photo, style) for name in bundled.bundled_names()}
     times: dict[str, list[float]] = {name: [] for name in objectives}
     for turn in range(rounds + 1):
         for name, objective in objectives.items():

@@ -108,8 +108,8 @@ SEEDS: dict[str, tuple[str, Callable[[], bytes], Reader]] = {
     "words in a tiff": ("a.tif", lambda: _picture("TIFF"), read_metadata),
     "checkpoint": ("a.ckpt", lambda: _saved(_checkpoint), load_checkpoint),
     "bare checkpoint": (
-        "a.ckpt", lambda: _saved(lambda path: checkpoint.save(path, STATE, {"a": 1})),
-        checkpoint.load,
+        "a.ckpt", lambda: _saved(lambda path: checkpoint.save_tensors(path, STATE, {"a": 1})),
+        checkpoint.load_tensors,
     ),
     "settings in toml": (
         "a.toml",
@@ -119,8 +119,8 @@ SEEDS: dict[str, tuple[str, Callable[[], bytes], Reader]] = {
     "settings in json": (
         "a.json", lambda: WORDS["swag"].encode(), lambda path: settings(**load_settings(path))
     ),
-    "safetensors": ("a.safetensors", lambda: save(STATE), weights.read),
-    "torch": ("a.pth", lambda: _saved(lambda path: torch.save(STATE, path)), weights.read),
+    "safetensors": ("a.safetensors", lambda: save(STATE), weights.read_weights),
+    "torch": ("a.pth", lambda: _saved(lambda path: torch.save(STATE, path)), weights.read_weights),
     "jobs in csv": (
         "a.csv", lambda: b"content,style,size\na.jpg,x.jpg,64\nb.jpg,x.jpg,\n", read_jobs
     ),

@@ -19,7 +19,7 @@ from swag.backbones.greedy import (
     reconstruction_error,
     shuffle,
 )
-from swag.backbones.weights import DRAWS, Weights, parse
+from swag.backbones.weights import DRAWS, Weights, parse_weights
 from swag.cli import app
 from swag.errors import BackboneError, WeightsError
 from swag.image import resize, write
@@ -70,12 +70,12 @@ def quick(monkeypatch):
     [("random:greedy", DRAWS), ("random:greedy:draws=16", 16), ("random:greedy:draws=1", 1)],
 )
 def test_the_number_of_draws_is_read(text, draws):
-    assert parse(text) == Weights(scheme="greedy", draws=draws)
+    assert parse_weights(text) == Weights(scheme="greedy", draws=draws)
 
 
 @pytest.mark.parametrize("text", ["random", "random:kaiming+calibrated", "pretrained"])
 def test_all_other_weights_are_one_draw(text):
-    assert parse(text).draws == 1
+    assert parse_weights(text).draws == 1
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_all_other_weights_are_one_draw(text):
 )
 def test_other_words_are_refused_in_one_line(text, message):
     with pytest.raises(WeightsError, match=message) as refused:
-        parse(text)
+        parse_weights(text)
     assert "\n" not in str(refused.value)
 
 

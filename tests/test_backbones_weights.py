@@ -17,7 +17,7 @@ from torchvision.models import ResNet18_Weights, densenet121, get_model_weights,
 
 import swag.backbones.download
 from swag.backbones import calibrate, create, sha256
-from swag.backbones.weights import load, parse, read
+from swag.backbones.weights import load_weights, parse_weights, read_weights
 from swag.errors import WeightsError
 
 SMALL = "torchvision/squeezenet1_1"
@@ -124,7 +124,7 @@ def test_calibration_needs_pictures_and_batch_norm(small):
 @pytest.mark.parametrize("text", ["random:kaimin", "nowhere.pth", "Pretrained"])
 def test_other_words_are_refused(text):
     with pytest.raises(WeightsError, match="kaiming"):
-        parse(text)
+        parse_weights(text)
 
 
 def test_files_of_all_kinds_give_the_same_network(small, tmp_path):
@@ -162,7 +162,7 @@ def test_a_file_that_runs_code_is_refused_and_nothing_is_run(small, tmp_path):
     pickle_alone = tmp_path / "hostile.pt"
     pickle_alone.write_bytes(pickle.dumps(Hostile()))
     with pytest.raises(WeightsError):
-        read(pickle_alone)
+        read_weights(pickle_alone)
     assert not (tmp_path / "harm").exists()
 
 
@@ -171,7 +171,7 @@ def test_a_file_that_runs_code_is_refused_and_nothing_is_run(small, tmp_path):
 def test_damaged_files_are_refused_in_one_line(name, content, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsError, match=re.escape(str(tmp_path / name))) as refused:
-        read(tmp_path / name)
+        read_weights(tmp_path / name)
     assert "\n" not in str(refused.value)
 
 
@@ -179,7 +179,7 @@ def test_damaged_files_are_refused_in_one_line(name, content, tmp_path):
 def test_a_file_without_named_tensors_is_refused(content, tmp_path):
     torch.save(content, tmp_path / "a.pth")
     with pytest.raises(WeightsError, match="holds no tensors by name"):
-        read(tmp_path / "a.pth")
+        read_weights(tmp_path / "a.pth")
 
 
 def test_weights_that_do_not_fit_are_counted_and_the_first_named(small):
@@ -190,7 +190,7 @@ def test_weights_that_do_not_fit_are_counted_and_the_first_named(small):
     state["fc.weight"] = torch.zeros(1)
     before = small[3].bias.clone()
     with pytest.raises(WeightsError) as refused:
-        load(small, state, origin="my.pth", ignore=("fc.",))
+        load_weights(small, state, origin="my.pth", ignore=("fc.",))
     assert str(refused.value) == (
         "my.pth does not fit Sequential: of 8 tensors 2 missing (first 0.bias), 1 unexpected "
         "(first 9.weight), 1 of another shape (first 3.weight); give the weights of this very "
@@ -323,7 +323,7 @@ def test_a_file_that_contains_itself_is_refused(depth, tmp_path):
     content["state_dict"] = top
     torch.save(top, tmp_path / "ring.pth")
     with pytest.raises(WeightsError, match="holds no tensors by name"):
-        read(tmp_path / "ring.pth")
+        read_weights(tmp_path / "ring.pth")
 
 
 @pytest.mark.parametrize("offline", [True, False])

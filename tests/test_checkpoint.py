@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from swag.checkpoint import LARGEST_HEADER, load, save
+from swag.checkpoint import LARGEST_HEADER, load_tensors, save_tensors
 from swag.errors import CheckpointError
 
 TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.int64, torch.uint8)
@@ -22,7 +22,7 @@ TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.int6
 def kept(tmp_path: Path) -> Path:
     picture = torch.rand(1, 3, 4, 5, generator=torch.Generator().manual_seed(0))
     tensors = {"image": picture, "best": picture, "count": torch.tensor(7)}
-    save(tmp_path / "a.ckpt", tensors, {"step": 3, "loss": 0.1})
+    save_tensors(tmp_path / "a.ckpt", tensors, {"step": 3, "loss": 0.1})
     return tmp_path / "a.ckpt"
 
 
@@ -31,8 +31,8 @@ def kept(tmp_path: Path) -> Path:
 def test_tensors_come_back_with_type_shape_and_bits(kind, shape, tmp_path: Path):
     random = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 100
     tensors = {"a": random.to(kind), "b": torch.ones(3, dtype=torch.uint8)}
-    save(tmp_path / "a.ckpt", tensors, {})
-    found, _ = load(tmp_path / "a.ckpt")
+    save_tensors(tmp_path / "a.ckpt", tensors, {})
+    found, _ = load_tensors(tmp_path / "a.ckpt")
     assert found.keys() == tensors.keys()
     for name, tensor in tensors.items():
         assert found[name].dtype == tensor.dtype
@@ -41,20 +41,20 @@ def test_tensors_come_back_with_type_shape_and_bits(kind, shape, tmp_path: Path)
 
 def test_numbers_come_back_exactly(tmp_path: Path):
     values = {"x": 0.1 + 0.2, "y": 1e-300, "z": 2**53 + 1, "words": "Grün", "list": [1, None, True]}
-    save(tmp_path / "a.ckpt", {}, values)
-    assert load(tmp_path / "a.ckpt")[1] == values
+    save_tensors(tmp_path / "a.ckpt", {}, values)
+    assert load_tensors(tmp_path / "a.ckpt")[1] == values
 
 
 def test_a_tensor_with_two_names_is_written_once_and_is_one_again(kept: Path):
-    tensors, _ = load(kept)
+    tensors, _ = load_tensors(kept)
     assert tensors["best"] is tensors["image"]
     assert kept.stat().st_size < 1000
 
 
 def test_a_view_is_kept_as_it_is_seen(tmp_path: Path):
     turned = torch.arange(6.0).view(2, 3).T
-    save(tmp_path / "a.ckpt", {"a": turned}, {})
-    assert torch.equal(load(tmp_path / "a.ckpt")[0]["a"], turned)
+    save_tensors(tmp_path / "a.ckpt", {"a": turned}, {})
+    assert torch.equal(load_tensors(tmp_path / "a.ckpt")[0]["a"], turned)
 
 
 def test_any_other_program_can_read_the_tensors(kept: Path):
@@ -65,7 +65,7 @@ def test_any_other_program_can_read_the_tensors(kept: Path):
 
 def test_numbers_that_are_not_finite_are_not_written(tmp_path: Path):
     with pytest.raises(ValueError, match="JSON"):
-        save(tmp_path / "a.ckpt", {}, {"loss": float("nan")})
+        save_tensors(tmp_path / "a.ckpt", {}, {"loss": float("nan")})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -77,7 +77,7 @@ def test_every_flipped_bit_is_found(kept: Path):
         damaged[place] ^= 1 << random.integers(8)
         kept.write_bytes(damaged)
         with pytest.raises(CheckpointError, match="damaged"):
-            load(kept)
+            load_tensors(kept)
 
 
 def test_the_beginning_of_a_checkpoint_is_refused(kept: Path):
@@ -85,10 +85,10 @@ def test_the_beginning_of_a_checkpoint_is_refused(kept: Path):
     for length in (0, 1, 7, 8, 9, 100, len(whole) - 1):
         kept.write_bytes(whole[:length])
         with pytest.raises(CheckpointError, match="damaged"):
-            load(kept)
+            load_tensors(kept)
     kept.write_bytes(whole + b"\0")
     with pytest.raises(CheckpointError, match="damaged"):
-        load(kept)
+        load_tensors(kept)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_beginning_of_a_checkpoint_is_refused(kept: Path):
 def test_a_hostile_header_is_refused(header: bytes, tmp_path: Path):
     (tmp_path / "a.ckpt").write_bytes(struct.pack("<Q", len(header)) + header)
     with pytest.raises(CheckpointError, match="is not a checkpoint, or is damaged"):
-        load(tmp_path / "a.ckpt")
+        load_tensors(tmp_path / "a.ckpt")
 
 
 def test_a_header_of_a_thousand_gigabytes_is_not_waited_for(tmp_path: Path):
@@ -115,22 +115,22 @@ def test_a_header_of_a_thousand_gigabytes_is_not_waited_for(tmp_path: Path):
         file.truncate(1 << 30)  # sparse: takes no room
     began = time.perf_counter()
     with pytest.raises(CheckpointError):
-        load(tmp_path / "a.ckpt")
+        load_tensors(tmp_path / "a.ckpt")
     assert time.perf_counter() - began < 1
 
 
 def test_more_than_a_header_holds_is_not_written(tmp_path: Path):
     with pytest.raises(CheckpointError, match="bytes"):
-        save(tmp_path / "a.ckpt", {}, {"words": "x" * LARGEST_HEADER})
+        save_tensors(tmp_path / "a.ckpt", {}, {"words": "x" * LARGEST_HEADER})
 
 
 def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
         with pytest.raises(CheckpointError, match="not a checkpoint"):
-            load(path)
+            load_tensors(path)
     with pytest.raises(CheckpointError, match="there is no checkpoint"):
-        load(tmp_path / "nowhere")
+        load_tensors(tmp_path / "nowhere")
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(kept: Path, monkeypatch):
@@ -141,7 +141,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(kept: Path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(CheckpointError, match="No space left on device"):
-        save(kept, {"image": torch.zeros(9)}, {})
+        save_tensors(kept, {"image": torch.zeros(9)}, {})
     assert kept.read_bytes() == whole
     assert [p.name for p in kept.parent.iterdir()] == ["a.ckpt"]
 
@@ -156,8 +156,8 @@ def test_the_values_stand_in_the_header_as_json(kept: Path):
 def test_a_file_cut_short_after_it_was_read_harms_nobody(tmp_path: Path):
     """A mapped file would end the process with SIGBUS."""
     path, values = tmp_path / "a.ckpt", torch.arange(1 << 20)
-    save(path, {"a": values, "b": torch.zeros(0, 3), "c": values.to(torch.bfloat16)}, {})
-    tensors, _ = load(path)
+    save_tensors(path, {"a": values, "b": torch.zeros(0, 3), "c": values.to(torch.bfloat16)}, {})
+    tensors, _ = load_tensors(path)
     os.truncate(path, 100)
     assert torch.equal(tensors["a"], values)
     assert torch.equal(tensors["c"], values.to(torch.bfloat16))
@@ -198,7 +198,7 @@ def entry(shape, start, end, dtype="F32"):
 )
 def test_forged_entries_are_refused(entries, tmp_path: Path):
     forged(tmp_path / "a.ckpt", {"a": entry([4], 0, 16)}, bytes(16))
-    assert load(tmp_path / "a.ckpt")[0]["a"].shape == (4,)
+    assert load_tensors(tmp_path / "a.ckpt")[0]["a"].shape == (4,)
     forged(tmp_path / "a.ckpt", entries, bytes(16))
     with pytest.raises(CheckpointError, match="is not a checkpoint, or is damaged"):
-        load(tmp_path / "a.ckpt")
+        load_tensors(tmp_path / "a.ckpt")

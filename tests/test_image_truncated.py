@@ -254,7 +254,7 @@ def test_strips_that_are_not_all_of_a_picture_are_refused(shape, size, monkeypat
         if size is None:
             strips.assembled(stored, "a picture")
         else:
-            strips.resized(stored, "a picture", (30, 30), raster.Limits())
+            strips.resize_strips(stored, "a picture", (30, 30), raster.Limits())
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.001, 1.001])

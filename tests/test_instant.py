@@ -18,7 +18,7 @@ from swag.instant import (
     Style,
     bundled,
     painter_from,
-    pooled,
+    pool_gaussians,
     shipped,
     transport,
 )
@@ -127,7 +127,7 @@ def test_powers_and_their_gradients(rng, exponent):
 def test_parts_of_a_picture_pooled_are_the_whole(rng):
     maps = spread(rng)
     left, right = maps[..., :4], maps[..., 4:]
-    found = pooled([(4.0, Gaussian.of(left)), (7.0, Gaussian.of(right))])
+    found = pool_gaussians([(4.0, Gaussian.of(left)), (7.0, Gaussian.of(right))])
     whole = Gaussian.of(maps)
     torch.testing.assert_close(found.mean, whole.mean)
     torch.testing.assert_close(found.covariance, whole.covariance)

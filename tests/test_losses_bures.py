@@ -232,9 +232,9 @@ def test_several_pictures_count_as_one_with_all_their_positions(pair):
 
 
 def test_of_many_channels_as_many_orthogonal_directions_are_seen_as_are_allowed():
-    along = bures.directions(600)
+    along = bures.fixed_directions(600)
     torch.testing.assert_close(along @ along.mT, torch.eye(bures.WIDEST, dtype=torch.float64))
-    assert torch.equal(along, bures.directions(600))
+    assert torch.equal(along, bures.fixed_directions(600))
 
 
 @pytest.mark.parametrize("d", [bures.WIDEST, bures.WIDEST + 88])

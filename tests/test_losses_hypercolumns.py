@@ -10,11 +10,11 @@ from swag.losses.hypercolumns import (
     centered,
     columns_of,
     cosine_distances,
-    directions,
-    grid,
     hypercolumns,
-    resized,
+    resample,
+    sample_grid,
     together,
+    unit_vectors,
 )
 
 
@@ -54,31 +54,31 @@ def bilinear_by_loops(plane, rows, columns):
     ],
 )
 def test_a_grid_keeps_its_bound_and_its_aspect_ratio(rows, columns, at_most, expected):
-    assert grid(rows, columns, at_most) == expected
+    assert sample_grid(rows, columns, at_most) == expected
 
 
 def test_a_grid_without_positions_is_refused():
     with pytest.raises(SettingsError, match="expected at least 1 position, not 0; give 1 or more"):
-        grid(4, 5, 0)
+        sample_grid(4, 5, 0)
 
 
 def test_finer_maps_are_averaged_over_cells(rng):
     fine = torch.randn(2, 3, 6, 8, generator=rng, dtype=torch.float64)
     cells = fine.reshape(2, 3, 3, 2, 2, 4).mean((3, 5))
-    torch.testing.assert_close(resized(fine, (3, 2)), cells)
+    torch.testing.assert_close(resample(fine, (3, 2)), cells)
 
 
 def test_coarser_maps_are_bilinear_between_their_positions(rng):
     coarse = torch.randn(1, 1, 3, 4, generator=rng, dtype=torch.float64)
     expected = bilinear_by_loops(coarse[0, 0].numpy(), 7, 9)
-    np.testing.assert_allclose(resized(coarse, (7, 9))[0, 0].numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(resample(coarse, (7, 9))[0, 0].numpy(), expected, rtol=1e-12)
 
 
 def test_a_map_finer_one_way_and_coarser_the_other_is_averaged_and_then_enlarged(rng):
     mixed = torch.randn(1, 1, 8, 3, generator=rng, dtype=torch.float64)
     averaged = mixed.reshape(1, 1, 4, 2, 3).mean(3)
     expected = bilinear_by_loops(averaged[0, 0].numpy(), 4, 6)
-    np.testing.assert_allclose(resized(mixed, (4, 6))[0, 0].numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(resample(mixed, (4, 6))[0, 0].numpy(), expected, rtol=1e-12)
 
 
 def test_a_hypercolumn_holds_the_channels_of_all_layers_in_order(rng):
@@ -87,7 +87,7 @@ def test_a_hypercolumn_holds_the_channels_of_all_layers_in_order(rng):
     joined = hypercolumns((shallow, deep))
     assert joined.shape == (2, 8, 4, 6)
     assert torch.equal(joined[:, :3], shallow)
-    torch.testing.assert_close(joined[:, 3:], resized(deep, (4, 6)))
+    torch.testing.assert_close(joined[:, 3:], resample(deep, (4, 6)))
 
 
 def test_large_maps_are_brought_to_the_bound(rng):
@@ -120,14 +120,14 @@ def test_weights_are_shares_brought_to_the_grid():
 
 def test_directions_have_length_one_whatever_the_scale(rng):
     vectors = torch.randn(2, 5, 7, generator=rng, dtype=torch.float64)
-    units = directions(vectors)
+    units = unit_vectors(vectors)
     torch.testing.assert_close(units.norm(dim=2), torch.ones(2, 5).double(), rtol=0, atol=1e-7)
-    torch.testing.assert_close(directions(1000 * vectors), units, rtol=0, atol=1e-7)
+    torch.testing.assert_close(unit_vectors(1000 * vectors), units, rtol=0, atol=1e-7)
 
 
 def test_a_vector_of_zeros_has_no_direction_and_a_finite_slope():
     zeros = torch.zeros(1, 2, 3, requires_grad=True)
-    units = directions(zeros)
+    units = unit_vectors(zeros)
     assert not units.any()
     units.sum().backward()
     torch.testing.assert_close(zeros.grad, torch.full((1, 2, 3), 1e4))
@@ -139,12 +139,12 @@ def test_the_cosine_distance_is_one_minus_the_cosine(rng):
         1 - np.dot(u, v) / (np.linalg.norm(u) * np.linalg.norm(v))
         for u, v in zip(a[0].numpy(), b[0].numpy(), strict=True)
     ]
-    found = cosine_distances(directions(a), directions(b))[0]
+    found = cosine_distances(unit_vectors(a), unit_vectors(b))[0]
     np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=1e-7)
 
 
 def test_vectors_of_zeros_are_alike_and_half_away_from_others(rng):
-    zeros, others = torch.zeros(1, 3, 4), directions(torch.randn(1, 3, 4, generator=rng))
+    zeros, others = torch.zeros(1, 3, 4), unit_vectors(torch.randn(1, 3, 4, generator=rng))
     assert not cosine_distances(zeros, zeros).any()
     torch.testing.assert_close(cosine_distances(zeros, others), torch.full((1, 3), 0.5))
 

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import linprog
 
 from swag.losses import quantiles
-from swag.losses.quantiles import ascending, mean_magnitude, pooled, squared_distances
+from swag.losses.quantiles import ascending, mean_magnitude, pool_quantiles, squared_distances
 
 NUMBERS = st.floats(-10, 10, allow_subnormal=False)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -131,9 +131,9 @@ def test_pictures_thrown_together_count_alike_whatever_their_sizes():
     a, b = np.array([1.0, 5.0]), np.array([4.0, 2.0, 3.0])
     shares = np.array([0.25, 0.25, 1 / 6, 1 / 6, 1 / 6])
     together = of(np.concatenate([a, b]), shares)
-    for found, expected in zip(pooled([of(a), of(b)]), together, strict=True):
+    for found, expected in zip(pool_quantiles([of(a), of(b)]), together, strict=True):
         torch.testing.assert_close(found, expected)
-    weighted = pooled([of(a, np.array([0.25, 0.75])), of(b)])
+    weighted = pool_quantiles([of(a, np.array([0.25, 0.75])), of(b)])
     assert weighted[1].tolist()[0][0] == pytest.approx([1 / 8, 7 / 24, 11 / 24, 15 / 24, 1])
 
 

@@ -150,9 +150,9 @@ def test_another_version_is_refused(what, tmp_path: Path, monkeypatch):
 
 def changed(path: Path, tensors=None, **values) -> None:
     """A forged checkpoint: well formed, with a digest of its own."""
-    its, known = tensor_file.load(path)
+    its, known = tensor_file.load_tensors(path)
     new = {k: v for k, v in {**its, **(tensors or {})}.items() if v is not None}
-    tensor_file.save(path, new, {**known, **values})
+    tensor_file.save_tensors(path, new, {**known, **values})
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ NUMBERS = {
 def test_a_forged_memory_is_refused(forge, optimizer, name, tmp_path: Path):
     path, name = tmp_path / "a.ckpt", f"memory.{name}"
     begun(path, 2, optimizer=optimizer)
-    tensor = tensor_file.load(path)[0][name]
+    tensor = tensor_file.load_tensors(path)[0][name]
     forged = {"type": tensor.half(), "shape": tensor.reshape(1, *tensor.shape), "gone": None}
     changed(path, {name: forged[forge]})
     with pytest.raises(CheckpointError, match="does not fit its own settings"):
@@ -226,7 +226,7 @@ def test_a_forged_memory_is_refused(forge, optimizer, name, tmp_path: Path):
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path):
-    tensor_file.save(tmp_path / "a.ckpt", {"x": torch.zeros(3)}, {"training": True})
+    tensor_file.save_tensors(tmp_path / "a.ckpt", {"x": torch.zeros(3)}, {"training": True})
     with pytest.raises(CheckpointError, match="no checkpoint that this version"):
         swag.iterate(PHOTO, PAINTING, resume=tmp_path / "a.ckpt")
 

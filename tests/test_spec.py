@@ -2,7 +2,7 @@
 
 import pytest
 
-from swag.spec import Spec, parse, parse_with_layers
+from swag.spec import Spec, parse_spec, parse_with_layers
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from swag.spec import Spec, parse, parse_with_layers
     ],
 )
 def test_a_name_and_its_options(text, expected):
-    assert parse(text) == expected
+    assert parse_spec(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -35,4 +35,4 @@ def test_a_name_with_its_layers(text, expected):
 
 
 def test_options_are_told_as_they_were_written():
-    assert parse("mrf:size=3,patches").written_options == "size=3,patches"
+    assert parse_spec("mrf:size=3,patches").written_options == "size=3,patches"

@@ -13,10 +13,10 @@ from swag.features import FeatureExtractor
 from swag.tiling import (
     bytes_per_pixel,
     free_memory,
-    grid,
     is_out_of_memory,
     largest_side,
     measure_receptive_field,
+    tile_grid,
 )
 
 
@@ -113,7 +113,7 @@ def test_every_position_belongs_to_one_tile(side):
     receptive_field = measure_receptive_field(extract, ["0", "1"], image)
     for layer, shape in receptive_field.sizes(image).items():
         counted = torch.zeros(shape)
-        for tile in grid(receptive_field, (117, 74), side):
+        for tile in tile_grid(receptive_field, (117, 74), side):
             counted[tile.own(layer)] += 1
             crop = extract(image[tile.crop], [layer])[layer]
             assert crop[tile.inner(layer)].shape == counted[tile.own(layer)].shape

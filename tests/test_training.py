@@ -296,11 +296,11 @@ def test_weights_without_a_card_of_their_own_have_no_known_trainings(tiny, tmp_p
     out, folder = tmp_path / "a.pt", tmp_path / "weights"
     list(train_backbone("resnet", tiny, out, epochs=6.0))
     shipped = folder / export(out, "resnet", folder).file
-    assert len(bundled.trainings(shipped)) == 1
+    assert len(bundled.recorded_trainings(shipped)) == 1
     twin = shipped.rename(folder / "other.safetensors")
-    assert bundled.trainings(twin) == []
+    assert bundled.recorded_trainings(twin) == []
     shipped.write_bytes(twin.read_bytes() + b" ")
-    assert bundled.trainings(shipped) == []
+    assert bundled.recorded_trainings(shipped) == []
 
 
 def test_a_training_started_with_anothers_weights_remembers_it(tiny, tmp_path):

@@ -40,7 +40,7 @@ _TYPES = {
 }
 
 
-def save(path: StrPath, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+def save_tensors(path: StrPath, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
     """Write a checkpoint, whole or not at all; a tensor that has two names is written once.
 
     CheckpointError, one line, where it cannot be written; an older file then stays.
@@ -63,7 +63,7 @@ def save(path: StrPath, tensors: Mapping[str, Tensor], values: Mapping[str, Any]
         raise CheckpointError(f"cannot write the checkpoint {path}: {reason}") from error
 
 
-def load(path: StrPath) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_tensors(path: StrPath) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and values of a checkpoint; CheckpointError if it is damaged or is none."""
     try:
         with open(path, "rb", opener=_open_regular) as file:

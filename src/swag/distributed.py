@@ -18,18 +18,18 @@ from swag.allocation import keep_freed_memory
 from swag.errors import DependencyError, ResourceError, SettingsError
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+Returned = TypeVar("Returned")
 Backend = Literal["processes", "ray"]
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def map(
-    function: Callable[[Item], Result],
+    function: Callable[[Item], Returned],
     items: Iterable[Item],
     *,
     workers: int = 1,
     backend: Backend = "processes",
-) -> Iterator[Result]:
+) -> Iterator[Returned]:
     """Results in the order of the items; an exception of the function comes out here.
 
     One worker is a plain loop in this process. More are new processes (spawned, so that no lock
@@ -57,8 +57,8 @@ def map(
 
 
 def _in_processes(
-    function: Callable[[Item], Result], items: list[Item], workers: int
-) -> Iterator[Result]:
+    function: Callable[[Item], Returned], items: list[Item], workers: int
+) -> Iterator[Returned]:
     context = multiprocessing.get_context("spawn")
     # Libraries read these when they are loaded: they are set for the processes to inherit.
     with _environment(dict.fromkeys(THREADS, "1")):
@@ -72,8 +72,8 @@ def _in_processes(
 
 
 def _with_ray(
-    function: Callable[[Item], Result], items: list[Item], workers: int
-) -> Iterator[Result]:
+    function: Callable[[Item], Returned], items: list[Item], workers: int
+) -> Iterator[Returned]:
     if not items:
         return
     import ray
@@ -112,7 +112,7 @@ def _stop(running: list[Any]) -> None:
         _, running = ray.wait(running, num_returns=len(running), timeout=5, fetch_local=False)
 
 
-def _in_worker(function: Callable[[Item], Result], item: Item) -> Result:
+def _in_worker(function: Callable[[Item], Returned], item: Item) -> Returned:
     keep_freed_memory()
     return function(item)
 

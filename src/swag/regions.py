@@ -24,7 +24,7 @@ from swag.errors import SettingsError
 from swag.precision import to_float64
 
 MaskPicture = Float[Tensor, "1 3 _h _w"]
-Weights = Float[Tensor, "1 1 _h _w"]
+WeightMap = Float[Tensor, "1 1 _h _w"]
 Shares = Float[Tensor, "k _h _w"]
 Color = Float[Tensor, "3"]
 Palette = Float[Tensor, "k 3"]
@@ -60,8 +60,8 @@ class Region(NamedTuple):
 
     name: str
     style: int
-    where: Weights
-    style_where: Weights
+    where: WeightMap
+    style_where: WeightMap
 
 
 def regions(content_mask: MaskPicture, *style_masks: MaskPicture | None) -> list[Region]:
@@ -197,7 +197,7 @@ def _is_gray(mask: MaskPicture) -> bool:
     return bool(to_float64(colored).mean() < SMALLEST)
 
 
-def _gray_maps(mask: MaskPicture) -> dict[str, Weights]:
+def _gray_maps(mask: MaskPicture) -> dict[str, WeightMap]:
     white = mask.clamp(0, 1).mean(1, keepdim=True)
     noise = STEADY / 2  # so that black with JPEG noise is black; a gradient is steeper by 1.1
     white = ((white - noise) / (1 - 2 * noise)).clamp(0, 1)
@@ -273,7 +273,7 @@ def _densest(pixels: Float[Tensor, "n 3"]) -> Color:
     return pixels[(pixels - center).norm(dim=1) < EXACT].mean(0)
 
 
-def _map(weights: Tensor) -> Weights:
+def _map(weights: Tensor) -> WeightMap:
     return weights[None, None]
 
 

@@ -22,7 +22,7 @@ class Spec:
         return ",".join(f"{key}={value}" if value else key for key, value in self.options.items())
 
 
-def parse(text: str) -> Spec:
+def parse_spec(text: str) -> Spec:
     """Split a name from its options; what they may be is for the caller to say.
 
     White space around any part counts for nothing. An option without `=` has an empty value.
@@ -37,7 +37,7 @@ def parse_with_layers(text: str) -> Spec:
     """The same of a choice that may name its layers."""
     choice, at, layers = text.partition("@")
     names = tuple(layer.strip() for layer in layers.split(",")) if at else None
-    return replace(parse(choice), layers=names)
+    return replace(parse_spec(choice), layers=names)
 
 
 EXPORTED = ".pt2"

@@ -12,7 +12,7 @@ from swag.backbones.fingerprint import check_finite, fingerprint, weights_finger
 from swag.backbones.initialization import calibrate
 from swag.backbones.modules import check_gradient
 from swag.backbones.registry import Entry, assemble, available, create, name_of
-from swag.backbones.sources import Source
+from swag.backbones.sources import NetworkSource
 from swag.backbones.tail import tail_of
 from swag.backbones.weights import sha256
 
@@ -20,8 +20,8 @@ __all__ = [
     "EDITS",
     "Backbone",
     "Entry",
+    "NetworkSource",
     "Normalize",
-    "Source",
     "assemble",
     "available",
     "calibrate",

@@ -70,7 +70,7 @@ class Card:
     top1: float | None
     epochs: float
     finished: bool
-    trainings: list[dict[str, Any]]
+    recorded_trainings: list[dict[str, Any]]
     data: list[dict[str, str]]
     intended_use: str
     limits: str
@@ -79,7 +79,7 @@ class Card:
     unexplained: dict[str, float] = field(default_factory=dict)
 
 
-def names() -> tuple[str, ...]:
+def bundled_names() -> tuple[str, ...]:
     """The networks of the package, without the prefix `swag/`."""
     return (*ARCHITECTURES, *STUDENTS)
 
@@ -87,7 +87,7 @@ def names() -> tuple[str, ...]:
 def trained_names(folder: Path = FOLDER) -> tuple[str, ...]:
     """Those of them that have trained weights."""
     cards = _cards(folder)
-    return tuple(name for name in names() if name in cards)
+    return tuple(name for name in bundled_names() if name in cards)
 
 
 def trained_family(folder: Path = FOLDER) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ def _check_known(name: str, known: tuple[str, ...]) -> None:
 
 def card(name: str, folder: Path = FOLDER) -> Card:
     """The card of a network's weights; WeightsError if it has none."""
-    _check_known(name, names())
+    _check_known(name, bundled_names())
     cards = _cards(folder)
     if bare(name) not in cards:
         trained = ", ".join(f"swag/{known}" for known in cards) or "none"
@@ -159,7 +159,7 @@ def network(
         WeightsError: no weights for it in the package, or not those of the card.
     """
     if weights == "random":
-        _check_known(name, names())
+        _check_known(name, bundled_names())
         with seeded(seed):
             if bare(name) in STUDENTS:
                 return DistilledNetwork(STUDENTS[bare(name)]).eval()
@@ -189,7 +189,7 @@ def read_state(file: Path) -> dict[str, Tensor]:
     return _parsed(_bytes(file), file)
 
 
-def trainings(file: Path) -> list[dict[str, Any]]:
+def recorded_trainings(file: Path) -> list[dict[str, Any]]:
     """The trainings behind an exported file, if the card in its folder is of this very file."""
     digest = hashlib.sha256(_bytes(file)).hexdigest()
     cards = [card for card in _cards(file.parent).values() if card["file"] == file.name]
@@ -199,7 +199,7 @@ def trainings(file: Path) -> list[dict[str, Any]]:
 
 
 def _filled(name: str, state: dict[str, Tensor], file: Path) -> ThinNetwork | DistilledNetwork:
-    _check_known(name, names())
+    _check_known(name, bundled_names())
     try:
         if bare(name) in STUDENTS:
             student = replace(STUDENTS[bare(name)], norm=False)

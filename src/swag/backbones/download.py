@@ -44,7 +44,7 @@ def fetch(url: str) -> Path:
                 progress=sys.stderr.isatty(),
             )
     except (OSError, HTTPException, RuntimeError) as error:
-        raise missing(path.name, folder, error) from error
+        raise missing_weights(path.name, folder, error) from error
     return path
 
 
@@ -69,7 +69,9 @@ def fetch_from_hub(repository: str, file: str) -> Path:
         # The errors of httpx, which the hub's client may use, derive from nothing of these.
         if not known and not type(error).__module__.startswith("httpx"):
             raise
-        raise missing(f"{repository}/{file}", Path(constants.HF_HUB_CACHE), error) from error
+        raise missing_weights(
+            f"{repository}/{file}", Path(constants.HF_HUB_CACHE), error
+        ) from error
 
 
 def _reach(url: str) -> None:
@@ -78,7 +80,7 @@ def _reach(url: str) -> None:
         urlopen(Request(url, method="HEAD")).close()
 
 
-def missing(file: str, folder: Path, reason: BaseException) -> WeightsError:
+def missing_weights(file: str, folder: Path, reason: BaseException) -> WeightsError:
     """The one line about weights that are not there."""
     why = str(reason).partition("\n")[0] or type(reason).__name__
     return WeightsError(

@@ -20,7 +20,7 @@ Node = Any
 
 
 @dataclass(frozen=True)
-class Pair:
+class ConvAndNorm:
     """A convolution and the normalization that alone reads it, with the operation between them."""
 
     convolution: str
@@ -54,7 +54,7 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.runs: Counter[str] = Counter()
-        self.pairs: list[Pair] = []
+        self.pairs: list[ConvAndNorm] = []
         self._made_by: dict[Node, str] = {}
 
     def after_convolution(
@@ -69,10 +69,10 @@ class _Recorder:
         self.runs[name] += 1
         node = inputs[0].grad_fn  # another one if anything wrote into the convolution
         if node in self._made_by:
-            self.pairs.append(Pair(self._made_by[node], name, node))
+            self.pairs.append(ConvAndNorm(self._made_by[node], name, node))
 
 
-def _pairs(module: nn.Module) -> list[Pair]:
+def _pairs(module: nn.Module) -> list[ConvAndNorm]:
     """The pairs that can be folded, by a trial pass on a small picture."""
     picture = trial_picture(module).requires_grad_()
     seen = _Recorder()

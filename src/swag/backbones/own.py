@@ -22,7 +22,7 @@ from torch import nn
 from swag.backbones.backbone import Normalize
 from swag.backbones.initialization import seeded
 from swag.backbones.modules import own_copy, short_reason
-from swag.backbones.sources import Source
+from swag.backbones.sources import NetworkSource
 from swag.errors import BackboneError
 from swag.spec import EXPORTED
 
@@ -30,7 +30,7 @@ MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 """Of which the sides of pictures may have to be, in the order in which they are tried."""
 
 
-def own_source(name: str) -> Source:
+def own_source(name: str) -> NetworkSource:
     """The network that a factory makes, or that a program is; its weights are its own.
 
     What a factory draws, it draws by the seed of `create`. Pictures are normalized as ImageNet's.
@@ -39,9 +39,9 @@ def own_source(name: str) -> Source:
         BackboneError: there is no such module, file or factory, it fails, or makes no network.
     """
     if not name.endswith(EXPORTED):
-        return Source(_made(name), Normalize(), lambda: None)
+        return NetworkSource(_made(name), Normalize(), lambda: None)
     module = _exported(name)
-    return Source(module, Normalize(), lambda: None, multiple=_multiple(module))
+    return NetworkSource(module, Normalize(), lambda: None, multiple=_multiple(module))
 
 
 def _made(name: str) -> nn.Module:

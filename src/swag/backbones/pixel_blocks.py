@@ -18,7 +18,7 @@ from swag.backbones.folding import is_plain_convolution
 Sides = tuple[int, int]
 """Rows and columns."""
 
-Weight = Float[Tensor, "o c _h _w"]
+Kernel = Float[Tensor, "o c _h _w"]
 
 COLORS = 3
 
@@ -114,7 +114,7 @@ class _Convolution(torch.autograd.Function):
         return pixels.to(ctx.dtype), None, None, None, None
 
 
-def kernel(weight: Weight, stride: int) -> Float[Tensor, "4*c o _h _w"]:
+def kernel(weight: Kernel, stride: int) -> Float[Tensor, "4*c o _h _w"]:
     """The kernel that makes blocks of pixels of the gradient out of the gradient of the outputs.
 
     Output u of a convolution of stride s sees the pixels s u + k for all k of its kernel. So pixel
@@ -134,7 +134,7 @@ def kernel(weight: Weight, stride: int) -> Float[Tensor, "4*c o _h _w"]:
     return turned.contiguous(memory_format=torch.channels_last)
 
 
-def _before(weight: Weight, stride: int) -> Sides:
+def _before(weight: Kernel, stride: int) -> Sides:
     """How many outputs before the first of its own a block sees, in rows and in columns."""
     rows, columns = ((size - 1) // stride for size in weight.shape[-2:])
     return rows, columns

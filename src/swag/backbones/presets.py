@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Preset:
+class LayerPreset:
     """Layers of one network.
 
     Args:
@@ -39,29 +39,29 @@ def vgg_names(*convolutions: int) -> dict[str, str]:
     return names
 
 
-def _resnet(about: str) -> Preset:
+def _resnet(about: str) -> LayerPreset:
     """The authors' script reads conv0_0 (after its ReLU), conv1_2, conv2_3, conv3_5, conv4_2.
 
     It counts stages and blocks from zero within ResNet-50: those are the stem and the last block
     of each stage, which other depths have too. Content is its conv3_5.
     """
-    return Preset(
+    return LayerPreset(
         about, style=("relu", "layer1", "layer2", "layer3", "layer4"), content=("layer3",)
     )
 
 
-def _features(about: str, *style: int, content: int) -> Preset:
+def _features(about: str, *style: int, content: int) -> LayerPreset:
     """Children of `features`, by number."""
-    return Preset(about, tuple(f"features.{i}" for i in style), (f"features.{content}",))
+    return LayerPreset(about, tuple(f"features.{i}" for i in style), (f"features.{content}",))
 
 
-def _blocks(about: str, prefix: str) -> Preset:
+def _blocks(about: str, prefix: str) -> LayerPreset:
     """Every third block of a transformer of twelve."""
-    return Preset(about, tuple(f"{prefix}{i}" for i in (2, 5, 8, 11)), (f"{prefix}8",))
+    return LayerPreset(about, tuple(f"{prefix}{i}" for i in (2, 5, 8, 11)), (f"{prefix}8",))
 
 
-PRESETS: Mapping[str, Preset] = {
-    "torchvision/vgg16": Preset(
+PRESETS: Mapping[str, LayerPreset] = {
+    "torchvision/vgg16": LayerPreset(
         "VGG-16 (2014), ReLUs after the first convolution of each block",
         # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
         style=("features.1", "features.6", "features.11", "features.18", "features.25"),
@@ -69,7 +69,7 @@ PRESETS: Mapping[str, Preset] = {
         content=("features.11", "features.20"),
         aliases=vgg_names(2, 2, 3, 3, 3),
     ),
-    "torchvision/vgg19": Preset(
+    "torchvision/vgg19": LayerPreset(
         "VGG-19 (2014), the network of Gatys et al. 2016",
         # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
         style=("features.1", "features.6", "features.11", "features.20", "features.29"),
@@ -81,17 +81,17 @@ PRESETS: Mapping[str, Preset] = {
     "torchvision/resnet50": _resnet("ResNet-50 (2015), the network and layers of the SWAG authors"),
     "torchvision/resnet101": _resnet("ResNet-101 (2015)"),
     "torchvision/wide_resnet50_2": _resnet("Wide ResNet-50-2 (2016)"),
-    "torchvision/inception_v3": Preset(
+    "torchvision/inception_v3": LayerPreset(
         "Inception-v3 (2015)",
         style=("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c"),
         content=("Mixed_6e",),
     ),
-    "torchvision/googlenet": Preset(
+    "torchvision/googlenet": LayerPreset(
         "GoogLeNet (2014)",
         style=("conv1", "conv3", "inception3b", "inception4e", "inception5b"),
         content=("inception4e",),
     ),
-    "torchvision/densenet121": Preset(
+    "torchvision/densenet121": LayerPreset(
         "DenseNet-121 (2016)",
         style=("features.relu0", *(f"features.denseblock{i}" for i in (1, 2, 3, 4))),
         content=("features.denseblock3",),

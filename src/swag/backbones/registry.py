@@ -16,9 +16,9 @@ from swag.backbones.greedy import choose
 from swag.backbones.initialization import SCHEMES, calibrate, seeded
 from swag.backbones.modules import own_copy
 from swag.backbones.own import own_source
-from swag.backbones.presets import PRESETS, Preset
+from swag.backbones.presets import PRESETS, LayerPreset
 from swag.backbones.reductions import keeps_places, last_before_each_reduction
-from swag.backbones.sources import Source, timm_source, torchvision_source
+from swag.backbones.sources import NetworkSource, timm_source, torchvision_source
 from swag.backbones.tokens import guess_maps
 from swag.backbones.weights import Weights
 from swag.errors import BackboneError, WeightsError
@@ -78,7 +78,7 @@ def create(
         BackboneError: an unknown name, edit or layer.
         WeightsError: weights that are missing, damaged, or of another network.
     """
-    given = weights_of.parse(weights)
+    given = weights_of.parse_weights(weights)
     if given.calibrated and calibrate_on is None:
         raise WeightsError(f"weights {str(weights)!r} need pictures: give calibrate_on")
     source = _source(name, given, seed)
@@ -104,7 +104,7 @@ def name_of(module: nn.Module) -> str:
 
 def assemble(
     name: str,
-    source: Source,
+    source: NetworkSource,
     *,
     edits: Iterable[str] = (),
     weights: str = "",
@@ -114,11 +114,11 @@ def assemble(
     """Make a backbone of a network whose weights are in: edits, layers, normalization."""
     module, done = edits_by_name.apply(source.module.eval().requires_grad_(False), edits)
     if name.startswith("swag/"):
-        preset = Preset("", *bundled.layers(name))
+        preset = LayerPreset("", *bundled.layers(name))
     elif name in PRESETS:
         preset = PRESETS[name]
     elif style_layers is not None and content_layers is not None:
-        preset = Preset("", (), ())
+        preset = LayerPreset("", (), ())
     else:
         preset = _found(module, source)
     return Backbone(
@@ -144,7 +144,7 @@ def available() -> list[Entry]:
         _bundled_entry(bundled.card(name))
         if name in trained
         else Entry(f"swag/{name}", True, "random weights only so far")
-        for name in bundled.names()
+        for name in bundled.bundled_names()
     ]
     listed += [Entry(name, True, preset.about) for name, preset in PRESETS.items()]
     found = "layers before each reduction of resolution"
@@ -162,38 +162,40 @@ def _bundled_entry(card: bundled.Card) -> Entry:
     return Entry(card.name, True, about, card)
 
 
-def _source(name: str | nn.Module, given: Weights, seed: int) -> Source:
+def _source(name: str | nn.Module, given: Weights, seed: int) -> NetworkSource:
     """The network with its weights in."""
     if isinstance(name, str) and name.startswith("swag/"):
         return _bundled_source(name, given, seed)
     with seeded(seed):
         if isinstance(name, nn.Module):
-            source = Source(own_copy(name), Normalize(), lambda: None)
+            source = NetworkSource(own_copy(name), Normalize(), lambda: None)
         else:
             source = _named_source(name, blank=given.scheme is None)
         if given.scheme is not None:
             SCHEMES[given.scheme](source.module)
     if given.file is not None:
-        state = weights_of.read(given.file)
-        weights_of.load(source.module, state, origin=str(given.file), ignore=source.ignore)
+        state = weights_of.read_weights(given.file)
+        weights_of.load_weights(source.module, state, origin=str(given.file), ignore=source.ignore)
     elif given.scheme is None:
         source.load_pretrained()
     return source
 
 
-def _bundled_source(name: str, given: Weights, seed: int) -> Source:
+def _bundled_source(name: str, given: Weights, seed: int) -> NetworkSource:
     """A network of the package; only a scheme other than its own is drawn anew."""
     if given.file is not None:
-        return Source(bundled.from_file(name, given.file), Normalize(), lambda: None)
+        return NetworkSource(bundled.from_file(name, given.file), Normalize(), lambda: None)
     kind: Literal["pretrained", "random"] = "random" if given.scheme else "pretrained"
-    source = Source(bundled.network(name, weights=kind, seed=seed), Normalize(), lambda: None)
+    source = NetworkSource(
+        bundled.network(name, weights=kind, seed=seed), Normalize(), lambda: None
+    )
     if given.scheme in ("kaiming", "orthogonal"):
         with seeded(seed):
             SCHEMES[given.scheme](source.module)
     return source
 
 
-def _named_source(name: str, *, blank: bool) -> Source:
+def _named_source(name: str, *, blank: bool) -> NetworkSource:
     family, _, architecture = name.partition("/")
     if family == "torchvision":
         return torchvision_source(architecture, blank=blank)
@@ -208,7 +210,7 @@ def _named_source(name: str, *, blank: bool) -> Source:
     )
 
 
-def _found(module: nn.Module, source: Source) -> Preset:
+def _found(module: nn.Module, source: NetworkSource) -> LayerPreset:
     """The layers before each reduction; if they are few, those that are maps in another order."""
 
     def prepare(image: torch.Tensor) -> torch.Tensor:
@@ -230,4 +232,4 @@ def _found(module: nn.Module, source: Source) -> Preset:
             break
     if not style and refusal is not None:
         raise refusal
-    return Preset("", style, style[-2:-1] or style)
+    return LayerPreset("", style, style[-2:-1] or style)

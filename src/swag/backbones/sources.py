@@ -34,7 +34,7 @@ _ANY_SIZE: dict[str, dict[str, Any]] = {
 
 
 @dataclass
-class Source:
+class NetworkSource:
     """A network as it comes, its input and its files.
 
     Args:
@@ -50,7 +50,7 @@ class Source:
     multiple: int = 1
 
 
-def torchvision_source(name: str, *, blank: bool) -> Source:
+def torchvision_source(name: str, *, blank: bool) -> NetworkSource:
     """One of torchvision's classifiers, without its head, which is never read and may be large.
 
     Inception-v3 and GoogLeNet were trained on pictures scaled to [-1, 1]: torchvision turns
@@ -63,7 +63,7 @@ def torchvision_source(name: str, *, blank: bool) -> Source:
 
     names = torchvision.models.list_models(module=torchvision.models)
     if name not in names:
-        raise unknown("torchvision", name, names)
+        raise unknown_network("torchvision", name, names)
     module = _built(name, blank=blank)
     heads = [head for head in _HEADS if hasattr(module, head)]
     for head in heads:
@@ -73,7 +73,7 @@ def torchvision_source(name: str, *, blank: bool) -> Source:
     half = (0.5, 0.5, 0.5)
     normalize = Normalize(half, half) if name in _OPTIONS else Normalize()
     ignore = (*(f"{head}." for head in heads), "AuxLogits.", "aux1.", "aux2.")
-    source = Source(module, normalize, lambda: None, ignore)
+    source = NetworkSource(module, normalize, lambda: None, ignore)
     if name.startswith("vit_"):
         patch = int(getattr(module, "patch_size"))  # noqa: B009 - typed as Tensor or Module
         source.module = AnySizeTransformer(module)
@@ -83,16 +83,16 @@ def torchvision_source(name: str, *, blank: bool) -> Source:
 
     def load_pretrained() -> None:
         path = fetch(_first_weights(torchvision.models.get_model_weights(name)).url)
-        state = weights.read(path)
+        state = weights.read_weights(path)
         if name.startswith("densenet"):
             state = {_renamed(key): value for key, value in state.items()}
-        weights.load(source.module, state, origin=str(path), ignore=ignore)
+        weights.load_weights(source.module, state, origin=str(path), ignore=ignore)
 
     source.load_pretrained = load_pretrained
     return source
 
 
-def timm_source(name: str) -> Source:
+def timm_source(name: str) -> NetworkSource:
     """One of timm's networks, without its head.
 
     Raises:
@@ -104,14 +104,14 @@ def timm_source(name: str) -> Source:
     from timm.models import model_entrypoint
 
     if not _known_to_timm(name):
-        raise unknown("timm", name, [*timm.list_models(), *timm.list_pretrained()])
+        raise unknown_network("timm", name, [*timm.list_models(), *timm.list_pretrained()])
     family = model_entrypoint(name.partition(".")[0]).__module__.rpartition(".")[2]
     options = _ANY_SIZE.get(family, {})
     module: Any = timm.create_model(name, pretrained=False, num_classes=0, **options)
     settings = module.pretrained_cfg
     heads = settings.get("classifier") or ()
     heads = (heads,) if isinstance(heads, str) else tuple(heads)
-    source = Source(
+    source = NetworkSource(
         module,
         Normalize(settings["mean"], settings["std"]),
         lambda: _load_from_hub(module, name),
@@ -137,7 +137,7 @@ def _built(name: str, *, blank: bool) -> nn.Module:
     return module
 
 
-def unknown(family: str, name: str, names: Iterable[str]) -> BackboneError:
+def unknown_network(family: str, name: str, names: Iterable[str]) -> BackboneError:
     """The error about a name that a family does not have, with the nearest that it has."""
     nearest = difflib.get_close_matches(name, list(names), 3, 0.4)
     hint = ", ".join(f"{family}/{near}" for near in nearest)
@@ -181,7 +181,7 @@ def _load_from_hub(module: Any, name: str) -> None:
         raise WeightsError(f"timm has no pretrained weights of {name}; use --weights random")
     # Read here, never by timm, some versions of which run what is pickled in a file.
     arrays = settings.get("custom_load") and path.suffix == ".npz"  # NumPy's, without pickles
-    given = {"file": str(path)} if arrays else {"state_dict": weights.read(path)}
+    given = {"file": str(path)} if arrays else {"state_dict": weights.read_weights(path)}
     settings |= {"source": "", "custom_load": arrays, **given}
     try:
         load_pretrained(module, settings, num_classes=0)

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from swag.backbones.initialization import SCHEMES
 from swag.errors import WeightsError
 from swag.spec import Spec
-from swag.spec import parse as parse_spec
+from swag.spec import parse_spec as parse_spec
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 
 DRAWS = 8
 """Draws of each group of layers that the greedy scheme chooses among, where none are named."""
@@ -54,7 +54,7 @@ class Weights:
     draws: int = 1
 
 
-def parse(text: str | Path) -> Weights:
+def parse_weights(text: str | Path) -> Weights:
     """Read `pretrained`, `random`, `random:SCHEME[:OPTION][+calibrated]` or the path of a file.
 
     Raises:
@@ -121,7 +121,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read(path: Path) -> State:
+def read_weights(path: Path) -> StateDict:
     """Tensors by name, from a .safetensors file or one of torch.save; nothing in it is run.
 
     Unwraps checkpoints that keep the network under "state_dict" or "model", and drops the
@@ -147,7 +147,7 @@ def read(path: Path) -> State:
     return _without_prefix(_unwrapped(content, path))
 
 
-def load(
+def load_weights(
     module: nn.Module, state: Mapping[str, Tensor], *, origin: str, ignore: Iterable[str] = ()
 ) -> None:
     """Copy tensors into a network, which must all be there and fit.
@@ -178,7 +178,7 @@ def load(
     module.load_state_dict({name: state[name] for name in own if name in state}, strict=False)
 
 
-def _unwrapped(content: object, path: Path) -> State:
+def _unwrapped(content: object, path: Path) -> StateDict:
     for _ in range(MOST_WRAPPERS):  # a pickle may hold itself
         if not isinstance(content, dict):
             break
@@ -191,7 +191,7 @@ def _unwrapped(content: object, path: Path) -> State:
     )
 
 
-def _without_prefix(state: State) -> State:
+def _without_prefix(state: StateDict) -> StateDict:
     for prefix in _PREFIXES:
         if all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}

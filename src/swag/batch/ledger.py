@@ -11,7 +11,7 @@ from swag.errors import ResourceError
 
 NAME = "manifest.jsonl"
 
-State = Literal["running", "done", "there", "failed", "interrupted"]
+JobState = Literal["running", "done", "there", "failed", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Outcome:
     """
 
     output: str
-    state: State
+    state: JobState
     key: str = ""
     error: str = ""
     seconds: float = 0.0

@@ -10,7 +10,7 @@ from typing import Any
 
 from swag import backbones
 from swag.batch.jobs import Job
-from swag.batch.ledger import Outcome, State
+from swag.batch.ledger import JobState, Outcome
 from swag.config import Settings, one_spelling, settings
 from swag.errors import CheckpointError, SettingsError, SwagError
 from swag.files import check_name, claimed, remove
@@ -69,7 +69,7 @@ class Batch:
         key = error = ""
         try:
             key = self._made(job, seen, stopping)
-            state: State = "done" if key else "interrupted"
+            state: JobState = "done" if key else "interrupted"
         except SwagError as refused:
             state, error = "failed", str(refused)
         except Exception as defect:  # of ours, or of memory: the others are not to suffer for it

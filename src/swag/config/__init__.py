@@ -9,7 +9,7 @@ from swag.config.choose import one_spelling, settings
 from swag.config.keywords import CommonSettings, SettingsKeywords
 from swag.config.load import load
 from swag.config.presets import METHODS, PRESETS, Preset
-from swag.config.settings import LARGEST_SIZE, ORIGINAL, SMALLEST_SIZE, Colors, Settings
+from swag.config.settings import LARGEST_SIZE, ORIGINAL, SMALLEST_SIZE, Settings, WhoseColors
 
 __all__ = [
     "LARGEST_SIZE",
@@ -17,11 +17,11 @@ __all__ = [
     "ORIGINAL",
     "PRESETS",
     "SMALLEST_SIZE",
-    "Colors",
     "CommonSettings",
     "Preset",
     "Settings",
     "SettingsKeywords",
+    "WhoseColors",
     "load",
     "one_spelling",
     "settings",

@@ -8,10 +8,10 @@ from typing import Literal, TypedDict
 
 import torch
 
-from swag.config.settings import Colors
+from swag.config.settings import WhoseColors
 from swag.types import StrPath
 
-Layers = Mapping[str, float] | Sequence[str]
+LayerChoice = Mapping[str, float] | Sequence[str]
 """Layers with the weight of each, or layers that count alike."""
 
 
@@ -35,15 +35,15 @@ class CommonSettings(TypedDict, total=False):
     strength: float
     balance: float
     style_loss: str
-    style_layers: Layers | None
+    style_layers: LayerChoice | None
     style_weights: Sequence[float] | None
     style_scale: float
-    colors: Colors
+    colors: WhoseColors
     style_rotations: bool
     feather: float
     palette: float
     content_loss: str
-    content_layers: Layers | None
+    content_layers: LayerChoice | None
     laplacian: float
     smoothing: str
     smooth_content: bool
@@ -56,7 +56,7 @@ class CommonSettings(TypedDict, total=False):
     tile: Literal["auto"] | int
     precision: Literal["auto", "float32", "bfloat16"]
     device: str | torch.device
-    colours: Colors
+    colours: WhoseColors
     normalisation: Literal["span", "target", "initial", "paper", "released-code"]
     parametrisation: str
 

@@ -12,16 +12,18 @@ from swag.losses import get as get_loss
 from swag.smoothing import parse as parse_smoothing
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+TermWeight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Word = Annotated[str, Field(max_length=300)]
-Layers = Annotated[dict[Word, Weight], Field(max_length=128)]
+LayerWeights = Annotated[dict[Word, TermWeight], Field(max_length=128)]
 """The weight of each layer. Lengths are bounded so that all settings fit into a picture."""
 
 SMALLEST_SIZE, LARGEST_SIZE = 16, 32768
 ORIGINAL = 0
 """The size that stands for the photo's own, until the photo is read."""
 
-Colors = Literal["style", "content", "content-linear", "match", "match-cholesky", "match-histogram"]
+WhoseColors = Literal[
+    "style", "content", "content-linear", "match", "match-cholesky", "match-histogram"
+]
 """Whose colors the result has: the style's, the content's, or the style's matched to them."""
 
 
@@ -112,28 +114,28 @@ class Settings(BaseModel):
         1.0, gt=0, le=1000, description="ratio of style to content at strength 0.5"
     )
     style_loss: Word = Field("bures", description="loss between styles; see `swag losses`")
-    style_layers: Layers | None = Field(
+    style_layers: LayerWeights | None = Field(
         None, description="style layers with their weights, instead of the network's preset"
     )
-    style_weights: tuple[Weight, ...] | None = Field(
+    style_weights: tuple[TermWeight, ...] | None = Field(
         None, max_length=64, description="weight of each of several styles"
     )
     style_scale: float = Field(
         1.0, ge=0.1, le=4, description="size of the style picture; below 1 gives smaller strokes"
     )
-    colors: Colors = Field("style", description="whose colors the result has")
+    colors: WhoseColors = Field("style", description="whose colors the result has")
     style_rotations: bool = Field(
         False, description="also use the style picture turned by 90, 180 and 270 degrees"
     )
     feather: float = Field(0.0, ge=0, le=1024, description="blur of the edges of masks, in pixels")
-    palette: Weight = Field(0.0, description="weight of a loss on the colors of the style")
+    palette: TermWeight = Field(0.0, description="weight of a loss on the colors of the style")
     content_loss: Word = Field(
         "content", description="loss between the result and the photo; see `swag losses`"
     )
-    content_layers: Layers | None = Field(
+    content_layers: LayerWeights | None = Field(
         None, description="content layers with their weights, instead of the network's preset"
     )
-    laplacian: Weight = Field(0.0, description="weight of a loss on the edges of the photo")
+    laplacian: TermWeight = Field(0.0, description="weight of a loss on the edges of the photo")
     smoothing: Word = Field("none", description="smoothing of activations; see `swag smoothings`")
     smooth_content: bool = Field(
         True, description="also smooth the activations that the content loss compares"
@@ -147,16 +149,16 @@ class Settings(BaseModel):
         "span",
         description="unit of each layer's error: span, target, initial, paper or released-code",
     )
-    style_weight: Weight | None = Field(
+    style_weight: TermWeight | None = Field(
         None, description="weight of the style loss, instead of the one from strength"
     )
-    content_weight: Weight | None = Field(
+    content_weight: TermWeight | None = Field(
         None, description="weight of the content loss, instead of the one from strength"
     )
-    total_variation: Weight = Field(
+    total_variation: TermWeight = Field(
         1.0, description="weight of the penalty on differences between neighboring pixels"
     )
-    pixel_range: Weight = Field(
+    pixel_range: TermWeight = Field(
         1.0, description="weight of the penalty on pixel values outside [0, 1]"
     )
     tile: Literal["auto"] | Annotated[int, Field(ge=0, le=LARGEST_SIZE)] = Field(

@@ -12,7 +12,7 @@ import imagecodecs
 import numpy as np
 from PIL import ImageCms
 
-from swag.image.raster import MAX_PROFILE_BYTES, Array, Colors, Raster, unit
+from swag.image.raster import MAX_PROFILE_BYTES, Array, ColorModel, Raster, to_unit
 from swag.messages import one_line
 
 
@@ -56,27 +56,27 @@ def to_srgb(raster: Raster, name: str) -> Array:
         return _transform(raster.samples, raster.colors, raster.profile)
     if raster.colors == "lab":
         return _transform(raster.samples, "lab", _standard("LAB"))
-    samples = unit(raster.samples, name)
+    samples = to_unit(raster.samples, name)
     if raster.colors == "cmyk":
         paper: Array = 1 - samples
         return paper[..., :3] * paper[..., 3:]
     return samples if raster.colors == "rgb" else samples.repeat(3, axis=2)
 
 
-def _transform(samples: Array, colors: Colors, profile: bytes) -> Array:
+def _transform(samples: Array, colors: ColorModel, profile: bytes) -> Array:
     if len(profile) > MAX_PROFILE_BYTES:
         raise ValueError(f"{len(profile)} bytes, more than {MAX_PROFILE_BYTES}")
     if samples.dtype not in (np.uint8, np.uint16):
-        samples = np.rint(unit(samples, "a picture") * 65535).astype(np.uint16)
+        samples = np.rint(to_unit(samples, "a picture") * 65535).astype(np.uint16)
     if colors == "gray":
         # Every value once, and exactly: LittleCMS's shortcut errs by 4 % in the shadows of a gray.
         table = np.arange(np.iinfo(samples.dtype).max + 1, dtype=samples.dtype)[None]
         exact = _to_16_bits(table, colors, profile, imagecodecs.CMS.FLAGS.NOOPTIMIZE)
-        return unit(exact[0], "a picture")[samples[..., 0]]
-    return unit(_to_16_bits(np.ascontiguousarray(samples), colors, profile), "a picture")
+        return to_unit(exact[0], "a picture")[samples[..., 0]]
+    return to_unit(_to_16_bits(np.ascontiguousarray(samples), colors, profile), "a picture")
 
 
-def _to_16_bits(samples: Array, colors: Colors, profile: bytes, flags: int = 0) -> Array:
+def _to_16_bits(samples: Array, colors: ColorModel, profile: bytes, flags: int = 0) -> Array:
     return imagecodecs.cms_transform(
         samples,
         profile,

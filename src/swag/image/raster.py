@@ -34,7 +34,7 @@ MAX_PROFILE_BYTES = 4 << 20
 Array = NDArray[Any]
 """Numbers of any type: pictures in files have many."""
 
-Colors = Literal["gray", "rgb", "cmyk", "lab"]
+ColorModel = Literal["gray", "rgb", "cmyk", "lab"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,7 +85,7 @@ class Raster:
     [0, 1]."""
 
     samples: Array
-    colors: Colors
+    colors: ColorModel
     alpha: Array | None = None
     profile: bytes | None = None
 
@@ -165,7 +165,7 @@ def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def unit(samples: Array, name: str) -> Array:
+def to_unit(samples: Array, name: str) -> Array:
     """Samples as float32 in [0, 1]: integers are divided by their largest value.
 
     Floats must already lie there, up to 0.001 of rounding, which is clamped: ImageError otherwise.

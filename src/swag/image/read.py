@@ -16,7 +16,7 @@ from swag.image.decode import decode, from_pillow, guarded, guarded_strips, orie
 from swag.image.raster import Array, Limits, Picture, Raster, Stored, check_size, of_samples, sliced
 from swag.image.resize import fitted
 from swag.image.source import File, Readable, label, open_path, reason, searchable
-from swag.image.strips import assembled, resized, upright_size
+from swag.image.strips import assembled, resize_strips, upright_size
 from swag.messages import one_line
 
 Source = (
@@ -73,7 +73,7 @@ def read(
     with _opened(source, limits) as (stored, name):
         if size is None:
             return _checked(assembled(stored, name), name)
-        return _checked(resized(stored, name, _target(stored, size, limits), limits), name)
+        return _checked(resize_strips(stored, name, _target(stored, size, limits), limits), name)
 
 
 def size_in_file(source: Source, *, max_pixels: int | None = None) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from swag.errors import ImageError
 from swag.image.color_management import to_srgb, usable_profile
 from swag.image.complete import truncated
 from swag.image.hidden import HIDDEN, filled
-from swag.image.raster import LARGE_PIXELS, Array, Limits, Picture, Stored, check_size, unit
+from swag.image.raster import LARGE_PIXELS, Array, Limits, Picture, Stored, check_size, to_unit
 from swag.image.resize import resize
 
 _TURNED = (5, 6, 7, 8)
@@ -40,7 +40,7 @@ def assembled(stored: Stored, name: str) -> Picture:
     return _picture(torch.from_numpy(pixels))
 
 
-def resized(stored: Stored, name: str, size: tuple[int, int], limits: Limits) -> Picture:
+def resize_strips(stored: Stored, name: str, size: tuple[int, int], limits: Limits) -> Picture:
     """A picture of this height and width, turned upright.
 
     Colors count by their alpha, and where the result is transparent they come from what is visible
@@ -109,7 +109,7 @@ def _converted(stored: Stored, name: str) -> Iterator[tuple[int, Array]]:
             profile = usable_profile(strip, name)
         colors = to_srgb(replace(strip, profile=profile), name)
         if strip.alpha is not None:
-            colors = np.concatenate([colors, unit(strip.alpha, name)[..., None]], axis=2)
+            colors = np.concatenate([colors, to_unit(strip.alpha, name)[..., None]], axis=2)
         if colors.shape[1] != stored.width or top + len(colors) > stored.height:
             raise ImageError(f"{name} is damaged: rows {top + 1} and after are of another size")
         yield top, colors

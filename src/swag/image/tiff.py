@@ -14,12 +14,12 @@ import tifffile
 
 from swag.errors import ImageError
 from swag.image.complete import is_flat, lengthened, truncated, truncated_within
-from swag.image.raster import Array, Colors, Limits, Raster, Stored, check_size, strip_bounds
+from swag.image.raster import Array, ColorModel, Limits, Raster, Stored, check_size, strip_bounds
 from swag.image.sizes import jpeg_size, webp_size
 from swag.image.source import BYTES_PER_PIXEL, File
 from swag.messages import one_line
 
-_COLORS: dict[str, tuple[Colors, int]] = {
+_COLORS: dict[str, tuple[ColorModel, int]] = {
     "MINISWHITE": ("gray", 1),
     "MINISBLACK": ("gray", 1),
     "RGB": ("rgb", 3),

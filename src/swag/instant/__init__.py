@@ -12,7 +12,7 @@ from swag.instant.shipped import bundled, painter_from
 from swag.instant.style_file import StyleCard, read_style, write_style
 from swag.instant.style_network import StyleNetwork
 from swag.instant.style_painter import StylePainter
-from swag.instant.transport import Gaussian, Transport, pooled, transport
+from swag.instant.transport import Gaussian, Transport, pool_gaussians, transport
 
 __all__ = [
     "Gaussian",
@@ -25,7 +25,7 @@ __all__ = [
     "Transport",
     "bundled",
     "painter_from",
-    "pooled",
+    "pool_gaussians",
     "read_style",
     "transport",
     "write_style",

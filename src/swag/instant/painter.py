@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from swag.instant.network import InstantNetwork, Stage
-from swag.instant.transport import Gaussian, Transport, pooled, transport
+from swag.instant.transport import Gaussian, Transport, pool_gaussians, transport
 from swag.types import FeatureMap, Image, OwnImage, OwnMask
 
 AT_ONCE = 1_500_000
@@ -99,7 +99,7 @@ class Painter:
             for seen, stride, features in zip(parts, self.network.strides, found, strict=True):
                 here = None if mask is None else shrunk(strip.seen(mask), stride)
                 seen += _counted(strip, stride, features, here)
-        return Style(tuple(pooled(seen) for seen in parts))
+        return Style(tuple(pool_gaussians(seen) for seen in parts))
 
     @torch.no_grad()
     def paint(self, photo: Image, styles: Sequence[Style], *, strength: float = 0.5) -> Image:
@@ -113,7 +113,9 @@ class Painter:
         pieces = row_strips(*photo.shape[2:])
         while len(pieces) > 1 and len(moves.maps) < self.network.stages:
             moves.fit(
-                pooled([part for piece in pieces for part in self._spread(photo, piece, moves)])
+                pool_gaussians(
+                    [part for piece in pieces for part in self._spread(photo, piece, moves)]
+                )
             )
         painted = [self._painted(photo, piece, moves, strength) for piece in pieces]
         return torch.cat(painted, dim=2)

@@ -45,7 +45,7 @@ class Gaussian:
         return cls(*covariance.with_mean(features, mask))
 
 
-def pooled(parts: Sequence[tuple[float, Gaussian]]) -> Gaussian:
+def pool_gaussians(parts: Sequence[tuple[float, Gaussian]]) -> Gaussian:
     """The positions of several pictures, or parts of one, together; each counts by its weight."""
     total = sum(weight for weight, _ in parts)
     mean = sum((part.mean * (weight / total) for weight, part in parts), torch.zeros(()))

@@ -36,7 +36,7 @@ from swag.losses.penalty import PENALTIES, Penalty
 from swag.losses.pixel_range import pixel_range
 from swag.losses.total_variation import total_variation
 from swag.registry import Registry
-from swag.spec import parse
+from swag.spec import parse_spec
 
 __all__ = [
     "LOSSES",
@@ -138,7 +138,7 @@ def get(spec: str) -> Loss:
 
     Raises SettingsError with the names or options there are.
     """
-    given = parse(spec)
+    given = parse_spec(spec)
     if given.name in PENALTIES:
         raise SettingsError(
             f"{given.name} is a penalty on pixels, not a loss between layers; set its weight with "

@@ -100,12 +100,12 @@ def _seen(covariance: GramMatrix) -> Float[Tensor, "b k k"]:
     d = covariance.shape[1]
     if d <= WIDEST:
         return covariance
-    along = directions(d).to(covariance)
+    along = fixed_directions(d).to(covariance)
     return along @ covariance @ along.mT * (d / WIDEST)
 
 
 @cache
-def directions(d: int) -> Float[Tensor, "k d"]:
+def fixed_directions(d: int) -> Float[Tensor, "k d"]:
     """WIDEST orthogonal directions of length 1 in d dimensions, the same for the same d."""
     source = torch.Generator().manual_seed(d)
     columns = torch.randn(d, WIDEST, generator=source, dtype=torch.float64)

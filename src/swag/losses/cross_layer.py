@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from swag.errors import SettingsError
-from swag.losses.hypercolumns import Layers, MapMask, resized
+from swag.losses.hypercolumns import LayerMaps, MapMask, resample
 from swag.losses.precision import in_full_precision
 from swag.losses.weighting import scaled_positions
 from swag.types import PerImage
 
 
 @in_full_precision
-def describe(layers: Layers, mask: MapMask | None = None) -> tuple[Tensor, ...]:
+def describe(layers: LayerMaps, mask: MapMask | None = None) -> tuple[Tensor, ...]:
     """For each layer and the next deeper one, products of channels averaged over positions.
 
     A tuple of matrices of a shallow layer's channels by a deep one's. With `mask` the averages
@@ -45,6 +45,6 @@ def compare(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> PerImage:
 def _between(shallow: Tensor, deep: Tensor, mask: Tensor | None) -> Tensor:
     rows, columns = deep.shape[2:]
     if mask is not None:
-        mask = resized(mask.to(deep), (rows, columns))
-    fine = scaled_positions(resized(shallow, (rows, columns)), mask)
+        mask = resample(mask.to(deep), (rows, columns))
+    fine = scaled_positions(resample(shallow, (rows, columns)), mask)
     return fine @ scaled_positions(deep, mask).mT  # b d_shallow d_deep

@@ -18,14 +18,14 @@ from swag.losses.precision import in_full_precision
 from swag.losses.quantiles import (
     Quantiles,
     mean_magnitude,
-    pooled,
+    pool_quantiles,
     quantiles,
     squared_distances,
 )
 from swag.losses.weighting import normalized_weights
 from swag.types import FeatureMap, Mask, PerImage
 
-combine_targets = pooled
+combine_targets = pool_quantiles
 """Several pictures as one that has the positions of all."""
 
 

@@ -24,7 +24,7 @@ from swag.types import FeatureMap
 OwnMap = Float[Tensor, "b _d _h _w"]
 """Maps beside others of other sizes."""
 
-Layers = tuple[OwnMap, ...]
+LayerMaps = tuple[OwnMap, ...]
 """Maps of several layers of the same pictures, from shallow to deep."""
 
 MapMask = Float[Tensor, "#b 1 _h _w"]
@@ -44,7 +44,7 @@ SHORTEST = 1e-4
 """Length below which the direction of a vector fades; layers have entries of about 1."""
 
 
-def grid(rows: int, columns: int, at_most: int) -> tuple[int, int]:
+def sample_grid(rows: int, columns: int, at_most: int) -> tuple[int, int]:
     """The largest grid of the same aspect ratio with at most so many positions; never larger.
 
     Raises SettingsError if that is none.
@@ -55,7 +55,7 @@ def grid(rows: int, columns: int, at_most: int) -> tuple[int, int]:
     return min(max(1, int(rows * scale)), at_most), min(max(1, int(columns * scale)), at_most)
 
 
-def resized(features: OwnMap, size: tuple[int, int]) -> OwnMap:
+def resample(features: OwnMap, size: tuple[int, int]) -> OwnMap:
     """Averaged over cells where that is finer than `size`, bilinear between where coarser."""
     down = (min(size[0], features.shape[2]), min(size[1], features.shape[3]))
     if down != features.shape[2:]:
@@ -65,10 +65,10 @@ def resized(features: OwnMap, size: tuple[int, int]) -> OwnMap:
     return features
 
 
-def hypercolumns(layers: Layers, at_most: int = POSITIONS) -> FeatureMap:
+def hypercolumns(layers: LayerMaps, at_most: int = POSITIONS) -> FeatureMap:
     """The channels of all layers on one grid: that of the first, if it has few enough positions."""
-    size = grid(layers[0].shape[2], layers[0].shape[3], at_most)
-    return torch.cat([resized(layer, size) for layer in layers], dim=1)
+    size = sample_grid(layers[0].shape[2], layers[0].shape[3], at_most)
+    return torch.cat([resample(layer, size) for layer in layers], dim=1)
 
 
 def columns_of(maps: FeatureMap, mask: MapMask | None) -> Columns:
@@ -77,11 +77,11 @@ def columns_of(maps: FeatureMap, mask: MapMask | None) -> Columns:
     if mask is None:
         weights = maps.new_full((b, h * w), 1 / (h * w))
     else:
-        weights = normalized_weights(resized(mask.to(maps), (h, w))).flatten(1).expand(b, -1)
+        weights = normalized_weights(resample(mask.to(maps), (h, w))).flatten(1).expand(b, -1)
     return maps.flatten(2).mT.contiguous(), weights  # b n d
 
 
-def directions(columns: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+def unit_vectors(columns: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
     """Vectors of length 1: x / sqrt(|x|^2 + e^2) with e = 1e-4.
 
     A vector of zeros stays one, instead of 0 / 0, and its slope is at most 1 / e.

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad, unfold
 
 from swag.errors import SettingsError
-from swag.losses.hypercolumns import directions, grid, resized, together
+from swag.losses.hypercolumns import resample, sample_grid, together, unit_vectors
 from swag.losses.loss import EMPTY
 from swag.losses.neighbors import matched, nearest
 from swag.losses.precision import in_full_precision
@@ -47,12 +47,12 @@ def describe(
     if min(size, patches) < 1:
         raise SettingsError(f"size={size}, patches={patches}: expected 1 or more of both.")
     overlapping = min(size, 2)
-    target = grid(features.shape[2], features.shape[3], overlapping**2 * patches)
-    vectors = _patches(resized(features, target), size, patches)
+    target = sample_grid(features.shape[2], features.shape[3], overlapping**2 * patches)
+    vectors = _patches(resample(features, target), size, patches)
     if mask is None:
         b, n, _ = vectors.shape
         return vectors, vectors.new_full((b, n), 1 / n)
-    weights = _patches(resized(mask.to(features), target), size, patches)
+    weights = _patches(resample(mask.to(features), target), size, patches)
     least = weights.amin(2)
     inside = (least > 0).any(1, keepdim=True)
     counted = least.where(inside, weights.mean(2))[:, None, None]  # b 1 1 n
@@ -68,7 +68,7 @@ def compare(a: Patches, b: OtherPatches) -> PerImage:
 
     Departure: a mean over patches and their entries in the place of the sum.
     """
-    index = nearest(directions(a[0].detach()), directions(b[0]), b[1])
+    index = nearest(unit_vectors(a[0].detach()), unit_vectors(b[0]), b[1])
     return ((a[0] - matched(b[0], index)).square().mean(2) * a[1]).sum(1)
 
 

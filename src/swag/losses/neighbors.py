@@ -14,20 +14,20 @@ from torch import Tensor
 from swag.losses.hypercolumns import (
     POSITIONS,
     Columns,
-    Layers,
+    LayerMaps,
     MapMask,
     OtherColumns,
     centered,
     columns_of,
     cosine_distances,
-    directions,
     hypercolumns,
     together,
+    unit_vectors,
 )
 from swag.losses.precision import in_full_precision
 from swag.types import PerImage
 
-Distances = Callable[[Tensor, Tensor], Tensor]
+DistanceFn = Callable[[Tensor, Tensor], Tensor]
 
 ENTRIES = 2**22
 """Distances held at a time while matches are looked for: 16 MiB in float32."""
@@ -35,7 +35,7 @@ ENTRIES = 2**22
 
 @in_full_precision
 def describe(
-    layers: Layers,
+    layers: LayerMaps,
     mask: MapMask | None = None,
     *,
     split: bool = False,
@@ -52,7 +52,7 @@ def describe(
     """
     groups = [(layer,) for layer in layers] if split else [layers]
     parts = [columns_of(hypercolumns(group, positions), mask) for group in groups]
-    return tuple(entry for part in parts for entry in (directions(centered(part)), part[1]))
+    return tuple(entry for part in parts for entry in (unit_vectors(centered(part)), part[1]))
 
 
 @in_full_precision
@@ -82,7 +82,7 @@ def combine_targets(descriptions: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor,
     return together(descriptions)
 
 
-def to_nearest(a: Columns, b: OtherColumns, distances: Distances) -> PerImage:
+def to_nearest(a: Columns, b: OtherColumns, distances: DistanceFn) -> PerImage:
     """Weighted mean of the distances of the vectors of `a` from the nearest of `b`.
 
     `distances` grow with the Euclidean one. Which is nearest carries no gradient.

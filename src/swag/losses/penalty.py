@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from swag.losses.pixel_range import distances
+from swag.losses.pixel_range import squared_excess
 from swag.losses.total_variation import differences
 from swag.maps import check_maps
 from swag.types import Image, PerImage
@@ -42,7 +42,7 @@ PENALTIES: Mapping[str, Penalty] = MappingProxyType(
         ),
         "pixel_range": Penalty(
             name="pixel_range",
-            cost=distances,
+            cost=squared_excess,
             below=0,
             summary="how far pixels have left [0, 1]",
             reference="Mahendran and Vedaldi, IJCV 2016",

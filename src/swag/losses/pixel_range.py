@@ -16,7 +16,7 @@ from swag.types import Image, PerImage
 
 
 @in_full_precision
-def distances(image: Image) -> Image:
+def squared_excess(image: Image) -> Image:
     """Squared distance of each pixel value from [0, 1]."""
     squares: Tensor = _Squares.apply(image)
     return squares
@@ -24,7 +24,7 @@ def distances(image: Image) -> Image:
 
 def pixel_range(image: Image) -> PerImage:
     """Mean squared distance of the pixel values from [0, 1]; 0 for a picture within."""
-    return distances(image).mean((1, 2, 3))
+    return squared_excess(image).mean((1, 2, 3))
 
 
 class _Squares(torch.autograd.Function):

@@ -91,7 +91,7 @@ def mean_magnitude(a: Quantiles) -> PerImage:
     return torch.where(size < EMPTY, 1.0, size).to(a[0].dtype)
 
 
-def pooled(several: Sequence[Quantiles]) -> Quantiles:
+def pool_quantiles(several: Sequence[Quantiles]) -> Quantiles:
     """The quantile functions of the sets of several pictures thrown together, each counting alike.
 
     As the mean of Gram matrices is that of all positions of the pictures.

@@ -14,23 +14,25 @@ from swag.errors import SettingsError
 from swag.losses.hypercolumns import (
     POSITIONS,
     Columns,
-    Layers,
+    LayerMaps,
     MapMask,
     OtherColumns,
     centered,
     columns_of,
     cosine_distances,
-    directions,
     hypercolumns,
     together,
+    unit_vectors,
 )
-from swag.losses.neighbors import Distances, to_nearest
+from swag.losses.neighbors import DistanceFn, to_nearest
 from swag.losses.precision import in_full_precision
 from swag.types import PerImage
 
 
 @in_full_precision
-def describe(layers: Layers, mask: MapMask | None = None, *, positions: int = POSITIONS) -> Columns:
+def describe(
+    layers: LayerMaps, mask: MapMask | None = None, *, positions: int = POSITIONS
+) -> Columns:
     """The hypercolumns and the share of each position; `positions` bounds the grid.
 
     Departure: see `hypercolumns` on the grid in the place of a random sample. The paper's
@@ -52,7 +54,7 @@ def compare(a: Columns, b: OtherColumns, *, moments: float = 1.0) -> PerImage:
     """
     if moments < 0:
         raise SettingsError(f"moments={moments}: expected a weight of 0 or more; 1 is the paper's.")
-    error = relaxed((directions(a[0]), a[1]), (directions(b[0]), b[1]), cosine_distances)
+    error = relaxed((unit_vectors(a[0]), a[1]), (unit_vectors(b[0]), b[1]), cosine_distances)
     return error + moments * moment_distance(a, b) if moments else error
 
 
@@ -67,7 +69,7 @@ def combine_targets(descriptions: Sequence[Columns]) -> tuple[Tensor, ...]:
     return together(descriptions)
 
 
-def relaxed(a: Columns, b: OtherColumns, distances: Distances) -> PerImage:
+def relaxed(a: Columns, b: OtherColumns, distances: DistanceFn) -> PerImage:
     """The larger of the two relaxations of the earth mover's distance.
 
     In each the mass of one side may go wherever is nearest on the other.
@@ -77,11 +79,11 @@ def relaxed(a: Columns, b: OtherColumns, distances: Distances) -> PerImage:
 
 def moment_distance(a: Columns, b: OtherColumns) -> PerImage:
     """The paper's l_m: mean absolute differences of means and of covariances."""
-    means = (mean(a) - mean(b)).abs().mean(1)
+    means = (weighted_mean(a) - weighted_mean(b)).abs().mean(1)
     return means + (covariance(a) - covariance(b)).abs().mean((1, 2))
 
 
-def mean(columns: Columns) -> Float[Tensor, "b d"]:
+def weighted_mean(columns: Columns) -> Float[Tensor, "b d"]:
     """Weighted mean of the vectors."""
     return (columns[0] * columns[1][..., None]).sum(1)
 

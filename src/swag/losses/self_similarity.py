@@ -10,7 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from swag.errors import SettingsError
-from swag.losses.hypercolumns import Layers, MapMask, columns_of, directions, grid, hypercolumns
+from swag.losses.hypercolumns import (
+    LayerMaps,
+    MapMask,
+    columns_of,
+    hypercolumns,
+    sample_grid,
+    unit_vectors,
+)
 from swag.losses.precision import in_full_precision
 from swag.types import PerImage
 
@@ -28,7 +35,7 @@ ALIKE = 1e-6
 
 @in_full_precision
 def describe(
-    layers: Layers, mask: MapMask | None = None, *, positions: int = POSITIONS
+    layers: LayerMaps, mask: MapMask | None = None, *, positions: int = POSITIONS
 ) -> Similarities:
     """Cosine distances between all hypercolumns, as shares of the sum from each position.
 
@@ -38,9 +45,9 @@ def describe(
     Departure: see `hypercolumns` on the grid. A picture without any difference has distances 0,
     which a mean distance larger by 1e-6 takes care of.
     """
-    size = grid(layers[0].shape[2], layers[0].shape[3], positions)
+    size = sample_grid(layers[0].shape[2], layers[0].shape[3], positions)
     vectors, weights = columns_of(hypercolumns(layers, positions), mask)
-    distances = _distances(directions(vectors)) * weights[:, None, :]  # b from to
+    distances = _distances(unit_vectors(vectors)) * weights[:, None, :]  # b from to
     whole = distances.sum(2, keepdim=True) + ALIKE
     similar = weights[..., None] * distances / whole
     return similar.reshape(similar.shape[0], *size, similar.shape[2])

@@ -15,7 +15,7 @@ from swag.losses.precision import in_full_precision
 from swag.losses.quantiles import (
     Quantiles,
     mean_magnitude,
-    pooled,
+    pool_quantiles,
     quantiles,
     squared_distances,
 )
@@ -25,7 +25,7 @@ from swag.types import FeatureMap, Mask, PerImage
 Directions = Float[Tensor, "k d"]
 """Vectors of length 1, one in each row."""
 
-combine_targets = pooled
+combine_targets = pool_quantiles
 """Several pictures as one that has the positions of all."""
 
 

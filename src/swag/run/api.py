@@ -20,7 +20,7 @@ from swag.fallbacks import Fallbacks
 from swag.image import Source
 from swag.modes import own_modes, with_own_modes
 from swag.registry import did_you_mean
-from swag.run.checkpoint import Checkpoint, load
+from swag.run.checkpoint import Checkpoint, load_checkpoint
 from swag.run.device import device_of
 from swag.run.inputs import Inputs, at_own_size, read_inputs
 from swag.run.precision import precision_of
@@ -167,7 +167,9 @@ def prepare(
     if backbone is not None:
         changes["backbone"] = backbone if isinstance(backbone, str) else backbones.name_of(backbone)
     checkpoint = pictures.pop("resume", None)
-    checkpoint = load(checkpoint) if isinstance(checkpoint, str | os.PathLike) else checkpoint
+    checkpoint = (
+        load_checkpoint(checkpoint) if isinstance(checkpoint, str | os.PathLike) else checkpoint
+    )
     like = pictures.pop("like", None)
     like = recorded(like) if isinstance(like, str | os.PathLike) else like
     earlier: Checkpoint | Recorded | None = checkpoint or like

@@ -141,7 +141,7 @@ class Checkpoint:
         return State(**{**moved, "memory": memory})
 
 
-def save(path: StrPath, update: "Update") -> None:
+def save_checkpoint(path: StrPath, update: "Update") -> None:
     """Write what is needed to go on after an update. CheckpointError where that fails."""
     if update.provenance is None:
         raise CheckpointError("only an update of `iterate` can be kept as a checkpoint")
@@ -160,12 +160,12 @@ def save(path: StrPath, update: "Update") -> None:
         fallbacks=fitting_fallbacks(update.fallbacks),
     )
     present = {name: tensor for name, tensor in tensors.items() if tensor is not None}
-    tensor_file.save(path, present, header.model_dump(mode="json"))
+    tensor_file.save_tensors(path, present, header.model_dump(mode="json"))
 
 
-def load(path: StrPath) -> Checkpoint:
+def load_checkpoint(path: StrPath) -> Checkpoint:
     """Read a checkpoint. CheckpointError if it is damaged or not one of a run."""
-    tensors, values = tensor_file.load(path)
+    tensors, values = tensor_file.load_tensors(path)
     try:
         header = CheckpointHeader.model_validate(values)
     except (ValidationError, SwagError) as error:

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from swag.backbones.weights import parse as parse_weights
+from swag.backbones.weights import parse_weights as parse_weights
 from swag.config import LARGEST_SIZE, ORIGINAL, SMALLEST_SIZE, Settings
 from swag.errors import SettingsError
 from swag.image import Picture, Source, filled, read_hashed, resize, size_in_file

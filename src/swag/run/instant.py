@@ -9,7 +9,7 @@ from swag.config import Settings
 from swag.config import settings as settings_of
 from swag.errors import SettingsError
 from swag.image import resize
-from swag.instant import Gaussian, Painter, Style, bundled, pooled
+from swag.instant import Gaussian, Painter, Style, bundled, pool_gaussians
 from swag.run.terms import StyleRegion, turned
 from swag.types import Image, OwnImage, OwnMask, Size
 
@@ -72,7 +72,7 @@ def _described(
         return painter.describe(pictures, counts).stages
     masks = (None,) * 4 if counts is None else turned(counts, True)
     turns = [painter.describe(p, m).stages for p, m in zip(pictures, masks, strict=True)]
-    return tuple(pooled([(1.0, one) for one in same]) for same in zip(*turns, strict=True))
+    return tuple(pool_gaussians([(1.0, one) for one in same]) for same in zip(*turns, strict=True))
 
 
 def _weights(

@@ -38,7 +38,7 @@ def early_end(scale: int, scales: int, step: int, steps: int) -> str:
 
 def advice(given: str) -> str:
     """What may keep the activations of random weights, which grow or fade, within bounds."""
-    parsed = weights.parse(given)
+    parsed = weights.parse_weights(given)
     if parsed.scheme is None or parsed.calibrated:
         return ""
     scheme = "torchvision" if parsed.scheme == "greedy" else parsed.scheme  # it takes none
@@ -136,7 +136,7 @@ class Update:
 
         CheckpointError where it cannot be written.
         """
-        checkpoint.save(path, self)
+        checkpoint.save_checkpoint(path, self)
 
     def result(self, trace: list[dict[str, Any]], *, finished: bool = True) -> "Result":
         """This picture as the result of a run, or the best one where the run did not finish.

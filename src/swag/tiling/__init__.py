@@ -22,7 +22,7 @@ from swag.tiling.network_tail import NetworkTail
 from swag.tiling.receptive_field import ReceptiveField, measure_receptive_field
 from swag.tiling.split_network import SplitNetwork, extract_in, splits_of
 from swag.tiling.tiled_objective import TiledObjective
-from swag.tiling.tiles import Tile, TileIndex, grid
+from swag.tiling.tiles import Tile, TileIndex, tile_grid
 
 __all__ = [
     "NetworkTail",
@@ -35,9 +35,9 @@ __all__ = [
     "bytes_per_pixel",
     "extract_in",
     "free_memory",
-    "grid",
     "is_out_of_memory",
     "largest_side",
     "measure_receptive_field",
     "splits_of",
+    "tile_grid",
 ]

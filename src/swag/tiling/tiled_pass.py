@@ -16,7 +16,7 @@ from swag.tiling.assembled_maps import AssembledDescription, AssembledMaps
 from swag.tiling.memory_estimate import is_out_of_memory
 from swag.tiling.receptive_field import ReceptiveField
 from swag.tiling.streaming_description import StreamingDescription
-from swag.tiling.tiles import Tile, grid
+from swag.tiling.tiles import Tile, tile_grid
 from swag.types import FeatureMaps, OwnImage, OwnMask
 
 T = TypeVar("T")
@@ -119,7 +119,7 @@ class TiledPass:
             yield tile, {layer: maps[layer][tile.inner(layer)] for layer in layers}
 
     def _grid(self, image: Tensor) -> Iterator[Tile]:
-        return grid(self.receptive_field, (image.shape[-2], image.shape[-1]), self.side)
+        return tile_grid(self.receptive_field, (image.shape[-2], image.shape[-1]), self.side)
 
     def _within_memory(self, act: Callable[[], T]) -> T:
         """What `act` gives; where memory runs out, it is tried again with tiles half as wide."""

@@ -45,7 +45,7 @@ class Tile:
         return (slice(None), slice(None), self.down.inner[layer], self.across.inner[layer])
 
 
-def grid(receptive_field: ReceptiveField, size: tuple[int, int], side: int) -> Iterator[Tile]:
+def tile_grid(receptive_field: ReceptiveField, size: tuple[int, int], side: int) -> Iterator[Tile]:
     """The tiles of a picture, alike in size, of about `side` pixels without their halo."""
     spans = [_spans(receptive_field, axis, length, side) for axis, length in enumerate(size)]
     for down, across in product(*spans):

@@ -106,10 +106,10 @@ def _network(file: Path) -> nn.Module:
     """Inception-v3 up to its pooled features, with the weights of this file."""
     from torchvision.models import inception_v3
 
-    state = weights.read(file)
+    state = weights.read_weights(file)
     network: nn.Module = inception_v3(
         weights=None, init_weights=False, aux_logits=False, transform_input=False
     )
     network.fc = nn.Identity()
-    weights.load(network, state, origin=str(file), ignore=HEADS)
+    weights.load_weights(network, state, origin=str(file), ignore=HEADS)
     return network.eval()

@@ -222,7 +222,7 @@ def _add(made: bundled.Card, folder: Path) -> None:
     file = folder / bundled.CARDS
     cards = json.loads(file.read_text()) if file.exists() else {}
     cards[bundled.bare(made.name)] = asdict(made)
-    ordered = {name: cards[name] for name in bundled.names() if name in cards}
+    ordered = {name: cards[name] for name in bundled.bundled_names() if name in cards}
     text = json.dumps(ordered, indent=1) + "\n"
     write_whole(file, lambda out: out.write(text.encode()))
 

@@ -28,7 +28,7 @@ def begin(
     try:
         if start.suffix == ".safetensors":
             unfold(network, bundled.read_state(start), images)
-            return bundled.trainings(start)
+            return bundled.recorded_trainings(start)
         state = checkpoint.load(start)
         kept, trained = model.state_dict(), state["model"]
         heads = {k for k in kept if k.startswith("heads.")}
