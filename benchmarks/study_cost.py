@@ -20,7 +20,7 @@ from statistics import mean
 import torch
 
 from swag_lab.experiments import Plan, StudyRunner, samples_in
-from swag_lab.experiments.job import Job
+from swag_lab.experiments.job import StudyJob
 from swag_lab.experiments.job_runner import JobRunner
 from swag_lab.experiments.studies.ablation import trained_alike
 
@@ -29,7 +29,7 @@ END = "<!-- /cost -->"
 TWINS = "ablation with --training"
 
 
-def seconds(jobs: Sequence[Job], sample: int, folder: Path) -> list[float]:
+def seconds(jobs: Sequence[StudyJob], sample: int, folder: Path) -> list[float]:
     """Processor time of a sample of the jobs, each with the judging of its picture."""
     drawn = random.Random(0).sample(list(jobs), min(sample, len(jobs)))
     times = []

@@ -44,7 +44,7 @@ from swag_lab.training.distillation.crops import crop, crops_of
 from swag_lab.training.distillation.recipe import continued_distillation
 from swag_lab.training.distillation.report import as_markdown
 from swag_lab.training.distillation.restyle import restyled
-from swag_lab.training.distillation.students import load
+from swag_lab.training.distillation.students import load_students
 from swag_lab.training.loop import Cadence
 
 LAYERS = ("1", "4")
@@ -258,10 +258,10 @@ def test_a_distillation_that_stopped_ends_as_one_that_never_did(tmp_path):
     for line in distill(teacher(), students, RECIPE, SOURCES, out=parts, cadence=OFTEN):
         if line.step >= 15:  # a checkpoint was written at step 12; step 12 also restyles
             break
-    assert checkpoint.load(parts)["step"] == 12
+    assert checkpoint.load_training(parts)["step"] == 12
     torch.rand(5)  # the caller's random numbers have no part in it
     distilled(parts)
-    expected, found = checkpoint.load(whole), checkpoint.load(parts)
+    expected, found = checkpoint.load_training(whole), checkpoint.load_training(parts)
     assert found["step"] == expected["step"] == RECIPE.steps
     assert int(expected["model"]["filled"]) > 0
     for name, value in expected["model"].items():
@@ -300,7 +300,7 @@ def test_a_finished_distillation_is_what_another_begins_with(tmp_path):
         for out, start in ((tmp_path / "fresh.pt", None), (second, first))
     )
     assert after[0].unexplained["plain"]["1"] < before[0].unexplained["plain"]["1"]
-    begun, ended = checkpoint.load(first), checkpoint.load(second)
+    begun, ended = checkpoint.load_training(first), checkpoint.load_training(second)
     for part in ("mean", "axes", "total"):
         name = f"{part}_of_1"
         assert torch.equal(begun["model"][name], ended["model"][name])
@@ -311,7 +311,7 @@ def test_a_finished_distillation_is_what_another_begins_with(tmp_path):
             break
     list(distill(teacher(), students, more, SOURCES, out=parts, cadence=OFTEN))
     for name, value in ended["model"].items():
-        assert torch.equal(checkpoint.load(parts)["model"][name], value), name
+        assert torch.equal(checkpoint.load_training(parts)["model"][name], value), name
     with pytest.raises(WeightsError, match="the same teacher"):
         list(distill(teacher(1), students, more, SOURCES, out=tmp_path / "x.pt", start=first))
 
@@ -324,7 +324,7 @@ def test_students_of_one_training_predict_the_same(tmp_path):
 
 def test_pictures_are_moved_towards_the_statistics_of_the_next(tmp_path):
     distilled(tmp_path / "a.pt", replace(RECIPE, steps=60, peak_rate=1e-2, stylized=0.0))
-    model, _ = load(tmp_path / "a.pt")
+    model, _ = load_students(tmp_path / "a.pt")
     student, prepare = model.student("plain"), teacher().prepare
     pictures = crops_of(replace(RECIPE, sizes=(32,)), SOURCES, (), 0)
     stages = restyled(student, prepare, pictures, steps=16)
@@ -369,7 +369,7 @@ def test_the_report_is_zero_for_a_student_that_knows_everything(tmp_path, monkey
             )
         },
     )
-    model, _ = load(tmp_path / "a.pt")
+    model, _ = load_students(tmp_path / "a.pt")
     network = teacher()
 
     def knows(inputs: Tensor) -> list[Tensor]:
@@ -385,7 +385,7 @@ def test_the_report_is_zero_for_a_student_that_knows_everything(tmp_path, monkey
 
 def test_the_report_of_a_real_student_agrees_with_numpy(tmp_path):
     distilled(tmp_path / "a.pt", students={"plain": TINY})
-    model, state = load(tmp_path / "a.pt")
+    model, state = load_students(tmp_path / "a.pt")
     network, picture = teacher(), SOURCES["photos"][0]
     lines = report(network, model, {"one": [picture]})
     line = next(line for line in lines if line.layer == "4")

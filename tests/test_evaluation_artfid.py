@@ -15,7 +15,7 @@ from swag.image import read
 from swag_lab.evaluation import artfid, perceptual
 from swag_lab.evaluation.artfid import art_fid, frechet_distance
 from swag_lab.experiments import Plan, StudyRunner, painted_samples
-from swag_lab.experiments.job import Run
+from swag_lab.experiments.job import StudyRun
 from swag_lab.experiments.job_runner import found
 from swag_lab.experiments.painted import CONTENTS, STYLES, paint
 from swag_lab.experiments.studies import STUDIES, art
@@ -255,7 +255,7 @@ def test_both_sides_are_of_the_units_that_both_have(variant, study):
     runs = runs_of(study)
     third = replace(runs[0].job, variant=variant, seed=7)
     (section,) = art.sections(
-        PLAN, [*runs, Run(third, runs[0].metrics, runs[0].folder)],
+        PLAN, [*runs, StudyRun(third, runs[0].metrics, runs[0].folder)],
         [(smoothed("p-resnet"), "p-resnet")],
     )  # fmt: skip
     assert [row["pictures"] for row in section.table] == [2, 2]
@@ -266,7 +266,7 @@ def test_both_sides_are_of_the_units_that_both_have(variant, study):
 def test_other_strengths_do_not_count(study):
     runs, pairs = runs_of(study), [(smoothed("p-resnet"), "p-resnet")]
     stronger = replace(runs[0].job, settings={**runs[0].job.settings, "strength": 0.9})
-    others = [Run(stronger, runs[-1].metrics, runs[-1].folder)]
+    others = [StudyRun(stronger, runs[-1].metrics, runs[-1].folder)]
     assert art.sections(PLAN, [*runs, *others], pairs) == art.sections(PLAN, runs, pairs)
 
 
@@ -284,7 +284,7 @@ def test_without_a_file_there_is_a_line_and_no_section(file, cache, tmp_path, mo
         (folder / other).symlink_to(cache / "hub" / "checkpoints" / other)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     page = study.report().read_text(encoding="utf-8")
-    line = perceptual.missing("artfid")
+    line = perceptual.missing_metric("artfid")
     assert f"put {file} of {perceptual.SOURCES[file]} into {folder}" in line
     assert "<h3>ArtFID</h3>" not in page and f"put {file} of" in page
     with pytest.raises(SettingsError, match=file):

@@ -8,7 +8,7 @@ import torch
 
 import swag
 from swag.errors import SettingsError
-from swag_lab.evaluation.compare import ComparisonPlan, Pair, compare, pairs_of
+from swag_lab.evaluation.compare import ComparisonPlan, PicturePair, compare, pairs_of
 from swag_lab.evaluation.comparison_table import Score, comparison_tables
 from swag_lab.evaluation.equal_content import ratio
 from swag_lab.evaluation.networks import Network
@@ -41,11 +41,11 @@ def plan(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Pair:
+def pair(tmp_path: Path) -> PicturePair:
     source = torch.Generator().manual_seed(0)
     for name in ("photo", "painting"):
         swag.image.write(tmp_path / f"{name}.png", torch.rand(3, 64, 80, generator=source))
-    return Pair(tmp_path / "photo.png", tmp_path / "painting.png")
+    return PicturePair(tmp_path / "photo.png", tmp_path / "painting.png")
 
 
 def test_a_plan_gives_networks_and_settings_of_their_own_and_of_all(plan: Path):

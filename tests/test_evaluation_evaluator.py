@@ -130,8 +130,8 @@ def test_noise_is_one_for_the_richest_picture_and_more_with_grain(photo, style):
 def test_perceptual_distances_say_what_they_lack(tmp_path, monkeypatch, photo):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for name in ("lpips", "dists", "artfid"):
-        assert name in perceptual.missing(name)
-    assert perceptual.distances(photo, photo) == {}
+        assert name in perceptual.missing_metric(name)
+    assert perceptual.perceptual_distances(photo, photo) == {}
     assert perceptual.told().count(";") == 2
 
 

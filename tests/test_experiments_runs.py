@@ -10,7 +10,7 @@ from swag.losses import get
 from swag.objective import LossTerm, Objective
 from swag.smoothing import parse
 from swag_lab.evaluation.networks import random
-from swag_lab.experiments.job import Job
+from swag_lab.experiments.job import StudyJob
 from swag_lab.experiments.job_runner import JobRunner, common_weights, found
 from swag_lab.experiments.painted import paint
 from swag_lab.experiments.samples import painted_samples
@@ -21,7 +21,9 @@ NETWORK = random("swag/resnet", "thin", widths=(4, 8, 8, 8), depths=(1, 1, 1, 1)
 
 def job(**changes):
     settings = {"steps": 3, "scales": 1, "strength": 0.5}
-    return replace(Job("variant", NETWORK, CONTENT, STYLE, 0, 32, settings=settings), **changes)
+    return replace(
+        StudyJob("variant", NETWORK, CONTENT, STYLE, 0, 32, settings=settings), **changes
+    )
 
 
 def test_a_key_is_that_of_what_is_computed_and_not_of_its_name():

@@ -13,7 +13,7 @@ import pytest
 from swag import distributed
 from swag.config import PRESETS
 from swag.errors import SettingsError
-from swag_lab.experiments import Plan, Section, StudyRunner, named, names, painted_samples
+from swag_lab.experiments import Plan, Section, StudyRunner, named, painted_samples, study_names
 from swag_lab.experiments.report import Chapter, as_csv, page, write_report
 from swag_lab.experiments.studies import STUDIES, paper_exact
 from swag_lab.experiments.studies import shape as shape_study
@@ -71,7 +71,7 @@ def report(everything):
 
 
 def test_presets_to_the_letter_are_the_presets_on_another_network():
-    paper, script = (paper_exact.settings_of(name, P_RESNET) for name in paper_exact.LETTERS)
+    paper, script = (paper_exact.preset_settings(name, P_RESNET) for name in paper_exact.LETTERS)
     assert paper["smoothing"] == "softmax" and paper["style_weight"] == 1e17
     assert script["smoothing"] == "scale:alpha=0.001@stage3,stage4"
     for name, found in (("paper", paper), ("released-code", script)):
@@ -169,7 +169,7 @@ def test_units_bring_every_pair_before_any_comes_again():
 
 def test_the_name_paper_runs_the_first_seven_studies():
     paper = [study.name for study in named(PAPER)]
-    assert "beyond" not in paper and set(paper) < set(names())
+    assert "beyond" not in paper and set(paper) < set(study_names())
     titles = [study.title[0] for study in named(PAPER) if study.title[0].isdigit()]
     assert titles == list("1234567")
 

@@ -53,7 +53,7 @@ def test_all_but_the_shorter_one_are_trained_by_the_same_recipe(trained):
 
 def test_they_are_networks_of_a_study_found_by_their_weights(trained, data):
     wanted, folder, _ = trained
-    base, _, plain = twins.networks(wanted, data, folder)
+    base, _, plain = twins.twin_networks(wanted, data, folder)
     assert (base.name, plain.name) == (f"t-{twins.BASE}", "t-no shortcuts")
     assert not base.random and not base.large
     assert base.config()["sha256"] != plain.config()["sha256"]
@@ -67,7 +67,7 @@ def test_they_are_networks_of_a_study_found_by_their_weights(trained, data):
 
 def test_what_is_not_trained_is_left_out(trained, data, tmp_path):
     wanted, _, _ = trained
-    assert twins.networks(wanted, data, tmp_path) == ()
+    assert twins.twin_networks(wanted, data, tmp_path) == ()
 
 
 def test_a_training_that_diverges_is_one_line(data, tmp_path, monkeypatch):
@@ -93,7 +93,7 @@ def test_the_ablation_compares_them_to_the_one_without_a_change(trained, data):
     wanted, folder, _ = trained
     plan = Plan(
         painted_samples("contents"), painted_samples("styles"), units=1, quick=True,
-        twins=twins.networks(wanted, data, folder),
+        twins=twins.twin_networks(wanted, data, folder),
     )  # fmt: skip
     study = STUDIES["ablation"]
     names = {job.variant for job in study.jobs(plan)}

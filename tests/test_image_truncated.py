@@ -268,7 +268,7 @@ def test_no_picture_leaves_with_numbers_that_are_none(size, channel, value, monk
 
     module = importlib.import_module("swag.image.read")
     monkeypatch.setattr(module, "assembled", broken)
-    monkeypatch.setattr(module, "resized", broken)
+    monkeypatch.setattr(module, "resize_strips", broken)
     assert "is damaged: its values are from" in refusal(saved(RGB), size=size)
 
 

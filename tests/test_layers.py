@@ -169,16 +169,6 @@ PROTOCOLS = {
 }
 """Functions that modules of one kind have by agreement: losses, forms, studies, programs."""
 
-TWO_MEANINGS = set(
-    """
-    Array Batch Block Colors Distances Job Kind Layers Pair Preset Result Row
-    Run Source State Values Weight Weights
-    averaged directions distances effects fronts grid label load mean missing names
-    networks parse pooled read resized save settings_of sheet trainings unit unknown
-    """.split()
-)
-"""Names that still mean two things; none may be added."""
-
 
 def public_names(tree: ast.Module) -> Iterator[str]:
     """Classes, functions and types that a module defines for others; constants are its own."""
@@ -202,5 +192,4 @@ def names_with_two_meanings() -> set[str]:
 
 
 def test_no_public_name_means_two_things():
-    """A name that no longer does leaves the list."""
-    assert names_with_two_meanings() == TWO_MEANINGS
+    assert names_with_two_meanings() == set()

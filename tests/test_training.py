@@ -18,7 +18,7 @@ from swag.errors import BackboneError, ImageError, SettingsError, WeightsError
 from swag_lab.training import checkpoint
 from swag_lab.training.batches import batch_of, batches
 from swag_lab.training.command import find, train_backbone
-from swag_lab.training.data import Source, as_images, center, load, random_crop
+from swag_lab.training.data import PictureSource, as_images, center, load_source, random_crop
 from swag_lab.training.export import export, main
 from swag_lab.training.loop import Cadence, Classifier, accuracy, train
 from swag_lab.training.recipe import Recipe, continued, cpu, gpu, indices
@@ -31,7 +31,7 @@ RECIPE = Recipe(
 OFTEN = Cadence(log=2, measure=4, save=3)
 
 
-def noise(count: int, classes: int, seed: int = 0, side: int = 20) -> Source:
+def noise(count: int, classes: int, seed: int = 0, side: int = 20) -> PictureSource:
     """Colored noise: the mean color tells the class."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % classes
@@ -39,7 +39,7 @@ def noise(count: int, classes: int, seed: int = 0, side: int = 20) -> Source:
         (torch.rand(3, side, side + 2, generator=generator) * 120 + 120 * label / classes).byte()
         for label in labels
     ]
-    return Source(pictures, labels, classes)
+    return PictureSource(pictures, labels, classes)
 
 
 SOURCES = {"main": noise(24, 3), "detail": noise(6, 2, seed=1), "more": noise(5, 5, seed=2)}
@@ -56,10 +56,10 @@ def test_a_training_that_stopped_ends_as_one_that_never_did(tmp_path):
     for progress in train(TINY, RECIPE, SOURCES, out=parts, cadence=OFTEN):
         if progress.step >= 8:  # a checkpoint was written at step 6
             break
-    assert checkpoint.load(parts)["step"] == 6
+    assert checkpoint.load_training(parts)["step"] == 6
     torch.rand(5)  # the caller's random numbers have no part in it
     trained(parts)
-    expected, found = checkpoint.load(whole), checkpoint.load(parts)
+    expected, found = checkpoint.load_training(whole), checkpoint.load_training(parts)
     assert found["step"] == expected["step"] == RECIPE.steps(24)
     for name, value in expected["model"].items():
         assert torch.equal(found["model"][name], value), name
@@ -179,7 +179,7 @@ def png(picture: Tensor) -> bytes:
     return file.getvalue()
 
 
-def pack(path: Path, source: Source) -> None:
+def pack(path: Path, source: PictureSource) -> None:
     files = [png(picture) for picture in source.pictures]
     np.savez(
         path,
@@ -189,7 +189,7 @@ def pack(path: Path, source: Source) -> None:
     )
 
 
-def spread(folder: Path, source: Source) -> None:
+def spread(folder: Path, source: PictureSource) -> None:
     for i, (picture, label) in enumerate(zip(source.pictures, source.labels, strict=True)):
         (folder / f"class{label}").mkdir(parents=True, exist_ok=True)
         (folder / f"class{label}" / f"{i:03}.png").write_bytes(png(picture))
@@ -198,7 +198,7 @@ def spread(folder: Path, source: Source) -> None:
 def test_packed_files_come_back_as_they_were(tmp_path):
     pack(tmp_path / "a.npz", SOURCES["main"])
     pack(tmp_path / "b.npz", SOURCES["more"])
-    found = load(tmp_path / "a.npz", tmp_path / "b.npz")
+    found = load_source(tmp_path / "a.npz", tmp_path / "b.npz")
     expected = [*SOURCES["main"].pictures, *SOURCES["more"].pictures]
     assert all(torch.equal(a, b) for a, b in zip(found.pictures, expected, strict=True))
     assert found.labels.tolist() == [*SOURCES["main"].labels, *SOURCES["more"].labels]
@@ -209,22 +209,22 @@ def test_a_folder_of_class_folders_is_read_in_order(tmp_path):
     source = noise(6, 2)
     spread(tmp_path, source)
     (tmp_path / "class0" / "notes.txt").write_text("not a picture")
-    found = load(tmp_path)
+    found = load_source(tmp_path)
     assert found.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert torch.equal(found.pictures[3], source.pictures[1])
 
 
 def test_files_that_hold_no_pictures_are_refused(tmp_path):
     with pytest.raises(ImageError, match="no pictures found"):
-        load(tmp_path)
+        load_source(tmp_path)
     broken = tmp_path / "broken.npz"
     for data in (b"PK\x03\x04 damaged", b"text", b""):
         broken.write_bytes(data)
         with pytest.raises(ImageError, match=r"packed \.npz"):
-            load(broken)
+            load_source(broken)
     np.savez(broken, data=np.zeros(3, np.uint8), offsets=np.array([0, 3]), labels=np.zeros(5))
     with pytest.raises(ImageError, match="5 labels for 1 pictures"):
-        load(broken)
+        load_source(broken)
 
 
 def test_a_folder_of_packed_files_is_sorted_by_name(tmp_path):
@@ -328,7 +328,7 @@ def test_exported_weights_answer_as_the_trained_ones_to_half_precision(tmp_path,
     trained(tmp_path / "a.pt")
     export(tmp_path / "a.pt", "resnet", tmp_path / "weights")
     model = Classifier(TINY, {name: source.classes for name, source in SOURCES.items()})
-    model.load_state_dict(checkpoint.load(tmp_path / "a.pt")["model"])
+    model.load_state_dict(checkpoint.load_training(tmp_path / "a.pt")["model"])
     x = torch.randn(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
     expected = model.network.eval()(x)
     found = bundled.network("resnet", folder=tmp_path / "weights")(x)
@@ -371,7 +371,7 @@ def test_damaged_checkpoints_are_refused(tmp_path, capsys):
     for data in (out.read_bytes()[:3000], b"text", b""):
         out.write_bytes(data)
         with pytest.raises(WeightsError, match=r"a\.pt: cannot be read as a checkpoint"):
-            checkpoint.load(out)
+            checkpoint.load_training(out)
     torch.save({"weights": 1}, out)
     with pytest.raises(WeightsError, match="not a checkpoint of a training"):
         trained(out)
@@ -384,7 +384,7 @@ def test_weights_too_large_for_half_precision_are_not_exported(tmp_path, monkeyp
     monkeypatch.setitem(bundled.ARCHITECTURES, "resnet", TINY)
     out = tmp_path / "a.pt"
     trained(out)
-    state = checkpoint.load(out)
+    state = checkpoint.load_training(out)
     state["model"]["network.stem.norm.bias"] += 1e6
     torch.save(state, out)
     with pytest.raises(WeightsError, match=r"stem\.conv\.bias cannot be held"):

@@ -43,7 +43,7 @@ def sources():
 
 
 def weights_of(out: Path) -> dict[str, torch.Tensor]:
-    return checkpoint.load(out)["model"]
+    return checkpoint.load_training(out)["model"]
 
 
 def test_a_training_that_was_interrupted_ends_with_the_same_bits(network, sources, tmp_path):
@@ -53,7 +53,7 @@ def test_a_training_that_was_interrupted_ends_with_the_same_bits(network, source
     running = train_painter(network, RECIPE, *sources, out=parts, cadence=EACH)
     next(running), next(running)
     running.close()
-    assert checkpoint.load(parts)["step"] == 2
+    assert checkpoint.load_training(parts)["step"] == 2
     list(train_painter(network, RECIPE, *sources, out=parts, cadence=EACH))
     for name, tensor in weights_of(whole).items():
         assert torch.equal(tensor, weights_of(parts)[name]), name
@@ -143,7 +143,7 @@ def test_what_is_shipped_is_the_running_mean(network, sources, tmp_path):
         torch.testing.assert_close(tensor, mean[name], rtol=1e-3, atol=1e-6)
     checkpoint_of_other = tmp_path / "other.pt"
     other = torch.nn.Conv2d(1, 1, 1)
-    checkpoint.save(
+    checkpoint.save_training(
         checkpoint_of_other, other, torch.optim.Adam(other.parameters()), RECIPE, step=0, earlier=[]
     )
     with pytest.raises(SettingsError, match="not a training of a painter"):

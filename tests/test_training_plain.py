@@ -6,7 +6,7 @@ import torch
 from swag.backbones.family import Architecture, ThinNetwork, start_near_identity
 from swag.errors import SettingsError
 from swag_lab.training.command import train_backbone
-from swag_lab.training.data import Source
+from swag_lab.training.data import PictureSource
 from swag_lab.training.loop import _initialized
 from swag_lab.training.recipe import Recipe, continued, plain
 
@@ -50,7 +50,7 @@ def test_shortcuts_stay_as_they_were():
 
 
 def test_the_recipe_begins_that_way_and_what_goes_on_does_not():
-    source = Source([torch.zeros(3, 8, 8).byte()], torch.zeros(1).long(), 1)
+    source = PictureSource([torch.zeros(3, 8, 8).byte()], torch.zeros(1).long(), 1)
     assert plain().near_identity and not Recipe().near_identity
     assert not continued(plain()).near_identity
     models = [_initialized(DEEP, {"main": source}, recipe) for recipe in (plain(), Recipe())]

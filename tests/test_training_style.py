@@ -57,7 +57,7 @@ def test_a_training_that_was_stopped_ends_with_the_same_bits(place):
     stopped = list(training(place, "parts.safetensors", stopping=lambda: True))
     assert [line.step for line in stopped] == [1]
     kept = checkpoint_of(place / "parts.safetensors")
-    assert checkpoint.load(kept)["step"] == 1
+    assert checkpoint.load_training(kept)["step"] == 1
     assert read_style(place / "parts.safetensors").card["steps"] == 1  # whole, and can be used
     assert len(list(training(place, "parts.safetensors"))) == 3
     files = [(place / f"{name}.safetensors").read_bytes() for name in ("whole", "parts")]

@@ -19,7 +19,7 @@ SMALLEST_DEVIATION = 1 / 255
 """A direction in which colors deviate less is stretched no more than if they deviated so much."""
 
 Pixels = Float64[Tensor, "3 _n"]
-Values = NDArray[np.float64]
+Levels = NDArray[np.float64]
 Covariance = Float64[Tensor, "3 3"]
 
 
@@ -70,11 +70,11 @@ METHODS: Registry[Callable[[Pixels, Pixels], Pixels]] = Registry(
 """Ways to match the colors of pixels, by name; what they return may leave [0, 1]."""
 
 
-def _ranked(source: Values, target: Values) -> Values:
+def _ranked(source: Levels, target: Levels) -> Levels:
     _, place, counts = np.unique(source, return_inverse=True, return_counts=True)
     values, target_counts = np.unique(target, return_counts=True)
     ranks = np.cumsum(counts) / len(source)
-    ranked: Values = np.interp(ranks, np.cumsum(target_counts) / len(target), values)
+    ranked: Levels = np.interp(ranks, np.cumsum(target_counts) / len(target), values)
     return ranked[place]
 
 

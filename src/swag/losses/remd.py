@@ -79,11 +79,11 @@ def relaxed(a: Columns, b: OtherColumns, distances: DistanceFn) -> PerImage:
 
 def moment_distance(a: Columns, b: OtherColumns) -> PerImage:
     """The paper's l_m: mean absolute differences of means and of covariances."""
-    means = (weighted_mean(a) - weighted_mean(b)).abs().mean(1)
+    means = (mean_column(a) - mean_column(b)).abs().mean(1)
     return means + (covariance(a) - covariance(b)).abs().mean((1, 2))
 
 
-def weighted_mean(columns: Columns) -> Float[Tensor, "b d"]:
+def mean_column(columns: Columns) -> Float[Tensor, "b d"]:
     """Weighted mean of the vectors."""
     return (columns[0] * columns[1][..., None]).sum(1)
 

@@ -15,8 +15,7 @@ from swag.run.api import (
     stylize,
     texture,
 )
-from swag.run.checkpoint import Checkpoint
-from swag.run.checkpoint import load_checkpoint
+from swag.run.checkpoint import Checkpoint, load_checkpoint
 from swag.run.device import device_of
 from swag.run.perceptual_loss import PerceptualLoss
 from swag.run.provenance import PictureProvenance, Recorded, is_unfinished, recorded

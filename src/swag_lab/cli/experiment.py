@@ -243,7 +243,7 @@ def _with_twins(plan: Any, data: Path, epochs: float | None, folder: Path, *, qu
 
     from swag_lab.cli.bars import training_bar
     from swag_lab.experiments.studies.ablation import trained_alike
-    from swag_lab.experiments.twins import EPOCHS, networks, train_twins
+    from swag_lab.experiments.twins import EPOCHS, train_twins, twin_networks
 
     wanted = trained_alike(EPOCHS if epochs is None else epochs, quick=plan.quick)
     try:
@@ -252,7 +252,7 @@ def _with_twins(plan: Any, data: Path, epochs: float | None, folder: Path, *, qu
                 show(line)
     except KeyboardInterrupt:
         raise interrupted(f"; the same command goes on from {folder}") from None
-    return replace(plan, twins=networks(wanted, data, folder))
+    return replace(plan, twins=twin_networks(wanted, data, folder))
 
 
 def _folder(out: Path) -> Path:

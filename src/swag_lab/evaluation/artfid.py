@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from swag.backbones import weights
 from swag.errors import SettingsError
 from swag.types import OwnImage
-from swag_lab.evaluation.perceptual import ART, distance, missing, weights_file
+from swag_lab.evaluation.perceptual import ART, distance, missing_metric, weights_file
 
 SMALLEST = 75
 """Pixels of the shorter side below which Inception-v3 has nothing left to pool."""
@@ -57,7 +57,7 @@ def art_fid(
             pictures, sets of different numbers, or a picture that is too small.
         WeightsError: the file of the art network is damaged or of another network.
     """
-    lacking = missing("artfid")
+    lacking = missing_metric("artfid")
     if lacking is not None:
         raise SettingsError(lacking)
     counts = len(results), len(photos), len(paintings)

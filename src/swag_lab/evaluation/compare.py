@@ -108,7 +108,7 @@ def _rest(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Pair:
+class PicturePair:
     """A photo and a painting."""
 
     content: Path
@@ -120,17 +120,17 @@ class Pair:
         return f"{self.content.stem}--{self.style.stem}"
 
 
-def pairs_of(contents: Sequence[Path], styles: Sequence[Path]) -> list[Pair]:
+def pairs_of(contents: Sequence[Path], styles: Sequence[Path]) -> list[PicturePair]:
     """Each content with each style, along the diagonals."""
     count = len(styles)
     return [
-        Pair(content, styles[(row + turn) % count])
+        PicturePair(content, styles[(row + turn) % count])
         for turn in range(count)
         for row, content in enumerate(contents)
     ]
 
 
-def compare(comparison: ComparisonPlan, pairs: Sequence[Pair], out: Path) -> Iterator[Score]:
+def compare(comparison: ComparisonPlan, pairs: Sequence[PicturePair], out: Path) -> Iterator[Score]:
     """Make and judge what is missing, pair by pair, and yield all scores."""
     for pair in pairs:
         evaluator = None
@@ -147,13 +147,13 @@ def compare(comparison: ComparisonPlan, pairs: Sequence[Pair], out: Path) -> Ite
                 yield Score(candidate.network, pair.name, strength, json.loads(scores.read_text()))
 
 
-def _make(candidate: Candidate, pair: Pair, strength: float, path: Path) -> None:
+def _make(candidate: Candidate, pair: PicturePair, strength: float, path: Path) -> None:
     settings = {**candidate.settings, "strength": strength}
     network = candidate.network.create(0)
     swag.stylize(pair.content, pair.style, backbone=network, **settings).save(path)
 
 
-def _evaluator(comparison: ComparisonPlan, pair: Pair) -> Evaluator:
+def _evaluator(comparison: ComparisonPlan, pair: PicturePair) -> Evaluator:
     photo, style = (_picture(path, comparison.size) for path in (pair.content, pair.style))
     return Evaluator.of(photo, style, comparison.judges)
 

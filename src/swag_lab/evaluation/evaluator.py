@@ -33,7 +33,7 @@ from swag.objective import LossTerm, Objective
 from swag.smoothing import parse
 from swag.types import Image, OwnImage
 from swag_lab.evaluation.networks import Network, trained
-from swag_lab.evaluation.perceptual import distances
+from swag_lab.evaluation.perceptual import perceptual_distances
 from swag_lab.evaluation.ssim import ssim
 
 STYLE_MEASURES = ("gram", "sliced", "frechet")
@@ -71,7 +71,7 @@ class Evaluator:
             "ssim": float(ssim(result, self.photo)[0]),
             "noise": noise(result, self.photo, self.style),
             "grain": grain(result),
-            **distances(result, self.photo),
+            **perceptual_distances(result, self.photo),
         }
 
 

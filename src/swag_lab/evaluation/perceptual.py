@@ -37,9 +37,11 @@ SOURCES: Mapping[str, str] = MappingProxyType(
 """Who publishes each file."""
 
 
-def distances(result: OwnImage, photo: OwnImage) -> dict[str, float]:
+def perceptual_distances(result: OwnImage, photo: OwnImage) -> dict[str, float]:
     """The distances that can be had, by name: 0 for the photo itself."""
-    return {name: distance(name, result, photo) for name in DISTANCES if missing(name) is None}
+    return {
+        name: distance(name, result, photo) for name in DISTANCES if missing_metric(name) is None
+    }
 
 
 @torch.no_grad()
@@ -48,7 +50,7 @@ def distance(name: str, result: OwnImage, photo: OwnImage) -> float:
     return float(_network(name)(result.clamp(0, 1).float(), photo.float()))
 
 
-def missing(name: str) -> str | None:
+def missing_metric(name: str) -> str | None:
     """A line that says what a metric lacks and how to get it; None where nothing is lacking."""
     if importlib.util.find_spec("torchmetrics") is None:
         return f"{name} needs torchmetrics: pip install 'swag-style[metrics]'"
@@ -61,7 +63,7 @@ def missing(name: str) -> str | None:
 
 def told() -> str:
     """Which of them are computed, and what the others lack, in a line."""
-    return "; ".join(missing(name) or f"{name} is computed" for name in WEIGHTS)
+    return "; ".join(missing_metric(name) or f"{name} is computed" for name in WEIGHTS)
 
 
 def weights_file(name: str) -> Path:

@@ -10,7 +10,7 @@ A run is a folder that is named for the hash of its settings: what was done is n
 from swag_lab.evaluation.evaluator import Evaluator
 from swag_lab.experiments.samples import Sample, painted_samples, samples_in
 from swag_lab.experiments.study import Plan, Section, Study
-from swag_lab.experiments.study_runner import StudyRunner, named, names
+from swag_lab.experiments.study_runner import StudyRunner, named, study_names
 
 __all__ = [
     "Evaluator",
@@ -20,7 +20,7 @@ __all__ = [
     "Study",
     "StudyRunner",
     "named",
-    "names",
     "painted_samples",
     "samples_in",
+    "study_names",
 ]

@@ -15,7 +15,7 @@ LAST_NORMS = ("bn3", "bn2")
 
 
 @dataclass(frozen=True)
-class Block:
+class BlockActivations:
     """Activations before and after a block, and of its branch where that is added to them."""
 
     name: str
@@ -24,7 +24,7 @@ class Block:
     branch: FeatureMap | None
 
 
-def blocks_of(network: Backbone, picture: Image) -> Iterator[Block]:
+def blocks_of(network: Backbone, picture: Image) -> Iterator[BlockActivations]:
     """The blocks in the order in which they run: of torchvision's ResNets and of the family.
 
     Blocks that change the shape have no entries to follow, and are left out.
@@ -45,7 +45,7 @@ def blocks_of(network: Backbone, picture: Image) -> Iterator[Block]:
     for name, _ in watched:
         before, after = seen[f"{name} in"], seen[name]
         if before.shape == after.shape:
-            yield Block(name, before, after, seen.get(f"{name} branch"))
+            yield BlockActivations(name, before, after, seen.get(f"{name} branch"))
 
 
 def _is_block(module: nn.Module) -> bool:

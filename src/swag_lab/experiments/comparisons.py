@@ -12,34 +12,34 @@ from swag_lab.evaluation.evaluator import STYLE_MEASURES, mean_error
 from swag_lab.evaluation.paired import Comparison, compare
 from swag_lab.experiments import figures
 from swag_lab.experiments.fronts import Unit, fronts, gaps, judges_of, mean_front, of_variant
-from swag_lab.experiments.job import Run
+from swag_lab.experiments.job import StudyRun
 from swag_lab.experiments.study import Plan, Row
 
 GAP = "gap of style errors at equal content error (below 0: better)"
 
 
 def gap_of(
-    runs: Sequence[Run], variant: str, baseline: str, measure: str = "sliced"
+    runs: Sequence[StudyRun], variant: str, baseline: str, measure: str = "sliced"
 ) -> Comparison | None:
     """The gap of the fronts of a variant and its baseline, over all units; None without runs."""
     return compare(list(gaps(runs, variant, baseline, measure).values()))
 
 
 def pooled(
-    runs: Sequence[Run], pairs: Iterable[tuple[str, str]], measure: str = "sliced"
+    runs: Sequence[StudyRun], pairs: Iterable[tuple[str, str]], measure: str = "sliced"
 ) -> Comparison | None:
     """The same over several variants, each with its own baseline."""
     found = [gap for pair in pairs for gap in gaps(runs, *pair, measure).values()]
     return compare(found)
 
 
-def extra(runs: Sequence[Run], variant: str, baseline: str, measure: str) -> Comparison | None:
+def extra(runs: Sequence[StudyRun], variant: str, baseline: str, measure: str) -> Comparison | None:
     """The difference in `noise` or `ssim`, averaged over strengths, for each unit."""
     first, second = (_means(of_variant(runs, name), measure) for name in (variant, baseline))
     return compare([first[unit] - second[unit] for unit in first if unit in second])
 
 
-def rows_of(runs: Sequence[Run], pairs: Iterable[tuple[str, str]]) -> list[Row]:
+def rows_of(runs: Sequence[StudyRun], pairs: Iterable[tuple[str, str]]) -> list[Row]:
     """A row for each variant and its baseline that both have runs."""
     return [
         _row(runs, variant, baseline)
@@ -48,7 +48,7 @@ def rows_of(runs: Sequence[Run], pairs: Iterable[tuple[str, str]]) -> list[Row]:
     ]
 
 
-def _row(runs: Sequence[Run], variant: str, baseline: str) -> Row:
+def _row(runs: Sequence[StudyRun], variant: str, baseline: str) -> Row:
     found = {m: gap_of(runs, variant, baseline, m) for m in STYLE_MEASURES}
     main = found["sliced"]
     row: Row = {
@@ -70,14 +70,14 @@ def _row(runs: Sequence[Run], variant: str, baseline: str) -> Row:
     return row
 
 
-def effects(runs: Sequence[Run], pairs: Iterable[tuple[str, str]]) -> bytes:
+def effects(runs: Sequence[StudyRun], pairs: Iterable[tuple[str, str]]) -> bytes:
     """A figure of the gaps of several variants."""
     found = {f"{variant} - {base}": gap_of(runs, variant, base) for variant, base in pairs}
-    return figures.effects(found, x=GAP)
+    return figures.draw_effects(found, x=GAP)
 
 
 def front_panels(
-    runs: Sequence[Run], panels: Mapping[str, Sequence[str]]
+    runs: Sequence[StudyRun], panels: Mapping[str, Sequence[str]]
 ) -> dict[str, dict[str, list[Point]]]:
     """Mean fronts by panel and variant, all of a panel under the same judges."""
     shown: dict[str, dict[str, list[Point]]] = {}
@@ -90,7 +90,7 @@ def front_panels(
     return shown
 
 
-def level(runs: Sequence[Run], variant: str, measure: str = "sliced") -> float:
+def level(runs: Sequence[StudyRun], variant: str, measure: str = "sliced") -> float:
     """An error of a variant that has runs, averaged over its strengths, units and judges."""
     side = of_variant(runs, variant)
     judges = judges_of(side)
@@ -98,7 +98,7 @@ def level(runs: Sequence[Run], variant: str, measure: str = "sliced") -> float:
 
 
 def sheet(
-    plan: Plan, runs: Sequence[Run], variants: Sequence[str], strength: float | None = None
+    plan: Plan, runs: Sequence[StudyRun], variants: Sequence[str], strength: float | None = None
 ) -> bytes:
     """The pictures of some variants at the middle strength, with content and style above."""
     middle = plan.middle if strength is None else strength
@@ -112,13 +112,13 @@ def sheet(
     shown = [unit for unit in units if 2 * sum(unit in row for row in made.values()) >= len(made)]
     rows = {v: [made[v].get(unit) for unit in shown] for v in variants if v in made}
     return (
-        figures.sheet([units[unit] for unit in shown], rows)
+        figures.draw_sheet([units[unit] for unit in shown], rows)
         if rows and shown
-        else figures.sheet([""], {"": [None]})
+        else figures.draw_sheet([""], {"": [None]})
     )
 
 
-def spread(runs: Sequence[Run], variant: str) -> Row | None:
+def spread(runs: Sequence[StudyRun], variant: str) -> Row | None:
     """How far style errors vary between contents, between styles, and between seeds."""
     side = of_variant(runs, variant)
     if not side:
@@ -149,7 +149,7 @@ def _between(values: Mapping[Unit, float], place: int) -> float:
     return float(np.std([fmean(group) for group in groups.values()]))
 
 
-def _means(runs: Iterable[Run], measure: str) -> dict[Unit, float]:
+def _means(runs: Iterable[StudyRun], measure: str) -> dict[Unit, float]:
     values: dict[Unit, list[float]] = defaultdict(list)
     for run in runs:
         values[run.job.unit].append(float(run.metrics[measure]))

@@ -49,7 +49,7 @@ def curves(
     return _png(figure)
 
 
-def fronts(panels: Mapping[str, Mapping[str, Sequence[Point]]]) -> bytes:
+def draw_fronts(panels: Mapping[str, Mapping[str, Sequence[Point]]]) -> bytes:
     """Style error over content error, a line for each variant: lower and further left is better."""
     lines = {
         title: {
@@ -62,7 +62,7 @@ def fronts(panels: Mapping[str, Mapping[str, Sequence[Point]]]) -> bytes:
     return curves(lines, x="content error", y="style error (sliced)")
 
 
-def effects(comparisons: Mapping[str, Comparison | None], *, x: str) -> bytes:
+def draw_effects(comparisons: Mapping[str, Comparison | None], *, x: str) -> bytes:
     """The mean difference of each comparison with its 95 % interval; filled where p < 0.05."""
     known = {label: c for label, c in comparisons.items() if c is not None}
     figure = Figure((8.4, 1 + SHORTEST * max(1, len(known))), layout="constrained")
@@ -77,7 +77,7 @@ def effects(comparisons: Mapping[str, Comparison | None], *, x: str) -> bytes:
     return _png(figure)
 
 
-def sheet(columns: Sequence[str], rows: Mapping[str, Sequence[Path | None]]) -> bytes:
+def draw_sheet(columns: Sequence[str], rows: Mapping[str, Sequence[Path | None]]) -> bytes:
     """Pictures side by side: a row for each variant, with its name on the left."""
     side = 1.25
     size = (side * len(columns) + 1.6, side * len(rows) + 0.4)

@@ -7,25 +7,27 @@ import numpy as np
 
 from swag_lab.evaluation.equal_content import Point, gap
 from swag_lab.evaluation.evaluator import fair_judges, mean_error
-from swag_lab.experiments.job import Run
+from swag_lab.experiments.job import StudyRun
 
 Unit = tuple[str, str, int]
 
 
-def of_variant(runs: Iterable[Run], variant: str) -> list[Run]:
+def of_variant(runs: Iterable[StudyRun], variant: str) -> list[StudyRun]:
     """The runs of a variant that made a picture."""
     return [
         r for r in runs if r.job.variant == variant and r.job.kind == "picture" and not r.failed
     ]
 
 
-def judges_of(*sides: Sequence[Run]) -> list[str]:
+def judges_of(*sides: Sequence[StudyRun]) -> list[str]:
     """Judges that were optimized in none of these runs."""
     runs = [run for side in sides for run in side]
     return fair_judges({run.job.network for run in runs}, runs[0].job.judging) if runs else []
 
 
-def fronts(runs: Iterable[Run], measure: str, judges: Sequence[str]) -> dict[Unit, list[Point]]:
+def fronts(
+    runs: Iterable[StudyRun], measure: str, judges: Sequence[str]
+) -> dict[Unit, list[Point]]:
     """The points of each content, style and seed, by content error."""
     points: dict[Unit, list[Point]] = defaultdict(list)
     for run in runs:
@@ -36,7 +38,7 @@ def fronts(runs: Iterable[Run], measure: str, judges: Sequence[str]) -> dict[Uni
 
 
 def gaps(
-    runs: Sequence[Run], variant: str, baseline: str, measure: str = "sliced"
+    runs: Sequence[StudyRun], variant: str, baseline: str, measure: str = "sliced"
 ) -> dict[Unit, float]:
     """The gap of a variant to a baseline for each content, style and seed that both have."""
     sides = of_variant(runs, variant), of_variant(runs, baseline)

@@ -15,7 +15,7 @@ from swag_lab.evaluation.evaluator import trained_judges
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments.samples import Sample
 
-Kind = Literal["picture", "statistics", "suppression", "outliers", "temperature", "judges"]
+JobKind = Literal["picture", "statistics", "suppression", "outliers", "temperature", "judges"]
 """`picture` makes and judges one; the others measure activations or judges on a style picture."""
 
 VERSION = 1
@@ -41,7 +41,7 @@ program's defaults change. Part of `VERSION`."""
 
 
 @dataclass(frozen=True)
-class Job:
+class StudyJob:
     """What is computed; `variant` is only its name in tables and no part of its hash.
 
     `settings` are those of `swag.config` that differ from `BASE`, without network, pictures, size
@@ -58,7 +58,7 @@ class Job:
     style: Sample
     seed: int
     size: int
-    kind: Kind = "picture"
+    kind: JobKind = "picture"
     task: Task = "stylize"
     settings: Mapping[str, Any] = field(default_factory=dict)
     weighed_by: tuple[str, str] | None = None
@@ -117,10 +117,10 @@ def key_of(facts: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Run:
+class StudyRun:
     """A job that is done: its numbers, and the folder with its picture and trace."""
 
-    job: Job
+    job: StudyJob
     metrics: Mapping[str, Any]
     folder: Path
 

@@ -21,7 +21,7 @@ from swag.statistics import standard_deviation
 from swag_lab.evaluation.evaluator import Evaluator
 from swag_lab.evaluation.networks import Network, Rescaled
 from swag_lab.experiments import measures
-from swag_lab.experiments.job import BASE, Job, Run
+from swag_lab.experiments.job import BASE, StudyJob, StudyRun
 from swag_lab.experiments.samples import Sample
 
 SMALLEST_WEIGHT = 1e-12
@@ -34,7 +34,7 @@ class JobRunner:
 
     runs: Path
 
-    def __call__(self, job: Job) -> Run:
+    def __call__(self, job: StudyJob) -> StudyRun:
         """The run. What a run cannot do (it diverges, a layer is too small) is its result."""
         folder = folder_of(self.runs, job)
         done = found(self.runs, job)
@@ -47,26 +47,26 @@ class JobRunner:
         except SwagError as error:
             metrics = {"failed": str(error)}
         _write(folder / "metrics.json", metrics)
-        return Run(job, metrics, folder)
+        return StudyRun(job, metrics, folder)
 
 
-def folder_of(runs: Path, job: Job) -> Path:
+def folder_of(runs: Path, job: StudyJob) -> Path:
     """The folder of a job: a name that can be read, or the hash alone, as it once was."""
     plain = runs / job.key
     return plain if plain.is_dir() else runs / job.folder
 
 
-def found(runs: Path, job: Job) -> Run | None:
+def found(runs: Path, job: StudyJob) -> StudyRun | None:
     """The run of a job that was done before; one that was cut off has no metrics."""
     folder = folder_of(runs, job)
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return Run(job, metrics, folder)
+    return StudyRun(job, metrics, folder)
 
 
-def _picture(job: Job, folder: Path) -> dict[str, Any]:
+def _picture(job: StudyJob, folder: Path) -> dict[str, Any]:
     began = time.perf_counter()
     photo, style = job.content.at(job.size), job.style.at(job.size)
     network = job.network.create(job.seed)
@@ -91,12 +91,12 @@ def _picture(job: Job, folder: Path) -> dict[str, Any]:
     return {**judged, "losses": result.losses, "seconds": time.perf_counter() - began}
 
 
-def _measured(job: Job) -> dict[str, Any]:
+def _measured(job: StudyJob) -> dict[str, Any]:
     rows = measures.KINDS[job.kind](job, lambda: _evaluator(job))
     return {"rows": rows}
 
 
-def _evaluator(job: Job) -> Evaluator:
+def _evaluator(job: StudyJob) -> Evaluator:
     return _known(job.content, job.style, job.size, job.judging)
 
 

@@ -25,10 +25,10 @@ from swag.statistics import (
 )
 from swag.types import GramMatrix, Image
 from swag_lab.evaluation.evaluator import STYLE_MEASURES, Evaluator, degraded
-from swag_lab.experiments.blocks import Block, blocks_of
-from swag_lab.experiments.job import BASE, Job, Kind
+from swag_lab.experiments.blocks import BlockActivations, blocks_of
+from swag_lab.experiments.job import BASE, JobKind, StudyJob
 
-Row = dict[str, Any]
+Measured = dict[str, Any]
 LARGEST = 0.01
 """The fraction of a layer's entries that counts as its largest."""
 FRACTIONS = (0.001, 0.01, 0.1)
@@ -38,7 +38,7 @@ SMOOTHINGS = ("none", "softmax", "softmax:temperature=auto", "power", "log")
 
 
 @torch.no_grad()
-def peakiness(network: Backbone, picture: Image) -> list[Row]:
+def peakiness(network: Backbone, picture: Image) -> list[Measured]:
     """Maximum and entropies of activations and Gram matrices, a row for each layer."""
     layers = dict.fromkeys((*network.style_layers, *network.content_layers))
     return [
@@ -60,7 +60,7 @@ def _statistics(name: str, values: Float[Tensor, "b n *rest"]) -> dict[str, floa
 
 
 @torch.no_grad()
-def suppression(network: Backbone, picture: Image) -> list[Row]:
+def suppression(network: Backbone, picture: Image) -> list[Measured]:
     """How the largest hundredth of a block's input fares in each block that keeps the shape.
 
     `kept` is their mean after the block over that before, both over the mean of the layer; `still
@@ -75,7 +75,7 @@ def suppression(network: Backbone, picture: Image) -> list[Row]:
     ]
 
 
-def _fate(block: Block) -> dict[str, float | None]:
+def _fate(block: BlockActivations) -> dict[str, float | None]:
     before, after = block.before.flatten().double(), block.after.flatten().double()
     count = max(1, round(LARGEST * before.numel()))
     largest = before.topk(count).indices
@@ -97,7 +97,7 @@ def _fate(block: Block) -> dict[str, float | None]:
 
 
 @torch.no_grad()
-def outliers(network: Backbone, photo: Image, style: Image) -> list[Row]:
+def outliers(network: Backbone, photo: Image, style: Image) -> list[Measured]:
     """The share of the squared Gram error, and of its gradient, that the largest entries hold.
 
     At the photo, by layer and smoothing. `loss` are the largest differences, `gram` the entries
@@ -139,7 +139,7 @@ def _shares(features: Tensor, here: GramMatrix, there: GramMatrix) -> dict[str, 
 
 
 @torch.no_grad()
-def heated(network: Backbone, picture: Image) -> list[Row]:
+def heated(network: Backbone, picture: Image) -> list[Measured]:
     """Entropy of softmax(F / T) over log n, and how peaky that is, by layer and temperature."""
     rows = []
     for layer, features in network.extract(picture, network.style_layers).items():
@@ -157,7 +157,7 @@ def heated(network: Backbone, picture: Image) -> list[Row]:
     return rows
 
 
-def judging(job: Job, evaluator: Evaluator) -> list[Row]:
+def judging(job: StudyJob, evaluator: Evaluator) -> list[Measured]:
     """Whether each judge ranks a result below itself once it is degraded, measure by measure.
 
     Style is judged of a stylized picture. Content is judged of the photo with grain of 0.02, since
@@ -180,7 +180,7 @@ def judging(job: Job, evaluator: Evaluator) -> list[Row]:
     ]
 
 
-def _ranked(evaluator: Evaluator, original: Image, measures: tuple[str, ...]) -> Iterator[Row]:
+def _ranked(evaluator: Evaluator, original: Image, measures: tuple[str, ...]) -> Iterator[Measured]:
     best = evaluator(original)["judges"]
     for kind, worse in degraded(original).items():
         for judge, scores in evaluator(worse)["judges"].items():
@@ -195,19 +195,23 @@ def _ranked(evaluator: Evaluator, original: Image, measures: tuple[str, ...]) ->
                 }
 
 
-KINDS: Mapping[Kind, Callable[[Job, Callable[[], Evaluator]], list[Row]]] = MappingProxyType(
-    {
-        "statistics": lambda job, _: peakiness(
-            job.network.create(job.seed), job.style.at(job.size)
-        ),
-        "suppression": lambda job, _: suppression(
-            job.network.create(job.seed), job.style.at(job.size)
-        ),
-        "outliers": lambda job, _: outliers(
-            job.network.create(job.seed), job.content.at(job.size), job.style.at(job.size)
-        ),
-        "temperature": lambda job, _: heated(job.network.create(job.seed), job.style.at(job.size)),
-        "judges": lambda job, evaluator: judging(job, evaluator()),
-    }
+KINDS: Mapping[JobKind, Callable[[StudyJob, Callable[[], Evaluator]], list[Measured]]] = (
+    MappingProxyType(
+        {
+            "statistics": lambda job, _: peakiness(
+                job.network.create(job.seed), job.style.at(job.size)
+            ),
+            "suppression": lambda job, _: suppression(
+                job.network.create(job.seed), job.style.at(job.size)
+            ),
+            "outliers": lambda job, _: outliers(
+                job.network.create(job.seed), job.content.at(job.size), job.style.at(job.size)
+            ),
+            "temperature": lambda job, _: heated(
+                job.network.create(job.seed), job.style.at(job.size)
+            ),
+            "judges": lambda job, evaluator: judging(job, evaluator()),
+        }
+    )
 )
 """What each kind of job measures."""

@@ -6,15 +6,13 @@ They are plain: conclusions about art need pictures of it.
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
-Array = NDArray[Any]
+from swag.image.raster import Array
 
 
 def _places(side: int) -> tuple[Array, Array]:

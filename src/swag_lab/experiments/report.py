@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from swag.files import write_whole
-from swag_lab.experiments.job import Run
+from swag_lab.experiments.job import StudyRun
 from swag_lab.experiments.study import Row, Section, Study
 
 STYLE = """
@@ -102,7 +102,7 @@ def as_csv(table: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def row_of(run: Run) -> Row:
+def row_of(run: StudyRun) -> Row:
     """A run as a line of the table of all: what it was made with, and its numbers."""
     job = run.job
     network = job.network.config()
@@ -127,7 +127,7 @@ def row_of(run: Run) -> Row:
     }
 
 
-def _errors(run: Run) -> Row:
+def _errors(run: StudyRun) -> Row:
     """Style and content errors, by judge and measure."""
     return {
         f"{judge} {measure}": value

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swag_lab.evaluation.networks import Network
-from swag_lab.experiments.job import Job, Kind, Run
+from swag_lab.experiments.job import JobKind, StudyJob, StudyRun
 from swag_lab.experiments.samples import Sample
 
 Row = Mapping[str, Any]
@@ -56,11 +56,11 @@ class Plan:
         return self.contents[row], style, self.seeds[turn % len(self.seeds)]
 
     def measured(
-        self, kind: Kind, variant: str, network: Network, settings: Row | None = None
-    ) -> list[Job]:
+        self, kind: JobKind, variant: str, network: Network, settings: Row | None = None
+    ) -> list[StudyJob]:
         """A measurement of a network on each style picture."""
         return [
-            Job(
+            StudyJob(
                 variant=variant,
                 network=network,
                 content=self.contents[i % len(self.contents)],
@@ -81,7 +81,7 @@ class Plan:
         *,
         units: int | None = None,
         **options: Any,
-    ) -> list[Job]:
+    ) -> list[StudyJob]:
         """A variant at all strengths, for each unit."""
         return [
             self._job(
@@ -103,7 +103,7 @@ class Plan:
         *,
         units: int | None = None,
         **options: Any,
-    ) -> list[Job]:
+    ) -> list[StudyJob]:
         """A variant as its settings are, once for each unit: for tasks without a strength."""
         return [
             self._job(variant, network, number, settings or {}, options=options)
@@ -114,12 +114,14 @@ class Plan:
         wanted = self.units if units is None else units
         return min(wanted, self.few) if network.large else wanted
 
-    def _job(self, variant: str, network: Network, number: int, settings: Row, options: Row) -> Job:
+    def _job(
+        self, variant: str, network: Network, number: int, settings: Row, options: Row
+    ) -> StudyJob:
         content, style, seed = self.unit(number)
         work = {"steps": self.steps, "scales": 2}
         if network.large:
             work = {"steps": max(1, 2 * self.steps // 3), "scales": 1}
-        return Job(
+        return StudyJob(
             variant=variant,
             network=network,
             content=content,
@@ -155,7 +157,7 @@ class Study:
     name: str
     title: str
     question: str
-    jobs: Callable[[Plan], list[Job]]
-    sections: Callable[[Plan, list[Run]], list[Section]]
+    jobs: Callable[[Plan], list[StudyJob]]
+    sections: Callable[[Plan, list[StudyRun]], list[Section]]
     in_paper: bool = field(default=True)
     """Whether the paper asks this question: `paper` runs those that it does."""

@@ -15,7 +15,7 @@ from swag.registry import unknown
 from swag_lab.bench.machine import machine
 from swag_lab.evaluation import perceptual
 from swag_lab.evaluation.evaluator import trained_judges
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.job_runner import JobRunner, found
 from swag_lab.experiments.report import Chapter, as_csv, row_of, write_report
 from swag_lab.experiments.studies import STUDIES
@@ -24,7 +24,7 @@ from swag_lab.experiments.study import Plan, Row, Study
 PAPER = "paper"
 """All studies that the paper asks for."""
 
-Map = Callable[[Callable[[Job], Run], Sequence[Job]], Iterable[Run]]
+Map = Callable[[Callable[[StudyJob], StudyRun], Sequence[StudyJob]], Iterable[StudyRun]]
 """How jobs are done: one after the other, or in other processes."""
 
 
@@ -48,7 +48,7 @@ class StudyRunner:
         """The folder with a folder for each run."""
         return self.out / "runs"
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[StudyJob]:
         """All jobs, each once, in the order of the studies, large networks last.
 
         So that what is interrupted has most of its answers.
@@ -57,7 +57,7 @@ class StudyRunner:
         once = {job.key: job for job in every}.values()
         return sorted(once, key=lambda job: job.network.large)
 
-    def missing(self) -> list[Job]:
+    def missing(self) -> list[StudyJob]:
         """Jobs that were not done before."""
         return [job for job in self.jobs() if found(self.runs, job) is None]
 
@@ -81,7 +81,7 @@ class StudyRunner:
             for name, jobs in (of_studies | {"together": together}).items()
         ]
 
-    def do(self, jobs: Sequence[Job], each: Map | None = None) -> Iterator[Run]:
+    def do(self, jobs: Sequence[StudyJob], each: Map | None = None) -> Iterator[StudyRun]:
         """Do jobs, each in its folder, and yield their runs."""
         self.runs.mkdir(parents=True, exist_ok=True)
         run_job = JobRunner(self.runs)
@@ -150,15 +150,15 @@ class StudyRunner:
         return Chapter(study, study.sections(self.plan, runs), len(runs), failed, planned=len(jobs))
 
 
-def names() -> tuple[str, ...]:
+def study_names() -> tuple[str, ...]:
     """What can be asked for: each study, `paper` and `all`."""
     return (*STUDIES, PAPER, "all")
 
 
 def named(name: str) -> list[Study]:
     """The studies of a name. SettingsError with the names there are."""
-    if name not in names():
-        raise SettingsError(unknown("study", name, names()))
+    if name not in study_names():
+        raise SettingsError(unknown("study", name, study_names()))
     if name in STUDIES:
         return [STUDIES[name]]
     return [study for study in STUDIES.values() if study.in_paper or name == "all"]

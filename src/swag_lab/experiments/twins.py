@@ -91,7 +91,7 @@ def train_twins(
         _keep(twin, saved, file, top1)
 
 
-def networks(wanted: Sequence[Twin], data: Path, folder: Path) -> tuple[Network, ...]:
+def twin_networks(wanted: Sequence[Twin], data: Path, folder: Path) -> tuple[Network, ...]:
     """Those of them that are trained, as networks of a study: t-NAME."""
     return tuple(
         Network(
@@ -111,7 +111,7 @@ def top1(network: Network) -> float | None:
 
 def _keep(twin: Twin, saved: Path, file: Path, top1: float | None) -> None:
     """Write what is needed of a checkpoint, its batch norm folded, and drop the rest."""
-    own = checkpoint.network_of(checkpoint.load(saved))
+    own = checkpoint.network_of(checkpoint.load_training(saved))
     if not all(bool(value.isfinite().all()) for value in own.values()):
         raise WeightsError(f"the training of {twin.name!r} went to numbers that are not finite")
     kept = folded(from_state(twin.architecture, own)).float().state_dict()

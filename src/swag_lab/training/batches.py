@@ -7,14 +7,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from swag_lab.training.data import Source, as_images, random_crop
+from swag_lab.training.data import PictureSource, as_images, random_crop
 from swag_lab.training.recipe import Recipe, indices
 
-Batch = tuple[Float[Tensor, "b 3 h w"], Int64[Tensor, " b"], str]
+TrainingBatch = tuple[Float[Tensor, "b 3 h w"], Int64[Tensor, " b"], str]
 """Pictures in sRGB [0, 1], their classes, and the name of the source they are from."""
 
 
-def batch_of(recipe: Recipe, sources: Mapping[str, Source], step: int, steps: int) -> Batch:
+def batch_of(
+    recipe: Recipe, sources: Mapping[str, PictureSource], step: int, steps: int
+) -> TrainingBatch:
     """What one step of a training of so many steps is shown."""
     details = sorted(set(sources) - {"main"})
     if recipe.phase(step, steps) == "main" or not details:
@@ -34,8 +36,13 @@ def batch_of(recipe: Recipe, sources: Mapping[str, Source], step: int, steps: in
 
 
 def batches(
-    recipe: Recipe, sources: Mapping[str, Source], first: int, steps: int, *, workers: int = 0
-) -> Iterator[Batch]:
+    recipe: Recipe,
+    sources: Mapping[str, PictureSource],
+    first: int,
+    steps: int,
+    *,
+    workers: int = 0,
+) -> Iterator[TrainingBatch]:
     """The batches of the steps from `first` on, made ahead by so many threads, the same with any.
 
     Threads help where a GPU trains; on a CPU they would take from the training what they give.
@@ -43,7 +50,7 @@ def batches(
     if workers == 0:
         yield from (batch_of(recipe, sources, step, steps) for step in range(first, steps))
         return
-    waiting: deque[Future[Batch]] = deque()
+    waiting: deque[Future[TrainingBatch]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for step in range(first, steps):
             waiting.append(pool.submit(batch_of, recipe, sources, step, steps))

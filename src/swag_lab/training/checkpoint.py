@@ -20,7 +20,7 @@ class AnyRecipe(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-def save(
+def save_training(
     path: Path,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -43,7 +43,7 @@ def save(
     write_whole(path, lambda file: torch.save(state, file))
 
 
-def load(path: Path) -> dict[str, Any]:
+def load_training(path: Path) -> dict[str, Any]:
     """Read a checkpoint without running any code in it; WeightsError if it is not one."""
     if path.is_file() and not zipfile.is_zipfile(path):  # torch would try its older formats
         raise WeightsError(f"{path}: cannot be read as a checkpoint (damaged, or another format)")

@@ -8,7 +8,7 @@ import torch
 
 from swag.backbones import bundled
 from swag.errors import ImageError, SettingsError
-from swag_lab.training.data import Source, load
+from swag_lab.training.data import PictureSource, load_source
 from swag_lab.training.loop import Progress, train
 from swag_lab.training.recipe import RECIPES, Recipe, continued
 
@@ -50,7 +50,7 @@ def train_backbone(
     )
 
 
-def find(data: Path) -> tuple[dict[str, Source], Source | None]:
+def find(data: Path) -> tuple[dict[str, PictureSource], PictureSource | None]:
     """The sources in a folder by name, one of them "main", and the pictures to measure with."""
     if not data.is_dir():
         raise ImageError(f"{data}: not a folder; expected one with pictures to train on")
@@ -62,20 +62,22 @@ def find(data: Path) -> tuple[dict[str, Source], Source | None]:
     if not main:
         names = ", ".join(path.name for path in packed)
         raise ImageError(f"{data}: expected a file tiny_imagenet_train_*.npz, found {names}")
-    sources = {path.stem: load(path) for path in packed if path not in main + measured}
-    sources["main"] = load(*main)
-    return sources, _checked(load(*measured), sources["main"], data) if measured else None
+    sources = {path.stem: load_source(path) for path in packed if path not in main + measured}
+    sources["main"] = load_source(*main)
+    return sources, _checked(load_source(*measured), sources["main"], data) if measured else None
 
 
-def _find_folders(data: Path) -> tuple[dict[str, Source], Source | None]:
+def _find_folders(data: Path) -> tuple[dict[str, PictureSource], PictureSource | None]:
     if not (data / "train").is_dir():
-        return {"main": load(data)}, None
-    main = load(data / "train")
+        return {"main": load_source(data)}, None
+    main = load_source(data / "train")
     measured = data / "val"
-    return {"main": main}, _checked(load(measured), main, data) if measured.is_dir() else None
+    return {"main": main}, _checked(
+        load_source(measured), main, data
+    ) if measured.is_dir() else None
 
 
-def _checked(validation: Source, main: Source, data: Path) -> Source:
+def _checked(validation: PictureSource, main: PictureSource, data: Path) -> PictureSource:
     if validation.classes > main.classes:
         raise ImageError(
             f"{data}: {validation.classes} classes to measure with, but {main.classes} to "

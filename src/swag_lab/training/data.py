@@ -22,7 +22,7 @@ from swag.image import extensions, read
 
 
 @dataclass(frozen=True)
-class Source:
+class PictureSource:
     """Pictures of any sizes with a class each; `classes` is one more than the largest label."""
 
     pictures: Sequence[UInt8[Tensor, "3 _h _w"]]
@@ -33,7 +33,7 @@ class Source:
         return len(self.pictures)
 
 
-def load(*paths: Path) -> Source:
+def load_source(*paths: Path) -> PictureSource:
     """Read packed files or folders of one class list into one source.
 
     Raises:
@@ -46,7 +46,7 @@ def load(*paths: Path) -> Source:
         pictures += more
         labels.append(their_labels)
     label = torch.cat(labels)
-    return Source(pictures, label, int(label.max()) + 1)
+    return PictureSource(pictures, label, int(label.max()) + 1)
 
 
 def load_pictures(path: Path) -> dict[str, list[UInt8[Tensor, "3 _h _w"]]]:

@@ -20,7 +20,7 @@ from swag.backbones.family import folded, from_state
 from swag.errors import SwagError, WeightsError
 from swag.files import write_whole
 from swag_lab.training import checkpoint
-from swag_lab.training.distillation.students import load as load_distillation
+from swag_lab.training.distillation.students import load_students as load_distillation
 
 HEADS = {"main": 200, "caltech101": 101, "imagenet_samples": 1000}
 """The classes of the sources that DATA describes."""
@@ -97,7 +97,7 @@ def export(saved: Path, name: str, folder: Path = bundled.FOLDER) -> bundled.Car
     if bare in bundled.STUDENTS:
         return _export_student(saved, bare, folder)
     architecture = bundled.architecture(name)
-    state = checkpoint.load(saved)
+    state = checkpoint.load_training(saved)
     trained = checkpoint.network_of(state)
     try:
         network = from_state(architecture, trained)

@@ -27,8 +27,8 @@ from swag.backbones.family import (
 )
 from swag.types import Image, Scalar
 from swag_lab.training import checkpoint
-from swag_lab.training.batches import Batch, batch_of, batches
-from swag_lab.training.data import Source, as_images, center
+from swag_lab.training.batches import TrainingBatch, batch_of, batches
+from swag_lab.training.data import PictureSource, as_images, center
 from swag_lab.training.recipe import Recipe
 from swag_lab.training.start import begin
 
@@ -94,10 +94,10 @@ class Classifier(nn.Module):
 def train(
     architecture: Architecture,
     recipe: Recipe,
-    sources: Mapping[str, Source],
+    sources: Mapping[str, PictureSource],
     *,
     out: Path,
-    validation: Source | None = None,
+    validation: PictureSource | None = None,
     device: str = "cpu",
     start: Path | None = None,
     cadence: Cadence = USUAL,
@@ -122,7 +122,7 @@ def train(
         loss = _update(model, optimizer, batch, recipe.label_smoothing)
         shown += len(batch[0])
         if done % cadence.save == 0 or done == steps:
-            checkpoint.save(out, model, optimizer, recipe, step=done, earlier=earlier)
+            checkpoint.save_training(out, model, optimizer, recipe, step=done, earlier=earlier)
         if done % cadence.log == 0 or done == steps:
             speed, since, shown = shown / (time.perf_counter() - since), time.perf_counter(), 0
             due = done % cadence.measure == 0 or done == steps
@@ -145,7 +145,7 @@ def _workers(device: str) -> int:
 
 
 def _initialized(
-    architecture: Architecture, sources: Mapping[str, Source], recipe: Recipe
+    architecture: Architecture, sources: Mapping[str, PictureSource], recipe: Recipe
 ) -> Classifier:
     classes = {name: source.classes for name, source in sources.items()}
     with torch.random.fork_rng(devices=[]):
@@ -172,11 +172,11 @@ def _begun(
     recipe: Recipe,
     out: Path,
     start: Path | None,
-    batch: Batch,
+    batch: TrainingBatch,
 ) -> tuple[int, list[dict[str, Any]]]:
     """The first step to take and the trainings before this one, with the weights in place."""
     if out.exists():
-        state = checkpoint.load(out)
+        state = checkpoint.load_training(out)
         checkpoint.restore(state, out, model, optimizer, recipe=recipe)
         return int(state["step"]), state.get("earlier", [])
     if start is None:
@@ -186,7 +186,10 @@ def _begun(
 
 
 def _update(
-    model: Classifier, optimizer: torch.optim.Optimizer, batch: Batch, label_smoothing: float
+    model: Classifier,
+    optimizer: torch.optim.Optimizer,
+    batch: TrainingBatch,
+    label_smoothing: float,
 ) -> Scalar:
     device = next(model.parameters()).device
     model.train()
@@ -201,7 +204,9 @@ def _update(
 
 
 @torch.no_grad()
-def accuracy(model: Classifier, validation: Source, *, size: int = 64, batch: int = 250) -> float:
+def accuracy(
+    model: Classifier, validation: PictureSource, *, size: int = 64, batch: int = 250
+) -> float:
     """Share of the validation pictures whose class has the highest score (top-1), in [0, 1]."""
     device = next(model.parameters()).device
     model.eval()

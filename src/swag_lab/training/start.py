@@ -29,7 +29,7 @@ def begin(
         if start.suffix == ".safetensors":
             unfold(network, bundled.read_state(start), images)
             return bundled.recorded_trainings(start)
-        state = checkpoint.load(start)
+        state = checkpoint.load_training(start)
         kept, trained = model.state_dict(), state["model"]
         heads = {k for k in kept if k.startswith("heads.")}
         fresh = {k for k in heads if k not in trained or trained[k].shape != kept[k].shape}

@@ -6,7 +6,7 @@ from typing import Any
 from swag_lab.evaluation.networks import Network, random
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import effects, front_panels, gap_of, rows_of, sheet, words
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import (
     COMMON,
     P_DEEP,
@@ -60,7 +60,7 @@ def _switched() -> dict[str, Network]:
     return {name: random("swag/resnet", name, **change) for name, change in SWITCHES.items()}
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """The paper's setting, one common weight of all layers, for random networks; trained pairs."""
     changes = list(_switched().items())
     made = plan.front(BASE, R_RESNET, weighed_by=COMMON)
@@ -81,7 +81,7 @@ def jobs(plan: Plan) -> list[Job]:
     return made
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The effect of each component, of shortcuts by depth and training, and pictures."""
     components = [(name, BASE) for name in (*SWITCHES, "r-vgg, one weight")]
     shortcuts = [("no shortcuts", BASE), DEEP_PAIR, BALANCED_PAIR, LARGE_PAIR]
@@ -120,7 +120,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     ]
 
 
-def _alike(plan: Plan, runs: list[Run]) -> list[Section]:
+def _alike(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The effect of each component where every network was trained on the same for as long."""
     base = f"t-{TWIN}"
     others = [network for network in plan.twins if network.name != base]
@@ -175,7 +175,7 @@ def _percent(share: float | None) -> str:
     return "not known" if share is None else f"{share:.1%}"
 
 
-def _seen(plan: Plan, runs: list[Run], shortcuts: list[tuple[str, str]]) -> list[Section]:
+def _seen(plan: Plan, runs: list[StudyRun], shortcuts: list[tuple[str, str]]) -> list[Section]:
     """Pictures of both sides, and their fronts."""
     return [
         Section(
@@ -202,7 +202,7 @@ def _seen(plan: Plan, runs: list[Run], shortcuts: list[tuple[str, str]]) -> list
             "The curve without shortcuts lies below.",
             "Mean fronts over the units.",
             "see the tables above",
-            figure=figures.fronts(
+            figure=figures.draw_fronts(
                 front_panels(runs, {f"{b}": (a, b) for a, b in shortcuts}) or {"": {}}
             ),
         ),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from swag_lab.experiments.comparisons import effects, pooled, rows_of, sheet, words
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.methods import ADAM
 from swag_lab.experiments.studies.pairs import P_RESNET, R_DEEP, both, smoothed
 from swag_lab.experiments.study import SMOOTHED, Plan, Section
@@ -26,9 +26,9 @@ def variants(plan: Plan) -> dict[str, dict[str, Any]]:
     }
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """Each on both networks, beside nothing and SWAG."""
-    made: list[Job] = []
+    made: list[StudyJob] = []
     for network in NETWORKS[:1] if plan.quick else NETWORKS:
         made += both(plan, network)
         for name, settings in list(variants(plan).items())[: 3 if plan.quick else None]:
@@ -36,7 +36,7 @@ def jobs(plan: Plan) -> list[Job]:
     return made
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """Each against nothing; what SWAG adds to each."""
     found = list(variants(plan))
     pairs = [(smoothed(n), n.name) for n in NETWORKS]

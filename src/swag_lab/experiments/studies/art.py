@@ -6,23 +6,23 @@ from swag.errors import SwagError
 from swag.image import read
 from swag_lab.evaluation.artfid import ArtFID, art_fid
 from swag_lab.evaluation.paired import compare
-from swag_lab.evaluation.perceptual import missing
+from swag_lab.evaluation.perceptual import missing_metric
 from swag_lab.experiments.comparisons import words
 from swag_lab.experiments.fronts import Unit, of_variant
-from swag_lab.experiments.job import Run
+from swag_lab.experiments.job import StudyRun
 from swag_lab.experiments.study import Plan, Row, Section
 
-Pair = tuple[str, str]
+VariantPair = tuple[str, str]
 """A variant with SWAG and the same without."""
 
 
-def sections(plan: Plan, runs: Sequence[Run], pairs: Sequence[Pair]) -> list[Section]:
+def sections(plan: Plan, runs: Sequence[StudyRun], pairs: Sequence[VariantPair]) -> list[Section]:
     """The section, of the pictures at the middle strength.
 
     None where something is missing: the head of the report says what. What art_fid refuses is
     told in the section, so that the rest of the report is there.
     """
-    if missing("artfid") is not None:
+    if missing_metric("artfid") is not None:
         return []
     try:
         found = {pair: measured for pair in pairs if (measured := _measured(plan, runs, pair))}
@@ -59,7 +59,9 @@ def _row(variant: str, measured: ArtFID) -> Row:
     }
 
 
-def _measured(plan: Plan, runs: Sequence[Run], pair: Pair) -> tuple[ArtFID, ArtFID] | None:
+def _measured(
+    plan: Plan, runs: Sequence[StudyRun], pair: VariantPair
+) -> tuple[ArtFID, ArtFID] | None:
     """Both sides on the units that both have; None for fewer than two."""
     smooth, plain = (_at_middle(plan, runs, variant) for variant in pair)
     units = [unit for unit in smooth if unit in plain]
@@ -68,7 +70,7 @@ def _measured(plan: Plan, runs: Sequence[Run], pair: Pair) -> tuple[ArtFID, ArtF
     return _art_fid([smooth[unit] for unit in units]), _art_fid([plain[unit] for unit in units])
 
 
-def _at_middle(plan: Plan, runs: Sequence[Run], variant: str) -> dict[Unit, Run]:
+def _at_middle(plan: Plan, runs: Sequence[StudyRun], variant: str) -> dict[Unit, StudyRun]:
     return {
         run.job.unit: run
         for run in of_variant(runs, variant)
@@ -76,7 +78,7 @@ def _at_middle(plan: Plan, runs: Sequence[Run], variant: str) -> dict[Unit, Run]
     }
 
 
-def _art_fid(runs: Sequence[Run]) -> ArtFID:
+def _art_fid(runs: Sequence[StudyRun]) -> ArtFID:
     jobs = [run.job for run in runs]
     return art_fid(
         [read(run.picture).batch for run in runs],

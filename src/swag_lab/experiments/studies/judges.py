@@ -2,18 +2,18 @@
 
 from collections import defaultdict
 
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import P_RESNET
 from swag_lab.experiments.study import Plan, Row, Section, Study
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """One result for each style, degraded."""
     settings = {"steps": plan.steps, "scales": 2}
     return plan.measured("judges", "judges", P_RESNET, settings)
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """In how many of the cases each judge prefers the original."""
     votes: dict[tuple[str, str, str], list[bool]] = defaultdict(list)
     for run in runs:

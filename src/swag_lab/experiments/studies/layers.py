@@ -1,7 +1,7 @@
 """Study 8d: which layers to smooth."""
 
 from swag_lab.experiments.comparisons import effects, pooled, rows_of, words
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import P_RESNET, R_DEEP, both, smoothed
 from swag_lab.experiments.study import SMOOTHED, Plan, Section
 
@@ -14,29 +14,29 @@ LAYERS = {
 }
 
 
-def label(network: str, layers: str) -> str:
+def layers_label(network: str, layers: str) -> str:
     """The name of a variant that smooths some layers."""
     return f"{network}, only {layers}"
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """Some of the layers, all of them, none."""
-    made: list[Job] = []
+    made: list[StudyJob] = []
     for network in NETWORKS[:1] if plan.quick else NETWORKS:
         made += both(plan, network)
         for name, layers in list(LAYERS.items())[: 1 if plan.quick else None]:
             settings = {"smoothing": f"{SMOOTHED['smoothing']}@{layers}"}
-            made += plan.front(label(network.name, name), network, settings, units=plan.half)
+            made += plan.front(layers_label(network.name, name), network, settings, units=plan.half)
     return made
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The gap of each choice of layers to no smoothing."""
-    pairs = [(label(n.name, name), n.name) for n in NETWORKS for name in LAYERS]
+    pairs = [(layers_label(n.name, name), n.name) for n in NETWORKS for name in LAYERS]
     pairs += [(smoothed(n), n.name) for n in NETWORKS]
     told = [
         words(
-            pooled(runs, [(label(n.name, name), n.name) for n in NETWORKS]),
+            pooled(runs, [(layers_label(n.name, name), n.name) for n in NETWORKS]),
             f"Smoothing {name} alone helps",
             f"Smoothing {name} alone hurts",
         )

@@ -3,9 +3,9 @@
 from typing import Any
 
 from swag_lab.experiments.comparisons import effects, pooled, rows_of, words
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import P_DEEP, P_RESNET, there
-from swag_lab.experiments.studies.shape import BALANCED, NOTHING, VARIANTS, label
+from swag_lab.experiments.studies.shape import BALANCED, NOTHING, VARIANTS, shape_label
 from swag_lab.experiments.study import Plan, Section
 
 LONGER = 4
@@ -20,15 +20,15 @@ def longer(label: str) -> str:
     return f"{label}, {LONGER} x the steps"
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """The core of study 8a with more steps, on half of the units."""
-    made: list[Job] = []
+    made: list[StudyJob] = []
     more_steps: dict[str, Any] = {"steps": LONGER * plan.steps}
     for network in there(P_RESNET) if plan.quick else there(P_RESNET, P_DEEP):
         for name in CHOSEN[2:] if plan.quick else CHOSEN:
             settings, options = VARIANTS[name]
             made += plan.front(
-                longer(label(network, name)),
+                longer(shape_label(network, name)),
                 network,
                 {**settings, **more_steps},
                 units=plan.half,
@@ -37,11 +37,15 @@ def jobs(plan: Plan) -> list[Job]:
     return made
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The gaps of study 8a again, and what the steps alone gain."""
     networks = there(P_RESNET, P_DEEP)
-    pairs = [(longer(label(n, a)), longer(label(n, b))) for n in networks for a, b in AGAINST]
-    more = [(longer(label(n, name)), label(n, name)) for n in networks for name in CHOSEN]
+    pairs = [
+        (longer(shape_label(n, a)), longer(shape_label(n, b))) for n in networks for a, b in AGAINST
+    ]
+    more = [
+        (longer(shape_label(n, name)), shape_label(n, name)) for n in networks for name in CHOSEN
+    ]
     smooth = pooled(runs, [pair for pair in pairs if pair[0].count("SWAG")])
     spans = pooled(runs, [pair for pair in pairs if not pair[0].count("SWAG")])
     return [

@@ -9,7 +9,7 @@ from swag_lab.evaluation.paired import compare
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import effects, front_panels, pooled, rows_of, sheet, words
 from swag_lab.experiments.fronts import judges_of, of_variant
-from swag_lab.experiments.job import BASE, Job, Run
+from swag_lab.experiments.job import BASE, StudyJob, StudyRun
 from swag_lab.experiments.studies import art
 from swag_lab.experiments.studies.pairs import P_RESNET, smoothed
 from swag_lab.experiments.study import SMOOTHED, Plan, Row, Section, Study
@@ -32,16 +32,16 @@ TASKS = {"texture": "sliced", "reconstruct": "content"}
 """The tasks without a strength, and the error that says how well they are done."""
 
 
-def names() -> list[str]:
+def method_names() -> list[str]:
     """The methods that smoothing can be added to: `swag` is `gatys` with it."""
     return [name for name in METHODS if name not in ("swag", "instant")]
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """Every method without and with SWAG; textures and reconstructions."""
     made = []
-    for name in names()[:2] if plan.quick else names():
-        settings = settings_of(name, plan.steps)
+    for name in method_names()[:2] if plan.quick else method_names():
+        settings = method_settings(name, plan.steps)
         # With three times the steps, and losses that match places, the others cost thirty times.
         units = min(plan.half, plan.few) if "optimizer" in settings else plan.half
         made += plan.front(name, P_RESNET, settings, units=units)
@@ -54,7 +54,7 @@ def jobs(plan: Plan) -> list[Job]:
     return made
 
 
-def settings_of(name: str, steps: int) -> dict[str, Any]:
+def method_settings(name: str, steps: int) -> dict[str, Any]:
     """The losses and the optimizer of a method, with as much work for all.
 
     What else belongs to it (its balance, its scales) is left to the study, so that smoothing and
@@ -67,10 +67,10 @@ def settings_of(name: str, steps: int) -> dict[str, Any]:
     return {**own, "steps": steps * ADAM} if own.get("optimizer") == "adam" else own
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The effect of SWAG under each method; tasks without a strength; pictures."""
-    pairs = [(smoothed(name), name) for name in names()]
-    against = [(name, "gatys") for name in (*names(), smoothed("gatys")) if name != "gatys"]
+    pairs = [(smoothed(name), name) for name in method_names()]
+    against = [(name, "gatys") for name in (*method_names(), smoothed("gatys")) if name != "gatys"]
     all_of_them = pooled(runs, pairs)
     single = [row for task in TASKS if (row := _task_row(runs, task))]
     return [
@@ -107,9 +107,9 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     ]
 
 
-def _seen(plan: Plan, runs: list[Run]) -> list[Section]:
+def _seen(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """Pictures of both sides, and their fronts."""
-    variants = [v for name in names() for v in (name, smoothed(name))]
+    variants = [v for name in method_names() for v in (name, smoothed(name))]
     return [
         Section(
             "Pictures",
@@ -123,14 +123,15 @@ def _seen(plan: Plan, runs: list[Run]) -> list[Section]:
             "The curve with SWAG lies below.",
             "Mean fronts over the units.",
             "see the tables above",
-            figure=figures.fronts(
-                front_panels(runs, {name: (name, smoothed(name)) for name in names()}) or {"": {}}
+            figure=figures.draw_fronts(
+                front_panels(runs, {name: (name, smoothed(name)) for name in method_names()})
+                or {"": {}}
             ),
         ),
     ]
 
 
-def _task_row(runs: list[Run], task: str) -> Row | None:
+def _task_row(runs: list[StudyRun], task: str) -> Row | None:
     plain, smooth = of_variant(runs, task), of_variant(runs, smoothed(task))
     judges = judges_of(plain, smooth)
     errors: list[dict[Any, float]] = [

@@ -3,7 +3,7 @@
 from swag_lab.evaluation.networks import Network, pretrained_there, random
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import effects, front_panels, pooled, rows_of, sheet, words
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies import art
 from swag_lab.experiments.studies.pairs import (
     P_DEEP,
@@ -37,10 +37,10 @@ def _torchvision(plan: Plan) -> list[Network]:
     return drawn + ([] if plan.quick else pretrained_there((*PAPER, *BEYOND)))
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """Both variants of each: the bundled ones on all units, those of torchvision on a few."""
     bundled = _bundled()[:2] if plan.quick else _bundled()
-    made: list[Job] = []
+    made: list[StudyJob] = []
     for network in (*bundled, *_torchvision(plan)):
         deviations = network.name == OVERFLOWING
         made += both(plan, network, deviations=deviations)
@@ -49,7 +49,7 @@ def jobs(plan: Plan) -> list[Job]:
     return made
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The effect of SWAG on each network, and pooled over trained and over random ones."""
     names = [network.name for network in (*_bundled(), *_torchvision(plan))]
     pairs = [(smoothed(name), name) for name in names]
@@ -83,13 +83,13 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             "The curve with SWAG lies below.",
             "Mean fronts over the units.",
             "see the table above",
-            figure=figures.fronts(front_panels(runs, panels) or {"": {}}),
+            figure=figures.draw_fronts(front_panels(runs, panels) or {"": {}}),
         ),
         *art.sections(plan, runs, [*pairs, *weighed]),
     ]
 
 
-def _section(runs: list[Run], title: str, pairs: list[tuple[str, str]], note: str) -> Section:
+def _section(runs: list[StudyRun], title: str, pairs: list[tuple[str, str]], note: str) -> Section:
     """The effect of SWAG on each network, pooled over the trained and over the random ones."""
     learnt = pooled(runs, [pair for pair in pairs if pair[1].startswith("p-")])
     drawn = pooled(runs, [pair for pair in pairs if pair[1].startswith("r-")])

@@ -1,6 +1,6 @@
 """Study 8: the questions that the paper leaves open."""
 
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies import (
     alternatives,
     layers,
@@ -14,12 +14,12 @@ from swag_lab.experiments.study import Plan, Section, Study
 PARTS = (shape, layers, temperature, alternatives, longer_runs, paper_exact)
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """Those of all its questions."""
     return [job for part in PARTS for job in part.jobs(plan)]
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """Those of all its questions."""
     return [section for part in PARTS for section in part.sections(plan, runs)]
 

@@ -6,7 +6,7 @@ from statistics import fmean
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import effects, pooled, rows_of, sheet, words
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.measures import FRACTIONS, SMOOTHINGS
 from swag_lab.experiments.studies.pairs import (
     P_RESNET,
@@ -29,7 +29,7 @@ def robust(network: Network, penalty: str) -> str:
     return f"{network.name}, {penalty}"
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """Shares on each style picture; fronts with L1, Huber, Charbonnier, L2, and SWAG."""
     measured = [P_RESNET, P_VGG, R_DEEP, R_NODEEP] + ([] if plan.quick else [R_RESNET50, R_VGG19])
     made = [job for network in measured for job in plan.measured("outliers", network.name, network)]
@@ -41,7 +41,7 @@ def jobs(plan: Plan) -> list[Job]:
     return made
 
 
-def averaged(runs: list[Run]) -> list[Row]:
+def mean_shares(runs: list[StudyRun]) -> list[Row]:
     """For each network and smoothing the mean shares over layers and style pictures."""
     values: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for run in runs:
@@ -60,9 +60,9 @@ def averaged(runs: list[Run]) -> list[Row]:
     ]
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """Shares before and after smoothing; robust errors against squares and against SWAG."""
-    rows = averaged(runs)
+    rows = mean_shares(runs)
     pairs = [
         pair
         for network in STYLIZED

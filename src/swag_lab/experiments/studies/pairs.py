@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from swag_lab.evaluation.networks import Network, random, trained, weights_there
-from swag_lab.experiments.job import Job
+from swag_lab.experiments.job import StudyJob
 from swag_lab.experiments.study import SMOOTHED, Plan
 
 COMMON = ("paper", "none")
@@ -47,7 +47,7 @@ def both(
     name: str = "",
     units: int | None = None,
     **options: Any,
-) -> list[Job]:
+) -> list[StudyJob]:
     """A network without and with SWAG, every layer's error measured in its own span."""
     label = name or network.name
     return [
@@ -63,7 +63,7 @@ def one_weight(name: str) -> str:
     return f"{name}, one weight"
 
 
-def both_under_one_weight(plan: Plan, network: Network, **options: Any) -> list[Job]:
+def both_under_one_weight(plan: Plan, network: Network, **options: Any) -> list[StudyJob]:
     """A network without and with SWAG in the paper's setting: one common weight of all layers."""
     label, smoothing = one_weight(network.name), SMOOTHED["smoothing"]
     return [

@@ -13,10 +13,10 @@ from swag_lab.evaluation.networks import Network
 from swag_lab.evaluation.paired import Comparison, compare
 from swag_lab.experiments.comparisons import level, sheet, words
 from swag_lab.experiments.fronts import fronts, judges_of, of_variant
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.longer_runs import LONGER, longer
 from swag_lab.experiments.studies.pairs import P_RESNET
-from swag_lab.experiments.studies.shape import BALANCED, label, late
+from swag_lab.experiments.studies.shape import BALANCED, late, shape_label
 from swag_lab.experiments.study import Plan, Row, Section
 
 LETTERS = ("paper", "released-code")
@@ -41,22 +41,22 @@ def to_the_letter(name: str) -> str:
     return f"{P_RESNET.name}: {name}, to the letter"
 
 
-def settings_of(name: str, network: Network) -> Mapping[str, Any]:
+def preset_settings(name: str, network: Network) -> Mapping[str, Any]:
     """The settings of a preset, by the names of this network's layers."""
     own = {key: PRESETS[name].values[key] for key in TAKEN}
     return own if name == "paper" else own | {"smoothing": late(network)}
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """Both presets, with as many steps as the longer runs, on half of the units."""
-    made: list[Job] = []
+    made: list[StudyJob] = []
     for name in LETTERS:
-        settings = {**settings_of(name, P_RESNET), "steps": LONGER * plan.steps}
+        settings = {**preset_settings(name, P_RESNET), "steps": LONGER * plan.steps}
         made += plan.single(to_the_letter(name), P_RESNET, settings, units=plan.half)
     return made
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """Where both end, and how far above the front without smoothing that is."""
     found = {name: _above(runs, to_the_letter(name)) for name in LETTERS}
     told = [
@@ -82,9 +82,9 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
     ]
 
 
-def _above(runs: list[Run], variant: str) -> Comparison | None:
+def _above(runs: list[StudyRun], variant: str) -> Comparison | None:
     """Style errors of a variant's points less those of the front at their content errors."""
-    sides = of_variant(runs, variant), of_variant(runs, longer(label(P_RESNET, BALANCED)))
+    sides = of_variant(runs, variant), of_variant(runs, longer(shape_label(P_RESNET, BALANCED)))
     if not all(sides):
         return None
     judges = judges_of(*sides)
@@ -94,7 +94,7 @@ def _above(runs: list[Run], variant: str) -> Comparison | None:
     )
 
 
-def _row(runs: list[Run], name: str, found: Comparison | None) -> list[Row]:
+def _row(runs: list[StudyRun], name: str, found: Comparison | None) -> list[Row]:
     variant = to_the_letter(name)
     if not of_variant(runs, variant):
         return []

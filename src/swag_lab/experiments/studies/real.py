@@ -13,12 +13,12 @@ from typing import Any
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import effects, front_panels, pooled, rows_of, sheet, words
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import COMMON
 from swag_lab.experiments.studies.shape import AUTO, ONE
 from swag_lab.experiments.study import Plan, Section, Study
 
-Layers = tuple[tuple[str, ...], tuple[str, ...]]
+LayerNames = tuple[tuple[str, ...], tuple[str, ...]]
 """Style layers and content layers."""
 
 _STAGES = ("relu", "layer1", "layer2", "layer3", "layer4")
@@ -34,7 +34,7 @@ _EIGHT = (
 )
 _TEN = (*_EIGHT, "layer4.0", "layer4.2")
 
-RESIDUAL: Mapping[str, Layers] = {
+RESIDUAL: Mapping[str, LayerNames] = {
     "authors' layers": (_STAGES, ("layer3",)),
     "stages, content at two": (_STAGES, ("layer1.2", "layer2.3")),
     "stages without the last": (_STAGES[:-1], ("layer1.2", "layer2.3")),
@@ -48,7 +48,7 @@ RESIDUAL: Mapping[str, Layers] = {
 }
 """Of ResNets of 50 layers. The paper's authors read the stem and the end of each stage."""
 
-PLAIN: Mapping[str, Layers] = {
+PLAIN: Mapping[str, LayerNames] = {
     "preset": ((), ()),
     "authors' layers": ((), ("features.20",)),
 }
@@ -72,7 +72,7 @@ W2 = {"style_loss": "bures", "balance": 1.0}
 """The style term of the default method."""
 
 
-def layer_sets(network: Network) -> Mapping[str, Layers]:
+def layer_sets(network: Network) -> Mapping[str, LayerNames]:
     """The sets of layers to try on a network."""
     return PLAIN if "vgg" in network.backbone.rpartition("/")[2].lower() else RESIDUAL
 
@@ -82,7 +82,7 @@ def best(network: Network) -> str:
     return "preset" if layer_sets(network) is PLAIN else BEST
 
 
-def label(network: Network, *parts: str) -> str:
+def real_label(network: Network, *parts: str) -> str:
     """The name of a variant on a network."""
     return ": ".join((network.name, *parts))
 
@@ -92,7 +92,7 @@ def drawn(network: Network) -> Network:
     return replace(network, name=f"r-{network.name.removeprefix('p-')}", weights="random")
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """The sets of layers under w2; smoothings under Gram matrices; random weights.
 
     In the order of what they decide, and the dear ones last, so that an interrupted run has most
@@ -102,7 +102,7 @@ def jobs(plan: Plan) -> list[Job]:
     return [job for network in networks for job in _of_network(plan, network)]
 
 
-def _of_network(plan: Plan, network: Network) -> Iterator[Job]:
+def _of_network(plan: Plan, network: Network) -> Iterator[StudyJob]:
     sets = layer_sets(network)
     # Half of the units where a network is dear; the study of smoothing needs them all.
     for name in sets:
@@ -114,7 +114,7 @@ def _of_network(plan: Plan, network: Network) -> Iterator[Job]:
         yield from _smoothed(plan, drawn(network), best(network), smoothing)
 
 
-def _smoothed(plan: Plan, network: Network, name: str, smoothing: str) -> list[Job]:
+def _smoothed(plan: Plan, network: Network, name: str, smoothing: str) -> list[StudyJob]:
     settings, options = SMOOTHINGS[smoothing]
     return _front(plan, network, name, smoothing, settings=settings, **options)
 
@@ -127,24 +127,24 @@ def _front(
     *,
     settings: Mapping[str, Any],
     **options: Any,
-) -> list[Job]:
+) -> list[StudyJob]:
     style, content = layer_sets(network)[name]
     read = replace(network, style_layers=style, content_layers=content)
     work = {"steps": plan.steps, "scales": 2}
-    return plan.front(label(network, name, variant), read, {**work, **settings}, **options)
+    return plan.front(real_label(network, name, variant), read, {**work, **settings}, **options)
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """Layers, architectures, smoothing; nothing where no network was given."""
     if not plan.given:
         return []
     return [*_of_layers(plan, runs), _between_networks(plan, runs), *_of_smoothing(plan, runs)]
 
 
-def _of_layers(plan: Plan, runs: list[Run]) -> Iterator[Section]:
+def _of_layers(plan: Plan, runs: list[StudyRun]) -> Iterator[Section]:
     for network in plan.given:
-        names = [label(network, name, "w2") for name in layer_sets(network)]
-        base = label(network, "authors' layers", "w2")
+        names = [real_label(network, name, "w2") for name in layer_sets(network)]
+        base = real_label(network, "authors' layers", "w2")
         pairs = [(name, base) for name in names if name != base]
         yield Section(
             f"Layers of {network.name}",
@@ -156,11 +156,11 @@ def _of_layers(plan: Plan, runs: list[Run]) -> Iterator[Section]:
         )
 
 
-def _between_networks(plan: Plan, runs: list[Run]) -> Section:
+def _between_networks(plan: Plan, runs: list[StudyRun]) -> Section:
     plain = [n for n in plan.given if layer_sets(n) is PLAIN]
     residual = [n for n in plan.given if layer_sets(n) is RESIDUAL]
     pairs = [
-        (label(r, name, loss), label(p, "preset", loss))
+        (real_label(r, name, loss), real_label(p, "preset", loss))
         for r in residual
         for p in plain
         for name in (BEST, "authors' layers")
@@ -178,24 +178,24 @@ def _between_networks(plan: Plan, runs: list[Run]) -> Section:
         ),
         "see the p of each row",
         table=rows_of(runs, pairs),
-        figure=figures.fronts(
+        figure=figures.draw_fronts(
             front_panels(runs, {"w2": tuple(dict.fromkeys(variants))}) or {"": {}}
         ),
     )
 
 
-def _of_smoothing(plan: Plan, runs: list[Run]) -> Iterator[Section]:
+def _of_smoothing(plan: Plan, runs: list[StudyRun]) -> Iterator[Section]:
     for network in plan.given:
         chosen = dict.fromkeys((best(network), "authors' layers"))
         pairs = [
-            (label(network, name, s), label(network, name, baseline))
+            (real_label(network, name, s), real_label(network, name, baseline))
             for name in chosen
             for s in SMOOTHINGS
             for baseline in [_baseline(s)]
             if s != baseline
         ]
         mended = pooled(runs, [pair for pair in pairs if pair[0].endswith(": SWAG")])
-        at_random = label(drawn(network), best(network), "")
+        at_random = real_label(drawn(network), best(network), "")
         pairs.append((f"{at_random}SWAG", f"{at_random}nothing"))
         yield Section(
             f"Smoothing of {network.name}",

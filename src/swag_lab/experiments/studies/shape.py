@@ -14,7 +14,7 @@ from typing import Any
 
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments.comparisons import effects, pooled, rows_of, sheet, words
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import COMMON, P_DEEP, P_RESNET, R_DEEP, R_RESNET50, there
 from swag_lab.experiments.study import Plan, Section
 
@@ -58,7 +58,7 @@ PAIRS = (
 )
 
 
-def networks(plan: Plan) -> dict[Network, tuple[str, ...]]:
+def shape_networks(plan: Plan) -> dict[Network, tuple[str, ...]]:
     """Networks, and what runs on each: all on one, the core on the others, less on a large one."""
     everything = (*VARIANTS, SCRIPT)
     if plan.quick:
@@ -74,27 +74,27 @@ def networks(plan: Plan) -> dict[Network, tuple[str, ...]]:
     }
 
 
-def label(network: Network, variant: str) -> str:
+def shape_label(network: Network, variant: str) -> str:
     """The name of a variant on a network."""
     return f"{network.name}: {variant}"
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """Every network with its variants."""
-    made: list[Job] = []
-    for network, chosen in networks(plan).items():
+    made: list[StudyJob] = []
+    for network, chosen in shape_networks(plan).items():
         for name in chosen:
             settings, options = VARIANTS.get(name, ({}, {}))
             if name == SCRIPT:
                 options = {"weighed_by": ("released-code", late(network))}
-            made += plan.front(label(network, name), network, settings, **options)
+            made += plan.front(shape_label(network, name), network, settings, **options)
     return made
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """What of SWAG's effect under one weight is weights, and what is shape."""
-    chosen = list(networks(plan))
-    pairs = [(label(n, a), label(n, b)) for n in chosen for a, b in PAIRS]
+    chosen = list(shape_networks(plan))
+    pairs = [(shape_label(n, a), shape_label(n, b)) for n in chosen for a, b in PAIRS]
 
     return [
         Section(
@@ -113,18 +113,18 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
                 "The pictures with the smoothed shape are the better ones.",
                 "Pictures at the middle strength.",
                 "by eye",
-                figure=sheet(plan, runs, [label(n, v) for v in (*CORE, SCRIPT)]),
+                figure=sheet(plan, runs, [shape_label(n, v) for v in (*CORE, SCRIPT)]),
             )
             for n in chosen
         ),
     ]
 
 
-def _told(runs: list[Run], chosen: list[Network]) -> list[str]:
+def _told(runs: list[StudyRun], chosen: list[Network]) -> list[str]:
     """What each part of SWAG does, in words, pooled over the networks."""
 
     def over(variant: str, baseline: str) -> Any:
-        return pooled(runs, [(label(n, variant), label(n, baseline)) for n in chosen])
+        return pooled(runs, [(shape_label(n, variant), shape_label(n, baseline)) for n in chosen])
 
     return [
         words(

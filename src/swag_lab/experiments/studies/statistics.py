@@ -5,7 +5,7 @@ from statistics import fmean
 
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import (
     P_DEEP,
     P_NODEEP,
@@ -35,23 +35,23 @@ PANELS = {
 MAXIMA = tuple(title for title in PANELS if "maximum" in title)
 
 
-def networks(plan: Plan) -> list[Network]:
+def statistics_networks(plan: Plan) -> list[Network]:
     """Those of studies 1 and 2."""
     small = there(P_RESNET, P_NORESNET, P_VGG, P_RESVGG, P_DEEP, P_NODEEP)
     small += [R_RESNET, R_VGG, R_DEEP, R_NODEEP]
     return small if plan.quick else [*small, R_RESNET50, R_NORESNET50, R_VGG19]
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """Each network on each style picture."""
     return [
         job
-        for network in networks(plan)
+        for network in statistics_networks(plan)
         for job in plan.measured("statistics", network.name, network)
     ]
 
 
-def averaged(runs: list[Run]) -> dict[str, list[Row]]:
+def mean_of_layers(runs: list[StudyRun]) -> dict[str, list[Row]]:
     """For each network a row for each layer: the means over the style pictures."""
     values: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
@@ -68,9 +68,9 @@ def averaged(runs: list[Run]) -> dict[str, list[Row]]:
     }
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The panels for random and for trained networks, and from first to last layer."""
-    found = averaged(runs)
+    found = mean_of_layers(runs)
     kinds = {"random": "r-", "trained": "p-"}
     made = []
     for kind, prefix in kinds.items():

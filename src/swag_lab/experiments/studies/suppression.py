@@ -7,7 +7,7 @@ from statistics import fmean
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import effects, gap_of, rows_of, words
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import (
     COMMON,
     P_DEEP,
@@ -27,7 +27,7 @@ COLUMNS = ("kept", "still largest", "lowered", "found of needed")
 BASE = "r-deep, one weight"
 
 
-def networks(plan: Plan) -> list[Network]:
+def suppression_networks(plan: Plan) -> list[Network]:
     """Residual networks and their plain twins."""
     small = [R_DEEP, R_NODEEP, *there(P_RESNET, P_NORESNET, P_DEEP, P_NODEEP)]
     large = [] if plan.quick else [_unfolded(R_RESNET50), _unfolded(R_NORESNET50)]
@@ -39,11 +39,11 @@ def leaky(slope: float) -> str:
     return f"r-deep, leaky {slope}"
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """Fates of the largest entries, and fronts with leaky ReLUs in the paper's setting."""
     made = [
         job
-        for network in networks(plan)
+        for network in suppression_networks(plan)
         for job in plan.measured("suppression", network.name, network)
     ]
     made += plan.front(BASE, R_DEEP, weighed_by=COMMON)
@@ -52,7 +52,7 @@ def jobs(plan: Plan) -> list[Job]:
     return made
 
 
-def averaged(runs: list[Run]) -> dict[str, list[Row]]:
+def mean_of_blocks(runs: list[StudyRun]) -> dict[str, list[Row]]:
     """For each network a row for each block: the means over the style pictures."""
     values: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
@@ -69,9 +69,9 @@ def averaged(runs: list[Run]) -> dict[str, list[Row]]:
     }
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """What becomes of the largest entries, along depth; leaky ReLUs."""
-    found = averaged(runs)
+    found = mean_of_blocks(runs)
     panels = {
         column: {
             name: ([row["depth"] for row in rows], [row[column] for row in rows])

@@ -5,7 +5,7 @@ from statistics import fmean
 
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import gap_of, rows_of
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.measures import TEMPERATURES
 from swag_lab.experiments.studies.pairs import P_RESNET, P_VGG, R_DEEP
 from swag_lab.experiments.study import Plan, Row, Section
@@ -13,26 +13,30 @@ from swag_lab.experiments.study import Plan, Row, Section
 NETWORKS = (P_RESNET, P_VGG, R_DEEP)
 
 
-def label(network: str, temperature: float) -> str:
+def temperature_label(network: str, temperature: float) -> str:
     """The name of a variant at a temperature in standard deviations of the layer."""
     return f"{network}, T = {temperature:g} sd"
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """Entropies at each temperature, and fronts."""
-    made: list[Job] = []
+    made: list[StudyJob] = []
     for network in NETWORKS[:1] if plan.quick else NETWORKS:
         made += plan.measured("temperature", network.name, network)
         made += plan.front(network.name, network, units=plan.half)
         for value in TEMPERATURES[:2] if plan.quick else TEMPERATURES:
             settings = {"smoothing": f"softmax:temperature={value:g}"}
             made += plan.front(
-                label(network.name, value), network, settings, units=plan.half, deviations=True
+                temperature_label(network.name, value),
+                network,
+                settings,
+                units=plan.half,
+                deviations=True,
             )
     return made
 
 
-def entropies(runs: list[Run]) -> dict[str, dict[float, Row]]:
+def entropies(runs: list[StudyRun]) -> dict[str, dict[float, Row]]:
     """By network and temperature the means over layers and pictures."""
     values: dict[str, dict[float, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
@@ -48,13 +52,13 @@ def entropies(runs: list[Run]) -> dict[str, dict[float, Row]]:
     }
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The gap to no smoothing by temperature and by entropy, a curve for each network."""
     measured = entropies(runs)
     panels: dict[str, dict[str, figures.Curve]] = defaultdict(dict)
     best = []
     for network, by_temperature in measured.items():
-        found = {t: gap_of(runs, label(network, t), network) for t in by_temperature}
+        found = {t: gap_of(runs, temperature_label(network, t), network) for t in by_temperature}
         known = {t: c.mean for t, c in found.items() if c is not None}
         if not known:
             continue
@@ -64,13 +68,13 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
         panels["gap by entropy"][network] = (entropy, list(known.values()))
         lowest = min(known, key=lambda t: known[t])
         best.append(f"{network}: T = {lowest:g} sd ({found[lowest]})")
-    pairs = [(label(n, t), n) for n in measured for t in TEMPERATURES]
+    pairs = [(temperature_label(n, t), n) for n in measured for t in TEMPERATURES]
     table = (
         [
             {**row, **measured[row["against"]][t]}
             for n in measured
             for t in TEMPERATURES
-            for row in rows_of(runs, [(label(n, t), n)])
+            for row in rows_of(runs, [(temperature_label(n, t), n)])
         ]
         if pairs
         else []

@@ -11,7 +11,7 @@ from swag_lab.experiments.comparisons import (
     spread,
     words,
 )
-from swag_lab.experiments.job import Job, Run
+from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import P_RESNET, P_VGG, R_RESNET, R_RESNET50, R_VGG, R_VGG19
 from swag_lab.experiments.study import Plan, Section, Study
 
@@ -28,14 +28,14 @@ def _small() -> tuple[Network, ...]:
     return P_RESNET, P_VGG, R_RESNET, R_VGG
 
 
-def jobs(plan: Plan) -> list[Job]:
+def jobs(plan: Plan) -> list[StudyJob]:
     """Every network without smoothing; the large ones on a few units."""
     small = [job for network in _small() for job in plan.front(network.name, network)]
     large = () if plan.quick else (R_RESNET50, R_VGG19)
     return small + [job for network in large for job in plan.front(network.name, network)]
 
 
-def sections(plan: Plan, runs: list[Run]) -> list[Section]:
+def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """Pictures, fronts, and the comparisons that the paper's first figure makes by eye."""
     names = [network.name for network in (*_small(), R_RESNET50, R_VGG19)]
     drawn, learnt = gap_of(runs, "r-resnet", "r-vgg"), gap_of(runs, "p-resnet", "p-vgg")
@@ -76,7 +76,7 @@ def sections(plan: Plan, runs: list[Run]) -> list[Section]:
             "Mean fronts over the units.",
             "see the table above",
             table=[row for name in names if (row := spread(runs, name))],
-            figure=figures.fronts(front_panels(runs, panels) or {"": {}}),
+            figure=figures.draw_fronts(front_panels(runs, panels) or {"": {}}),
         ),
     ]
 

@@ -19,7 +19,7 @@ from swag_lab.training.distillation.crops import Pictures, crops_of
 from swag_lab.training.distillation.loop import DistillationProgress, distill
 from swag_lab.training.distillation.recipe import DistillationRecipe, continued_distillation
 from swag_lab.training.distillation.report import as_markdown, report
-from swag_lab.training.distillation.students import load
+from swag_lab.training.distillation.students import load_students
 
 HELD_OUT = 20
 """One picture in so many is held out, to measure with."""
@@ -99,7 +99,7 @@ def measure(data: Path, saved: Path, *, teacher: Teacher) -> str:
     """
     network = teacher.create()
     _, held_out = split(load_pictures(data))
-    model, _ = load(saved)
+    model, _ = load_students(saved)
     lines = report(network, model, held_out)
     written = json.dumps([asdict(line) for line in lines], indent=1) + "\n"
     write_text(saved.with_suffix(".report.json"), written)

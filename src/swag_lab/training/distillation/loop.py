@@ -102,7 +102,7 @@ def distill(
         recent = found if recent is None else recent.lerp(found, 0.02)
         shown, done = shown + len(pictures), step + 1
         if done % cadence.save == 0 or done == recipe.steps:
-            checkpoint.save(out, model, optimizer, recipe, step=done, earlier=earlier)
+            checkpoint.save_training(out, model, optimizer, recipe, step=done, earlier=earlier)
         if done % cadence.log == 0 or done == recipe.steps:
             speed, since, shown = shown / (time.perf_counter() - since), time.perf_counter(), 0
             table = {
@@ -132,7 +132,7 @@ def _begun(
 ) -> tuple[Distillation, torch.optim.Optimizer, int, list[dict[str, Any]]]:
     """The students, the first step to take, and the trainings before: from `out` if it is there."""
     source = out if out.exists() else start
-    state = None if source is None else checkpoint.load(source)
+    state = None if source is None else checkpoint.load_training(source)
     found = (
         coordinates_in(state, source, architectures)
         if source is not None and state is not None

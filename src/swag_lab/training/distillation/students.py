@@ -91,9 +91,9 @@ def errors(predicted: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
     return torch.stack([(p.float() - t).square().sum(1).mean() for p, t in pairs])
 
 
-def load(saved: Path) -> tuple[Distillation, dict[str, Any]]:
+def load_students(saved: Path) -> tuple[Distillation, dict[str, Any]]:
     """The students of a checkpoint, in evaluation mode, and all else that is in it."""
-    state = checkpoint.load(saved)
+    state = checkpoint.load_training(saved)
     recorded = state["recipe"].get("students")
     if not recorded:
         raise WeightsError(f"{saved}: not a distillation")

@@ -43,7 +43,7 @@ def train_on(
 
 def export_painter(saved: Path, out: Path) -> None:
     """Write the weights of a training in half precision, as `swag.instant` reads them."""
-    state = checkpoint.load(saved)["model"]
+    state = checkpoint.load_training(saved)["model"]
     named = {name.removeprefix("mean."): t for name, t in state.items() if name.startswith("mean.")}
     if not named:
         raise SettingsError(f"{saved}: not a training of a painter")

@@ -27,7 +27,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Batch:
+class PaintingBatch:
     """Photos, as many paintings, and how strongly each photo is to be painted, in [0, 1]."""
 
     photos: Sequence[Example]
@@ -45,14 +45,14 @@ class Examples:
     paintings: Pictures
     made: dict[tuple[str, int], Example] = field(default_factory=dict)
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int) -> PaintingBatch:
         """What a step paints."""
         generator = self.recipe.generator(step)
         count = self.recipe.batch
         chosen, usual, strengths = torch.rand(3, count, generator=generator)
         styles = torch.rand(count, generator=generator)
         weakest = self.recipe.weakest
-        return Batch(
+        return PaintingBatch(
             photos=[self._photo(int(u * self.recipe.photos)) for u in chosen.tolist()],
             paintings=[self._painting(int(u * self.recipe.paintings)) for u in styles.tolist()],
             strength=torch.where(usual < 0.5, 0.5, weakest + (1 - weakest) * strengths),

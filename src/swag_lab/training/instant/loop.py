@@ -105,7 +105,7 @@ def train_painter(
     optimizer = torch.optim.Adam(model.network.parameters(), betas=(0.9, 0.99))
     first = 0
     if out.exists():
-        state = checkpoint.load(out)
+        state = checkpoint.load_training(out)
         checkpoint.restore(state, out, model, optimizer, recipe=recipe)
         first = int(state["step"])
     examples = Examples(recipe, network, photos, paintings)
@@ -116,7 +116,7 @@ def train_painter(
         recent = found if recent is None else recent.lerp(found, 0.02)
         shown, done = shown + recipe.batch, step + 1
         if done % cadence.save == 0 or done == recipe.steps:
-            checkpoint.save(out, model, optimizer, recipe, step=done, earlier=[])
+            checkpoint.save_training(out, model, optimizer, recipe, step=done, earlier=[])
         if done % cadence.log == 0 or done == recipe.steps:
             style, content, reconstruction = recent.tolist()
             speed, since, shown = shown / (time.perf_counter() - since), time.perf_counter(), 0

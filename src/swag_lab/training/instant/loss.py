@@ -10,7 +10,7 @@ from swag.backbones import Backbone
 from swag.losses import PENALTIES, Loss
 from swag.losses.loss import Description
 from swag.types import Image, PerImage, Scalar
-from swag_lab.training.instant.examples import CONTENT, STYLE, Batch, Example
+from swag_lab.training.instant.examples import CONTENT, STYLE, Example, PaintingBatch
 from swag_lab.training.instant.recipe import PainterRecipe
 
 SMALLEST_SPAN = 0.05
@@ -35,7 +35,7 @@ class Errors:
         return mean
 
 
-def painting_errors(network: Backbone, painted: Image, batch: Batch) -> Errors:
+def painting_errors(network: Backbone, painted: Image, batch: PaintingBatch) -> Errors:
     """How far painted photos are from the styles and contents that they should have."""
     layers = [*network.style_layers, *network.content_layers]
     maps = network.extract(painted, list(dict.fromkeys(layers)))

@@ -136,7 +136,7 @@ def card_of(
 
 def export_style(kept: Path, out: Path, settings: Settings) -> None:
     """Write the style in a checkpoint of a training, as it is at present."""
-    state = checkpoint.load(kept)
+    state = checkpoint.load_training(kept)
     network = StyleNetwork()
     mean = {n.removeprefix("mean."): t for n, t in state["model"].items() if n.startswith("mean.")}
     network.load_state_dict(mean)

@@ -83,7 +83,7 @@ def train_style(
     optimizer = torch.optim.Adam(model.network.parameters(), betas=(0.9, 0.99))
     first = 0
     if kept.exists():
-        state = checkpoint.load(kept)
+        state = checkpoint.load_training(kept)
         checkpoint.restore(state, kept, model, optimizer, recipe=recipe)
         first = int(state["step"])
     recent: Tensor | None = None
@@ -95,7 +95,7 @@ def train_style(
         shown, done = shown + recipe.batch, step + 1
         stop, last = stopping(), done == recipe.steps
         if stop or last or time.perf_counter() - saved >= cadence.seconds:
-            checkpoint.save(kept, model, optimizer, recipe, step=done, earlier=[])
+            checkpoint.save_training(kept, model, optimizer, recipe, step=done, earlier=[])
             show(model.mean, done)
             saved = time.perf_counter()
         if stop or last or done % cadence.log == 0:
