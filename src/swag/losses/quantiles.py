@@ -16,7 +16,7 @@ from swag.losses.loss import EMPTY
 from swag.precision import to_float64
 from swag.types import PerImage
 
-Values = Float[Tensor, "b k m"]
+LevelValues = Float[Tensor, "b k m"]
 """For each picture, k sets of m numbers."""
 
 BLOCK = 2**18
@@ -31,7 +31,7 @@ of all levels from end_(i-1) to end_i. Ends that are alike for all k sets are ke
 
 
 def quantiles(
-    values: Values, normalized_weights: Float[Tensor, "#b 1 m"] | None = None
+    values: LevelValues, normalized_weights: Float[Tensor, "#b 1 m"] | None = None
 ) -> Quantiles:
     """The quantile functions of sets of numbers, each counting by its share; None: all alike.
 
@@ -57,7 +57,7 @@ def _is_same(ends: Tensor, others: Tensor) -> bool:
     return ends.shape == others.shape and ends.data_ptr() == others.data_ptr()
 
 
-def ascending(values: Values) -> Int[Tensor, "b k m"]:
+def ascending(values: LevelValues) -> Int[Tensor, "b k m"]:
     """The order that sorts each set.
 
     On CPUs torch sorts long rows of integers by their digits, many times faster than floats.
@@ -102,16 +102,16 @@ def pool_quantiles(several: Sequence[Quantiles]) -> Quantiles:
     return values.gather(-1, order), _ends(normalized_weights.gather(-1, order))
 
 
-def _ends(normalized_weights: Values) -> Values:
+def _ends(normalized_weights: LevelValues) -> LevelValues:
     ends = normalized_weights.cumsum(-1)
     return ends / ends[..., -1:]
 
 
-def _lengths(ends: Values) -> Values:
+def _lengths(ends: LevelValues) -> LevelValues:
     return ends.diff(dim=-1, prepend=torch.zeros_like(ends[..., :1]))
 
 
-def _total(values: Values, ends: Float[Tensor, "b _k m"]) -> Distances:
+def _total(values: LevelValues, ends: Float[Tensor, "b _k m"]) -> Distances:
     """The integral over the levels from 0 to 1."""
     return (values * _lengths(ends).to(values.dtype)).sum(-1)
 
@@ -132,7 +132,7 @@ def _in_blocks(values: Tensor, *others: Tensor) -> list[Sequence[Tensor]]:
 
 
 def _squared_distances(
-    x: Values, ends: Tensor, y: Tensor, ends_of_y: Tensor, steps: Tensor
+    x: LevelValues, ends: Tensor, y: Tensor, ends_of_y: Tensor, steps: Tensor
 ) -> Distances:
     """A step of x is compared with the mean of y over its levels.
 
