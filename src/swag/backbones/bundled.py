@@ -70,7 +70,7 @@ class Card:
     top1: float | None
     epochs: float
     finished: bool
-    recorded_trainings: list[dict[str, Any]]
+    trainings: list[dict[str, Any]]
     data: list[dict[str, str]]
     intended_use: str
     limits: str
