@@ -1,4 +1,4 @@
-"""Memory that tensors free is kept by the process, where its C library can be told to.
+"""Memory that tensors free is kept by the process, if its C library can be told to.
 
 glibc gives the memory of every large tensor back to the system and fetches it anew, page by page
 and each page zeroed, a step later. That takes a fifth to a third of a step on a processor.

@@ -43,7 +43,7 @@ _TYPES = {
 def save_tensors(path: StrPath, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
     """Write a checkpoint, whole or not at all; a tensor that has two names is written once.
 
-    CheckpointError, one line, where it cannot be written; an older file then stays.
+    CheckpointError, one line, if it cannot be written; an older file then stays.
     """
     unique, same = _without_twins(tensors)
     # Wide numbers first, so that each lies at a multiple of its size.
@@ -127,7 +127,7 @@ def _open_regular(path: str, flags: int) -> int:
 
 
 def _read(file: IO[bytes]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the texts. ValueError where the digest is not that of all bytes.
+    """The tensors and the texts. ValueError if the digest is not that of all bytes.
 
     Tensors are copies: a mapped file that is cut short meanwhile would end the process.
     """

@@ -40,7 +40,7 @@ def map(
     names. Otherwise Ray is started here, sends no statistics of its use, and ends with the results.
 
     Raises:
-        SettingsError: fewer than one worker, Ray where it is not installed, or no answer of its
+        SettingsError: fewer than one worker, Ray if it is not installed, or no answer of its
             cluster.
     """
     if workers < 1:
@@ -160,7 +160,7 @@ def _start(where: dict[str, Any]) -> None:
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """These variables of the environment where they are not set, for processes to inherit."""
+    """These variables of the environment if they are not set, for processes to inherit."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update({name: before[name] or value for name, value in values.items()})
     try:

@@ -37,7 +37,7 @@ class FeatureExtractor(nn.Module):
 
     Args:
         preprocess: from the picture to the input of the model.
-        arrange: from what a layer returns to maps; needed where that is not an image (tokens).
+        arrange: from what a layer returns to maps; needed if that is not an image (tokens).
 
     Raises:
         BackboneError: a layer that the model does not have, that runs never or more than once
@@ -173,7 +173,7 @@ def trial_picture(
 
 
 def _own_size(model: nn.Module) -> tuple[int, int] | None:
-    """Rows and columns of the pictures that a network was made for, where it says so."""
+    """Rows and columns of the pictures that a network was made for, if it says so."""
     settings = getattr(model, "pretrained_cfg", None)  # timm's
     if isinstance(settings, Mapping) and settings.get("input_size"):
         return int(settings["input_size"][-2]), int(settings["input_size"][-1])

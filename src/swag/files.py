@@ -14,7 +14,7 @@ from swag.errors import ResourceError, SettingsError
 from swag.types import StrPath
 
 LONGEST_NAME = 255
-"""Bytes of a file's name where the system does not tell."""
+"""Bytes of a file's name if the system does not tell."""
 
 OLD = 24 * 3600.0
 """Seconds after which nobody writes a temporary file on: another machine's lock may not show."""
@@ -163,7 +163,7 @@ def _claim(name: str) -> int | None:
 
 
 def _held(descriptor: int) -> int | None:
-    """A second hold on a file and its lock; None where an open file could not be renamed."""
+    """A second hold on a file and its lock; None if an open file could not be renamed."""
     return os.dup(descriptor) if os.name == "posix" else None
 
 
@@ -209,7 +209,7 @@ def _remove_orphan(temporary: str, name: str) -> None:
 
 
 def _lock(descriptor: int) -> Literal["held", "busy", "none"]:
-    """Lock a file: held now, busy as another's, or none where there are no locks."""
+    """Lock a file: held now, busy as another's, or none if there are no locks."""
     try:
         import fcntl
 

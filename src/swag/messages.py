@@ -17,7 +17,7 @@ LONGEST = 500
 
 
 def one_line(message: object, *, most: int = 200) -> str:
-    """A message of another library on one short line, or its kind where it has no words.
+    """A message of another library on one short line, or its kind if it has no words.
 
     It may quote a file: what is not to be printed, as the commands of terminals, is escaped.
     """

@@ -93,7 +93,7 @@ def _entropy_of_softmax(rows: Float[Tensor, "b n"]) -> PerImage:
 
 
 def _relative_to_largest(sizes: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
-    """Entries of at least 0 divided by the largest of the picture; all one where that is 0."""
+    """Entries of at least 0 divided by the largest of the picture; all one if that is 0."""
     largest = sizes.amax(1, keepdim=True)
     return torch.where(largest == 0, 1.0, sizes / largest)
 

@@ -49,7 +49,7 @@ class Backbone(nn.Module):
     Args:
         name: as given to `create`.
         module: the network; put into evaluation mode and frozen.
-        style_layers: read where none are named, with `content_layers`.
+        style_layers: read if none are named, with `content_layers`.
         normalize: from sRGB in [0, 1] to the input of the network.
         arrange: from the output of a layer to maps, for networks of tokens.
         multiple: pictures are extended below and at the right, by repeating the last pixels,

@@ -75,7 +75,7 @@ def fetch_from_hub(repository: str, file: str) -> Path:
 
 
 def _reach(url: str) -> None:
-    """Fail at once where there is no network; the hub's own client tries for a minute."""
+    """Fail at once if there is no network; the hub's own client tries for a minute."""
     with contextlib.suppress(HTTPError):  # an answer all the same
         urlopen(Request(url, method="HEAD")).close()
 

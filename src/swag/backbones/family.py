@@ -76,9 +76,9 @@ def normalization(channels: int, norm: bool) -> nn.Module:
 
 
 class ResidualBlock(nn.Module):
-    """relu(branch(x) + shortcut(x)), or relu(branch(x)) where the architecture has no shortcuts.
+    """relu(branch(x) + shortcut(x)), or relu(branch(x)) if the architecture has no shortcuts.
 
-    The shortcut is the identity where the shapes agree and a 1x1 convolution where they do not.
+    The shortcut is the identity if the shapes agree and a 1x1 convolution if they do not.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, architecture: Architecture) -> None:

@@ -121,7 +121,7 @@ def _exported(name: str) -> nn.Module:
 
 
 def _multiple(module: nn.Module) -> int:
-    """What the sides of pictures must be multiples of; 1 where only one size is taken."""
+    """What the sides of pictures must be multiples of; 1 if only one size is taken."""
     like = next(module.parameters(), torch.empty(0))
     for multiple in MULTIPLES:
         side = multiple * (MULTIPLES[-1] // multiple + 1)  # an odd multiple, but for the last

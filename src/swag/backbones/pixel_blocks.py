@@ -30,7 +30,7 @@ def in_blocks(module: nn.Module) -> nn.Module:
     """Replace the convolutions of three channels, in place, by those that go back in blocks.
 
     Left as they are: subclasses and hooked ones, whose weights may change at each pass, and those
-    whose stride does not divide a block. On other devices, or where the weights have gradients,
+    whose stride does not divide a block. On other devices, or if the weights have gradients,
     the new ones do what the old ones did.
     """
     for name, conv in list(module.named_modules()):

@@ -25,7 +25,7 @@ class Layer:
     Args:
         name: as in `named_modules`.
         runs: how often it ran.
-        shape: batch, channels, rows, columns of its last output; None where that is not a map.
+        shape: batch, channels, rows, columns of its last output; None if that is not a map.
         learns: whether it has parameters of its own.
         folded: whether the normalization after it was folded into it, so that it is not read.
     """

@@ -26,7 +26,7 @@ from swag.spec import parse_spec as parse_spec
 StateDict = dict[str, Tensor]
 
 DRAWS = 8
-"""Draws of each group of layers that the greedy scheme chooses among, where none are named."""
+"""Draws of each group of layers that the greedy scheme chooses among, if none are named."""
 
 MOST_DRAWS = 64
 

@@ -60,7 +60,7 @@ class Ledger:
             self._file.close()
 
     def write(self, outcome: Outcome) -> None:
-        """Add a line and see it onto the disk. ResourceError where that fails."""
+        """Add a line and see it onto the disk. ResourceError if that fails."""
         assert self._file is not None  # within `with`
         self.last[outcome.output] = outcome
         try:
@@ -72,7 +72,7 @@ class Ledger:
 
 
 def _outcome(line: Any) -> Outcome:
-    """The outcome a line holds. TypeError or ValueError where it holds none."""
+    """The outcome a line holds. TypeError or ValueError if it holds none."""
     outcome = Outcome(**line)
     texts = (outcome.output, outcome.state, outcome.key, outcome.error)
     if not all(isinstance(text, str) for text in texts):

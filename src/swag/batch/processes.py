@@ -85,7 +85,7 @@ def _context() -> Any:
 
 
 def _received(worker: Worker) -> Outcome:
-    """The outcome a worker sends; where it died instead, it keeps its job."""
+    """The outcome a worker sends; if it died instead, it keeps its job."""
     assert worker.job is not None
     try:
         outcome: Outcome = worker.line.recv()

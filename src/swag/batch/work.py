@@ -39,7 +39,7 @@ class Batch:
     _hashes: dict[Path, str] = field(default_factory=dict, repr=False)
 
     def settings(self, job: Job) -> Settings:
-        """The settings of a job. SettingsError where they are not right."""
+        """The settings of a job. SettingsError if they are not right."""
         return settings(**{**self.overrides, **one_spelling(job.settings)})
 
     def key(self, job: Job, inputs: Mapping[str, str] | None = None) -> str:
@@ -123,7 +123,7 @@ class Batch:
         return iterate(job.content, styles, **overrides)
 
     def _network(self, chosen: Settings) -> backbones.Backbone | str:
-        """The network of these settings, made once; its name where it depends on the pictures."""
+        """The network of these settings, made once; its name if it depends on the pictures."""
         if chosen.weights.endswith("+calibrated"):
             return chosen.backbone
         key = repr((chosen.backbone, chosen.weights, chosen.edits, chosen.seed))

@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar in a terminal, a line now and then where it is a pipe."""
+"""Progress on standard error: a bar in a terminal, a line now and then if it is a pipe."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,7 @@ from swag.run import Update
 from swag.schedule import plan
 
 PAUSE = 5.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines if there is no terminal."""
 
 
 class TimeLeft(ProgressColumn):
@@ -120,7 +120,7 @@ def _losses(losses: Mapping[str, float]) -> str:
 
 
 def make_bar(*columns: TextColumn, shown: bool) -> Progress:
-    """A bar that fits into 80 columns, and shows nothing where nobody can watch it move."""
+    """A bar that fits into 80 columns, and shows nothing if nobody can watch it move."""
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),

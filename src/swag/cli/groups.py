@@ -169,7 +169,7 @@ def option_names() -> dict[str, str]:
 
 
 def _single(pairs: Sequence[str]) -> dict[str, Any]:
-    """NAME=VALUE, where what is no value of TOML is taken as text."""
+    """The values of NAME=VALUE; a VALUE that TOML does not know is text."""
     values: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = (part.strip() for part in pair.partition("="))

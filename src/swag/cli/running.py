@@ -205,7 +205,7 @@ def _words(
 
 @contextmanager
 def _memory(size: int) -> Iterator[None]:
-    """Say what to do where a picture is too large for the device."""
+    """Say what to do if a picture is too large for the device."""
     try:
         yield
     except Exception as error:

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 WIDEST = 400
-"""Columns of text where nothing says how many there are."""
+"""Columns of text if nothing says how many there are."""
 
 Row = Mapping[str, Any]
 

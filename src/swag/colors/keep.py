@@ -41,7 +41,7 @@ def with_colors_of(result: Image, content: OwnImage, space: str = "oklab") -> Im
     of the second, as if its things were lit anew: what gets darker gets duller. Where no screen
     shows the color, its vividness is reduced until one does, so that lightness is never lost;
     clipping each channel instead would change it. Gray contents give gray pictures.
-    Raises SettingsError where the sizes differ, and for an unknown space.
+    Raises SettingsError if the sizes differ, and for an unknown space.
     """
     if result.shape != content.shape:
         raise SettingsError(

@@ -90,7 +90,7 @@ def guarded(name: str) -> Iterator[None]:
 def decode(file: File, name: str, limits: Limits) -> Stored:
     """Decode the first picture of a file; ImageError if it has none, is damaged or too large.
 
-    Strips are decoded when they are asked for, where the format allows it, and raise then; the file
+    Strips are decoded when they are asked for, if the format allows it, and raise then; the file
     must stay open.
     """
     try:
@@ -274,7 +274,7 @@ def _deep_png(file: File, profile: bytes | None) -> Iterator[Raster]:
 
 
 def orientation_of(image: Image) -> int:
-    """The EXIF number of how a picture is turned, 1 where it has none."""
+    """The EXIF number of how a picture is turned, 1 if it has none."""
     value = image.getexif().get(_ORIENTATION, 1)
     return value if isinstance(value, int) else 1
 

@@ -128,7 +128,7 @@ def _from_comment(exif: Exif) -> dict[str, str]:
 
 
 def _from_description(value: object) -> dict[str, str]:
-    """The texts in a description; none where a camera wrote it, and not `write`."""
+    """The texts in a description; none if a camera wrote it, and not `write`."""
     if not isinstance(value, str) or len(value) > MAX_TEXT_BYTES:
         return {}
     try:

@@ -39,7 +39,7 @@ ColorModel = Literal["gray", "rgb", "cmyk", "lab"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Picture:
-    """A picture: sRGB values in [0, 1], and its opacity in [0, 1] where it has one.
+    """A picture: sRGB values in [0, 1], and its opacity in [0, 1] if it has one.
 
     A notebook shows it.
     """

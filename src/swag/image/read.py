@@ -61,7 +61,7 @@ def read(
     colors are those of the file.
 
     The picture is converted strip by strip. TIFF is decoded so as well, and large PNG and JPEG
-    where the extra `large` is installed, which are then never held as a whole when `size` makes
+    if the extra `large` is installed, which are then never held as a whole when `size` makes
     them smaller.
 
     ImageError, one line: nothing to read there, not a picture of these formats, damaged or

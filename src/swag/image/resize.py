@@ -13,7 +13,7 @@ def resize(
     When it shrinks, the kernel is widened by the ratio of the sizes, so that every input pixel
     counts. Bicubic because it keeps more detail than the bilinear kernel at the same cost; in
     return it can leave the range of its input by a few percent at sharp edges. Nothing is clamped
-    here, since an optimization may leave the range itself: clamp where the range matters.
+    here, since an optimization may leave the range itself: clamp if the range matters.
     Works on sRGB values as they are, as image editors do, not on linear light.
     """
     if tuple(image.shape[-2:]) == size:

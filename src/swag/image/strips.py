@@ -43,7 +43,7 @@ def assembled(stored: Stored, name: str) -> Picture:
 def resize_strips(stored: Stored, name: str, size: tuple[int, int], limits: Limits) -> Picture:
     """A picture of this height and width, turned upright.
 
-    Colors count by their alpha, and where the result is transparent they come from what is visible
+    Colors count by their alpha, and if the result is transparent they come from what is visible
     around. What is held on the way, as high as the stored picture and as wide as the new one, is
     within the limit, too.
     """

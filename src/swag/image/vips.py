@@ -1,4 +1,4 @@
-"""Large PNG and JPEG by libvips, which decodes row by row; where the extra `large` is installed.
+"""Large PNG and JPEG by libvips, which decodes row by row; if the extra `large` is installed.
 
 Its samples are those of Pillow and imagecodecs to the bit, as it has the same decoders. Formats are
 told, sizes and metadata read as ever before it is asked, and its loader is called by name, so that

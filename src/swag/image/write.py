@@ -110,7 +110,7 @@ def _check_folder(path: StrPath) -> None:
 
 
 def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Samples:
-    """Rows of pixels as unsigned integers, with the alpha where the format holds one."""
+    """Rows of pixels as unsigned integers, with the alpha if the format holds one."""
     whole = picture if isinstance(picture, Picture) else Picture(_single(picture))
     layers = [whole.pixels.detach()]
     if whole.alpha is not None:

@@ -100,6 +100,6 @@ def _mean_square(matrices: GramMatrix) -> Corner:
 
 
 def _root_mean_square(target: GramMatrix) -> Corner:
-    """Of the entries of the target; that of ones where it is empty."""
+    """Of the entries of the target; that of ones if it is empty."""
     square = _mean_square(target)
     return torch.where(square < EMPTY, 1.0, square).sqrt()

@@ -56,7 +56,7 @@ def sample_grid(rows: int, columns: int, at_most: int) -> tuple[int, int]:
 
 
 def resample(features: OwnMap, size: tuple[int, int]) -> OwnMap:
-    """Averaged over cells where that is finer than `size`, bilinear between where coarser."""
+    """Averaged over cells if that is finer than `size`, bilinear between if coarser."""
     down = (min(size[0], features.shape[2]), min(size[1], features.shape[3]))
     if down != features.shape[2:]:
         features = interpolate(features, down, mode="area")

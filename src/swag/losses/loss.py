@@ -97,7 +97,7 @@ class Loss:
     of_pixels: bool = False
     """Whether the maps are the pictures themselves rather than layers of a network."""
     streaming: StreamingStatistics | None = None
-    """How to describe a map piece by piece; None where a description needs all of it at once."""
+    """How to describe a map piece by piece; None if a description needs all of it at once."""
     factors: tuple[Callable[[int, int, float], float], Callable[[int, int], float]] | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
     """The options that are not the default ones."""
@@ -172,7 +172,7 @@ class Loss:
 def loss_of(
     module: ModuleType, role: Literal["style", "content"], summary: str, reference: str, **rest: Any
 ) -> Loss:
-    """The loss of a module with `describe` and `compare` and, where it has them, the others."""
+    """The loss of a module with `describe` and `compare` and, if it has them, the others."""
     factors = None
     if hasattr(module, "paper_factor"):
         factors = (module.paper_factor, module.released_factor)

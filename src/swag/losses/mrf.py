@@ -35,11 +35,11 @@ def describe(
     """Patches of `size` x `size` positions as vectors, and the share of each.
 
     A patch counts by the least of its positions, so that those across the edge of a region are
-    left out; where no patch lies within it, by their mean. A map smaller than a patch is
+    left out; if no patch lies within it, by their mean. A map smaller than a patch is
     continued by its edge.
 
     Departure: at most `patches`. Of a larger map every second patch is taken in both directions,
-    which still holds each position; where that is too many, the map is first averaged down. The
+    which still holds each position; if that is too many, the map is first averaged down. The
     paper takes all, of two deep layers, and of the style also turned and in other sizes.
 
     Raises SettingsError if `size` or `patches` is less than 1.

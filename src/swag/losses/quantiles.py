@@ -147,7 +147,7 @@ def _squared_distances(
 
 
 def _means(values: Tensor, ends: Tensor, levels: Tensor, steps: Tensor) -> Float[Tensor, "b k _l"]:
-    """Means of quantile functions between one level and the next; 0 where they are the same.
+    """Means of quantile functions between one level and the next; 0 if they are the same.
 
     The integral from 0 to a level is that to the end of its step less what is missing.
     """

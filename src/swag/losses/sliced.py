@@ -73,7 +73,7 @@ def compare(a: Quantiles, b: Quantiles) -> PerImage:
     """Squared Wasserstein-2 distance along a direction, averaged over directions: at least 0.
 
     Pictures of different sizes are compared exactly. Departure: the paper repeats the positions of
-    the smaller one, which is the same where its size divides the other's.
+    the smaller one, which is the same if its size divides the other's.
     """
     return squared_distances(a, b).mean(1)
 

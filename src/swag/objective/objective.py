@@ -39,7 +39,7 @@ class Objective:
 
         `auto` parameters of smoothings are fitted to `style`. The error of a layer is
             paper           exactly the paper's: 1 / (4 D^2 M^2) and 1/2 of sums of squares;
-                            where the pictures differ in size, the target's Gram matrix counts as
+                            if the pictures differ in size, the target's Gram matrix counts as
                             that of a picture of the same size as `start`
             released-code   the authors' script's: mean squares
             target          a share of the target's own size

@@ -39,7 +39,7 @@ class Adam:
         """See `Optimizer.step`."""
         memory = memory or self._empty(current.gradient)
         first, second = self.betas
-        # New tensors: where the evaluation fails, the step can be tried again from the old ones.
+        # New tensors: if the evaluation fails, the step can be tried again from the old ones.
         memory = {
             "mean": memory["mean"].lerp(current.gradient, 1 - first),
             "square": (memory["square"] * second).addcmul_(

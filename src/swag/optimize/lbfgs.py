@@ -42,7 +42,7 @@ class Lbfgs:
         decrease: share of the decrease that the slope promises which a step must bring.
         curvature: smallest cosine between a step and its change of gradient that is remembered.
         trials: evaluations in one step before it is given up.
-        remembered: the precision of what is remembered, where not that of the picture.
+        remembered: the precision of what is remembered, if not that of the picture.
     """
 
     history: int = 10
@@ -109,7 +109,7 @@ class Lbfgs:
     def _descent(self, current: Evaluation, memory: OptimizerState) -> tuple[Tensor, float, float]:
         """A direction, the slope along it and its largest entry.
 
-        Steepest descent where the memory misleads.
+        Steepest descent if the memory misleads.
         """
         direction = self._times_inverse_hessian(current.gradient.flatten(), memory).neg_()
         direction = direction.view_as(current.gradient)

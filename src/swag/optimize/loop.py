@@ -50,7 +50,7 @@ class State:
 class Step:
     """What one step did.
 
-    `image` is the picture to show or keep, the average of the iterates where one is asked for;
+    `image` is the picture to show or keep, the average of the iterates if one is asked for;
     `losses` are the terms at the latest iterate; `index` counts from 0.
     """
 
@@ -71,7 +71,7 @@ def optimize(
     """Yield one `Step` after each update, until `steps` have been done in all.
 
     When the loss or its gradient is not finite, the run goes back to its best picture, forgets
-    what the optimizer remembers and halves its steps. It ends early where nothing lowers the loss.
+    what the optimizer remembers and halves its steps. It ends early if nothing lowers the loss.
     The state given is left as it is.
 
     Args:

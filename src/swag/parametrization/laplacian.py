@@ -17,7 +17,7 @@ from swag.parametrization.form import Latents
 from swag.types import OwnImage, Size
 
 BANDS = 5
-"""Bands of detail above the coarsest picture; fewer where a picture is a single pixel before."""
+"""Bands of detail above the coarsest picture; fewer if a picture is a single pixel before."""
 
 Band = Float[Tensor, "_b 3 _h _w"]
 

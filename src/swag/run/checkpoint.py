@@ -66,7 +66,7 @@ class CheckpointHeader(Provenance):
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A run as a checkpoint holds it; `start` is the first picture of its scale, where needed."""
+    """A run as a checkpoint holds it; `start` is the first picture of its scale, if needed."""
 
     path: StrPath
     header: CheckpointHeader
@@ -81,7 +81,7 @@ class Checkpoint:
     def settings_with(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The run's own settings with others given; whether they agree is checked later.
 
-        SettingsError where its network is code, which no checkpoint may have run.
+        SettingsError if its network is code, which no checkpoint may have run.
         """
         check_named(str(self.path), self.header.settings, overrides)
         return {**self.header.settings.model_dump(mode="json"), **overrides}
@@ -142,7 +142,7 @@ class Checkpoint:
 
 
 def save_checkpoint(path: StrPath, update: "Update") -> None:
-    """Write what is needed to go on after an update. CheckpointError where that fails."""
+    """Write what is needed to go on after an update. CheckpointError if that fails."""
     if update.provenance is None:
         raise CheckpointError("only an update of `iterate` can be kept as a checkpoint")
     state = update.state

@@ -22,7 +22,7 @@ MOST_STYLES = 64
 class Inputs:
     """The pictures of a run; masks and maps are gray or colored pictures of any size.
 
-    `hashes` are SHA-256, by the name of the input: of the file where there is one, else of the
+    `hashes` are SHA-256, by the name of the input: of the file if there is one, else of the
     pixels as they were read.
     """
 

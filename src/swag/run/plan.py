@@ -3,7 +3,7 @@
 planner = Planner(settings, network, device, fallbacks)
 plan = planner.plan((rows, columns))               at once or in tiles, whole or split network
 plan.objective(terms, start=photo, style=painting, penalties={})
-planner.weaken(plan, error)                        what is tried next where memory ran out
+planner.weaken(plan, error)                        what is tried next if memory ran out
 """
 
 from collections.abc import Mapping, Sequence

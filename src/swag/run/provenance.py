@@ -96,7 +96,7 @@ class Recorded:
     def settings_with(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The settings of the picture, some of them changed.
 
-        SettingsError where its weights came from a file that has to be given, or its network is
+        SettingsError if its weights came from a file that has to be given, or its network is
         code, which no picture may have run.
         """
         check_named(self.name, self.settings, overrides)

@@ -27,7 +27,7 @@ Finish = Callable[[Tensor], Tensor]
 def recolored(settings: Settings, inputs: Inputs) -> tuple[Inputs, Finish | None]:
     """The pictures as the run is to see them, and what makes its result of what it gives.
 
-    SettingsError where the photo's colors are asked for and there is none.
+    SettingsError if the photo's colors are asked for and there is none.
     """
     if settings.colors == "style":
         return inputs, None

@@ -98,7 +98,7 @@ def style_terms(
 def content_terms(
     settings: Settings, network: Backbone, photo: Tensor, other: Tensor, mask: Tensor | None
 ) -> list[LossTerm]:
-    """The content, and the photo's Laplacian where it is asked for."""
+    """The content, and the photo's Laplacian if it is asked for."""
     _, weight = settings.weights_of_terms
     losses = [(get_loss(settings.content_loss), weight, "content")]
     if settings.laplacian:

@@ -42,7 +42,7 @@ def advice(given: str) -> str:
     if parsed.scheme is None or parsed.calibrated:
         return ""
     scheme = "torchvision" if parsed.scheme == "greedy" else parsed.scheme  # it takes none
-    return f"; or, where there is batch norm, the weights random:{scheme}+calibrated"
+    return f"; or, if there is batch norm, the weights random:{scheme}+calibrated"
 
 
 def _in_short(losses: Mapping[str, float]) -> str:
@@ -61,7 +61,7 @@ class Update:
     `index` counts from 0 over all scales, of `steps`; `size` is (height, width) in pixels;
     `state` is that of the optimizer at this scale, live: save or copy it before the next step.
     `decode` makes a picture of what the optimizer moves. `start` is the first picture of this
-    scale, where targets depend on it; `fallbacks`
+    scale, if targets depend on it; `fallbacks`
     say what had to be done otherwise than asked; `precision` is that of the passes from which
     `losses` come, which are themselves never less than float32.
     """
@@ -98,7 +98,7 @@ class Update:
     def best(self) -> Picture:
         """The picture to keep if the run ends here: of this scale, the one with the lowest loss.
 
-        It is `image` where iterates are averaged, or seen at random.
+        It is `image` if iterates are averaged, or seen at random.
         """
         best = self.state.best
         jittered = self.settings.jitter or self.settings.jitter_scale
@@ -134,12 +134,12 @@ class Update:
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Write all that is needed to go on from here, with `resume=path`, whole or not at all.
 
-        CheckpointError where it cannot be written.
+        CheckpointError if it cannot be written.
         """
         checkpoint.save_checkpoint(path, self)
 
     def result(self, trace: list[dict[str, Any]], *, finished: bool = True) -> "Result":
-        """This picture as the result of a run, or the best one where the run did not finish.
+        """This picture as the result of a run, or the best one if the run did not finish.
 
         A finished run that made fewer steps than asked for says so among its `fallbacks`.
         """
@@ -209,7 +209,7 @@ class Result:
         overwrite: bool = False,
         metadata: bool = True,
     ) -> None:
-        """Write the picture, with how it was made in it where `metadata`.
+        """Write the picture, with how it was made in it if `metadata`.
 
         ImageError: see `swag.image.write`.
         """

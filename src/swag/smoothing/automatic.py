@@ -42,7 +42,7 @@ def temperature(features: FeatureMap, domain: Domain) -> float:
 
     Never below (max - min) / log n, where one entry begins to outweigh all others together; only
     layers with less than a hundredth of their entries active come near that. 1.0 for a layer that
-    is constant. Raises SettingsError where activations are not finite.
+    is constant. Raises SettingsError if activations are not finite.
     """
     highest = deviation(features) * HIGHEST
     rows = _rows(features, domain)
@@ -63,7 +63,7 @@ def temperature(features: FeatureMap, domain: Domain) -> float:
 def deviation(features: FeatureMap) -> float:
     """The standard deviation of all entries, a size that tells small ones from large ones.
 
-    1.0 for a layer that is constant. Raises SettingsError where activations are not finite.
+    1.0 for a layer that is constant. Raises SettingsError if activations are not finite.
     """
     values = _exact(features)
     value = values.std(correction=0).item()

@@ -129,7 +129,7 @@ def none(features: FeatureMap) -> FeatureMap:
 
 
 def at_least_float32(features: Tensor) -> Tensor:
-    """The same numbers in float32, or in float64 where they are so already."""
+    """The same numbers in float32, or in float64 if they are so already."""
     return features.to(torch.promote_types(features.dtype, torch.float32))
 
 

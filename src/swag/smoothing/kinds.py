@@ -25,7 +25,7 @@ class Parameter:
     default: float | Literal["auto"]
     meaning: str
     fit: Callable[[FeatureMap], float] | None = None
-    """Derives the number from the style picture's activations; None where `auto` means nothing."""
+    """Derives the number from the style picture's activations; None if `auto` means nothing."""
 
     def check(self, value: object, kind: str) -> float | Literal["auto"]:
         """The value, or SettingsError unless it is a finite number above 0 or an allowed auto."""
@@ -50,7 +50,7 @@ class Kind:
     parameter: Parameter | None
     reference: str
     smooth: Callable[[FeatureMap, float], FeatureMap]
-    """The function, with mean one where it is a softmax."""
+    """The function, with mean one if it is a softmax."""
     unit: Callable[[torch.Size], float]
     """What the smoothed map is multiplied by to be the formula's."""
     domain: Domain | None = None

@@ -66,7 +66,7 @@ class Smoothing:
         """The same with `auto` replaced by a number from the style's activations at one layer.
 
         Several pictures give one number together. What is not `auto` stays as it is. Raises
-        SettingsError where it is `auto` and the activations are not all finite.
+        SettingsError if it is `auto` and the activations are not all finite.
         """
         parameter = self.kind.parameter
         if self.parameter != "auto" or parameter is None or parameter.fit is None:

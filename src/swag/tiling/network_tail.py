@@ -50,7 +50,7 @@ class TailLosses:
     def of(
         cls, tail: NetworkTail, parts: Sequence[LayerLoss], before: AssembledMaps, *, graph: bool
     ) -> "TailLosses":
-        """Those of `parts`; without a graph where no gradient will be asked for."""
+        """Those of `parts`; without a graph if no gradient will be asked for."""
         leaves = before.leaves()
         with torch.set_grad_enabled(graph):
             maps = tail.maps(dict(zip(before.layers, leaves, strict=True)))

@@ -29,7 +29,7 @@ class TiledForward:
         *,
         graph: bool,
     ) -> "TiledForward":
-        """Look at a picture; with a `graph` where a gradient will be asked for."""
+        """Look at a picture; with a `graph` if a gradient will be asked for."""
         tiled: list[LayerLoss] = []
         deep: list[LayerLoss] = []
         for part in parts:

@@ -1,4 +1,4 @@
-"""Passes over a picture in tiles, which become smaller where memory runs out."""
+"""Passes over a picture in tiles, which become smaller if memory runs out."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
@@ -122,7 +122,7 @@ class TiledPass:
         return tile_grid(self.receptive_field, (image.shape[-2], image.shape[-1]), self.side)
 
     def _within_memory(self, act: Callable[[], T]) -> T:
-        """What `act` gives; where memory runs out, it is tried again with tiles half as wide."""
+        """What `act` gives; if memory runs out, it is tried again with tiles half as wide."""
         while True:
             try:
                 return act()

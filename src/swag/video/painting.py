@@ -158,7 +158,7 @@ def _painted(
 
 @contextmanager
 def _memory(size: Size) -> Iterator[None]:
-    """Say what to do where frames are too large for the device."""
+    """Say what to do if frames are too large for the device."""
     try:
         yield
     except Exception as error:

@@ -37,7 +37,7 @@ def page_settings(
 ) -> Settings:
     """The settings of a run that a page asks for, with the weights of its paintings.
 
-    SettingsError where a value is none, or not for a page, or beyond the limits.
+    SettingsError if a value is none, or not for a page, or beyond the limits.
     """
     unknown = sorted(values.keys() - (Settings.model_fields.keys() - HIDDEN))
     if unknown:
@@ -108,7 +108,7 @@ def _bundles(bundles: Iterable[Preset]) -> list[dict[str, Any]]:
 
 
 def _words(limits: WebLimits) -> dict[str, list[str]]:
-    """Words that a setting may be, where its type does not say; others can be typed for some."""
+    """Words that a setting may be, if its type does not say; others can be typed for some."""
     return {
         "preset": [p.name for p in PRESETS.values() if _is_offered(p, limits)],
         "method": list(METHODS),

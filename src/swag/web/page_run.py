@@ -183,7 +183,7 @@ def _bytes_of(path: Path | None) -> bytes | None:
 
 
 def as_jpeg(picture: Picture, size: int, quality: int = 85) -> bytes:
-    """The file of a picture, made smaller where its long side is longer than `size`."""
+    """The file of a picture, made smaller if its long side is longer than `size`."""
     width, height = picture.size
     factor = min(1.0, size / max(width, height))
     shape = max(1, round(height * factor)), max(1, round(width * factor))

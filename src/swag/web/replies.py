@@ -30,7 +30,7 @@ STATUSES: dict[type[Exception], int] = {
 
 
 async def wish_of(request: Request) -> dict[str, Any]:
-    """What a page sends as JSON. SettingsError where it is too long or no object."""
+    """What a page sends as JSON. SettingsError if it is too long or no object."""
     body = b""
     async for chunk in request.stream():
         body += chunk

@@ -32,7 +32,7 @@ class Session:
         return self.folder / secrets.token_urlsafe(9)
 
     def keep(self, picture: SentPicture, limits: WebLimits) -> None:
-        """Add a picture; the oldest ones that no run needs go where there are too many.
+        """Add a picture; the oldest ones that no run needs go if there are too many.
 
         Too many bytes are too many, too.
         """
@@ -47,7 +47,7 @@ class Session:
             one.remove()
 
     def add(self, run: PageRun, limits: WebLimits) -> None:
-        """Add a run; the oldest ones that have ended go where there are too many."""
+        """Add a run; the oldest ones that have ended go if there are too many."""
         self.runs[run.id] = run
         needed = {path for one in self.runs.values() if not one.ended for path in files_of(one)}
         spare = [
@@ -62,7 +62,7 @@ class Session:
     def asked(self, wish: dict[str, Any], limits: WebLimits) -> PageRun:
         """The run that a page wishes for.
 
-        SettingsError where the wish is none, or names what this session does not have.
+        SettingsError if the wish is none, or names what this session does not have.
         """
         paintings = [one for one in _listed(wish.get("styles")) if isinstance(one, dict)]
         if not 1 <= len(paintings) <= MOST_STYLES:

@@ -52,7 +52,7 @@ class Bench:
         return photo + 0.02 * noise.to(self.device)
 
     def network(self, *edits: str) -> Backbone:
-        """The network; random weights where there are none in the package."""
+        """The network; random weights if there are none in the package."""
         weights = "pretrained" if self.name.startswith("swag/") else "random"
         return backbones.create(self.name, weights=weights, edits=edits).to(self.device)
 

@@ -238,7 +238,7 @@ def _plan(
 
 
 def _with_twins(plan: Any, data: Path, epochs: float | None, folder: Path, *, quiet: bool) -> Any:
-    """The plan with the networks of the ablation, trained where they are not there yet."""
+    """The plan with the networks of the ablation, trained if they are not there yet."""
     from dataclasses import replace
 
     from swag_lab.cli.bars import training_bar

@@ -71,7 +71,7 @@ class Network:
         return plain
 
     def create(self, seed: int) -> Backbone:
-        """The network; the last few are kept. WeightsError where there are no weights."""
+        """The network; the last few are kept. WeightsError if there are no weights."""
         return _created(self, seed if self.random else 0)
 
 

@@ -1,4 +1,4 @@
-"""LPIPS and DISTS, by torchmetrics, where the extra and the weights they stand on are there.
+"""LPIPS and DISTS, by torchmetrics, if the extra and the weights they stand on are there.
 
 Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", CVPR 2018;
 Ding et al., "Image quality assessment: unifying structure and texture similarity", TPAMI 2020.
@@ -51,7 +51,7 @@ def distance(name: str, result: OwnImage, photo: OwnImage) -> float:
 
 
 def missing_metric(name: str) -> str | None:
-    """A line that says what a metric lacks and how to get it; None where nothing is lacking."""
+    """A line that says what a metric lacks and how to get it; None if nothing is lacking."""
     if importlib.util.find_spec("torchmetrics") is None:
         return f"{name} needs torchmetrics: pip install 'swag-style[metrics]'"
     lacking = [file for file in WEIGHTS[name] if not weights_file(file).is_file()]

@@ -16,7 +16,7 @@ LAST_NORMS = ("bn3", "bn2")
 
 @dataclass(frozen=True)
 class BlockActivations:
-    """Activations before and after a block, and of its branch where that is added to them."""
+    """Activations before and after a block, and of its branch if that is added to them."""
 
     name: str
     before: FeatureMap

@@ -36,7 +36,7 @@ BASE: Mapping[str, Any] = MappingProxyType(
         "smooth_content": True,
     }
 )
-"""What a run is where its settings do not say otherwise: a study stays what it is when the
+"""What a run is if its settings do not say otherwise: a study stays what it is when the
 program's defaults change. Part of `VERSION`."""
 
 

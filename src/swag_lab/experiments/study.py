@@ -19,8 +19,8 @@ class Plan:
     """How large a study is: its pictures, seeds, size, steps and strengths.
 
     A unit is a content, a style and a seed; each variant is run on `units` of them, on half of
-    them where a study says so, and on `few`, with two thirds of the steps and without a coarse
-    scale, where the network is one of torchvision. `quick` leaves most of those out.
+    them if a study says so, and on `few`, with two thirds of the steps and without a coarse
+    scale, if the network is one of torchvision. `quick` leaves most of those out.
     """
 
     contents: tuple[Sample, ...]

@@ -63,7 +63,7 @@ def twins(switches: Mapping[str, Mapping[str, Any]], epochs: float = EPOCHS) -> 
 def train_twins(
     wanted: Sequence[Twin], data: Path, folder: Path
 ) -> Iterator[tuple[Twin, Progress]]:
-    """Train those whose weights are not there; goes on where it was interrupted.
+    """Train those whose weights are not there; goes on if it was interrupted.
 
     `data` as `swag train-backbone` takes it; of its sources only the main one is shown.
 

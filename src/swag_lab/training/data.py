@@ -92,7 +92,7 @@ def _read_packed(path: Path) -> tuple[list[Tensor], Tensor]:
 def _arrays(path: Path, *names: str) -> list[np.ndarray]:
     """Arrays of a packed file; ImageError if it is none, or not of as many labels as pictures."""
     try:
-        # NumPy leaves a file that it opened itself open where it is no archive.
+        # NumPy leaves a file that it opened itself open if it is no archive.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as packed:
             arrays = {name: packed[name] for name in names}
         if "labels" in arrays and len(arrays["labels"]) != len(arrays["offsets"]) - 1:

@@ -1,4 +1,4 @@
-"""ArtFID with and without SWAG, where its weights are there: a section that two studies share."""
+"""ArtFID with and without SWAG, if its weights are there: a section that two studies share."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ VariantPair = tuple[str, str]
 def sections(plan: Plan, runs: Sequence[StudyRun], pairs: Sequence[VariantPair]) -> list[Section]:
     """The section, of the pictures at the middle strength.
 
-    None where something is missing: the head of the report says what. What art_fid refuses is
+    None if something is missing: the head of the report says what. What art_fid refuses is
     told in the section, so that the rest of the report is there.
     """
     if missing_metric("artfid") is not None:

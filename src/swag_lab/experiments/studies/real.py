@@ -104,7 +104,7 @@ def jobs(plan: Plan) -> list[StudyJob]:
 
 def _of_network(plan: Plan, network: Network) -> Iterator[StudyJob]:
     sets = layer_sets(network)
-    # Half of the units where a network is dear; the study of smoothing needs them all.
+    # Half of the units if a network is dear; the study of smoothing needs them all.
     for name in sets:
         yield from _front(plan, network, name, "w2", settings=W2)
     for smoothing in list(SMOOTHINGS)[: 2 if plan.quick else None]:
@@ -135,7 +135,7 @@ def _front(
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
-    """Layers, architectures, smoothing; nothing where no network was given."""
+    """Layers, architectures, smoothing; nothing if no network was given."""
     if not plan.given:
         return []
     return [*_of_layers(plan, runs), _between_networks(plan, runs), *_of_smoothing(plan, runs)]
