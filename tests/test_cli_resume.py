@@ -219,7 +219,7 @@ def test_of_two_runs_to_one_name_both_pictures_are_kept(
     interrupted = running.iterate
     monkeypatch.setattr(running, "iterate", faster)
     result = swag("stylize", *pictures, "-o", out, *TINY)
-    warning = f"swag: warning: {out} was written by something else meanwhile and stays; "
+    warning = f"swag: warning: another program wrote {out} meanwhile, which stays; "
     assert f"{warning}this picture is {own}\n" in result.stderr
     assert read(out).size == (5, 5) and read(own).size[0] > 5
     if stopped:

@@ -216,8 +216,8 @@ def test_an_option_changes_the_loss(rng):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("gramm", "no loss is called 'gramm'; did you mean gram\\? there are gram, covariance"),
-        ("xyz", "no loss is called 'xyz'; there are gram, covariance, moments"),
+        ("gramm", "no loss is called 'gramm'; did you mean gram\\? choose from gram, covariance"),
+        ("xyz", "no loss is called 'xyz'; choose from gram, covariance, moments"),
         ("pixel_range", "pixel_range is a penalty on pixels, not a loss"),
         ("gram:size=3", "gram has no option 'size'; it has none"),
         ("mrf:sise=3", "mrf has no option 'sise'; did you mean size\\? it has size=3"),

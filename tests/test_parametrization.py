@@ -102,9 +102,9 @@ def test_every_parametrization_can_be_listed():
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("fuorier", r"'fuorier'; did you mean fourier\? there are pixels, laplacian, fourier, f"),
-        ("", "no parametrization is called ''; there are pixels"),
-        ("wavelet", "no parametrization is called 'wavelet'; there are pixels"),
+        ("fuorier", r"'fuorier'; did you mean fourier\? choose from pixels, laplacian, fourier, f"),
+        ("", "no parametrization is called ''; choose from pixels"),
+        ("wavelet", "no parametrization is called 'wavelet'; choose from pixels"),
     ],
 )
 def test_an_unknown_name_is_told_in_one_line(name, said):

@@ -32,8 +32,8 @@ def test_nothing_can_be_put_into_a_registry():
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("gran", "no thing is called 'gran'; did you mean gram? there are gram, moments."),
-        ("xyz", "no thing is called 'xyz'; there are gram, moments."),
+        ("gran", "no thing is called 'gran'; did you mean gram? choose from gram, moments."),
+        ("xyz", "no thing is called 'xyz'; choose from gram, moments."),
     ],
 )
 def test_an_unknown_name_is_one_line_with_the_nearest(name, words):

@@ -85,8 +85,11 @@ def test_an_unfitted_auto_says_so():
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("sofmax", r"no smoothing is called 'sofmax'; did you mean softmax\? there are none, soft"),
-        ("", "no smoothing is called ''; there are none, softmax, channel-softmax, .*tanh"),
+        (
+            "sofmax",
+            r"no smoothing is called 'sofmax'; did you mean softmax\? choose from none",
+        ),
+        ("", "no smoothing is called ''; choose from none, softmax, channel-softmax, .*tanh"),
         ("softmax:temprature=2", r"no parameter 'temprature'; did you mean temperature\?"),
         (
             "softmax:alpha=2",

@@ -164,7 +164,7 @@ def test_numpy_agrees_on_a_layer_of_ordinary_size(rng):
 
 def test_mistakes_are_told():
     with pytest.raises(
-        SettingsError, match="no distribution is called 'mean'; there are sum, soft"
+        SettingsError, match="no distribution is called 'mean'; choose from sum, soft"
     ):
         statistics.entropy(torch.ones(1, 4), "mean")
     for fraction in (0.0, -0.1, 1.5, math.nan):

@@ -5,11 +5,11 @@
     result.save("out.png")
     for update in swag.iterate("photo.jpg", "painting.jpg"): ...       # live
 
-Stylizing is minimizing, over the pixels, the weighted sum of
-`loss(smooth(features(image)[layer]), target)`; each noun is one module of this package.
+A run minimizes the weighted sum of `loss(smooth(features(image)[layer]), target)` over the
+pixels; each noun is one module of this package.
 
-Importing changes nothing in the process and loads no torch: each name is loaded when first used.
-A program calls `keep_freed_memory` and `wait_briefly` at its start; both save time.
+Importing changes nothing in the process and does not load torch: a name is loaded at its first use.
+A program should call `keep_freed_memory` and `wait_briefly` at its start, which saves time.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""What can go wrong by a mistake of the user or of a file.
+"""Errors for mistakes of the user and faults of files.
 
     SwagError
     ├── ImageError          a picture that cannot be read or written
@@ -7,7 +7,7 @@
     │   └── WeightsError    weights that are missing, damaged, or of another network
     ├── SettingsError       a setting that is out of range, misspelt, or at odds with another
     ├── CheckpointError     a checkpoint that is damaged, or of another run
-    ├── OptimizationError   an optimization that left the finite numbers and could not return
+    ├── OptimizationError   an optimization whose loss stayed infinite or NaN
     ├── ResourceError       too little memory or disk, a lock that is held, a cluster that is silent
     └── DependencyError     an optional package that is not installed
 
@@ -19,7 +19,7 @@ it and ends with status 1; any other exception is a defect of ours and shows its
 
 
 class SwagError(Exception):
-    """A mistake that the user can mend; its message is one line that says how."""
+    """A mistake that the user can correct; its message is one line that says how."""
 
 
 class ImageError(SwagError):
@@ -47,11 +47,11 @@ class CheckpointError(SwagError):
 
 
 class OptimizationError(SwagError):
-    """An optimization that left the finite numbers and could not return."""
+    """An optimization whose loss stayed infinite or NaN."""
 
 
 class ResourceError(SwagError):
-    """The machine has no memory or disk left, or what is needed is held by another process."""
+    """The machine has no memory or disk left, or another process holds a file that is needed."""
 
 
 class DependencyError(SwagError, ImportError):

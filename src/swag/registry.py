@@ -56,7 +56,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """What to say of a name that nothing of this kind has."""
     names = list(known)
     hint = did_you_mean(name, names)
-    return f"no {kind} is called {name!r}; {hint}there are {', '.join(names)}."
+    return f"no {kind} is called {name!r}; {hint}choose from {', '.join(names)}."
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -1,11 +1,11 @@
 """How peaky activations and Gram matrices are: a tensor -> one number for each picture.
 
 The paper's figures show the maximum and the entropy of activations and of Gram matrices. An
-entropy needs a distribution, and the two in use tell different stories: F / sum F knows only the
-shape, softmax(F) falls already when all activations grow alike.
+entropy needs a distribution, and the two in use differ: the entropy of F / sum F depends only on
+the shape of F, while the entropy of softmax(F) falls even if all activations grow by a factor.
 
-Each takes a tensor whose first dimension counts pictures, such as a FeatureMap or Gram matrices,
-computes in float64, and carries no gradient. What is neither is a SettingsError.
+Each function takes a tensor whose first dimension counts pictures, such as feature maps or Gram
+matrices, computes in float64, and carries no gradient. Other tensors are a SettingsError.
 """
 
 import math
@@ -54,7 +54,7 @@ def entropy(values: Float[Tensor, "b n *rest"], distribution: str = "sum") -> Pe
     rows = _rows(values)
     if distribution not in DISTRIBUTIONS:
         raise SettingsError(
-            f"no distribution is called {distribution!r}; there are {', '.join(DISTRIBUTIONS)}."
+            f"no distribution is called {distribution!r}; choose from {', '.join(DISTRIBUTIONS)}."
         )
     if rows.shape[1] == 1:
         return torch.ones_like(rows[:, 0])
@@ -64,11 +64,12 @@ def entropy(values: Float[Tensor, "b n *rest"], distribution: str = "sum") -> Pe
 
 
 def share_of_largest(values: Float[Tensor, "b n *rest"], fraction: float = 0.01) -> PerImage:
-    """Share of the sum of squares held by the largest fraction of the entries, by their size.
+    """Share of the sum of squares that the largest entries hold; `fraction` says how many.
 
-    In [0, 1], and at least the fraction, which a flat picture has; all zeros count as flat. It is
-    the part that a squared error gives to a few entries: the paper's "outlier sensitivity of L2".
-    The number of entries is rounded up. Raises SettingsError unless the fraction is in (0, 1].
+    The share is in [0, 1]. It is at least `fraction`, the value of a flat picture; all zeros count
+    as flat. It is the share of a squared error that falls to a few entries: the paper's "outlier
+    sensitivity of L2". The number of entries is rounded up. Raises SettingsError unless the
+    fraction is in (0, 1].
     """
     if not 0 < fraction <= 1:
         raise SettingsError(f"fraction is {fraction}; give a number above 0 and at most 1.")
@@ -116,7 +117,7 @@ def _check_batch(values: Tensor) -> None:
     """
     if values.ndim < 2:
         raise SettingsError(
-            f"a tensor of shape {tuple(values.shape)} was given; expected pictures, entries ..."
+            f"a tensor of shape {tuple(values.shape)} was given; expected (pictures, entries ...)"
         )
     if values.ndim == 3 and not _symmetric(values):
         raise SettingsError(

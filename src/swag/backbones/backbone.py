@@ -43,13 +43,13 @@ class Normalize(nn.Module):
 class Backbone(nn.Module):
     """A frozen network with the layers that are read for style and for content.
 
-    It is a module: called with pictures in sRGB, [0, 1], it returns activations by layer. It stays
-    in evaluation mode whatever it is part of.
+    A backbone is a module: called with sRGB pictures in [0, 1], it returns activations by layer.
+    It stays in evaluation mode, even if a module around it is set to training mode.
 
     Args:
         name: as given to `create`.
         module: the network; put into evaluation mode and frozen.
-        style_layers: read if none are named, with `content_layers`.
+        style_layers: returned by default, together with `content_layers`.
         normalize: from sRGB in [0, 1] to the input of the network.
         arrange: from the output of a layer to maps, for networks of tokens.
         multiple: pictures are extended below and at the right, by repeating the last pixels,
@@ -98,10 +98,10 @@ class Backbone(nn.Module):
         *,
         precision: Precision = "float32",
     ) -> FeatureMaps:
-        """Activations by layer of pictures in sRGB, [0, 1]; style and content layers by default.
+        """Activations by layer of sRGB pictures in [0, 1]; style and content layers by default.
 
-        In bfloat16 the pass alone is narrow: weights stay as they are, and maps and gradient are
-        handed out in the precision of the picture.
+        With precision bfloat16 only the pass is in bfloat16: weights keep their precision, and
+        maps and gradient have the precision of the picture.
 
         Raises:
             BackboneError: a layer that cannot be read, a picture too small for the network, or no

@@ -34,9 +34,9 @@ FAMILIES = ("swag", "torchvision", "timm")
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the list of networks: its name, whether its layers are chosen, what it is.
+    """A line of the list of networks: name, whether it has a preset of layers, and a description.
 
-    The weights in the package have a card.
+    Networks with weights in the package have a model card.
     """
 
     name: str
@@ -59,20 +59,22 @@ def create(
     """Create a frozen network that maps sRGB pictures to activations by layer.
 
     Args:
-        name: `swag/...` (bundled), `torchvision/...`, `timm/...`; code of one's own, which is run:
+        name: `swag/...` (bundled), `torchvision/...` or `timm/...`; your own code, which is run:
             `module.path:factory`, `file.py:factory`, or `program.pt2` of torch.export; or a module,
-            which is copied. One's own keep their weights under `weights="pretrained"` and take
-            pictures normalized as ImageNet's.
+            which is copied. Your own networks keep their weights if `weights="pretrained"`, and
+            take pictures normalized with ImageNet's mean and standard deviation.
         weights: `pretrained`, `random`, `random:SCHEME[:OPTION][+calibrated]`, or a file; see
             `weights`.
-        seed: of random weights.
-        edits: names of changes, in order; see `edits`. Batch normalization is folded, channels
-            are laid out last and pixels have their gradient in blocks, which changes nothing but
-            speed and memory, unless `no-fold`, `no-channels-last` or `no-pixel-blocks` is among
-            them.
+        seed: seed of random weights.
+        edits: names of changes to the network, in order; see `edits`. By default batch
+            normalization is folded, channels are laid out last and the gradient at the pixels is
+            computed in blocks, which only affects speed and memory; `no-fold`,
+            `no-channels-last` and `no-pixel-blocks` switch these off.
         calibrate_on: sRGB pictures for `+calibrated`; the greedy scheme reconstructs the first.
-        style_layers: instead of the preset's; those before each reduction if there is none.
-        content_layers: instead of the preset's; the second deepest style layer if there is none.
+        style_layers: layers to use instead of the preset's. Default without a preset: the last
+            layer before each reduction of resolution.
+        content_layers: layers to use instead of the preset's. Default without a preset: the second
+            deepest style layer.
 
     Raises:
         BackboneError: an unknown name, edit or layer.
@@ -98,7 +100,7 @@ def create(
 
 
 def name_of(module: nn.Module) -> str:
-    """What a network that is given as a module is called."""
+    """The name of a network that is given as a module."""
     return module.name if isinstance(module, Backbone) else type(module).__name__
 
 

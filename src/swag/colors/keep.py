@@ -51,7 +51,7 @@ def with_colors_of(result: Image, content: OwnImage, space: str = "oklab") -> Im
     if space not in SPACES:
         hint = did_you_mean(space, SPACES)
         raise SettingsError(
-            f"colors cannot be kept in {space!r}; {hint}there are {', '.join(SPACES)}."
+            f"colors cannot be kept in {space!r}; {hint}choose from {', '.join(SPACES)}."
         )
     light, colors = to_linear(result.clamp(0, 1)), to_linear(content.clamp(0, 1))
     return from_linear(SPACES[space](light, colors).clamp(0, 1))

@@ -1,4 +1,4 @@
-"""Read a picture from whatever holds one."""
+"""Read a picture from a path, bytes, a file, a Pillow picture, an array or a tensor."""
 
 import hashlib
 import io
@@ -39,35 +39,35 @@ _FLOATS = (torch.float16, torch.float32, torch.float64)
 def read(
     source: Source, *, size: int | tuple[int, int] | None = None, max_pixels: int | None = None
 ) -> Picture:
-    """Read a picture as sRGB in [0, 1], turned upright, with its alpha if it has one.
+    """Read a picture as sRGB in [0, 1], upright, with its alpha if it has one.
 
     `source` is a path, the bytes of a file, a binary file object, a Pillow picture, a Picture, an
     array (height, width, channels) or a tensor (channels, height, width), both with 1 to 4
     channels (gray, gray and alpha, RGB, RGB and alpha) of unsigned integers or of floats in
-    [0, 1]; a batch of one tensor is taken, too.
+    [0, 1]; or a batch of one such tensor.
 
-    Files are PNG, JPEG, WebP, TIFF, AVIF, GIF or BMP, of any mode; of several pictures the first
-    is read, of a moving GIF with a UserWarning.
-    All 16 bits of deep PNG and TIFF are kept, AVIF's 10 and 12 bits come out as 8.
-    The EXIF orientation is applied, an embedded profile converted to sRGB (a broken one ignored
-    with a UserWarning), and so are gamma and primaries of PNG and AVIF and the Adobe RGB of Exif. A
+    Files are PNG, JPEG, WebP, TIFF, AVIF, GIF or BMP, of any mode. Of several pictures in a file
+    the first is read; an animated GIF gives a UserWarning.
+    All 16 bits of deep PNG and TIFF are kept; 10 and 12 bits of AVIF are read as 8.
+    The EXIF orientation is applied. An embedded profile, gamma and primaries of PNG and AVIF, and
+    the Adobe RGB of Exif are converted to sRGB; a broken profile is ignored with a UserWarning. A
     float TIFF must hold values in [0, 1].
 
-    `size` is the long side in pixels of the result, whose aspect ratio stays: smaller pictures
-    are enlarged, too, so that the same setting gives the same scale of style whatever the file.
-    A pair is the exact (height, width), whatever that does to the aspect ratio. Resampling is
-    bicubic, clamped to [0, 1]. Colors count by their alpha, so that hidden ones do not bleed; where
-    the result is transparent they are filled in from what is visible around. Without a size, hidden
-    colors are those of the file.
+    `size` is the long side of the result in pixels, with the picture's aspect ratio. Smaller
+    pictures are enlarged, so that a setting gives the same scale of style for every file. A pair
+    is the exact (height, width), which may change the aspect ratio. Resampling is bicubic, clamped
+    to [0, 1]. Colors are weighted by their alpha, so that hidden colors do not bleed; transparent
+    parts of the result get the colors of visible parts around. Without a size, hidden colors are
+    those of the file.
 
-    The picture is converted strip by strip. TIFF is decoded so as well, and large PNG and JPEG
-    if the extra `large` is installed, which are then never held as a whole when `size` makes
+    The picture is converted strip by strip. TIFF is also decoded strip by strip, and so are large
+    PNG and JPEG if the extra `large` is installed; these are never held as a whole if `size` makes
     them smaller.
 
-    ImageError, one line: nothing to read there, not a picture of these formats, damaged or
-    truncated, without pixels, or more of them than `max_pixels`, before they are decoded. That
-    limit is MAX_PIXELS unless it is given; a file that is read strip by strip and made smaller
-    may have MOST_PIXELS.
+    ImageError, one line: there is nothing to read; the file has another format, is damaged or
+    truncated; it has no pixels, or more than `max_pixels` according to its header. The default of
+    `max_pixels` is MAX_PIXELS; for a file that is read strip by strip and made smaller it is
+    MOST_PIXELS.
     """
     limits = Limits.of(max_pixels, smaller=size is not None)
     with _opened(source, limits) as (stored, name):
@@ -77,7 +77,7 @@ def read(
 
 
 def size_in_file(source: Source, *, max_pixels: int | None = None) -> tuple[int, int]:
-    """Width and height of a picture, turned upright. ImageError as for `read`."""
+    """Width and height of a picture in upright position. ImageError as for `read`."""
     with _opened(source, Limits.of(max_pixels, smaller=True)) as (stored, _):
         height, width = upright_size(stored)
     return width, height
@@ -86,10 +86,10 @@ def size_in_file(source: Source, *, max_pixels: int | None = None) -> tuple[int,
 def read_hashed(
     source: Source, *, size: int | tuple[int, int] | None = None, max_pixels: int | None = None
 ) -> tuple[Picture, str]:
-    """Read a picture, and the SHA-256 of what it was read from: see `read`.
+    """Read a picture, and return its SHA-256, too: see `read`.
 
-    That is of the bytes of a file, which is opened once and must not change meanwhile, and else of
-    the pixels.
+    The SHA-256 is that of the bytes of a file, which is opened once and must not change meanwhile,
+    or of the pixels if there is no file.
     """
     if isinstance(source, str | os.PathLike):
         name = label(source)

@@ -33,14 +33,14 @@ def write(
 
     `picture` is sRGB in [0, 1], a Picture or a tensor (3, height, width), or a batch of one;
     values are clamped and rounded to the nearest step. PNG and TIFF are lossless and hold 8 or
-    16 `bits`; JPEG and AVIF (4:4:4) and WebP (4:2:0) hold 8, with `quality` from 1 to 100. Alpha
-    is kept, except by JPEG, which has none: there it is laid on white.
-    `metadata` are names and texts that `read_metadata` gives back from every format, and
-    `source_type` is IPTC's digital source type, which says how the picture came to be.
+    16 `bits`; JPEG and AVIF (4:4:4) and WebP (4:2:0) hold 8, with `quality` from 1 to 100. All
+    formats keep alpha except JPEG, which gets the picture on white.
+    `metadata` are names and texts that `read_metadata` returns from every format, and
+    `source_type` is IPTC's digital source type, which says how the picture was made.
 
-    The file appears complete or not at all: it is written beside its place, forced to the disk
-    and renamed; what stood there stays until then. ImageError, one line: whatever
-    `check_writable` refuses, a disk that is full, a value that is not finite, a picture larger
+    The file appears complete or not at all: a temporary file beside it is written, synced to the
+    disk and renamed; an existing file stays until then. ImageError, one line: everything that
+    `check_writable` refuses, a full disk, a value that is not finite, or a picture larger
     than the format holds.
     """
     texts = dict(metadata or {})

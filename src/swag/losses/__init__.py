@@ -1,16 +1,16 @@
-"""Losses: what of a layer is to be like that of another picture.
+"""Losses between a layer's activations on two pictures.
 
     loss = get("gram")
     target = loss.describe(features_of_style)         once
     loss.compare(loss.describe(features), target)     each step: one number for each picture
 
-    loss.describe(features, mask)                    only a region, or each position by a weight
+    loss.describe(features, mask)                     only a region, or with a weight per position
     get("gram-robust:penalty=l1")                     with an option
 
-A loss is two functions, and `target_norm` says how large a target is. Layers, weights, smoothing
-and randomness stay outside. A description is a tensor or a tuple of tensors whose first dimension
-counts pictures; only `describe` and `compare` look inside. Every picture of a batch is treated by
-itself. Penalties are terms without a target: they measure the pixels.
+A loss is the two functions `describe` and `compare`; `target_norm` is the norm of a target. A loss
+knows no layers, weights, smoothing or randomness. A description is a tensor or a tuple of tensors
+whose first dimension counts pictures; only `describe` and `compare` know its contents. The pictures
+of a batch do not affect each other. Penalties are terms without a target: they measure the pixels.
 """
 
 from swag.errors import SettingsError

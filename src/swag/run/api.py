@@ -1,9 +1,9 @@
-"""The tasks: what is asked for in one call.
+"""The tasks, a function each.
 
     result = stylize("photo.jpg", "painting.jpg", size=512)
     for update in iterate("photo.jpg", "painting.jpg"): show(update.image)
 
-Every function takes a `Settings` object, single settings as keywords, or both: keywords win.
+Every function takes a `Settings` object, single settings as keywords, or both; keywords win.
 """
 
 import os
@@ -37,23 +37,24 @@ Callback = Callable[[Update], object]
 
 
 class RunKeywords(CommonSettings, TypedDict, total=False):
-    """What a run can be given beside its pictures: any setting, and these.
+    """Keywords of a run: every setting, and these.
 
     Attributes:
         preset: a bundle of settings; see `swag presets`.
-        method: a way to compare styles; see `swag methods`.
+        method: a style loss with settings tuned for it; see `swag methods`.
         backbone: a name; a network from `swag.backbones.create`, which is used as it is; or any
-            module, which is copied and whose layers are searched for unless they are given.
-        initial: a picture to begin with, instead of `start`; it is stretched to the result's size.
-        content_mask: pairs regions of the content with those of the styles, by color or shades of
-            gray (see `swag.regions`).
-        style_mask: the same for each style.
-        content_map: the content counts where this picture is bright, and not where it is black.
-        max_pixels: the most pixels of a picture that is read; see `swag.image.read`.
-        resume: a checkpoint (`Update.save_checkpoint`). The run goes on with its settings from the
-            update that was saved, which comes first. The pictures must be the same.
-        like: a picture that a run has made. Its settings are used; its inputs and weights must be
-            the same.
+            module, which is copied. SWAG finds the module's layers unless the settings name them.
+        initial: a picture to begin with, instead of `start`, stretched to the size of the result.
+        content_mask: the regions of the content, paired with those of the styles by color or shade
+            of gray (see `swag.regions`).
+        style_mask: the regions of each style.
+        content_map: how much the content counts: fully where this picture is white, not at all
+            where it is black.
+        max_pixels: the largest number of pixels that a picture may have; see `swag.image.read`.
+        resume: a checkpoint (`Update.save_checkpoint`). The run continues with its settings, and
+            yields the saved update first. The pictures must be the same.
+        like: a picture made by SWAG. The run takes its settings, and must have the same inputs and
+            weights.
     """
 
     preset: str
@@ -80,10 +81,10 @@ def stylize(
 
     Args:
         content: the photo: a path, a Pillow picture, an array or a tensor.
-        style: the style picture; several are blended.
+        style: the style picture, or several, which are blended.
         settings: from `swag.settings`; keywords win over them.
         callback: called with the `Update` after each step.
-        options: any setting, and what `RunKeywords` adds to them.
+        options: every setting, and the other keywords of `RunKeywords`.
 
     Raises:
         SwagError: see `iterate`.
@@ -114,13 +115,13 @@ def reconstruct(
 ) -> Result:
     """Make a picture from noise with the content of a photo (Mahendran and Vedaldi, CVPR 2015).
 
-    It shows what the layers keep. Arguments and errors are those of `stylize`.
+    The picture shows what the layers keep. Arguments and errors are those of `stylize`.
     """
     return finish(iterate(content, None, settings, task="reconstruct", **options), callback)
 
 
 def finish(updates: Iterator[Update], callback: Callback | None = None) -> Result:
-    """Run to the end; the result has the last picture and a line of numbers for each step."""
+    """Run to the end. The result holds the last picture and a trace with an entry for each step."""
     trace = []
     last = None
     for last in updates:
@@ -143,8 +144,8 @@ def iterate(
 ) -> Iterator[Update]:
     """Yield an `Update` after each step.
 
-    Arguments are those of `stylize`; the task says which of the pictures is needed. Everything is
-    checked before the first update is asked for. Whoever stops reading stops the run.
+    Arguments are those of `stylize`; the task decides which pictures are needed. `iterate` checks
+    all arguments before it returns. The run ends when the caller takes no more updates.
 
     Raises:
         SwagError: a setting, a picture, a backbone or its weights is wrong; a checkpoint is

@@ -33,13 +33,13 @@ class PerceptualLoss(nn.Module):
         for photos in loader:                                     # b 3 h w, sRGB in [0, 1]
             loss(network(photos), photos).backward()
 
-    Losses, layers, smoothings and weights are those of `swag.settings`; what says how a picture is
-    optimized (steps, scales, start, device ...) is of no use here. The error of a layer is a share
-    of the size of its target, and the layers of a term are averaged. The style is described when
-    the module is made, and again after it was moved to another device or precision.
+    Losses, layers, smoothings and weights come from `swag.settings`; settings of the optimization
+    (steps, scales, start, device ...) have no effect. The error of a layer is divided by the norm
+    of its target, and the layers of a term are averaged. The targets of the style are computed
+    when the module is made, and again after the module was moved to another device or precision.
 
     Args:
-        style: a picture or several; several are blended. None: content alone.
+        style: a picture, or several, which are blended. None: content alone.
         settings: from `swag.settings`; keywords win over them.
         backbone: a name, a network from `swag.backbones.create`, or any module.
 
@@ -110,7 +110,7 @@ class PerceptualLoss(nn.Module):
             )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "PerceptualLoss":
-        """Descriptions are made anew where the module is moved to: Metal has no float64."""
+        """Drop the targets, which are computed again on the new device: Metal has no float64."""
         self._style = None
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self

@@ -1,4 +1,4 @@
-"""What a run tells: an update after each step, a result at its end."""
+"""What a run returns: an update after each step, and a result at the end."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -50,20 +50,20 @@ def _in_short(losses: Mapping[str, float]) -> str:
 
 
 def taken(wanted: Path, path: Path) -> str:
-    """What to say of a picture that was kept under another name."""
-    return f"{wanted} was written by something else meanwhile and stays; this picture is {path}"
+    """The warning about a picture that was saved under another name."""
+    return f"another program wrote {wanted} meanwhile, which stays; this picture is {path}"
 
 
 @dataclass(frozen=True, repr=False)
 class Update:
-    """What a run has come to after a step; `losses` are the weighted terms.
+    """A run after a step; `losses` are the weighted terms.
 
-    `index` counts from 0 over all scales, of `steps`; `size` is (height, width) in pixels;
-    `state` is that of the optimizer at this scale, live: save or copy it before the next step.
-    `decode` makes a picture of what the optimizer moves. `start` is the first picture of this
-    scale, if targets depend on it; `fallbacks`
-    say what had to be done otherwise than asked; `precision` is that of the passes from which
-    `losses` come, which are themselves never less than float32.
+    `index` counts the steps from 0 over all scales, up to `steps` - 1; `size` is (height, width)
+    in pixels. `state` is the optimizer's live state at this scale: save or copy it before the next
+    step. `decode` maps the optimizer's variables to a picture. `start` is the first picture of
+    this scale, if targets depend on it. `fallbacks` name each departure from the settings, as for
+    lack of memory. `precision` is the precision of the network passes behind `losses`, which are
+    themselves computed in float32 or float64.
     """
 
     index: int
@@ -87,7 +87,7 @@ class Update:
     @property
     @own_modes()
     def image(self) -> Picture:
-        """The picture as it is now, in [0, 1], with the alpha of the content."""
+        """The present picture in [0, 1], with the alpha of the content."""
         shown = self.pixels.detach().clamp(0, 1).float().cpu()
         if self.finish is not None:
             shown = self.finish(shown).clamp(0, 1)
@@ -96,9 +96,9 @@ class Update:
     @property
     @own_modes()
     def best(self) -> Picture:
-        """The picture to keep if the run ends here: of this scale, the one with the lowest loss.
+        """The picture with the lowest loss at this scale, to keep if the run ends here.
 
-        It is `image` if iterates are averaged, or seen at random.
+        If iterates are averaged or jittered, this is `image`.
         """
         best = self.state.best
         jittered = self.settings.jitter or self.settings.jitter_scale
@@ -108,12 +108,12 @@ class Update:
 
     @property
     def last(self) -> bool:
-        """Whether no step of the settings' is left."""
+        """Whether all steps of the settings are done."""
         return self.index + 1 >= self.steps
 
     @property
     def trace_entry(self) -> dict[str, Any]:
-        """This step as a line of a trace, in plain values."""
+        """This step as an entry of a trace, in plain values."""
         return {
             "step": self.index,
             "scale": self.scale,
@@ -132,9 +132,9 @@ class Update:
         return f"Update({step}, {self.size[1]} x {self.size[0]}, {_in_short(self.losses)})"
 
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
-        """Write all that is needed to go on from here, with `resume=path`, whole or not at all.
+        """Write a checkpoint from which `resume=path` continues, whole or not at all.
 
-        CheckpointError if it cannot be written.
+        CheckpointError if the file cannot be written.
         """
         checkpoint.save_checkpoint(path, self)
 
@@ -168,7 +168,7 @@ class Update:
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """A finished picture, its last losses, and all that is needed to make it again.
+    """A finished picture, its last losses, and what `like` needs to make the picture again.
 
     A notebook shows the picture.
     """
@@ -209,7 +209,7 @@ class Result:
         overwrite: bool = False,
         metadata: bool = True,
     ) -> None:
-        """Write the picture, with how it was made in it if `metadata`.
+        """Write the picture, with settings, hashes and losses in its metadata if `metadata`.
 
         ImageError: see `swag.image.write`.
         """
@@ -225,9 +225,9 @@ class Result:
         overwrite: bool = False,
         metadata: bool = True,
     ) -> Path:
-        """Save the picture; under the next free name if there is a file that stays.
+        """Save the picture, under the next free name if a file has the name and stays.
 
-        Gives the path of the picture. ImageError as for `save`.
+        Returns the path of the picture. ImageError as for `save`.
         """
         wanted = Path(path)
         others = (wanted.with_stem(f"{wanted.stem}-{number}") for number in range(2, MOST_NAMES))

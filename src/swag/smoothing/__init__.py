@@ -10,8 +10,8 @@ A choice that says `auto` is fitted to the style picture once and then fixed for
     smoothed = smoothing(features)                    mean one: entries that float32 can hold
     unit = smoothing.unit(features.shape)             smoothed * unit is the paper's sigma(F)
 
-Every function gives a map of the shape it was given, each picture of the batch by itself, and
-computes in float32 at least: half the entries of a softmax over a layer vanish in float16.
+Every function returns a map of the same shape, treats each picture of a batch separately, and
+computes in float32 or float64: in float16 half the entries of a softmax over a layer vanish.
 """
 
 from swag.smoothing.functions import (
