@@ -123,7 +123,7 @@ def test_a_type_checker_finds_wrong_keywords_and_no_others(tmp_path, monkeypatch
 
 
 def test_settings_are_accepted_and_keywords_win_over_them(result):
-    chosen = swag.settings("quick", **TINY)
+    chosen = swag.settings("quality", **TINY)
     made = swag.stylize(*pictures(), chosen, seed=0)
     assert made.settings == chosen
     assert torch.equal(made.image.pixels, result.image.pixels)
@@ -135,6 +135,13 @@ def test_settings_that_nobody_has_set_are_the_tasks_own():
     assert swag.texture(pictures()[1], chosen).settings.start == "noise"
     kept = swag.texture(pictures()[1], swag.settings(chosen, start="style"))
     assert kept.settings.start == "style"
+    quick = swag.settings("quick", **TINY)
+    assert swag.texture(pictures()[1], quick).settings.start == "noise"
+
+
+def test_a_texture_has_the_steps_of_a_quick_run_from_noise():
+    made = swag.texture(pictures()[1], preset="quick", size=40, steps=8).settings
+    assert (made.start, made.scales) == ("noise", 2)
 
 
 def test_settings_and_a_preset_are_refused():

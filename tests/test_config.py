@@ -48,6 +48,26 @@ def test_a_named_method_wins_over_the_preset_and_a_value_over_both():
     assert settings(method="swag").method == "swag"
 
 
+QUICK, FROM_PHOTO = ("instant", 20, 1, 256), ("content", 100, 2, 256)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, QUICK),
+        ({"method": "swag"}, QUICK),
+        ({"start": "instant", "steps": 7}, ("instant", 7, 1, 256)),
+        ({"start": "content"}, FROM_PHOTO),
+        ({"method": "mrf"}, FROM_PHOTO),
+        ({"method": "nnst"}, ("content", 100, 3, 256)),
+        ({"method": "instant"}, ("instant", 0, 1, 256)),
+    ],
+)
+def test_quick_makes_few_steps_where_they_begin_with_a_painted_picture(asked, expected):
+    chosen = settings("quick", **asked)
+    assert (chosen.start, chosen.steps, chosen.scales, chosen.size) == expected
+
+
 def test_the_settings_of_a_method_can_be_given_again():
     chosen = settings("quick", method="swag", smoothing="tanh")
     assert settings(**chosen.model_dump()) == chosen

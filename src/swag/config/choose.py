@@ -21,19 +21,23 @@ def settings(
     """The settings of a preset and a method, with some of them changed.
 
     `preset` is a name, or settings to begin with. A method that is named wins over the preset;
-    single values win over both.
+    single values win over both. If they ask for another start than the preset's, the preset gives
+    the values that it has for other starts.
 
     Raises:
         SettingsError: an unknown preset, method or setting, one in two spellings, or a value out of
             its range.
     """
+    given = one_spelling(overrides)
+    of_method: dict[str, Any] = {}
+    if method is not None:
+        of_method = {**_found("method", method, METHODS).values, "method": method}
     if isinstance(preset, Settings):
         values = preset.model_dump(exclude_unset=True)
     else:
-        values = {**_found("preset", preset, PRESETS).values, "preset": preset}
-    if method is not None:
-        values |= {**_found("method", method, METHODS).values, "method": method}
-    given = one_spelling(overrides)
+        found = _found("preset", preset, PRESETS)
+        values = {**found.values_with({**of_method, **given}), "preset": preset}
+    values |= of_method
     for name in given:
         if name not in Settings.model_fields:
             near = did_you_mean(name, Settings.model_fields).strip()

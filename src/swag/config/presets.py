@@ -8,12 +8,22 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings that belong together, and where they come from."""
+    """Settings that belong together, and where they come from.
+
+    `other_start` replaces values of a preset for runs that do not have the preset's start: those of
+    methods that begin with the photo, of textures and reconstructions, and where a start is given.
+    """
 
     name: str
     summary: str
     reference: str
     values: Mapping[str, Any]
+    other_start: Mapping[str, Any] | None = None
+
+    def values_with(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The values for runs with these settings of their own."""
+        is_other = "start" in given and given["start"] != self.values.get("start")
+        return self.other_start if is_other and self.other_start is not None else self.values
 
 
 _PAPER = {
@@ -34,7 +44,8 @@ _PAPER = {
 
 _PRESETS = (
     Preset("default", "the best settings measured, coarse to fine", "docs/log.md", {}),
-    Preset("quick", "a first look, within half a minute on two cores", "as default, smaller",
+    Preset("quick", "a first look, within seconds on two cores", "as default, from one pass",
+           {"size": 256, "steps": 20, "scales": 1, "start": "instant"},
            {"size": 256, "steps": 100}),
     Preset("quality", "more steps for a larger picture", "as default, longer",
            {"size": 1024, "steps": 300, "scales": 3}),
@@ -53,7 +64,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset
 
 # Parametrization and optimizer of the authors of the methods that match positions. These methods
 # begin at twice the size of the others: at 64 pixels they would match whole pictures.
-_POSITIONS = {"parametrization": "laplacian", "optimizer": "adam", "rate": 0.01, "scales": 3}
+_POSITIONS = {"parametrization": "laplacian", "optimizer": "adam", "rate": 0.01, "scales": 3,
+              "start": "content"}  # fmt: skip
 
 _METHODS = (
     Preset("w2", "Wasserstein-2 distance between Gaussians fitted to the features (default)",
@@ -74,7 +86,7 @@ _METHODS = (
            {"style_loss": "neighbors", "style_rotations": True, "palette": 0.2,
             "balance": 2.0, **_POSITIONS}),
     Preset("mrf", "each patch matches its nearest patch in the style", "Li and Wand, CVPR 2016",
-           {"style_loss": "mrf", "palette": 0.2, "balance": 2.0}),
+           {"style_loss": "mrf", "palette": 0.2, "balance": 2.0, "start": "content"}),
     Preset("instant", "one pass of a small network, without optimization",
            "Lu et al., ICCV 2019; Johnson et al., ECCV 2016",
            {"start": "instant", "steps": 0, "scales": 1}),

@@ -174,10 +174,13 @@ def prepare(
     like = pictures.pop("like", None)
     like = recorded(like) if isinstance(like, str | os.PathLike) else like
     earlier: Checkpoint | Recorded | None = checkpoint or like
+    has_start = "start" in changes
     changes = _over(settings, changes)
+    if task != "stylize" and earlier is None and not has_start:
+        # Only a photo is painted in one pass: that start is a preset's, not the task's.
+        asked = changes.get("start", "instant")
+        changes["start"] = "noise" if asked == "instant" else asked
     chosen = config.settings(**(changes if earlier is None else earlier.settings_with(changes)))
-    if task != "stylize" and "start" not in changes:
-        chosen = chosen.model_copy(update={"start": "noise"})
     chosen = at_own_size(chosen, content, style, pictures.get("max_pixels"))
     inputs = read_inputs(chosen, task, content, style, **pictures)
     _check_jitter(chosen)
