@@ -38,7 +38,7 @@ def run(
             left.append(job)
             continue
         if settled.state == "done" and ledger.last[job.output] != settled:
-            remove(batch.checkpoint(job))
+            remove(batch.file(job).checkpoint)
             ledger.write(settled)
         yield replace(settled, state="there") if settled.state == "done" else settled
 

@@ -13,9 +13,18 @@ from swag.batch.jobs import Job
 from swag.batch.ledger import JobState, Outcome
 from swag.config import Settings, one_spelling, settings
 from swag.errors import CheckpointError, SettingsError, SwagError
-from swag.files import check_name, claimed, remove
+from swag.files import check_name, claimed
 from swag.image import check_writable
-from swag.run import NO_STEP, SECONDS, Update, iterate, load_checkpoint, taken, with_checkpoints
+from swag.run import (
+    CHECKPOINT,
+    SECONDS,
+    PictureFile,
+    Update,
+    iterate,
+    load_checkpoint,
+    run_to_file,
+    taken,
+)
 
 Seen = Callable[[Update], object]
 Stopping = Callable[[], bool]
@@ -55,10 +64,15 @@ class Batch:
         """Where the picture of a job goes."""
         return self.folder / job.output
 
-    def checkpoint(self, job: Job) -> Path:
-        """Where what is known of a job's run is kept until its picture is there."""
-        path = self.path(job)
-        return path.with_name(path.name + ".ckpt")
+    def file(self, job: Job) -> PictureFile:
+        """The picture of a job, with its checkpoint."""
+        return PictureFile(
+            self.path(job),
+            overwrite=self.overwrite,
+            every=self.every,
+            metadata=self.metadata,
+            bits=self.bits,
+        )
 
     def make(self, job: Job, seen: Seen, stopping: Stopping) -> Outcome:
         """Make the picture of a job, going on from its checkpoint if there is one.
@@ -80,30 +94,20 @@ class Batch:
 
     def _made(self, job: Job, seen: Seen, stopping: Stopping) -> str:
         """Make the picture; the key of what it was made from, empty if it is yet to be finished."""
-        path = self.path(job)
-        check_name(path, ".ckpt")
+        file = self.file(job)
+        path = file.path
+        check_name(path, CHECKPOINT)
         path.parent.mkdir(parents=True, exist_ok=True)
         check_writable(path, overwrite=True, bits=self.bits)
         with claimed(path):
-            return self._run(job, seen, stopping)
-
-    def _run(self, job: Job, seen: Seen, stopping: Stopping) -> str:
-        path, checkpoint = self.path(job), self.checkpoint(job)
-        last = None
-        for last in with_checkpoints(self._updates(job, checkpoint), checkpoint, every=self.every):
-            seen(last)
-            if stopping() and not last.last:
-                last.save_checkpoint(checkpoint)
-                return ""
-        if last is None:
-            raise SettingsError(NO_STEP)
-        kept = last.result([]).keep(
-            path, bits=self.bits, overwrite=self.overwrite, metadata=self.metadata
-        )
-        remove(checkpoint)
-        if kept != path:
-            raise SettingsError(taken(path, kept))
-        return self.key(job, None if last.provenance is None else last.provenance.inputs)
+            updates = self._updates(job, file.checkpoint)
+            saved = run_to_file(updates, file, seen=seen, stopping=stopping)
+        if saved is None:
+            return ""
+        if saved.path != path:
+            raise SettingsError(taken(path, saved.path))
+        made = saved.last.provenance
+        return self.key(job, None if made is None else made.inputs)
 
     def _updates(self, job: Job, checkpoint: Path) -> Any:
         chosen = self.settings(job)

@@ -12,24 +12,18 @@ from swag.cli.groups import OutputOptions, WatchOptions
 from swag.errors import ImageError, SettingsError
 from swag.files import check_name
 from swag.image import check_writable
-from swag.run import SECONDS, Update, is_unfinished
+from swag.run import CHECKPOINT, PictureFile, Update, is_unfinished
 
 PREVIEW_PAUSE = 2.0
 """Seconds between two previews, at least; a new scale has one at once."""
 
 
 @dataclass(frozen=True)
-class Output:
-    """Where a run's picture goes, and what is printed; `resume` is a checkpoint to go on from."""
+class Output(PictureFile):
+    """Where a run's picture goes, and what is printed."""
 
-    path: Path
-    overwrite: bool
-    quiet: bool
-    as_json: bool
-    resume: Path | None = None
-    every: float = SECONDS
-    metadata: bool = True
-    bits: int = 8
+    quiet: bool = False
+    as_json: bool = False
     watch: WatchOptions = field(default_factory=WatchOptions)
 
     @classmethod
@@ -58,16 +52,6 @@ class Output:
         """Whether a bar is shown."""
         return not (self.quiet or self.as_json)
 
-    @property
-    def checkpoint(self) -> Path:
-        """Where the run's own checkpoint is kept."""
-        return self.path.with_name(self.path.name + ".ckpt")
-
-    @property
-    def replaces(self) -> bool:
-        """Whether a picture that is there may be replaced: one that is yet to be finished may."""
-        return self.overwrite or (self.resume is not None and is_unfinished(self.path))
-
     def check(self, inputs: Iterable[Path]) -> None:
         """Refuse, before any work, a place that cannot be written or is read by the same run.
 
@@ -78,7 +62,7 @@ class Output:
         """
         inputs = list(inputs)
         refuse_input(self.path, inputs)
-        check_name(self.path, "-12345.ckpt" if self.watch.save_every else ".ckpt")
+        check_name(self.path, ("-12345" if self.watch.save_every else "") + CHECKPOINT)
         check_writable(self.path, overwrite=self.replaces, bits=self.bits)
         if preview := self.watch.preview:
             refuse_input(preview, [*inputs, self.path])

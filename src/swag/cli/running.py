@@ -14,17 +14,9 @@ from swag.cli.bars import run_bar
 from swag.cli.interruption import interrupted, stop_asked
 from swag.cli.output import Output, Watcher
 from swag.config import settings
-from swag.errors import CheckpointError, ResourceError, SettingsError
-from swag.files import claimed, remove
-from swag.run import (
-    NO_STEP,
-    Task,
-    Update,
-    iterate,
-    load_checkpoint,
-    taken,
-    with_checkpoints,
-)
+from swag.errors import CheckpointError, ResourceError
+from swag.files import claimed
+from swag.run import Saved, Task, Update, iterate, load_checkpoint, run_to_file, taken
 from swag.spec import is_code
 from swag.tiling import is_out_of_memory
 
@@ -57,7 +49,7 @@ def run_and_save(
     output.check(_inputs(content, style, given, weights=chosen.weights))
     if output.quiet:
         logging.getLogger("swag").setLevel(logging.ERROR)
-    steps: list[dict[str, Any]] = []
+    steps: list[int] = []
     try:
         # What `iterate` refuses comes before the bar, so that it is one line.
         with (
@@ -69,89 +61,60 @@ def run_and_save(
                 content, None if style is None else list(style), task=task, **given, **overrides
             )
             with run_bar(shown=output.shown) as show:
-                last, ended = _followed(updates, output, show, steps, stopping=stopping)
-            finished = ended and (last.last or not stopping())
-            # Still within: a first Ctrl-C waits for the file.
-            _finish(last, steps, output, words, finished=finished)
+                # Still within: a first Ctrl-C waits for the file.
+                saved = run_to_file(
+                    updates,
+                    output,
+                    seen=_watched(output, show, steps),
+                    stopping=stopping,
+                    failed=_warn,
+                    unfinished=True,
+                )
+            assert saved is not None  # an unfinished picture is written, too
+            _tell(saved, output, words)
     except KeyboardInterrupt:
         when = f"while writing {output.path}" if steps else "before the first step"
         raise interrupted(f" {when}; {_kept_at(output, words) or 'nothing was written'}") from None
 
 
-def _followed(
-    updates: Iterator[Update],
-    output: Output,
-    show: Callable[[Update], None],
-    steps: list[dict[str, Any]],
-    *,
-    stopping: Callable[[], bool],
-) -> tuple[Update, bool]:
-    """The last update of a run, and whether no KeyboardInterrupt cut it off.
+def _watched(
+    output: Output, show: Callable[[Update], None], steps: list[int]
+) -> Callable[[Update], None]:
+    """What is done after each step, which `steps` gets."""
+    watcher = Watcher(output)
 
-    `steps` gets a line for each step.
+    def seen(update: Update) -> None:
+        steps.append(update.index)
+        show(update)
+        if output.as_json:
+            typer.echo(json.dumps(update.trace_entry))
+        watcher.seen(update)
 
-    Raises:
-        KeyboardInterrupt: before the first step.
-        SettingsError: the run makes none.
-    """
-    last: Update | None = None
-    ended, watcher = True, Watcher(output)
-    try:
-        for last in with_checkpoints(updates, output.checkpoint, every=output.every, failed=_warn):
-            steps.append(last.trace_entry)
-            show(last)
-            if output.as_json:
-                typer.echo(json.dumps(steps[-1]))
-            watcher.seen(last)
-            if stopping() and not last.last:
-                _keep(last, output)
-                break
-    except KeyboardInterrupt:
-        if last is None:
-            raise
-        ended = last.last
-    if last is None:
-        raise SettingsError(NO_STEP)
-    return last, ended
-
-
-def _keep(last: Update, output: Output) -> None:
-    """The checkpoint of a run that is stopped between two steps."""
-    try:
-        last.save_checkpoint(output.checkpoint)
-    except CheckpointError as error:
-        _warn(error)
+    return seen
 
 
 def _warn(error: CheckpointError) -> None:
     typer.echo(f"swag: warning: {error}; the run goes on", err=True)
 
 
-def _finish(
-    last: Update, steps: list[dict[str, Any]], output: Output, words: str, *, finished: bool
-) -> None:
-    """Write the picture, and say where it is: elsewhere, if its place was taken meanwhile."""
-    result = last.result(steps, finished=finished)
-    path = result.keep(
-        output.path, bits=output.bits, overwrite=output.replaces, metadata=output.metadata
-    )
+def _tell(saved: Saved, output: Output, words: str) -> None:
+    """Say where the picture is: elsewhere, if its place was taken meanwhile."""
+    path, result = saved.path, saved.result
     if path != output.path:
         typer.echo(f"swag: warning: {taken(output.path, path)}", err=True)
-    if finished:
-        remove(output.checkpoint)
     if output.as_json:
         end = {
             "output": str(path),
-            "finished": finished,
-            "seconds": steps[-1]["seconds"],
+            "finished": saved.finished,
+            "seconds": saved.last.trace_entry["seconds"],
             "settings": result.config,
             "fallbacks": list(result.fallbacks),
         }
         typer.echo(json.dumps(end))
-    elif finished and not output.quiet:
+    elif saved.finished and not output.quiet:
         typer.echo(str(path))
-    if not finished:
-        raise interrupted(_how_to_go_on(last, output, words, path))
+    if not saved.finished:
+        raise interrupted(_how_to_go_on(saved.last, output, words, path))
 
 
 def _how_to_go_on(last: Update, output: Output, words: str, path: Path) -> str:

@@ -19,19 +19,23 @@ from swag.run.checkpoint import Checkpoint, load_checkpoint
 from swag.run.device import device_of
 from swag.run.perceptual_loss import PerceptualLoss
 from swag.run.provenance import PictureProvenance, Recorded, is_unfinished, recorded
+from swag.run.to_file import CHECKPOINT, PictureFile, Saved, run_to_file
 from swag.run.trained_style import apply_style
 from swag.run.update import Result, Task, Update, taken
 from swag.run.with_checkpoints import SECONDS, with_checkpoints
 
 __all__ = [
+    "CHECKPOINT",
     "NO_STEP",
     "SECONDS",
     "Checkpoint",
     "PerceptualLoss",
+    "PictureFile",
     "PictureProvenance",
     "Recorded",
     "Result",
     "RunKeywords",
+    "Saved",
     "Task",
     "Update",
     "apply_style",
@@ -42,6 +46,7 @@ __all__ = [
     "load_checkpoint",
     "reconstruct",
     "recorded",
+    "run_to_file",
     "stylize",
     "taken",
     "texture",

@@ -36,12 +36,21 @@ def with_checkpoints(
         due = passed >= every or steps >= STEPS
         if due and not update.last and (passed >= cost / SHARE or every == 0):
             began = time.monotonic()
-            try:
-                update.save_checkpoint(path)
-            except CheckpointError as error:
-                if failed is None:
-                    raise
-                failed(error)
+            save_or_tell(update, path, failed)
             since, steps = time.monotonic(), 0
             cost = since - began
         yield update
+
+
+def save_or_tell(
+    update: Update,
+    path: str | os.PathLike[str],
+    failed: Callable[[CheckpointError], object] | None,
+) -> None:
+    """Write a checkpoint; if that fails, tell `failed`, or raise CheckpointError without one."""
+    try:
+        update.save_checkpoint(path)
+    except CheckpointError as error:
+        if failed is None:
+            raise
+        failed(error)

@@ -1,0 +1,105 @@
+"""Run into a file: checkpoints beside it on the way, the picture at the end."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from swag.errors import CheckpointError, SettingsError
+from swag.files import remove
+from swag.run.api import NO_STEP
+from swag.run.provenance import is_unfinished
+from swag.run.update import Result, Update
+from swag.run.with_checkpoints import SECONDS, save_or_tell, with_checkpoints
+
+CHECKPOINT = ".ckpt"
+"""Suffix of a checkpoint, after the name of its picture."""
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """Path and format of a run's picture.
+
+    The run continues from the checkpoint `resume`, and writes one of its own `every` so many
+    seconds. `metadata` says whether settings and hashes are written into the picture.
+    """
+
+    path: Path
+    overwrite: bool = False
+    resume: Path | None = None
+    every: float = SECONDS
+    metadata: bool = True
+    bits: int = 8
+
+    @property
+    def checkpoint(self) -> Path:
+        """Path of the run's checkpoint."""
+        return self.path.with_name(self.path.name + CHECKPOINT)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether an existing picture may be replaced: an unfinished one of the same run may."""
+        return self.overwrite or (self.resume is not None and is_unfinished(self.path))
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A picture that was written; `path` differs from the one asked for if that was taken."""
+
+    last: Update
+    result: Result
+    path: Path
+    finished: bool
+
+
+def run_to_file(
+    updates: Iterator[Update],
+    file: PictureFile,
+    *,
+    seen: Callable[[Update], object],
+    stopping: Callable[[], bool],
+    failed: Callable[[CheckpointError], object] | None = None,
+    unfinished: bool = False,
+) -> Saved | None:
+    """Follow a run to its end, or until it is asked to stop, and write its picture.
+
+    Args:
+        updates: The run.
+        file: The place of the picture. The checkpoint beside it is removed when the run finishes.
+        seen: Called with each update, after its checkpoint.
+        stopping: Called after each step. If it is true, a checkpoint is written and the run ends.
+        failed: Called if a checkpoint cannot be written; the run continues.
+        unfinished: Write the best picture so far if the run is stopped, by `stopping` or by
+            KeyboardInterrupt.
+
+    Returns:
+        The picture that was written, or None if a run was stopped and `unfinished` is false.
+
+    Raises:
+        SettingsError: the run makes no step.
+        CheckpointError: a checkpoint cannot be written, and `failed` is not given.
+        ImageError: the picture cannot be written.
+        KeyboardInterrupt: raised before the first step or while the picture is written; at any
+            time if `unfinished` is false.
+    """
+    last: Update | None = None
+    cut_off = False
+    try:
+        for last in with_checkpoints(updates, file.checkpoint, every=file.every, failed=failed):
+            seen(last)
+            if stopping() and not last.last:
+                save_or_tell(last, file.checkpoint, failed)
+                break
+    except KeyboardInterrupt:
+        if last is None or not unfinished:
+            raise
+        cut_off = True
+    if last is None:
+        raise SettingsError(NO_STEP)
+    finished = last.last or not (cut_off or stopping())
+    if not (finished or unfinished):
+        return None
+    result = last.result([], finished=finished)
+    path = result.keep(file.path, bits=file.bits, overwrite=file.replaces, metadata=file.metadata)
+    if finished:
+        remove(file.checkpoint)
+    return Saved(last, result, path, finished)
