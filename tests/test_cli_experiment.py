@@ -119,7 +119,7 @@ def test_an_interruption_keeps_what_is_done_and_says_how_to_go_on(tmp_path, monk
         yield function(next(iter(items)))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(distributed, "map", one_then_ctrl_c)
+    monkeypatch.setattr(distributed, "as_completed", one_then_ctrl_c)
     result = experiment("statistics", "--out", tmp_path, *SMALL)
     assert result.exit_code == 130 and "goes on" in result.stderr
     assert len(list(tmp_path.glob("runs/*/metrics.json"))) == 1

@@ -62,10 +62,10 @@ def everything(tmp_path_factory):
 def report(everything):
     """The page of all studies, of which the first half was done in another call, by processes."""
     todo = everything.missing()
-    for _ in everything.do(todo[: len(todo) // 2], partial(distributed.map, workers=2)):
+    for _ in everything.do(todo[: len(todo) // 2], partial(distributed.as_completed, workers=2)):
         pass
     assert len(everything.missing()) == len(todo) - len(todo) // 2
-    for _ in everything.do(everything.missing(), partial(distributed.map, workers=1)):
+    for _ in everything.do(everything.missing(), partial(distributed.as_completed, workers=1)):
         pass
     return everything.report()
 

@@ -15,13 +15,13 @@ LIBRARY, LABORATORY = "swag", "swag_lab"
 ROWS = {
     LIBRARY: [
         {"errors", "types", "spec", "allocation", "threads", "messages"},
-        {"registry", "files", "precision", "modes", "fallbacks", "maps"},
+        {"registry", "files", "precision", "modes", "fallbacks", "maps", "distributed"},
         {"image", "features", "smoothing", "statistics", "losses"}
         | {"parametrization", "jitter", "colors", "regions"},
         {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},
         {"tiling", "instant"},
         {"run"},
-        {"distributed", "batch", "web", "video"},
+        {"batch", "web", "video"},
         {"cli"},
     ],
     LABORATORY: [{"bench", "training", "evaluation"}, {"experiments"}, {"cli"}],

@@ -35,13 +35,16 @@ class _Lines(logging.Handler):
 
 
 @contextmanager
-def own_lines() -> Iterator[None]:
+def own_lines(lines: logging.Handler | None = None) -> Iterator[None]:
     """Print warnings of ours as lines, and keep those of Python and of libraries to the log.
+
+    With `lines`, this handler gets them, and nothing is printed.
 
     They tell a programmer something: `logging.getLogger("swag")` has them at the level DEBUG. What
     other loggers say goes nowhere, unless somebody listens to them.
     """
-    root, lines, nowhere = logging.getLogger(), _Lines(logging.WARNING), logging.NullHandler()
+    root, nowhere = logging.getLogger(), logging.NullHandler()
+    lines = lines or _Lines(logging.WARNING)
     before, warnings.showwarning = warnings.showwarning, _told
     LOG.addHandler(lines)
     root.addHandler(nowhere)  # without any handler, Python prints what nobody handles

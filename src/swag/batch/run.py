@@ -1,12 +1,14 @@
-"""All jobs of a batch: those that are done are skipped, the others made, here or in processes."""
+"""All jobs of a batch: those that are done are skipped, the others made, here or by workers."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
 
 from swag.batch.jobs import Job, check_distinct
 from swag.batch.ledger import Ledger, Outcome
-from swag.batch.processes import Begin, in_processes
 from swag.batch.work import Batch, Seen, Stopping
+from swag.distributed import Backend, as_completed, told_to_stop
 from swag.errors import SettingsError
 from swag.files import remove
 
@@ -17,17 +19,19 @@ def run(
     ledger: Ledger,
     *,
     workers: int = 1,
+    backend: Backend = "processes",
     seen: Seen = lambda update: None,
     stopping: Stopping = lambda: False,
 ) -> Iterator[Outcome]:
     """Yield an outcome for each job, as it comes; the ledger has it by then.
 
-    Every job's settings are looked at before the first is done. With several `workers` each is a
-    process with a network of its own, and `seen` is not called.
+    Every job's settings are looked at before the first is done. With several `workers`, or with
+    Ray, each is a process with a network of its own, and `seen` is not called.
 
     Raises:
-        SettingsError: two outputs that are one file, the settings of a job, or a ledger that
-            cannot be written.
+        SettingsError: two outputs that are one file, or the settings of a job.
+        ResourceError: a ledger that cannot be written, or no answer of Ray's cluster.
+        DependencyError: Ray is not installed.
     """
     check_distinct(jobs, batch.folder)
     keys = {job.output: _key(batch, job) for job in jobs}
@@ -46,22 +50,31 @@ def run(
         changed = _changed(batch, job)
         ledger.write(Outcome(job.output, "running", keys[job.output], before=changed))
 
-    made = _here(batch, left, begin, seen, stopping=stopping)
-    if workers > 1:
-        made = in_processes(batch, left, begin, workers, stopping=stopping)
-    for outcome in made:
+    make: Callable[[Job], Outcome] = InWorker(batch, max(1, torch.get_num_threads() // workers))
+    if workers == 1 and backend == "processes":
+        make = lambda job: batch.make(job, seen, stopping)  # noqa: E731
+    for outcome in as_completed(
+        make, left, workers=workers, backend=backend, begin=begin, stopping=stopping, died=_died
+    ):
         ledger.write(outcome)
         yield outcome
 
 
-def _here(
-    batch: Batch, jobs: Sequence[Job], begin: Begin, seen: Seen, stopping: Stopping
-) -> Iterator[Outcome]:
-    for job in jobs:
-        if stopping():
-            return
-        begin(job)
-        yield batch.make(job, seen, stopping)
+@dataclass(frozen=True)
+class InWorker:
+    """Makes a job's picture in another process, with this many threads."""
+
+    batch: Batch
+    threads: int
+
+    def __call__(self, job: Job) -> Outcome:
+        """The outcome of a job."""
+        torch.set_num_threads(self.threads)
+        return self.batch.make(job, lambda update: None, told_to_stop)
+
+
+def _died(job: Job, how: str) -> Outcome:
+    return Outcome(job.output, "failed", "", how)
 
 
 def _key(batch: Batch, job: Job) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from swag.cli import options
 from swag.cli.groups import (
     LookOptions,
     MethodOptions,
@@ -69,6 +70,7 @@ def batch(  # noqa: PLR0913 - groups of options
     styles: Styles = None,
     folder: Folder,
     workers: Workers = 1,
+    ray: options.Ray = False,
     to: OutputOptions,
     reading: ReadOptions,
     look: LookOptions,
@@ -104,6 +106,7 @@ def batch(  # noqa: PLR0913 - groups of options
         work,
         jobs_of(jobs, contents, styles, folder),
         workers=workers,
+        backend="ray" if ray else "processes",
         quiet=to.quiet,
         as_json=to.json,
     )

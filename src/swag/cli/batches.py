@@ -12,6 +12,7 @@ import typer
 from swag.batch import Batch, Job, Ledger, Outcome, product, read_jobs, run
 from swag.cli.bars import batch_bar
 from swag.cli.interruption import interrupted, stop_asked
+from swag.distributed import Backend
 from swag.errors import ResourceError, SettingsError
 
 
@@ -29,7 +30,13 @@ def jobs_of(
 
 
 def run_batch(
-    batch: Batch, jobs: Sequence[Job], *, workers: int, quiet: bool, as_json: bool
+    batch: Batch,
+    jobs: Sequence[Job],
+    *,
+    workers: int,
+    backend: Backend,
+    quiet: bool,
+    as_json: bool,
 ) -> bool:
     """Do the jobs and tell what became of them; whether any has failed.
 
@@ -47,7 +54,15 @@ def run_batch(
         batch_bar(len(jobs), shown=shown) as bar,
         stop_asked(lambda: True) as stopping,
     ):
-        going = run(batch, jobs, ledger, workers=workers, seen=bar.seen, stopping=stopping)
+        going = run(
+            batch,
+            jobs,
+            ledger,
+            workers=workers,
+            backend=backend,
+            seen=bar.seen,
+            stopping=stopping,
+        )
         for outcome in going:
             outcomes.append(outcome)
             bar.done(outcome)

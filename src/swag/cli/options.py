@@ -258,3 +258,7 @@ JsonLines = Annotated[
         "end.",
     ),
 ]
+Ray = Annotated[
+    bool,
+    typer.Option("--ray", help="Distribute the work with Ray, here or on the cluster RAY_ADDRESS."),
+]

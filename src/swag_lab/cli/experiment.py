@@ -65,7 +65,6 @@ Workers = Annotated[
         "--workers", metavar="N", min=1, help="Number of processes, each with one thread."
     ),
 ]
-Ray = Annotated[bool, typer.Option("--ray", help="Distribute the runs with Ray.")]
 Units = Annotated[
     int | None,
     typer.Option(
@@ -147,7 +146,7 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     steps: options.Steps = None,
     quick: Quick = False,
     workers: Workers = 1,
-    ray: Ray = False,
+    ray: options.Ray = False,
     training: Training = None,
     epochs: Epochs = None,
     overwrite: options.Overwrite = False,
@@ -188,7 +187,7 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     if not overwrite:
         runner.check_report()
     missing = runner.missing()
-    each = partial(distributed.map, workers=workers, backend="ray" if ray else "processes")
+    each = partial(distributed.as_completed, workers=workers, backend="ray" if ray else "processes")
     try:
         with count_bar(len(missing), shown=not quiet) as show:
             for run in runner.do(missing, each):

@@ -1,0 +1,90 @@
+"""What all kinds of workers share: each gets an item, and another when that is done."""
+
+import os
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from swag.distributed.worker import Answer
+from swag.errors import ResourceError
+
+Item = TypeVar("Item")
+PAUSE = 0.2
+"""Seconds between two looks whether to stop."""
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Variables that libraries read when they are loaded: they are set for workers to inherit."""
+
+
+class WorkerDied(ResourceError):
+    """A worker's process ended before its item was done; the message says how."""
+
+
+class Pool(ABC, Generic[Item]):
+    """Workers that all have the same function; a handle stands for an item at work."""
+
+    def __init__(self) -> None:
+        self._running: dict[Any, Item] = {}
+
+    def completed(
+        self,
+        items: Iterable[Item],
+        workers: int,
+        begin: Callable[[Item], object],
+        stopping: Callable[[], bool],
+    ) -> Iterator[tuple[Item, Answer]]:
+        """Hand out items, at most one per worker, and yield answers when they are ready."""
+        waiting = deque(items)
+        while True:
+            if stopping():
+                waiting.clear()
+                self._tell_to_stop(list(self._running))
+            while waiting and len(self._running) < workers:
+                begin(waiting[0])
+                handle = self._start(waiting[0])
+                self._running[handle] = waiting.popleft()
+            if not self._running:
+                return
+            for handle in self._done(list(self._running)):
+                answer = self._answer(handle)
+                yield self._running.pop(handle), answer
+
+    def close(self) -> None:
+        """End all workers, even those at work."""
+        self._end(list(self._running))
+
+    @abstractmethod
+    def _start(self, item: Item) -> Any:
+        """Give an item to a free worker; returns its handle."""
+
+    @abstractmethod
+    def _done(self, running: list[Any]) -> list[Any]:
+        """Wait at most `PAUSE`; returns the handles with an answer."""
+
+    @abstractmethod
+    def _answer(self, handle: Any) -> Answer:
+        """Returns the answer of a handle from `_done`."""
+
+    @abstractmethod
+    def _tell_to_stop(self, running: list[Any]) -> None:
+        """Make `told_to_stop` true in workers; called repeatedly."""
+
+    @abstractmethod
+    def _end(self, running: list[Any]) -> None:
+        """End all workers; these handles are still at work."""
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """These variables of the environment where they are not set, for processes to inherit."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update({name: before[name] or value for name, value in values.items()})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
