@@ -1,4 +1,4 @@
-"""What a run did otherwise than asked: it stands in the picture, and users see it as a warning."""
+"""Departures of a run from its settings: the picture records them, and users see a warning."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""What is asked of tensors that come from outside, where shapes would otherwise be guessed."""
+"""Checks of tensors from outside, whose shapes would otherwise be guessed."""
 
 from torch import Tensor
 

@@ -9,7 +9,7 @@ import torch
 T = TypeVar("T")
 
 DEVICES = ("cpu", "cuda", "mps")
-"""Where autocast may be on."""
+"""Devices on which autocast may be on."""
 
 
 @contextmanager

@@ -1,10 +1,10 @@
-"""Where float32 is too narrow, and where bfloat16 is wide enough."""
+"""Precision: computations that float32 is too narrow for, and passes that bfloat16 suffices for."""
 
 import torch
 from torch import Tensor
 
 NARROW_DEVICES = ("cpu", "cuda")
-"""Where passes in bfloat16 have been made right: Metal stays with float32."""
+"""Devices on which passes in bfloat16 are tested; Metal uses float32."""
 
 
 def to_float64(value: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ STRANGE = 0.1
 
 
 class Region(NamedTuple):
-    """Where in the picture a style goes, and where in that style it is taken from.
+    """A region of the picture that a style goes to, and the part of the style it is taken from.
 
     Weights are from 0 to 1. `style` counts the styles from 0. `style_where` is one single weight
     of 1 if all of a style is meant.

@@ -53,7 +53,7 @@ class Registry(Mapping[str, T]):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """What to say of a name that nothing of this kind has."""
+    """The error about an unknown name of this kind."""
     names = list(known)
     hint = did_you_mean(name, names)
     return f"no {kind} is called {name!r}; {hint}choose from {', '.join(names)}."

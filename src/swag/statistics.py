@@ -20,7 +20,7 @@ from swag.types import PerImage
 DISTRIBUTIONS = ("sum", "softmax")
 
 ROUNDING = 1e-3
-"""By how much of the largest entry the halves of a symmetric matrix may differ."""
+"""Largest difference between the halves of a symmetric matrix, as a share of the largest entry."""
 
 
 def maximum(values: Float[Tensor, "b n *rest"]) -> PerImage:

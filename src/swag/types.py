@@ -18,7 +18,7 @@ StrPath = str | os.PathLike[str]
 """A path, as the standard library takes it."""
 
 Precision = Literal["float32", "bfloat16"]
-"""What the passes of a network are computed in; losses never are in less than float32."""
+"""Precision of the passes of a network; losses are always in float32 or float64."""
 
 Image = Float[Tensor, "b 3 h w"]
 """Pictures, sRGB; in [0, 1] outside an optimization, which may leave the range a little."""

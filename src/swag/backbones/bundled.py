@@ -40,11 +40,11 @@ STUDENTS = {
 
 STYLE_LAYERS = ("stem", "stage1", "stage2", "stage3", "stage4")
 CONTENT_LAYERS = ("stage3",)
-"""Of the ablation family."""
+"""Layers of the ablation family."""
 
 STUDENT_STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 STUDENT_CONTENT_LAYERS = ("relu3_1", "relu4_2")
-"""Of the students: style as Gatys et al. 2016; content at two depths keeps faces, see docs."""
+"""Layers of the students: style as Gatys et al. 2016; content at two depths keeps faces."""
 
 FOLDER = Path(__file__).parent / "weights_files"
 CARDS = "cards.json"
@@ -85,13 +85,13 @@ def bundled_names() -> tuple[str, ...]:
 
 
 def trained_names(folder: Path = FOLDER) -> tuple[str, ...]:
-    """Those of them that have trained weights."""
+    """The bundled networks that have trained weights."""
     cards = _cards(folder)
     return tuple(name for name in bundled_names() if name in cards)
 
 
 def trained_family(folder: Path = FOLDER) -> tuple[str, ...]:
-    """Those of the ablation family that have: trained on labels, not on another network."""
+    """The networks of the ablation family with weights, all trained on labels."""
     return tuple(name for name in trained_names(folder) if name in ARCHITECTURES)
 
 
@@ -135,7 +135,7 @@ def card(name: str, folder: Path = FOLDER) -> Card:
 
 
 def path(name: str, folder: Path = FOLDER) -> Path:
-    """Where the weights of a network lie; WeightsError if it has none."""
+    """The file of a network's weights; WeightsError if the network has none."""
     return folder / card(name, folder).file
 
 

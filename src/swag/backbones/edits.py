@@ -131,7 +131,7 @@ EDITS: Registry[Edit] = Registry(
 )
 
 OWN = ("fold", "channels-last", "pixel-blocks")
-"""Those that make a network faster and nothing else."""
+"""Edits that make a network faster and change nothing else."""
 
 
 def apply(module: nn.Module, names: Iterable[str]) -> tuple[nn.Module, tuple[str, ...]]:

@@ -257,7 +257,7 @@ def macs_per_pixel(architecture: Architecture) -> float:
 
 
 def macs_of(network: nn.Module, *, side: int) -> float:
-    """Those of a network without values (on the device `meta`), for a picture of this side."""
+    """MACs of a network without values (on the device `meta`), for a picture of this side."""
     total = 0
 
     def count(conv: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:

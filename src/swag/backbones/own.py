@@ -27,7 +27,7 @@ from swag.errors import BackboneError
 from swag.spec import EXPORTED
 
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
-"""Of which the sides of pictures may have to be, in the order in which they are tried."""
+"""Numbers whose multiple the sides of pictures may have to be, in the order of the trials."""
 
 
 def own_source(name: str) -> NetworkSource:
@@ -121,7 +121,7 @@ def _exported(name: str) -> nn.Module:
 
 
 def _multiple(module: nn.Module) -> int:
-    """What the sides of pictures must be multiples of; 1 if only one size is taken."""
+    """The number that sides of pictures must be multiples of; 1 if only one size is possible."""
     like = next(module.parameters(), torch.empty(0))
     for multiple in MULTIPLES:
         side = multiple * (MULTIPLES[-1] // multiple + 1)  # an odd multiple, but for the last

@@ -26,7 +26,7 @@ Tail = Callable[[FeatureMap, Sequence[str]], FeatureMaps]
 
 TRIAL = (1, 3, 160, 192)
 TOLERANCE = 1e-4
-"""Of a map's largest entry: more than rounding in another order, less than any other function."""
+"""Tolerance, as a share of a map's largest entry: rounding in another order is below it."""
 
 
 class _Given(nn.Module):

@@ -1,4 +1,4 @@
-"""What is to be made: a table of jobs, or every content in every style."""
+"""The jobs of a batch: a table, or every content in every style."""
 
 import csv
 import io

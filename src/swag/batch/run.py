@@ -85,7 +85,7 @@ def _key(batch: Batch, job: Job) -> str:
 
 
 def _settled(batch: Batch, job: Job, key: str, ledger: Ledger) -> Outcome | None:
-    """What is already known of a job: its picture is there, or something else in its place."""
+    """The outcome of a job that needs no work: its picture exists, or another file has its name."""
     there, last = _changed(batch, job), ledger.last.get(job.output)
     if there is None:
         return None

@@ -32,7 +32,7 @@ Stopping = Callable[[], bool]
 
 @dataclass
 class Batch:
-    """Where pictures go and how they are made; keeps the network of the last job at hand.
+    """The folder and the settings of a batch; keeps the network of the last job.
 
     `overrides` are settings of all jobs; those of a job win over them.
     """
@@ -61,7 +61,7 @@ class Batch:
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
     def path(self, job: Job) -> Path:
-        """Where the picture of a job goes."""
+        """The path of a job's picture."""
         return self.folder / job.output
 
     def file(self, job: Job) -> PictureFile:

@@ -20,7 +20,7 @@ from swag.errors import SettingsError
 
 @dataclass(frozen=True)
 class MethodOptions:
-    """What is minimized, and the bundles of settings that it is part of."""
+    """The method, and the bundles of settings."""
 
     method: controls.Method = None
     preset: controls.Preset = None
@@ -74,7 +74,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """What is written and printed."""
+    """Options of files and of printing."""
 
     checkpoint_every: options.Every = options.SECONDS
     bits: options.Bits = 8

@@ -22,7 +22,7 @@ class Pace:
 
     def __init__(self, scales: Sequence[Scale]) -> None:
         self.share = 0.0
-        """Of the time of the run, what is behind it; it never falls."""
+        """The share of the run's time that has passed; it never falls."""
         self.seconds_left: float | None = None
         self._scales = scales
         self._costs: list[float] = [float(scale.size) ** (2 * GROWTH) for scale in scales]

@@ -22,7 +22,7 @@ def _limit(name: str, value: str, default: str, help: str) -> object:
 
 @dataclass(frozen=True)
 class LimitOptions:
-    """What the server takes on; see `swag.web.limits`."""
+    """Limits of the server; see `swag.web.limits`."""
 
     megapixels: Annotated[
         float | None, _limit("--max-megapixels", "N", "50", "Largest upload, in megapixels.")

@@ -62,6 +62,6 @@ class CommonSettings(TypedDict, total=False):
 
 
 class SettingsKeywords(CommonSettings, TypedDict, total=False):
-    """What `settings` takes beside a preset and a method."""
+    """Keywords of `settings` in addition to a preset and a method."""
 
     backbone: str

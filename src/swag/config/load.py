@@ -15,7 +15,7 @@ LARGEST_FILE = 1 << 16
 """Bytes of a file of settings."""
 
 LONGEST_LINE = 4096
-"""Of TOML, whose reader takes a time that grows with the square of a key's length, or worse."""
+"""Most characters of a line of TOML, which takes at least quadratic time in a key's length."""
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ _PASSES = (
 """Adam7: of each pass its first column, the step to the next, its first row, the step."""
 _PIECE = 1 << 16
 MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
-"""What can end the data of a scan of a JPEG; restarts are within them."""
+"""Markers that end the data of a scan of a JPEG; restarts are within a scan."""
 _PROGRESSIVE, _SCAN, _END = b"\xff\xc2", b"\xff\xda", b"\xff\xd9"
 
 
@@ -40,7 +40,7 @@ def truncated(name: str, rows: int, height: int) -> ImageError:
 
 
 def truncated_within(name: str, top: int, bottom: int, height: int) -> ImageError:
-    """The same where it is known only which of its segments is too short."""
+    """The same error if only the segment that is too short is known."""
     return ImageError(
         f"{name} is truncated: its data ends within rows {top + 1} to {bottom} of {height}"
     )

@@ -1,4 +1,4 @@
-"""Of a GIF the first frame: where its parts stand (GIF89a specification, 1990)."""
+"""Parts of the first frame of a GIF (GIF89a specification, 1990)."""
 
 import io
 import warnings

@@ -118,7 +118,7 @@ def _texts(image: ImageFile) -> dict[str, str]:
 
 
 def _from_comment(exif: Exif) -> dict[str, str]:
-    """What a program that makes pictures says of them in Exif's comment, as `parameters`."""
+    """The text `parameters` that programs that make pictures write into Exif's comment."""
     comment = exif.get_ifd(_EXIF).get(_COMMENT)
     if not isinstance(comment, bytes) or not comment.startswith(_UNICODE):
         return {}

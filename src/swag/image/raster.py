@@ -1,4 +1,4 @@
-"""What a picture is, before and after its colors are known."""
+"""Pictures, before and after their colors are known."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ MAX_PIXELS = 178_956_970
 bytes or as numbers: 512 MiB of 8 bits in 3 channels, where Pillow, too, draws the line."""
 
 MOST_PIXELS = 1 << 30
-"""The same for a file that is made smaller while it is read strip by strip."""
+"""The limit for a file that is made smaller while it is read strip by strip."""
 
 LARGE_PIXELS = 1 << 24
 """Above so many pixels memory counts, and files are read in the way that takes the least of it."""
@@ -148,7 +148,7 @@ class Limits:
 
     @classmethod
     def of(cls, max_pixels: int | None, *, smaller: bool) -> "Limits":
-        """Those that a caller asks for, if any; whether pictures are made `smaller` on the way."""
+        """The limits for a caller's `max_pixels`; `smaller`: pictures are reduced."""
         if max_pixels is not None:
             return cls(max_pixels, max_pixels)
         return cls() if smaller else cls(strips=MAX_PIXELS)

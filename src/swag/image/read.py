@@ -33,7 +33,7 @@ Source = (
 )
 Named = tuple[Stored, str]
 _FLOATS = (torch.float16, torch.float32, torch.float64)
-"""Those that NumPy has, too."""
+"""Types of floating point that NumPy has, too."""
 
 
 def read(
@@ -115,7 +115,7 @@ def read_hashed(
 
 
 def _state(file: File) -> tuple[int, int]:
-    """What is another after a file was written to."""
+    """Numbers that change if the file is written to."""
     found = os.fstat(file.fileno())
     return found.st_size, found.st_mtime_ns
 

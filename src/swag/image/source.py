@@ -1,4 +1,4 @@
-"""From whatever names a picture to a binary file that can be searched, never waiting for one."""
+"""From a name or object to a seekable binary file, without waiting."""
 
 import difflib
 import io
@@ -15,7 +15,7 @@ BYTES_PER_PIXEL = 16  # four samples of 32 bits; no picture within the limit nee
 BYTES_BESIDES = 16 << 20  # ... than these and its metadata
 
 HEAD_BYTES = 1024
-"""Of a file, by which its format is told."""
+"""Bytes at the start of a file, from which its format is recognized."""
 
 _SIGNATURES = (
     ("PNG", 0, b"\x89PNG\r\n\x1a\n"),
@@ -51,7 +51,7 @@ _BRANDS = {
     "HEIF": (b"mif1", b"msf1", b"mif2"),
     "video": (b"isom", b"iso2", b"mp41", b"mp42", b"qt  ", b"avc1"),
 }
-"""Of files of boxes: the first of these formats of which there is any brand, main or compatible."""
+"""The first of these formats of which a file of boxes has any brand, main or compatible."""
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "GIF", "BMP")
 """Formats that are read. No other decoder is ever started: each is a way in for hostile files."""
 _CONVERTERS = {

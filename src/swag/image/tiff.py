@@ -44,7 +44,7 @@ _COMPRESSIONS = {
     50000: "ZSTD",
     _WEBP: "WebP",
 }
-"""Those that are read: of the decoders of imagecodecs no other is ever started."""
+"""Compressions that are read: no other decoder of imagecodecs is ever started."""
 _BLOCK = 16  # to a multiple of which JPEGs are made larger by some
 _SEGMENT_BYTES = 32 << 20  # of a strip or tile, whatever the size of the picture
 

@@ -30,7 +30,7 @@ _BYTES = {
     17: 8,
     18: 8,
 }
-"""Of a value of each type."""
+"""Bytes of a value of each type."""
 _LETTERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _REDUCED, _OLD_REDUCED, _WIDTH, _HEIGHT, _COLORS = 254, 255, 256, 257, 262
 _MAKER, _SUB_DIRECTORIES, _PROFILE, _DNG = 271, 330, 34675, 50706

@@ -62,7 +62,7 @@ class Strip(NamedTuple):
         return picture[:, :, self.top : self.bottom]
 
     def own(self, features: Tensor, stride: int = 1) -> Tensor:
-        """Of what was read, the part that belongs to the strip alone."""
+        """The part of the rows read that belongs to the strip alone."""
         first = (self.first - self.top) // stride
         return features[:, :, first : -(-(self.last - self.top) // stride)]
 

@@ -32,7 +32,7 @@ Width = Annotated[int, Field(ge=1, le=512)]
 
 
 class StyleCard(BaseModel):
-    """What a file says of its style."""
+    """The facts about a style in its file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -41,13 +41,13 @@ class ChannelSpread:
 
     @classmethod
     def of(cls, features: FeatureMap) -> "ChannelSpread":
-        """That of every picture of a batch by itself."""
+        """Statistics of every picture of a batch by itself."""
         mean = features.mean((2, 3))
         return cls(mean, (features - mean[:, :, None, None]).square().mean((2, 3)))
 
     @classmethod
     def pooled(cls, parts: Sequence[tuple[float, "ChannelSpread"]]) -> "ChannelSpread":
-        """That of several parts of a picture together, each counted by its number of positions."""
+        """Statistics of several parts of a picture together, weighted by numbers of positions."""
         total = sum(count for count, _ in parts)
         mean = torch.stack([part.mean * (count / total) for count, part in parts]).sum(0)
         spread = [

@@ -89,12 +89,12 @@ class StylePainter:
 
 
 def _convolved(layer: Any, x: Tensor, size: FreeSize) -> Tensor:
-    """What a layer of the decoder normalizes."""
+    """The output of a layer of the decoder before its normalization."""
     made: Tensor = layer.normalized.conv(layer.enlarged(x, size))
     return made
 
 
 def _spread(maps: Iterator[Tensor]) -> ChannelSpread:
-    """That of a whole picture, from the maps of its strips, of which one is held at a time."""
+    """Statistics of a whole picture, from the maps of its strips, one at a time."""
     parts = ((float(m.shape[2] * m.shape[3]), ChannelSpread.of(m)) for m in maps)
     return ChannelSpread.pooled(list(parts))

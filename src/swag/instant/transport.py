@@ -28,7 +28,7 @@ RIDGE = 1e-3
 picture varies are neither amplified nor divided by."""
 
 FLAT = 1e-8
-"""Added besides, so that a picture without any variance has a covariance with an inverse."""
+"""Added as well, so that the covariance of a picture without variance has an inverse."""
 
 
 @dataclass(frozen=True)

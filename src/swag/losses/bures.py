@@ -39,7 +39,7 @@ ROUNDING = 1e-12
 """Share of the traces below which a distance counts as 0."""
 
 SMALLEST_RIDGE = 1e-18
-"""Added besides, where both pictures are flat; its square is still a float32."""
+"""Added as well, for two flat pictures; its square is still a float32."""
 
 
 @in_full_precision

@@ -100,6 +100,6 @@ def _mean_square(matrices: GramMatrix) -> Corner:
 
 
 def _root_mean_square(target: GramMatrix) -> Corner:
-    """Of the entries of the target; that of ones if it is empty."""
+    """The root mean square of the target's entries; 1 for an empty target."""
     square = _mean_square(target)
     return torch.where(square < EMPTY, 1.0, square).sqrt()

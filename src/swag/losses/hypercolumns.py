@@ -34,7 +34,7 @@ Columns = tuple[Float[Tensor, "b n d"], Float[Tensor, "b n"]]
 """A vector for each position, and the share of each position, which sum to 1."""
 
 OtherColumns = tuple[Float[Tensor, "b m d"], Float[Tensor, "b m"]]
-"""The same of pictures with another number of positions."""
+"""Columns of pictures that may have another number of positions."""
 
 POSITIONS = 2048
 """Positions of the grid at most. Losses that look for matches grow with the square of their number:

@@ -1,4 +1,4 @@
-"""What a loss is: two functions, what is known about them, and the options they take."""
+"""The record of a loss: two functions, their properties, and their options."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from swag.registry import did_you_mean
 from swag.types import PerImage
 
 Description = Tensor | tuple[Tensor, ...]
-"""What a loss keeps of a target; its first dimensions count pictures."""
+"""The description of a target; its first dimensions count pictures."""
 
 Option = str | int | float | bool
 

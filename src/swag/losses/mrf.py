@@ -22,7 +22,7 @@ Patches = tuple[Float[Tensor, "b n k"], Float[Tensor, "b n"]]
 """Patches as vectors, and the share of each, which sum to 1."""
 
 OtherPatches = tuple[Float[Tensor, "b m k"], Float[Tensor, "b m"]]
-"""The same of pictures with another number of patches."""
+"""Patches of pictures that may have another number of patches."""
 
 PATCHES = 2048
 """Patches of a layer at most, of the picture as of the style."""

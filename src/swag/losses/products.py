@@ -32,7 +32,7 @@ def products_about_mean(features: FeatureMap) -> tuple[Float[Tensor, "b d"], Gra
 
 
 class _Products(torch.autograd.Function):
-    """With respect to F the gradient is (P + P^T) F / M, where P is that for the products."""
+    """The gradient with respect to F is (P + P^T) F / M, for a gradient P of the products."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:

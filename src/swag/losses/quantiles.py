@@ -48,7 +48,7 @@ def quantiles(
 
 @lru_cache(maxsize=64)
 def _even(m: int, device: torch.device) -> Float[Tensor, "m"]:
-    """Where the steps of a function of `m` equal ones end; kept, so that two can be recognized."""
+    """Ends of the steps of a function of `m` equal ones; cached, so that two can be recognized."""
     return to_float64(torch.arange(1, m + 1, device=device)) / m
 
 

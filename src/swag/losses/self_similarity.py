@@ -30,7 +30,7 @@ POSITIONS = 1024
 """Positions of the grid at most, as many as the paper samples: a matrix of 2^20 distances."""
 
 ALIKE = 1e-6
-"""Added to the mean distance by which distances are divided: where all positions are alike."""
+"""Added to the mean distance by which distances are divided, for maps with equal positions."""
 
 
 @in_full_precision

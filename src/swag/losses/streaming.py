@@ -33,7 +33,7 @@ class StreamingStatistics:
     compute: Callable[[Means, Center], Any]
     """(means, center) -> the description."""
     homogeneity: tuple[int, ...]
-    """By which power of a factor each mean grows where the map and the center are multiplied."""
+    """The power of a factor by which each mean grows if map and center are multiplied by it."""
     centered: bool
     """Whether a center is of use."""
 

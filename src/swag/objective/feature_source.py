@@ -1,4 +1,4 @@
-"""What has to be known of pictures before the first step."""
+"""Descriptions of pictures that are needed before the first step."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable

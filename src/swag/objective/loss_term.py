@@ -1,4 +1,4 @@
-"""What is asked for: a loss on some layers, its target, and how much it counts."""
+"""A term of the objective: a loss on some layers, its target, and its weight."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from swag.smoothing import Smoothing
 from swag.types import OwnImage, OwnMask
 
 Normalization = Literal["span", "target", "initial", "paper", "released-code"]
-"""What the error of a layer is measured in; see `Objective.of`."""
+"""The unit of a layer's error; see `Objective.of`."""
 
 Matched = Literal["none", "loss", "gradient"]
-"""What of a layer smoothing may not change; see `LossTerm`."""
+"""The quantity of a layer that smoothing may not change; see `LossTerm`."""
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def _reference(term: LossTerm, start: OwnImage) -> OwnImage:
 def _unit_errors(
     term: LossTerm, parts: list[LayerLoss], read: FeatureSource, start: OwnImage
 ) -> list[float]:
-    """By what the comparisons of descriptions are multiplied."""
+    """The factors of the comparisons of descriptions."""
     reference = _reference(term, start)
     if term.normalization in ("paper", "released-code"):
         return [_absolute(term, part.view, read, reference) for part in parts]

@@ -23,7 +23,7 @@ from swag.optimize.optimizer import (
 from swag.precision import to_float64
 
 ROWS = ("steps", "changes")
-"""What is remembered of each step."""
+"""The tensors remembered of each step."""
 
 
 @dataclass(frozen=True)

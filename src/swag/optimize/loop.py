@@ -48,7 +48,7 @@ class State:
 
 @dataclass(frozen=True)
 class Step:
-    """What one step did.
+    """The effect of one step.
 
     `image` is the picture to show or keep, the average of the iterates if one is asked for;
     `losses` are the terms at the latest iterate; `index` counts from 0.

@@ -26,7 +26,7 @@ class SteppedLoss(Protocol):
 
 
 def loss_at(loss: LossFn | SteppedLoss, step: int) -> LossFn:
-    """What is minimized at a step."""
+    """The loss at a step."""
     return loss.at(step) if isinstance(loss, SteppedLoss) else loss
 
 
@@ -142,7 +142,7 @@ class Optimizer(Protocol):
     def rescale_state(
         self, memory: OptimizerState, resize: Callable[[Tensor], Tensor], pixels: float
     ) -> OptimizerState:
-        """What of the memory holds at another size of the picture, `pixels` times as large."""
+        """The part of the memory that still holds for a picture `pixels` times as large."""
         ...
 
     def state_fits(self, memory: OptimizerState, image: Tensor) -> bool:

@@ -75,7 +75,7 @@ class Checkpoint:
 
     @property
     def precision(self) -> Precision:
-        """What the passes are computed in, before the last steps."""
+        """Precision of the passes before the last steps."""
         return self.header.precision
 
     def settings_with(self, overrides: Mapping[str, Any]) -> dict[str, Any]:

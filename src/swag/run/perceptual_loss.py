@@ -207,6 +207,6 @@ def _network(
 
 
 def _root_mean_square(maps: Tensor) -> Tensor:
-    """Of each picture, (b, 1, 1, 1); 1 if it is 0."""
+    """The root mean square of each picture, (b, 1, 1, 1); 1 instead of 0."""
     size = maps.detach().square().mean((1, 2, 3), keepdim=True).sqrt()
     return torch.where(size > 0, size, 1.0)

@@ -198,7 +198,7 @@ class Planner:
         return max(step, min(side, max(size) // 2 // step * step))
 
     def _split(self, size: Size) -> SplitNetwork:
-        """Where the network is split for this size: as early as memory allows."""
+        """The split of the network for this size, as early as memory allows."""
         room = (self.budget - self._pictures(size)) * TAIL_SHARE
         fitting = (s for s in self._splits if s.tail_bytes * size[0] * size[1] <= room)
         return next(fitting, self._unsplit)

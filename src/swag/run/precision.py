@@ -19,7 +19,7 @@ from swag.schedule import Scale
 from swag.types import Precision
 
 SHARE = 0.75
-"""Of the steps at the last scale, how many see the picture through passes in bfloat16."""
+"""Share of the last scale's steps whose passes are in bfloat16."""
 
 SMALLEST = 256
 """Pixels of the long side below which passes are in float32."""

@@ -82,7 +82,7 @@ class PictureProvenance(Provenance):
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a picture says of how it was made; `name` is the picture's."""
+    """The settings and the provenance in a picture; `name` is the picture's."""
 
     name: str
     settings: Settings
@@ -90,7 +90,7 @@ class Recorded:
 
     @property
     def precision(self) -> Precision:
-        """What the passes were computed in, before the last steps."""
+        """Precision of the passes before the last steps."""
         return self.made.precision
 
     def settings_with(self, overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Run:
 
     @cached_property
     def parametrization(self) -> Parametrization:
-        """What the optimizer moves."""
+        """The form of the picture that the optimizer changes."""
         return PARAMETRIZATIONS.find(self.settings.parametrization)
 
     @cached_property
@@ -72,7 +72,7 @@ class Run:
 
     @cached_property
     def provenance(self) -> Provenance:
-        """What makes this run what it is."""
+        """The provenance of this run."""
         return Provenance(
             task=self.task,
             versions=versions(),
@@ -107,7 +107,7 @@ class Run:
         return phases_of(self.scales[scale], self.precision, last=last)
 
     def initial_state(self, scale: int) -> State:
-        """Where the optimizer begins: a given picture, the photo, a painting, or noise."""
+        """The first picture: a given picture, the photo, a painting, or noise."""
         if self.settings.start == "instant" and self.inputs.initial is None:
             picture = self._painted(scale)
         else:
@@ -125,7 +125,7 @@ class Run:
         )
 
     def enlarged(self, state: State, scale: int, optimizer: Optimizer) -> State:
-        """Where the optimizer begins at a scale: with the picture of the scale before."""
+        """The first picture of a scale, made from the last picture of the scale before."""
         return enlarged(
             state,
             self.size(scale - 1),
@@ -161,7 +161,7 @@ class Run:
         )
 
     def update(self, problem: ScaleProblem, step: Step, seconds: float) -> Update:
-        """What is told after a step."""
+        """The update after a step."""
         last = problem.scale + 1 == len(self.scales)
         alpha = None if self.inputs.photo is None else self.inputs.photo.alpha
         return Update(
@@ -290,7 +290,7 @@ class Run:
 
     @cached_property
     def _shown(self) -> Finish | None:
-        """What makes of a picture of the run the one that is shown."""
+        """The function from a picture of the run to the one that is shown."""
         if self.photo is None or not self.inputs.paintings:
             return self.finish
         return with_photo_outside(self.finish, self.photo, coverage(self._style_regions))

@@ -94,7 +94,7 @@ def minimize_scale(
 def _begun(
     run: Run, scale: int, phase: PrecisionPhase, execution: ExecutionPlan, *, state: State
 ) -> str:
-    """What the log says when steps begin."""
+    """The line of the log when steps begin."""
     rows, columns = execution.size
     tiles = f"in tiles of {execution.tile} pixels" if execution.tile else "at once"
     return (

@@ -1,4 +1,4 @@
-"""What is minimized at one scale, over what."""
+"""The problem of one scale: a loss, and the variables that it is minimized over."""
 
 from dataclasses import dataclass
 from functools import partial

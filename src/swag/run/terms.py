@@ -18,7 +18,7 @@ from swag.smoothing import parse as parse_smoothing
 
 @dataclass(frozen=True)
 class StyleRegion:
-    """Where in the picture a style goes, where in it it is taken from, and how much it counts.
+    """A region of the picture, the part of a style that it is painted in, and its weight.
 
     `style` counts the style pictures from 0; the maps (1, 1, h, w) are of any size, None: all of
     it; `share` is the share of the style's weight.
@@ -34,7 +34,7 @@ class StyleRegion:
 def style_regions(
     settings: Settings, styles: int, content_mask: Tensor | None, style_masks: Sequence[Tensor]
 ) -> list[StyleRegion]:
-    """Every style all over the picture, or where its mask says.
+    """The region of each style: the whole picture, or that of its mask.
 
     The shares of regions are those of their area, times those of their styles: a pixel counts
     alike wherever it is.

@@ -10,7 +10,7 @@ from swag.run.update import Update
 SECONDS = 30.0
 STEPS = 50
 SHARE = 0.05
-"""Of the time, at most this much goes into checkpoints, however large the picture."""
+"""Largest share of the time that checkpoints take, however large the picture is."""
 
 
 def with_checkpoints(

@@ -18,7 +18,7 @@ from swag.maps import check_maps
 from swag.types import FeatureMap
 
 Domain = Literal["layer", "channels", "positions"]
-"""What a softmax is normalized over: all of a layer, or its channels, or its positions."""
+"""The entries that a softmax is normalized over: a layer, its channels, or its positions."""
 
 DIMENSIONS: dict[Domain, tuple[int, ...]] = {
     "layer": (1, 2, 3),
@@ -73,7 +73,7 @@ def mean_one_softmax(features: FeatureMap, temperature: float, domain: Domain) -
 
 
 def unit(shape: torch.Size, domain: Domain) -> float:
-    """What a mean-one softmax is multiplied by to sum to one: 1 / (number of entries)."""
+    """The factor that makes a mean-one softmax sum to one: 1 / (number of entries)."""
     return 1.0 / math.prod(shape[dim] for dim in DIMENSIONS[domain])
 
 
@@ -129,7 +129,7 @@ def none(features: FeatureMap) -> FeatureMap:
 
 
 def at_least_float32(features: Tensor) -> Tensor:
-    """The same numbers in float32, or in float64 if they are so already."""
+    """The same numbers in float32, or in float64 if they are float64 already."""
     return features.to(torch.promote_types(features.dtype, torch.float32))
 
 

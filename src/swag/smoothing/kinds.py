@@ -52,7 +52,7 @@ class Kind:
     smooth: Callable[[FeatureMap, float], FeatureMap]
     """The function, with mean one if it is a softmax."""
     unit: Callable[[torch.Size], float]
-    """What the smoothed map is multiplied by to be the formula's."""
+    """The factor that makes the smoothed map equal the formula."""
     domain: Domain | None = None
     """What a softmax is taken over; None for functions of each entry by itself."""
 

@@ -1,4 +1,4 @@
-"""Where a network can be split: the front is run in tiles, the tail at once."""
+"""Splitting a network: the front runs in tiles, the tail at once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from swag.tiling.receptive_field import ReceptiveField, measure_receptive_field
 from swag.types import Extract, Precision
 
 LARGEST_SHARE = 0.15
-"""Of a pass's memory that may be the tail's: what is left over of it is the gain of tiles."""
+"""Largest share of a pass's memory that the tail may need; tiles save the rest."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class SplitNetwork:
 
     @cached_property
     def receptive_field(self) -> ReceptiveField:
-        """That of the front. SettingsError if it is too large for tiles."""
+        """The receptive field of the front. SettingsError if it is too large for tiles."""
         return measure_receptive_field(with_pixels(self.network.extract), self.front, self.like)
 
     def at(self, precision: Precision) -> tuple[ReceptiveField, NetworkTail | None]:

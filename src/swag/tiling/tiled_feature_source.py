@@ -1,4 +1,4 @@
-"""What has to be known of pictures before the first step, read in tiles."""
+"""Descriptions of pictures that are needed before the first step, read in tiles."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

@@ -112,7 +112,7 @@ class _Terms(torch.autograd.Function):
 
 
 class _Strip(NamedTuple):
-    """What some rows of a picture cost under a penalty; `pixels` are `rows` of the picture."""
+    """The share of some rows in a penalty; `pixels` are `rows` of the picture."""
 
     name: str
     cost: Tensor

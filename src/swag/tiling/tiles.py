@@ -10,7 +10,7 @@ Rectangle = tuple[slice, slice]
 """Rows and columns."""
 
 TileIndex = tuple[slice, slice, slice, slice]
-"""Of a batch: all pictures, all channels, rows, columns."""
+"""An index of a batch: all pictures, all channels, rows, columns."""
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,10 @@ from swag.video.sound import AnyPacket, Packets, sound_tracks
 BITEXACT = {"fflags": "+bitexact"}
 
 THREADS = 4
-"""Of an encoder: with another number its bits are others."""
+"""Threads of an encoder; another number gives other bits."""
 
 UNSPECIFIED, BT709 = 2, 1
-"""Of primaries, transfer and matrix, by their numbers in H.273."""
+"""Values of primaries, transfer and matrix, by their numbers in H.273."""
 
 H264 = ("libx264", {"crf": "18", "preset": "medium", "bf": "0"})
 VP9 = ("libvpx-vp9", {"crf": "24", "b": "0", "cpu-used": "4", "row-mt": "1"})

@@ -21,7 +21,7 @@ HIDDEN = {"device", "tile", "style_weights"}
 """Settings of the machine, and the weights of the paintings, which stand beside them."""
 
 PLAIN = ("preset", "strength", "size", "steps", "method", "colors", "style_scale")
-"""What stands on the page itself; all others are behind "More"."""
+"""Settings on the page itself; all others are behind "More"."""
 
 BACKBONES = tuple(f"swag/{name}" for name in bundled.trained_names())
 LARGEST_SEED = 2**53 - 1
@@ -80,7 +80,7 @@ def _check_cost(chosen: Settings, limits: WebLimits) -> None:
 
 
 def offered(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those settings of a picture that a page can show."""
+    """The settings of a picture that a page can show."""
     return {name: value for name, value in values.items() if name not in HIDDEN}
 
 
@@ -142,7 +142,7 @@ def _field(name: str, limits: WebLimits) -> dict[str, Any]:
 
 
 _MEANINGS = {"weights": "pretrained, or random with a scheme"}
-"""Of settings that take less from a page than elsewhere."""
+"""Meanings of settings that accept less from a page than elsewhere."""
 
 _ENDS = ("Minimum", "Maximum")
 _SCHEMA: Mapping[str, Any] = Settings.model_json_schema()["properties"]

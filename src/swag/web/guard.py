@@ -1,4 +1,4 @@
-"""What every request must fulfil, and what every answer says: other sites have no way in.
+"""Rules for every request and headers of every answer, which keep other sites out.
 
 A page of another site can make a browser send requests here, and a name of its own can be made to
 lead here (DNS rebinding). So the host that a request names must be one of ours, and a request

@@ -47,10 +47,10 @@ class WebLimits:
 
     @property
     def pixels(self) -> int:
-        """Of a picture that is sent."""
+        """The most pixels of an uploaded picture."""
         return int(self.megapixels * 1e6)
 
     @property
     def most_bytes(self) -> int:
-        """Of a picture that is sent."""
+        """The most bytes of an uploaded picture."""
         return int(self.megabytes * 1e6)

@@ -26,7 +26,7 @@ STATUSES: dict[type[Exception], int] = {
     ResourceError: 503,
     TooLargeError: 413,
 }
-"""Of mistakes that are not in the words of the request."""
+"""The status of errors that are not mistakes in the request."""
 
 
 async def wish_of(request: Request) -> dict[str, Any]:

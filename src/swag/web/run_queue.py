@@ -37,7 +37,7 @@ class RunQueue:
             self._changed.notify()
 
     def places(self) -> dict[str, int]:
-        """Of each run that waits, which one it is, from 1."""
+        """The place of each waiting run in the queue, from 1."""
         with self._changed:
             self._drop_ended()
             return {run.id: place for place, run in enumerate(self._waiting, start=1)}

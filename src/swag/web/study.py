@@ -19,7 +19,7 @@ from swag.web.ranking import PairAnswer, Preference
 Choice = Literal["left", "right", "neither"]
 CHOICES: tuple[Choice, ...] = ("left", "right", "neither")
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Of codes: none that look alike."""
+"""Letters of codes: none that look alike."""
 
 DAMAGED = "(damaged)"
 """The method that stands for the damaged picture of a catch trial."""
@@ -148,7 +148,7 @@ class AnswerStore:
         return found
 
     def catches(self) -> dict[str, tuple[int, int]]:
-        """By participant, how many catch trials were answered right, and how many at all."""
+        """For each participant, the number of catch trials answered right, and of all answered."""
         counts: dict[str, tuple[int, int]] = {}
         for code, left, right, choice in self._answers():
             if DAMAGED in (left, right):

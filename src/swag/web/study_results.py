@@ -11,7 +11,7 @@ from swag.web.study import AnswerStore
 
 
 def results_of(store: AnswerStore) -> dict[str, Any]:
-    """By method, with intervals of 95 %, the strongest first; and who was attentive."""
+    """Results of each method, the strongest first, with 95 % intervals; and who was attentive."""
     comparisons = store.comparisons()
     share_of = {row.method: row for row in shares(comparisons)}
     rows = [

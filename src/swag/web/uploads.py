@@ -63,7 +63,7 @@ async def receive(chunks: AsyncIterator[bytes], path: Path, limits: WebLimits) -
 
 
 def too_large(limits: WebLimits) -> str:
-    """What is said of a picture of too many bytes."""
+    """The error about a picture with too many bytes."""
     return f"the picture has more than {limits.megabytes:g} megabytes; save it as a smaller one"
 
 

@@ -1,4 +1,4 @@
-"""Where a measurement was made."""
+"""The machine of a measurement."""
 
 import os
 import platform

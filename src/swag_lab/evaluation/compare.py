@@ -116,7 +116,7 @@ class PicturePair:
 
     @property
     def name(self) -> str:
-        """Of both files."""
+        """The names of both files."""
         return f"{self.content.stem}--{self.style.stem}"
 
 

@@ -25,7 +25,7 @@ from swag.video.styles import VideoStyle, frame_painter
 
 FRAMES = 16
 GRAIN = 2.0
-"""Of 255: the deviation of the noise that a camera adds to each pixel of the clip of a photo."""
+"""Deviation of the noise, of 255, that a camera adds to each pixel of the clip of a photo."""
 
 Places = Float[np.ndarray, "h w 2"]
 Values = Float[np.ndarray, "h w 3"]

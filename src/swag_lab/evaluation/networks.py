@@ -113,7 +113,7 @@ def given(text: str) -> Network:
 
 
 def weights_there(networks: Iterable[Network]) -> list[Network]:
-    """Those whose weights can be had without a download: random ones and what is bundled."""
+    """The networks whose weights need no download: random and bundled ones."""
     there = bundled.trained_names()
     return [n for n in networks if n.random or n.backbone.removeprefix("swag/") in there]
 

@@ -19,7 +19,7 @@ JobKind = Literal["picture", "statistics", "suppression", "outliers", "temperatu
 """`picture` makes and judges one; the others measure activations or judges on a style picture."""
 
 VERSION = 1
-"""Of what a job computes: raised when old results no longer mean the same."""
+"""Version of what a job computes: raised when old results no longer mean the same."""
 
 BASE: Mapping[str, Any] = MappingProxyType(
     {

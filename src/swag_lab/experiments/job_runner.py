@@ -25,7 +25,7 @@ from swag_lab.experiments.job import BASE, StudyJob, StudyRun
 from swag_lab.experiments.samples import Sample
 
 SMALLEST_WEIGHT = 1e-12
-"""Of a layer, as a share of the largest: smaller ones count as that."""
+"""Smallest weight of a layer, as a share of the largest; smaller weights count as this."""
 
 
 @dataclass(frozen=True)

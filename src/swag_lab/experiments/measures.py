@@ -33,7 +33,7 @@ LARGEST = 0.01
 """The fraction of a layer's entries that counts as its largest."""
 FRACTIONS = (0.001, 0.01, 0.1)
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Of a softmax over the layer, in the layer's standard deviations."""
+"""Temperatures of a softmax over the layer, in the layer's standard deviations."""
 SMOOTHINGS = ("none", "softmax", "softmax:temperature=auto", "power", "log")
 
 

@@ -40,7 +40,7 @@ class StudyRunner:
 
     @property
     def studies(self) -> list[Study]:
-        """Those that the name asks for. SettingsError if there is none of that name."""
+        """The studies of this name. SettingsError if the name is unknown."""
         return named(self.name)
 
     @property

@@ -92,7 +92,7 @@ def train_twins(
 
 
 def twin_networks(wanted: Sequence[Twin], data: Path, folder: Path) -> tuple[Network, ...]:
-    """Those of them that are trained, as networks of a study: t-NAME."""
+    """The trained ones of these twins, as networks of a study: t-NAME."""
     return tuple(
         Network(
             f"t-{twin.name}", "swag/resnet", "twin", tuple(twin.switches.items()), file=str(file)

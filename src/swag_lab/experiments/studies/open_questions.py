@@ -15,12 +15,12 @@ PARTS = (shape, layers, temperature, alternatives, longer_runs, paper_exact)
 
 
 def jobs(plan: Plan) -> list[StudyJob]:
-    """Those of all its questions."""
+    """All questions together."""
     return [job for part in PARTS for job in part.jobs(plan)]
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
-    """Those of all its questions."""
+    """All questions together."""
     return [section for part in PARTS for section in part.sections(plan, runs)]
 
 

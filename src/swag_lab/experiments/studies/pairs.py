@@ -30,7 +30,7 @@ R_VGG19 = random("torchvision/vgg19")
 
 
 def there(*networks: Network) -> list[Network]:
-    """Those whose weights are in the package or random."""
+    """The given networks whose weights are in the package or random."""
     return weights_there(networks)
 
 

@@ -33,7 +33,7 @@ TAKEN = (
     "style_weight",
     "square",
 )
-"""What is taken of a preset: all but the network, the size and the number of steps."""
+"""Settings taken from a preset: all but the network, the size and the number of steps."""
 
 
 def to_the_letter(name: str) -> str:
@@ -57,7 +57,7 @@ def jobs(plan: Plan) -> list[StudyJob]:
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
-    """Where both end, and how far above the front without smoothing that is."""
+    """Both errors of each preset, and their distance above the front without smoothing."""
     found = {name: _above(runs, to_the_letter(name)) for name in LETTERS}
     told = [
         words(

@@ -46,13 +46,13 @@ RESIDUAL: Mapping[str, LayerNames] = {
     "eight layers, content at two": (_EIGHT, ("layer1.2", "layer2.3")),
     "ten layers, content at two": (_TEN, ("layer1.2", "layer2.3")),
 }
-"""Of ResNets of 50 layers. The paper's authors read the stem and the end of each stage."""
+"""Layers of ResNets with 50 layers. The paper's authors read the stem and the end of each stage."""
 
 PLAIN: Mapping[str, LayerNames] = {
     "preset": ((), ()),
     "authors' layers": ((), ("features.20",)),
 }
-"""Of VGG-16 and what has a preset: the same five style layers, content at relu4_2 alone."""
+"""Layers of VGG-16 and networks with a preset: five style layers, content at relu4_2 alone."""
 
 BEST = "ten layers, content at two"
 

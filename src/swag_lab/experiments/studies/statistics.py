@@ -36,7 +36,7 @@ MAXIMA = tuple(title for title in PANELS if "maximum" in title)
 
 
 def statistics_networks(plan: Plan) -> list[Network]:
-    """Those of studies 1 and 2."""
+    """The networks of studies 1 and 2."""
     small = there(P_RESNET, P_NORESNET, P_VGG, P_RESVGG, P_DEEP, P_NODEEP)
     small += [R_RESNET, R_VGG, R_DEEP, R_NODEEP]
     return small if plan.quick else [*small, R_RESNET50, R_NORESNET50, R_VGG19]

@@ -35,7 +35,7 @@ class LayerError:
 
 
 ERRORS = ("unexplained", "mean", "covariance", "gram")
-"""Of a tap on one picture, in the order in which they are computed."""
+"""Errors of a tap on one picture, in the order in which they are computed."""
 
 
 @torch.no_grad()
@@ -72,7 +72,7 @@ def report(
 def _errors(
     model: Distillation, layer: str, tap: Float[Tensor, "b k _h _w"], maps: FeatureMap
 ) -> Tensor:
-    """Of the coordinates, the mean, the covariance and the Gram matrix of one picture."""
+    """Errors of the coordinates, the mean, the covariance and the Gram matrix of one picture."""
     coordinates = model.coordinates(layer)
     # Where a student rounds an odd side up and the teacher down, the last row has no counterpart.
     tap = tap[..., : maps.shape[-2], : maps.shape[-1]]

@@ -17,7 +17,7 @@ from swag_lab.training.distillation.coordinates import mean_and_covariance
 Taps = Sequence[Float[Tensor, "b _k _h _w"]]
 
 CONTENT_WEIGHTS = (0.0, 0.05, 0.3, 1.0)
-"""Of the content, by turns: from texture alone to a picture that keeps its subject."""
+"""Weights of the content, used in turn: from texture alone to a picture that keeps its subject."""
 
 
 def restyled(

@@ -12,7 +12,7 @@ from swag_lab.training.style.loss import StyleObjective
 from swag_lab.training.style.recipe import StyleRecipe
 
 SMALLEST_SCALE = 0.6
-"""Of a photo's own resolution: crops show from a part of it to most of it."""
+"""Smallest resolution of a crop, as a fraction of the photo's own."""
 
 
 @dataclass(frozen=True)
