@@ -62,7 +62,7 @@ def test_tiles_are_announced_in_one_sentence_before_the_start(network, caplog):
         tight.check((1000, 2000))
     (words,) = tight.fallbacks
     assert caplog.messages == [words]
-    assert words.startswith("2000 x 1000 pixels need about 2.3 GB") and "in tiles of" in words
+    assert words.startswith("2000 x 1000 pixels need about 2.3 GB") and "uses tiles of" in words
     ample = planner(network, 100.0)
     ample.check((1000, 2000))
     assert ample.fallbacks == []
@@ -115,7 +115,9 @@ def test_where_the_rest_does_not_fit_after_all_every_layer_is_tiled(network, cap
     assert made.weaken(first, MemoryError())
     second = made.plan((96, 72))
     assert second.split.tail is None
-    assert made.fallbacks == ["memory ran out at 72 x 96 pixels: all layers in tiles"]
+    assert made.fallbacks == [
+        "memory ran out at 72 x 96 pixels; the run goes on with all layers in tiles"
+    ]
     assert not made.weaken(second, MemoryError())
 
 
@@ -127,7 +129,8 @@ def test_adam_takes_the_place_of_l_bfgs_where_its_steps_do_not_fit(network, capl
     with caplog.at_level("WARNING", "swag"):
         tight.check(side)
     assert tight.fallbacks[0] == (
-        "10000 x 10000 pixels need about 19.2 GB for L-BFGS, and 15.0 GB can be used: Adam instead"
+        "10000 x 10000 pixels need about 19.2 GB for L-BFGS, and 15.0 GB can be used; "
+        "the run uses Adam"
     )
     assert all(len(words) <= 200 for words in tight.fallbacks)
     # A picture that is no large one does not change its optimizer, nor does a run that goes on.
@@ -146,7 +149,7 @@ def test_a_run_whose_steps_do_not_fit_is_made_by_adam_and_resumed_by_it(
     monkeypatch.setattr(plan, "COPIES", {"lbfgs": 1e9, "adam": 1, "torch-lbfgs": 1})
     updates = list(swag.iterate(photo(), photo(2), backbone=network, **SHORT))
     assert "mean" in updates[-1].state.memory
-    assert "Adam instead" in updates[-1].fallbacks[0]
+    assert "uses Adam" in updates[-1].fallbacks[0]
     half = swag.iterate(photo(), photo(2), backbone=network, **SHORT)
     for _ in range(7):
         update = next(half)

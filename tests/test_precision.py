@@ -207,7 +207,7 @@ def test_metal_stays_with_float32_and_says_so():
     for _ in range(2):
         chosen = settings(precision="bfloat16")
         assert precision_of(chosen, torch.device("mps"), told) == "float32"
-    assert told == ["no passes in bfloat16 on mps: in float32"]
+    assert told == ["no passes in bfloat16 on mps; the run uses float32"]
     assert precision_of(settings(), torch.device("mps"), Fallbacks()) == "float32"
 
 
@@ -266,7 +266,9 @@ def test_where_memory_runs_out_tiles_are_in_the_precision_that_the_whole_was(mon
 
     monkeypatch.setattr(NETWORK, "extract", short_of_memory)
     narrow = updates(precision="bfloat16", scales=1)
-    assert narrow[-1].fallbacks == ("memory ran out at 64 x 48 pixels: in tiles of 32",)
+    assert narrow[-1].fallbacks == (
+        "memory ran out at 64 x 48 pixels; the run goes on in tiles of 32 pixels",
+    )
     assert [update.precision for update in narrow] == ["bfloat16"] * 3 + ["float32"] * 2
 
 

@@ -241,7 +241,7 @@ def test_tiles_are_halved_where_memory_runs_out_and_the_result_is_the_same():
 
     tiled.tiled_pass.receptive_field = replace(receptive_field, extract=small_pictures_only)
     assert_alike(whole, tiled, picture(5, *size))
-    assert tiled.tiled_pass.fallbacks == ["memory ran out: in tiles of 64 pixels"]
+    assert tiled.tiled_pass.fallbacks == ["memory ran out; the run goes on in tiles of 64 pixels"]
 
 
 def test_memory_that_runs_out_for_the_smallest_tile_is_an_error():

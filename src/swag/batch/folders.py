@@ -39,7 +39,7 @@ def pictures_of(place: Path, out: Path | None = None) -> dict[Path, PurePath]:
     if left_out:
         names = ", ".join(str(path.relative_to(place)) for path in left_out[:MOST_NAMED])
         more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
-        LOG.warning(f"{place}: left out what is no picture that is read: {names!r}{more}")
+        LOG.warning(f"{place}: left out files that are no readable pictures: {names!r}{more}")
     return with_names(found, place)
 
 

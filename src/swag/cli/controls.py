@@ -116,7 +116,7 @@ ContentMap = Annotated[
         "--content-map",
         panel=REGIONS,
         value="FILE",
-        help="Picture that says how much each part of the photo counts: white fully, black not.",
+        help="Picture that weights the photo: white parts count fully, black parts not at all.",
     ),
 ]
 Initial = Annotated[

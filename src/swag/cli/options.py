@@ -123,7 +123,9 @@ MaxPixels = Annotated[
 ]
 Steps = Annotated[
     int | None,
-    option("--steps", panel=RUN, value="N", default="150", help="Steps over all scales."),
+    option(
+        "--steps", panel=RUN, value="N", default="150", help="Optimization steps over all scales."
+    ),
 ]
 Seed = Annotated[
     int | None,
@@ -243,7 +245,7 @@ Bits = Annotated[
 NoMetadata = Annotated[
     bool,
     option(
-        "--no-metadata", panel=OUTPUT, help="Store no settings, hashes and losses in the picture."
+        "--no-metadata", panel=OUTPUT, help="Store no settings, hashes or losses in the picture."
     ),
 ]
 Overwrite = Annotated[bool, option("--overwrite", panel=OUTPUT, help="Replace existing files.")]

@@ -11,7 +11,10 @@ from swag.cli.groups import grouped
 from swag.cli.interruption import interrupted, stop_asked
 
 VideoFile = Annotated[
-    Path, typer.Argument(metavar="VIDEO", show_default=False, help="In any container and code.")
+    Path,
+    typer.Argument(
+        metavar="VIDEO", show_default=False, help="The video, in any container and codec."
+    ),
 ]
 VideoStyleName = Annotated[
     Path,
@@ -30,13 +33,17 @@ VideoOut = Annotated[
         panel=options.OUTPUT,
         value="OUT",
         default="a .mp4 in this folder, named for its inputs",
-        help="Where the video goes: .mp4, .mov, .m4v or .mkv (H.264), or .webm (VP9).",
+        help="Video to write: .mp4, .mov, .m4v or .mkv (H.264), or .webm (VP9).",
     ),
 ]
 VideoSize = Annotated[
     int | None,
     options.option(
-        "--size", panel=options.RUN, value="PIXELS", default="the video's", help="Long side."
+        "--size",
+        panel=options.RUN,
+        value="PIXELS",
+        default="the video's",
+        help="Long side of the result.",
     ),
 ]
 VideoColors = Annotated[
@@ -67,7 +74,7 @@ FramePixels = Annotated[
         min=1,
         show_default=False,
         rich_help_panel=options.RUN,
-        help="Refuse videos whose frames have more pixels; 178,956,970 if it is not given.",
+        help="Refuse videos whose frames have more pixels. Default: 178,956,970.",
     ),
 ]
 

@@ -134,13 +134,15 @@ class Planner:
         """
         if self._optimizer(size) != self.settings.optimizer:
             needed = self._pictures_with("lbfgs", size)
-            self.fallbacks.note(self._told(size, needed, "for L-BFGS") + ": Adam instead")
+            self.fallbacks.note(self._told(size, needed, "for L-BFGS") + "; the run uses Adam")
         needed, least = self._at_once(size), self._pictures(size)
         if self.settings.tile == "auto" and needed > self.budget:
             if least > self.budget:
                 raise ResourceError(self._told(size, least, "even in tiles") + self._advice)
             tile = self.plan(size).tile
-            self.fallbacks.note(f"{self._told(size, needed, 'at once')}: in tiles of {tile} pixels")
+            self.fallbacks.note(
+                f"{self._told(size, needed, 'at once')}; the run uses tiles of {tile} pixels"
+            )
 
     def optimizer(self, size: Size, state: Mapping[str, Tensor] | None = None) -> Optimizer:
         """What moves the pixels of a result of this size, or goes on from a state of its own.
@@ -165,13 +167,13 @@ class Planner:
             if plan.split.tail is None:
                 return False
             self._splits = []
-            self.fallbacks.note(f"{ran_out}: all layers in tiles")
+            self.fallbacks.note(f"{ran_out}; the run goes on with all layers in tiles")
             return True
         if self.settings.tile != "auto":
             return False
         self._too_many_pixels = plan.size[0] * plan.size[1]
         tile = self.plan(plan.size).tile
-        self.fallbacks.note(f"{ran_out}: in tiles of {tile}")
+        self.fallbacks.note(f"{ran_out}; the run goes on in tiles of {tile} pixels")
         return True
 
     def _lbfgs(self, size: Size) -> Lbfgs:

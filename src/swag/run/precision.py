@@ -72,7 +72,7 @@ def precision_of(
         chosen = was or ("bfloat16" if has_fast_bfloat16(device) and _is_tried(settings) else WIDE)
     if chosen == WIDE or device.type in NARROW_DEVICES:
         return chosen
-    fallbacks.note(f"no passes in bfloat16 on {device.type}: in float32")
+    fallbacks.note(f"no passes in bfloat16 on {device.type}; the run uses float32")
     return WIDE
 
 

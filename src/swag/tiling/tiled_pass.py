@@ -132,7 +132,7 @@ class TiledPass:
                     raise
             # Outside of the handler, which would keep the tensors of the failed pass alive.
             self.side //= 2
-            self.fallbacks.note(f"memory ran out: in tiles of {self.side} pixels")
+            self.fallbacks.note(f"memory ran out; the run goes on in tiles of {self.side} pixels")
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
