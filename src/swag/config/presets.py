@@ -46,7 +46,7 @@ _PRESETS = (
     Preset("default", "the best settings measured, coarse to fine", "docs/log.md", {}),
     Preset("quick", "a first look, within seconds on two cores", "as default, from one pass",
            {"size": 256, "steps": 20, "scales": 1, "start": "instant"},
-           {"size": 256, "steps": 100}),
+           other_start={"size": 256, "steps": 100}),
     Preset("quality", "more steps for a larger picture", "as default, longer",
            {"size": 1024, "steps": 300, "scales": 3}),
     Preset("paper", "the losses of the paper, exactly", "Wang, Li and Vasconcelos, CVPR 2021",
