@@ -21,6 +21,7 @@ WORDS = {
     "content_loss": "the method's",
     "initial": "the photo",
     "output": "a .png in this folder, named for its inputs",
+    "format": "png",
 }
 """Defaults that are no values of settings."""
 

@@ -91,7 +91,7 @@ def test_at_strength_0_a_video_is_itself(source, painting, tmp_path):
     *_, end = paint_video(source, painting, out, look=look)
     assert end.finished and end.done == 30
     for given, made in zip(video_files.shown(source), video_files.shown(out), strict=True):
-        assert np.abs(given.astype(int) - made).mean() < 4
+        assert np.abs(given.astype(int) - made).mean() < 2.8  # the other matrix of colors: 3.7
     upright = [timed.frame for timed in frames(survey(source))]
     assert upright[0].shape == (64, 48, 3)
     expected = np.rot90(video_files.picture(0)).astype(int)
@@ -127,6 +127,8 @@ def test_a_run_that_goes_on_makes_the_same_file(source, style, tmp_path, stops, 
         assert made(source, style, out, stop=stop) is None
     kept = Parts(tmp_path / f"out{suffix}.parts").segments
     assert len(kept) == {5: 0, 12: 1, 20: 2, 30: 2}[stops[0]] if len(stops) == 1 else 2
+    folder = tmp_path / f"out{suffix}.parts"
+    assert len(list(folder.glob("*.safetensors"))) == min(1, len(kept))  # the last one is enough
     before = [path.stat().st_mtime_ns for path in kept]
     painted = []
     for progress in paint_video(source, style, out):
@@ -248,6 +250,8 @@ def test_times_rounded_to_milliseconds_are_even():
     assert found == [690 + 1001 * n for n in range(3000)]
     late = [*times[:-1], times[-1] + 9]
     assert not Clock.of(late, given, Fraction(0), [rate]).even
+    tenths = Clock(given, 23, Fraction(0), Fraction(10), even=True)
+    assert abs(tenths.time(23, 0) * tenths.time_base - Fraction(23, 1000)) < Fraction(1, 10_000)
     without = Clock.of([None, None], given, Fraction(0), [rate])
     assert [without.time(None, n) for n in (0, 1)] == [0, 1001]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swag.cli import options
+from swag.cli.pipes import DASH, check_standard_output, output_name, put_out, taken_in
 from swag.errors import SettingsError, SwagError
 
 if TYPE_CHECKING:
@@ -21,7 +22,11 @@ StyleFile = Annotated[
 ]
 Photos = Annotated[
     list[Path],
-    typer.Argument(metavar="PHOTO...", show_default=False, help="Photos, or folders of them."),
+    typer.Argument(
+        metavar="PHOTO...",
+        show_default=False,
+        help="Photos, or folders of them; - is standard input.",
+    ),
 ]
 Out = Annotated[
     Path | None,
@@ -74,6 +79,7 @@ def apply(  # noqa: PLR0913 - the arguments of a command are its options
     colors: Colors = "style",
     mask: MaskFile = None,
     device: options.Device = None,
+    form: options.Format = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -83,22 +89,29 @@ def apply(  # noqa: PLR0913 - the arguments of a command are its options
 
     swag apply wave.safetensors photos/ -o painted/
 
+    swag apply wave.safetensors - -o - < photo.jpg > out.png
+
     A photo that cannot be read gives one line on standard error; the other photos are painted.
     """
     from swag.cli.output import refuse_input
     from swag.instant import read_style
 
     painter = read_style(style)
-    jobs = _jobs(photos, output, name=style.stem)
+    jobs = _piped(photos, output) or _jobs(photos, output, name=style.stem)
     if mask is not None and len(jobs) > 1:
         raise SettingsError(f"one mask was given for {len(jobs)} photos; give one photo")
     for path in jobs.values():
+        output_name(path, form)
         refuse_input(path, [*jobs, style, *([] if mask is None else [mask])])
     chosen: dict[str, Any] = {"size": size, "colors": colors, "mask": mask}
+    chosen["device"] = device or "auto"
     failed: list[SwagError] = []
     for photo, path in jobs.items():
         try:
-            _paint(painter, photo, path, overwrite, device=device or "auto", **chosen)
+            if path == DASH:
+                _put_out(painter, photo, output_name(path, form), **chosen)
+                continue
+            _paint(painter, photo, path, overwrite, **chosen)
         except SwagError as error:
             failed.append(error)
             continue
@@ -115,6 +128,36 @@ def _tell(failed: list[SwagError], photos: int) -> None:
         typer.echo(f"swag: {error}", err=True)
     if failed:
         raise typer.Exit(1)
+
+
+def _piped(photos: list[Path], output: Path | None) -> dict[Path, Path]:
+    """The one photo from standard input or to standard output, if `-` is given, and its place.
+
+    SettingsError if there are more photos, or a terminal is at the end.
+    """
+    if DASH not in (*photos, output):
+        return {}
+    if len(photos) > 1 or photos[0].is_dir():
+        raise SettingsError(
+            "- stands for one picture; give one photo, or a folder for the pictures with -o"
+        )
+    path = DASH if output is None else output
+    if path == DASH:
+        check_standard_output()
+    if path.is_dir():
+        raise SettingsError(f"a photo on standard input has no name; name a file in {path}")
+    return {photos[0]: path}
+
+
+def _put_out(painter: "StylePainter", photo: Path, name: str, **chosen: Any) -> None:
+    """One picture to standard output, in the format that a name ends in."""
+    from swag.image import encoded
+    from swag.image.encode import format_of
+    from swag.run import apply_style
+
+    format_of(name, 8)
+    (source,) = taken_in([photo])
+    put_out(encoded(name, apply_style(painter, source, **chosen)))
 
 
 def _jobs(photos: list[Path], output: Path | None, *, name: str) -> dict[Path, Path]:
@@ -150,4 +193,5 @@ def _paint(
     except OSError as error:
         raise ResourceError(f"cannot create {path.parent}: {error.strerror}") from error
     check_writable(path, overwrite=overwrite)
-    write(path, apply_style(painter, photo, **chosen), overwrite=overwrite)
+    (source,) = taken_in([photo])
+    write(path, apply_style(painter, source, **chosen), overwrite=overwrite)

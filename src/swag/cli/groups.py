@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from swag.cli import controls, options
+from swag.cli.pipes import DASH
 from swag.errors import SettingsError
 
 
@@ -93,10 +94,11 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class WatchOptions:
-    """Pictures that are written while a run goes on."""
+    """Where pictures go besides: files while a run goes on, and standard output."""
 
     save_every: options.SaveEvery = None
     preview: options.Preview = None
+    format: options.Format = None
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -187,8 +189,11 @@ def output_path(
 ) -> Path:
     """The path given, or that of a checkpoint's picture, or one named for the inputs.
 
-    A folder that is there gets a picture named for the inputs.
+    A folder that is there gets a picture named for the inputs. What is made of standard input goes
+    to standard output.
     """
+    if given is None and resume is None and DASH in inputs:
+        return DASH
     if given is None and resume is not None and resume.suffix == ".ckpt":
         return resume.with_suffix("")
     name = "-".join(path.stem for path in inputs) + suffix + ".png"

@@ -29,14 +29,16 @@ Content = Annotated[
     Path,
     typer.Argument(
         metavar="CONTENT",
-        help="The photo: PNG, JPEG, WebP, TIFF, AVIF, GIF or BMP.",
+        help="The photo: PNG, JPEG, WebP, TIFF, AVIF, GIF or BMP; - is standard input.",
         show_default=False,
     ),
 ]
 Styles = Annotated[
     list[Path],
     typer.Argument(
-        metavar="STYLE...", help="The style picture. Several are blended.", show_default=False
+        metavar="STYLE...",
+        help="The style picture; - is standard input. Several are blended.",
+        show_default=False,
     ),
 ]
 
@@ -191,7 +193,7 @@ Out = Annotated[
         panel=OUTPUT,
         value="OUT",
         default="a .png in this folder, named for its inputs",
-        help="Picture to write. The extension chooses the format.",
+        help="Picture to write. The extension chooses the format; - is standard output.",
     ),
 ]
 Resume = Annotated[
@@ -231,6 +233,16 @@ Preview = Annotated[
         panel=OUTPUT,
         value="FILE",
         help="Every few seconds, write the picture so far to this file, replacing the last one.",
+    ),
+]
+Format = Annotated[
+    str | None,
+    option(
+        "--format",
+        panel=OUTPUT,
+        value="NAME",
+        default="png",
+        help="Format on standard output (-o -): png, jpg, webp, avif or tiff.",
     ),
 ]
 Bits = Annotated[

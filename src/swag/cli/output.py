@@ -2,16 +2,18 @@
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import typer
 
 from swag.cli.groups import OutputOptions, WatchOptions
+from swag.cli.pipes import DASH, check_standard_output, output_name
 from swag.errors import ImageError, SettingsError
 from swag.files import check_name
 from swag.image import check_writable
+from swag.image.encode import format_of
 from swag.run import CHECKPOINT, PictureFile, Update, is_unfinished
 
 PREVIEW_PAUSE = 2.0
@@ -48,6 +50,16 @@ class Output(PictureFile):
         )
 
     @property
+    def piped(self) -> bool:
+        """Whether the picture goes to standard output."""
+        return self.path == DASH
+
+    @property
+    def name(self) -> str:
+        """The path, or for standard output a name that ends in the format. SettingsError."""
+        return output_name(self.path, self.watch.format)
+
+    @property
     def shown(self) -> bool:
         """Whether a bar is shown."""
         return not (self.quiet or self.as_json)
@@ -61,12 +73,28 @@ class Output(PictureFile):
                 is another run's checkpoint.
         """
         inputs = list(inputs)
-        refuse_input(self.path, inputs)
-        check_name(self.path, ("-12345" if self.watch.save_every else "") + CHECKPOINT)
-        check_writable(self.path, overwrite=self.replaces, bits=self.bits)
+        if self.piped:
+            self._check_pipe()
+        else:
+            self._check_file(inputs)
         if preview := self.watch.preview:
             refuse_input(preview, [*inputs, self.path])
             check_writable(preview, overwrite=self.overwrite or is_unfinished(preview))
+
+    def _check_pipe(self) -> None:
+        check_standard_output()
+        format_of(self.name, self.bits)
+        if self.as_json or self.watch.save_every:
+            option = "--json" if self.as_json else "--save-every"
+            raise SettingsError(
+                f"{option} needs a file for the picture, but the picture goes to standard output; "
+                "name a file with -o"
+            )
+
+    def _check_file(self, inputs: Sequence[Path]) -> None:
+        refuse_input(self.path, inputs)
+        check_name(self.path, ("-12345" if self.watch.save_every else "") + CHECKPOINT)
+        check_writable(self.name, overwrite=self.replaces, bits=self.bits)
         if self.resume is None and self.checkpoint.exists() and not self.overwrite:
             raise SettingsError(
                 f"{self.checkpoint} of an interrupted run exists; continue with --resume "
@@ -75,8 +103,13 @@ class Output(PictureFile):
 
 
 def refuse_input(path: Path, inputs: Iterable[Path]) -> None:
-    """Refuse to write over a file that the run reads, under whatever name: SettingsError."""
+    """Refuse to write over a file that the run reads, under whatever name: SettingsError.
+
+    Standard input and output are no files.
+    """
     for read in inputs:
+        if DASH in (path, read):
+            continue
         same = os.path.realpath(path) == os.path.realpath(read)
         if same or (path.exists() and read.exists() and path.samefile(read)):
             raise SettingsError(

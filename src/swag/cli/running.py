@@ -4,7 +4,7 @@ import json
 import logging
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ import typer
 from swag.cli.bars import run_bar
 from swag.cli.interruption import interrupted, stop_asked
 from swag.cli.output import Output, Watcher
+from swag.cli.pipes import put_out, taken_in
 from swag.config import settings
-from swag.errors import CheckpointError, ResourceError
+from swag.errors import CheckpointError, ResourceError, SettingsError
 from swag.files import claimed
-from swag.run import Saved, Task, Update, iterate, load_checkpoint, run_to_file, taken
+from swag.run import NO_STEP, Saved, Task, Update, iterate, load_checkpoint, run_to_file, taken
 from swag.spec import is_code
 from swag.tiling import is_out_of_memory
 
@@ -53,14 +54,15 @@ def run_and_save(
     try:
         # What `iterate` refuses comes before the bar, so that it is one line.
         with (
-            claimed(output.path),
+            nullcontext() if output.piped else claimed(output.path),
             _memory(chosen.size),
             stop_asked(lambda: bool(steps)) as stopping,
         ):
-            updates = iterate(
-                content, None if style is None else list(style), task=task, **given, **overrides
-            )
+            photo, styles = _taken_in(content, style, given.get("max_pixels"))
+            updates = iterate(photo, styles, task=task, **given, **overrides)
             with run_bar(shown=output.shown) as show:
+                if output.piped:
+                    return _run_to_pipe(updates, output, _watched(output, show, steps), stopping)
                 # Still within: a first Ctrl-C waits for the file.
                 saved = run_to_file(
                     updates,
@@ -75,6 +77,24 @@ def run_and_save(
     except KeyboardInterrupt:
         when = f"while writing {output.path}" if steps else "before the first step"
         raise interrupted(f" {when}; {_kept_at(output, words) or 'nothing was written'}") from None
+
+
+def _run_to_pipe(
+    updates: Iterator[Update],
+    output: Output,
+    seen: Callable[[Update], None],
+    stopping: Callable[[], bool],
+) -> None:
+    """Follow a run to its end, and write its picture to standard output: of a stopped run, none."""
+    last: Update | None = None
+    for last in updates:
+        seen(last)
+        if stopping() and not last.last:
+            step = f"step {last.index + 1} of {last.steps}"
+            raise interrupted(f" at {step}; nothing was written to standard output")
+    if last is None:
+        raise SettingsError(NO_STEP)
+    put_out(last.result([]).encoded(output.name, bits=output.bits, metadata=output.metadata))
 
 
 def _watched(
@@ -129,11 +149,21 @@ def _how_to_go_on(last: Update, output: Output, words: str, path: Path) -> str:
 
 def _kept_at(output: Output, words: str) -> str:
     """The command that goes on from the run's checkpoint; empty if there is none."""
-    if not output.checkpoint.exists():
+    if output.piped or not output.checkpoint.exists():
         return ""
     more = "" if output.metadata else " --no-metadata --overwrite"
     more += "" if output.bits == 8 else f" --bits {output.bits}"
     return f"continue with: {words} --resume {shlex.quote(str(output.checkpoint))}{more}"
+
+
+def _taken_in(
+    content: Path | None, style: Sequence[Path] | None, max_pixels: int | None
+) -> tuple[Path | bytes | None, list[Path | bytes] | None]:
+    """Photo and styles, those on standard input as bytes."""
+    photos = [] if content is None else [content]
+    sources = taken_in([*photos, *(style or ())], max_pixels)
+    photo = sources.pop(0) if photos else None
+    return photo, None if style is None else sources
 
 
 def _inputs(

@@ -16,7 +16,7 @@ from swag.image.raster import MAX_PIXELS, MOST_PIXELS, Picture
 from swag.image.read import Source, read, read_hashed, size_in_file
 from swag.image.resize import fitted, resize
 from swag.image.source import is_picture
-from swag.image.write import check_writable, write
+from swag.image.write import check_writable, encoded, write
 
 __all__ = [
     "MAX_PIXELS",
@@ -24,6 +24,7 @@ __all__ = [
     "Picture",
     "Source",
     "check_writable",
+    "encoded",
     "extensions",
     "filled",
     "fitted",

@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
 import numpy as np
@@ -43,20 +44,14 @@ def write(
     `check_writable` refuses, a full disk, a value that is not finite, or a picture larger
     than the format holds.
     """
-    texts = dict(metadata or {})
-    if source_type is not None:
-        texts[XMP] = as_xmp(source_type)
-    check_texts(texts)
+    texts = _texts(metadata, source_type)
     _check_target(path, overwrite)
-    form = format_of(path, bits)
-    if not 1 <= quality <= 100:
-        raise ImageError(f"quality {quality} is out of range; expected 1 to 100")
-    samples = _samples(picture, form, bits)
+    fill = _filling(path, picture, bits, quality, texts=texts)
     try:
         # The target once more at the end: encoding takes a while.
         write_whole(
             path,
-            lambda file: _encode(samples, form, quality, texts, file=file),
+            fill,
             check=lambda: _check_target(path, overwrite),
             replace=overwrite,
         )
@@ -64,6 +59,53 @@ def write(
         raise ImageError(_there(path)) from error
     except (OSError, ValueError) as error:
         raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
+
+
+def encoded(
+    name: StrPath,
+    picture: Picture | Tensor,
+    *,
+    bits: int = 8,
+    quality: int = 95,
+    metadata: Mapping[str, str] | None = None,
+    source_type: str | None = None,
+) -> bytes:
+    """The bytes that `write` would write under this name, whose extension is the format.
+
+    ImageError: see `write`.
+    """
+    fill = _filling(name, picture, bits, quality, texts=_texts(metadata, source_type))
+    try:
+        with tempfile.NamedTemporaryFile() as file:
+            fill(file)
+            file.seek(0)
+            return file.read()
+    except OSError as error:
+        raise ImageError(f"cannot write {label(name)}: {reason(error)}") from error
+
+
+def _texts(metadata: Mapping[str, str] | None, source_type: str | None) -> dict[str, str]:
+    texts = dict(metadata or {})
+    if source_type is not None:
+        texts[XMP] = as_xmp(source_type)
+    check_texts(texts)
+    return texts
+
+
+def _filling(
+    path: StrPath,
+    picture: Picture | Tensor,
+    bits: int,
+    quality: int,
+    *,
+    texts: Mapping[str, str],
+) -> Callable[[IO[bytes]], None]:
+    """What fills a file with a picture, once all that it holds is checked."""
+    form = format_of(path, bits)
+    if not 1 <= quality <= 100:
+        raise ImageError(f"quality {quality} is out of range; expected 1 to 100")
+    samples = _samples(picture, form, bits)
+    return lambda file: _encode(samples, form, quality, texts, file=file)
 
 
 def check_writable(path: StrPath, *, overwrite: bool, bits: int = 8) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from swag.backbones import weights
 from swag.config import Settings
 from swag.errors import ImageError
-from swag.image import Picture, write
+from swag.image import Picture, encoded, write
 from swag.modes import own_modes
 from swag.optimize import State
 from swag.run import checkpoint
@@ -213,9 +213,23 @@ class Result:
 
         ImageError: see `swag.image.write`.
         """
-        told = metadata_texts(self.settings, self.made, self.image.size) if metadata else None
-        source = GENERATED if metadata else None
-        write(path, self.image, bits=bits, metadata=told, source_type=source, overwrite=overwrite)
+        write(path, self.image, bits=bits, overwrite=overwrite, **self._told(metadata))
+
+    def encoded(
+        self, name: str | os.PathLike[str] = "a.png", *, bits: int = 8, metadata: bool = True
+    ) -> bytes:
+        """The file that `save` would write under this name, whose extension is the format.
+
+        ImageError: see `swag.image.write`.
+        """
+        return encoded(name, self.image, bits=bits, **self._told(metadata))
+
+    def _told(self, metadata: bool) -> dict[str, Any]:
+        """How the picture was made, as `swag.image.write` takes it."""
+        if not metadata:
+            return {}
+        told = metadata_texts(self.settings, self.made, self.image.size)
+        return {"metadata": told, "source_type": GENERATED}
 
     def keep(
         self,

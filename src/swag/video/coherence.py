@@ -59,7 +59,7 @@ def follow(last: Shown | None, frame: Frame, painted: Painted, *, share: float) 
 def flow(start: Frame, end: Frame) -> Flow:
     """Where each pixel of a frame is in another one."""
     gray = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (start, end)]
-    # A new one each time: what it finds depends on what it has found before.
+    # A new one each time: small frames change its scales for all that come after them.
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     found: Flow = search.calc(gray[0], gray[1], None)
     return found
