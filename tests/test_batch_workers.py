@@ -119,6 +119,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_workers_and_loses_nothing(early, folde
         while not any(path.stat().st_size for path in out.glob(awaited)):
             assert batch.poll() is None and time.monotonic() < until
             time.sleep(0.02)
+        time.sleep(0.5)  # early: the server that workers come from loads torch
         os.killpg(batch.pid, signal.SIGINT)
         try:
             said = batch.communicate(timeout=120)[1]

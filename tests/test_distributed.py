@@ -55,8 +55,9 @@ def test_an_exception_in_a_process_comes_out_here_and_says_where_it_was_raised()
     assert "attempt" in raised.value.__notes__[0]
 
 
-def test_what_runs_when_no_more_is_asked_for_is_ended():
-    results = as_completed(slept, [0.0, 600.0], workers=2)
+@pytest.mark.parametrize("stopping", [None, lambda: False])
+def test_what_runs_when_no_more_is_asked_for_is_ended(stopping):
+    results = as_completed(slept, [0.0, 600.0], workers=2, stopping=stopping)
     next(results)
     results.close()  # waits for its processes
 
