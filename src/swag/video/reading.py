@@ -200,6 +200,7 @@ def frames(video: Video, *, first: int = 0) -> Iterator[Timed]:
                 height=video.height,
                 format="rgb24",
                 src_colorspace=_matrix_of_colors(frame),
+                threads=1,
             )[:height, :width]
             upright = np.ascontiguousarray(np.rot90(pixels, video.turns))
             shown = round((frame.duration or 0) * clock.given / clock.time_base)

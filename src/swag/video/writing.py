@@ -2,7 +2,7 @@
 
 Each segment is encoded on its own, from a key frame on, and none has frames that refer to later
 ones: packets of segments that follow one another are a video. What is written depends on the frames
-alone: encoders use a fixed number of threads, and files hold no random numbers and no time.
+alone: encoders use one thread, and files hold no random numbers and no time.
 """
 
 import heapq
@@ -31,14 +31,15 @@ from swag.video.sound import AnyPacket, Packets, sound_tracks
 
 BITEXACT = {"fflags": "+bitexact"}
 
-THREADS = 4
-"""Threads of an encoder; another number gives other bits."""
+THREADS = 1
+"""Threads of an encoder and of conversions. With four, the same frames gave other bits now and then
+on a busy machine."""
 
 UNSPECIFIED, BT709 = 2, 1
 """Values of primaries, transfer and matrix, by their numbers in H.273."""
 
 H264 = ("libx264", {"crf": "18", "preset": "medium", "bf": "0"})
-VP9 = ("libvpx-vp9", {"crf": "24", "b": "0", "cpu-used": "4", "row-mt": "1"})
+VP9 = ("libvpx-vp9", {"crf": "24", "b": "0", "cpu-used": "4"})
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ class SegmentEncoder:
             dst_colorspace="ITU709",
             src_color_range="JPEG",
             dst_color_range="MPEG",
+            threads=THREADS,
         )
         frame.pts, frame.duration, frame.time_base = time, duration, self.video.clock.time_base
         self.container.mux(self.stream.encode(frame))
