@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tokenize
 import tomllib
 from pathlib import Path
 
@@ -198,3 +199,35 @@ def test_the_readme_says_how_to_install_without_make():
     listed = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\|(.*?)\|", start, re.MULTILINE))))
     assert "-m pip install" in start and "GB" in start
     assert listed == set(extras["optional-dependencies"]) - {"dev"}
+
+
+BRITISH = re.compile(
+    "colour|grey|neighbour|centre|favour|behaviour|(?:normal|optim|minim|maxim|parametr|styl"
+    "|initial|random|regular|general|summar|recogn|visual|quant|penal|serial)is(?:e|ing|ation)"
+)
+OLD_SETTINGS = {"colours", "normalisation", "parametrisation"}
+"""Names of earlier versions, which are still accepted."""
+
+
+@pytest.mark.parametrize("path", CODE, ids=named)
+def test_identifiers_have_american_spelling(path: Path):
+    with open(path, "rb") as file:
+        names = {t.string for t in tokenize.tokenize(file.readline) if t.type == tokenize.NAME}
+    found = {name for name in names if BRITISH.search(name.lower())}
+    assert found - OLD_SETTINGS == set()
+
+
+def test_british_spelling_is_found():
+    names = "grey colours normalise optimiser parametrisation stylised neighbours centre"
+    assert all(BRITISH.search(name) for name in names.split())
+    for name in (
+        "raise",
+        "rise",
+        "precise",
+        "noise",
+        "exercise",
+        "promise",
+        "imprecise",
+        "otherwise",
+    ):
+        assert BRITISH.search(name) is None

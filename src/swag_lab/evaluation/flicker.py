@@ -62,10 +62,10 @@ def moving_disc(side: int, frames: int = FRAMES) -> Iterator[ClipFrame]:
     random = np.random.default_rng(0)
     ground, disc = _waves(random, side), _waves(random, side)
     speeds = {"ground": np.array([1.3, 0.4]), "disc": np.array([-0.9, -1.7])}
-    places, centre, radius = grid(side), np.array([0.6, 0.7]) * side, 0.22 * side
+    places, center, radius = grid(side), np.array([0.6, 0.7]) * side, 0.22 * side
 
     def in_disc(time: float, where: Places) -> Bool[np.ndarray, "h w"]:
-        away = where - centre - time * speeds["disc"]
+        away = where - center - time * speeds["disc"]
         inside: Bool[np.ndarray, "h w"] = (away**2).sum(2) < radius**2
         return inside
 
