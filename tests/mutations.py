@@ -3,9 +3,9 @@
     python tests/mutations.py --cases 12000 --seed 0
 
 Each case is a whole file of ours (a picture of every format, a checkpoint, settings, weights, a
-table of jobs, a ledger, the words in a picture) with bytes flipped, cut, repeated, moved, put in or
-set to their extremes. It must be read, or refused by a SwagError of one line, within a time and a
-growth of memory; anything else is a fault, and its seed is printed.
+table of jobs, a manifest, the words in a picture) with bytes flipped, cut, repeated, moved, put in
+or set to their extremes. It must be read, or refused by a SwagError of one line, within a time and
+a growth of memory; anything else is a fault, and its seed is printed.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from safetensors.torch import save
 
 from swag import checkpoint
 from swag.backbones import weights
-from swag.batch import Ledger, read_jobs
+from swag.batch import Manifest, read_jobs
 from swag.config import load as load_settings
 from swag.config import settings
 from swag.errors import SwagError
@@ -88,9 +88,9 @@ def _checkpoint(path: Path) -> None:
     next(swag.iterate(picture, picture.flip(-1).square(), **small)).save_checkpoint(path)
 
 
-def _read_ledger(path: Path) -> object:
-    with Ledger(path.parent) as ledger:
-        return ledger.last
+def _read_manifest(path: Path) -> object:
+    with Manifest(path.parent) as manifest:
+        return manifest.last
 
 
 STATE = {"a.weight": torch.rand(4, 3, generator=torch.Generator().manual_seed(0)),
@@ -129,9 +129,9 @@ SEEDS: dict[str, tuple[str, Callable[[], bytes], Reader]] = {
         lambda: b'{"content": "a", "style": ["x"], "size": 64}\n{"content": "b", "style": "x"}',
         read_jobs,
     ),
-    "ledger": (
+    "manifest": (
         "manifest.jsonl", lambda: b'{"output": "a.png", "state": "done", "key": "0"}\n' * 2,
-        _read_ledger,
+        _read_manifest,
     ),
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from swag.batch import Batch, Job, Ledger, Outcome, product, read_jobs, run
+from swag.batch import Batch, Job, JobResult, Manifest, product, read_jobs, run
 from swag.batch import work as work_module
 from swag.cli import app
 from swag.errors import ResourceError, SettingsError
@@ -181,22 +181,22 @@ def test_a_picture_that_appears_in_a_jobs_place_stays_and_the_jobs_own_is_kept(
     assert read(out / "a-x-2.png").size == (32, 24)
 
 
-# --- the ledger --------------------------------------------------------------------------------
+# --- the manifest --------------------------------------------------------------------------------
 
 
 def test_the_last_line_about_an_output_counts_and_a_torn_one_does_not(tmp_path: Path):
-    with Ledger(tmp_path) as ledger:
-        ledger.write(Outcome("a.png", "running", "k"))
-        ledger.write(Outcome("a.png", "done", "k"))
-        ledger.write(Outcome("b.png", "running", "k"))
+    with Manifest(tmp_path) as manifest:
+        manifest.write(JobResult("a.png", "running", "k"))
+        manifest.write(JobResult("a.png", "done", "k"))
+        manifest.write(JobResult("b.png", "running", "k"))
     path = tmp_path / "manifest.jsonl"
     path.write_bytes(path.read_bytes() + b'{"output": "b.png", "state": "do')
-    with Ledger(tmp_path) as ledger:
-        assert ledger.last["a.png"].state == "done"
-        assert ledger.last["b.png"].state == "running"
-        ledger.write(Outcome("b.png", "done", "k"))
-    with Ledger(tmp_path) as ledger:
-        assert ledger.last["b.png"].state == "done"
+    with Manifest(tmp_path) as manifest:
+        assert manifest.last["a.png"].state == "done"
+        assert manifest.last["b.png"].state == "running"
+        manifest.write(JobResult("b.png", "done", "k"))
+    with Manifest(tmp_path) as manifest:
+        assert manifest.last["b.png"].state == "done"
 
 
 @pytest.mark.parametrize(
@@ -205,15 +205,15 @@ def test_the_last_line_about_an_output_counts_and_a_torn_one_does_not(tmp_path: 
 def test_lines_that_are_not_ours_are_passed_over(line: bytes, tmp_path: Path):
     good = b'{"output": "a.png", "state": "done"}\n'
     (tmp_path / "manifest.jsonl").write_bytes(good + line)
-    with Ledger(tmp_path) as ledger:
-        assert list(ledger.last) == ["a.png"]
+    with Manifest(tmp_path) as manifest:
+        assert list(manifest.last) == ["a.png"]
 
 
 def test_a_second_batch_in_the_same_folder_is_refused(tmp_path: Path):
     with (
-        Ledger(tmp_path),
+        Manifest(tmp_path),
         pytest.raises(ResourceError, match="another batch is running"),
-        Ledger(tmp_path),
+        Manifest(tmp_path),
     ):
         pass
 
@@ -250,12 +250,12 @@ def test_a_network_is_made_once_for_all_jobs_and_again_for_another(pictures: Pat
     monkeypatch.setattr(work_module.backbones, "create", counted)
     jobs = product(pictures / "photos", pictures / "paintings")
     (pictures / "out").mkdir()
-    with Ledger(pictures / "out") as ledger:
-        list(run(Batch(pictures / "out", TINY), jobs, ledger))
+    with Manifest(pictures / "out") as manifest:
+        list(run(Batch(pictures / "out", TINY), jobs, manifest))
     assert len(made) == 1
     other = [Job(jobs[0].content, jobs[0].styles, "seed.png", {"seed": 5})]
-    with Ledger(pictures / "out") as ledger:
-        list(run(Batch(pictures / "out", TINY), [*jobs, *other], ledger))
+    with Manifest(pictures / "out") as manifest:
+        list(run(Batch(pictures / "out", TINY), [*jobs, *other], manifest))
     assert [seed for _, seed in made] == [0, 5]
 
 
@@ -399,22 +399,22 @@ def test_ctrl_c_keeps_a_checkpoint_and_the_same_command_goes_on(
     assert result is Update.result
 
 
-def dies(self: Batch, job: Job, *_: Any) -> Outcome:
+def dies(self: Batch, job: Job, *_: Any) -> JobResult:
     os.kill(os.getpid(), signal.SIGKILL)
-    return Outcome(job.output, "done")
+    return JobResult(job.output, "done")
 
 
 class Deadly(Batch):
     """A batch whose process is killed by one of its jobs."""
 
-    def make(self, job: Job, *more: Any) -> Outcome:
-        return dies(self, job) if job.output == "1.png" else Outcome(job.output, "done")
+    def make(self, job: Job, *more: Any) -> JobResult:
+        return dies(self, job) if job.output == "1.png" else JobResult(job.output, "done")
 
 
 def test_a_process_that_dies_takes_its_job_along_and_no_other(tmp_path: Path):
     jobs = [Job(tmp_path / "a", (tmp_path / "b",), f"{number}.png") for number in range(5)]
-    with Ledger(tmp_path) as ledger:
-        outcomes = list(run(Deadly(tmp_path), jobs, ledger, workers=2))
+    with Manifest(tmp_path) as manifest:
+        outcomes = list(run(Deadly(tmp_path), jobs, manifest, workers=2))
     found = {outcome.output: outcome.state for outcome in outcomes}
     assert found == {f"{n}.png": "failed" if n == 1 else "done" for n in range(5)}
     assert "its process died (signal 9)" in [o.error for o in outcomes]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from swag.batch import Batch, Job, Ledger, read_jobs, run
+from swag.batch import Batch, Job, Manifest, read_jobs, run
 from swag.batch import work as work_module
 from swag.cli import app
 from swag.config import load, settings
@@ -145,14 +145,14 @@ def test_what_was_decoded_is_recorded_though_the_file_changed_since_the_batch_be
     job = Job(photo, (folder / "paintings/wave.jpg",), "a.png")
     batch = {"weights": "random", "size": 32, "steps": 2, "scales": 1}
     out.mkdir()
-    with monkeypatch.context() as patch, Ledger(out) as ledger:
+    with monkeypatch.context() as patch, Manifest(out) as manifest:
         patch.setattr(work_module, "iterate", changed_before_it_is_read)
-        assert [o.state for o in run(Batch(out, batch), [job], ledger)] == ["done"]
-    with Ledger(out) as ledger:
-        assert [o.state for o in run(Batch(out, batch), [job], ledger)] == ["there"]
+        assert [o.state for o in run(Batch(out, batch), [job], manifest)] == ["done"]
+    with Manifest(out) as manifest:
+        assert [o.state for o in run(Batch(out, batch), [job], manifest)] == ["there"]
     photo.write_bytes(before)
-    with Ledger(out) as ledger:
-        (outcome,) = run(Batch(out, batch), [job], ledger)
+    with Manifest(out) as manifest:
+        (outcome,) = run(Batch(out, batch), [job], manifest)
     assert outcome.state == "failed" and "made with other settings" in outcome.error
 
 

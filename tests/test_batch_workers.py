@@ -14,7 +14,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from swag.batch import Batch, Ledger, Outcome, product, run
+from swag.batch import Batch, JobResult, Manifest, product, run
 from swag.cli import app
 from swag.image import write
 
@@ -85,8 +85,8 @@ def test_workers_that_are_to_stop_keep_checkpoints_and_the_next_go_on(
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         batch = Batch(folder, settings, every=every)
-        with Ledger(folder) as ledger:
-            found: list[Outcome] = list(run(batch, jobs, ledger, **more))
+        with Manifest(folder) as manifest:
+            found: list[JobResult] = list(run(batch, jobs, manifest, **more))
         return {outcome.output: outcome.state for outcome in found}
 
     out = tmp_path / "out"

@@ -2,13 +2,13 @@
 
 jobs = read_jobs("jobs.csv")                   or product("photos", "paintings")
 batch = Batch(Path("out"), {"size": 512})
-with Ledger(batch.folder) as ledger:
-    for outcome in run(batch, jobs, ledger): print(outcome.output, outcome.state)
+with Manifest(batch.folder) as manifest:
+    for result in run(batch, jobs, manifest): print(result.output, result.state)
 """
 
 from swag.batch.jobs import Job, product, read_jobs
-from swag.batch.ledger import Ledger, Outcome
+from swag.batch.manifest import JobResult, Manifest
 from swag.batch.run import run
 from swag.batch.work import Batch
 
-__all__ = ["Batch", "Job", "Ledger", "Outcome", "product", "read_jobs", "run"]
+__all__ = ["Batch", "Job", "JobResult", "Manifest", "product", "read_jobs", "run"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from swag.batch.jobs import Job, check_distinct
-from swag.batch.ledger import Ledger, Outcome
+from swag.batch.manifest import JobResult, Manifest
 from swag.batch.work import Batch, Seen, Stopping
 from swag.distributed import Backend, as_completed, told_to_stop
 from swag.errors import SettingsError
@@ -16,48 +16,48 @@ from swag.files import remove
 def run(
     batch: Batch,
     jobs: Sequence[Job],
-    ledger: Ledger,
+    manifest: Manifest,
     *,
     workers: int = 1,
     backend: Backend = "processes",
     seen: Seen = lambda update: None,
     stopping: Stopping = lambda: False,
-) -> Iterator[Outcome]:
-    """Yield an outcome for each job, as it comes; the ledger has it by then.
+) -> Iterator[JobResult]:
+    """Yield a result for each job, as it comes; the manifest has it by then.
 
     Every job's settings are looked at before the first is done. With several `workers`, or with
     Ray, each is a process with a network of its own, and `seen` is not called.
 
     Raises:
         SettingsError: two outputs that are one file, or the settings of a job.
-        ResourceError: a ledger that cannot be written, or no answer of Ray's cluster.
+        ResourceError: a manifest that cannot be written, or no answer of Ray's cluster.
         DependencyError: Ray is not installed.
     """
     check_distinct(jobs, batch.folder)
     keys = {job.output: _key(batch, job) for job in jobs}
     left = []
     for job in jobs:
-        settled = _settled(batch, job, keys[job.output], ledger)
+        settled = _settled(batch, job, keys[job.output], manifest)
         if settled is None:
             left.append(job)
             continue
-        if settled.state == "done" and ledger.last[job.output] != settled:
+        if settled.state == "done" and manifest.last[job.output] != settled:
             remove(batch.file(job).checkpoint)
-            ledger.write(settled)
+            manifest.write(settled)
         yield replace(settled, state="there") if settled.state == "done" else settled
 
     def begin(job: Job) -> None:
         changed = _changed(batch, job)
-        ledger.write(Outcome(job.output, "running", keys[job.output], before=changed))
+        manifest.write(JobResult(job.output, "running", keys[job.output], before=changed))
 
-    make: Callable[[Job], Outcome] = InWorker(batch, max(1, torch.get_num_threads() // workers))
+    make: Callable[[Job], JobResult] = InWorker(batch, max(1, torch.get_num_threads() // workers))
     if workers == 1 and backend == "processes":
         make = lambda job: batch.make(job, seen, stopping)  # noqa: E731
-    for outcome in as_completed(
+    for result in as_completed(
         make, left, workers=workers, backend=backend, begin=begin, stopping=stopping, died=_died
     ):
-        ledger.write(outcome)
-        yield outcome
+        manifest.write(result)
+        yield result
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ class InWorker:
     batch: Batch
     threads: int
 
-    def __call__(self, job: Job) -> Outcome:
-        """The outcome of a job."""
+    def __call__(self, job: Job) -> JobResult:
+        """The result of a job."""
         torch.set_num_threads(self.threads)
         return self.batch.make(job, lambda update: None, told_to_stop)
 
 
-def _died(job: Job, how: str) -> Outcome:
-    return Outcome(job.output, "failed", "", how)
+def _died(job: Job, how: str) -> JobResult:
+    return JobResult(job.output, "failed", "", how)
 
 
 def _key(batch: Batch, job: Job) -> str:
@@ -84,23 +84,23 @@ def _key(batch: Batch, job: Job) -> str:
         raise SettingsError(f"{job.output}: {error}") from error
 
 
-def _settled(batch: Batch, job: Job, key: str, ledger: Ledger) -> Outcome | None:
-    """The outcome of a job that needs no work: its picture exists, or another file has its name."""
-    there, last = _changed(batch, job), ledger.last.get(job.output)
+def _settled(batch: Batch, job: Job, key: str, manifest: Manifest) -> JobResult | None:
+    """The result of a job that needs no work: its picture exists, or another file has its name."""
+    there, last = _changed(batch, job), manifest.last.get(job.output)
     if there is None:
         return None
     if last is not None and last.key == key:
         if last.state == "done":
             return last
-        # Killed after the picture was written, before the ledger was: pictures are whole.
+        # Killed after the picture was written, before the manifest was: pictures are whole.
         if last.state == "running" and there != last.before:
-            return Outcome(job.output, "done", key)
+            return JobResult(job.output, "done", key)
     if batch.overwrite:
         return None
     said = (
         "exists, made with other settings or by another program; use --overwrite or another --out"
     )
-    return Outcome(job.output, "failed", "", f"{batch.path(job)} {said}")
+    return JobResult(job.output, "failed", "", f"{batch.path(job)} {said}")
 
 
 def _changed(batch: Batch, job: Job) -> int | None:

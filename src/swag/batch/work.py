@@ -10,7 +10,7 @@ from typing import Any
 
 from swag import backbones
 from swag.batch.jobs import Job
-from swag.batch.ledger import JobState, Outcome
+from swag.batch.manifest import JobResult, JobState
 from swag.config import Settings, one_spelling, settings
 from swag.errors import CheckpointError, SettingsError, SwagError
 from swag.files import check_name, claimed
@@ -74,10 +74,10 @@ class Batch:
             bits=self.bits,
         )
 
-    def make(self, job: Job, seen: Seen, stopping: Stopping) -> Outcome:
+    def make(self, job: Job, seen: Seen, stopping: Stopping) -> JobResult:
         """Make the picture of a job, going on from its checkpoint if there is one.
 
-        Whatever goes wrong is the job's own outcome: the others go on.
+        An error is the result of this job alone: the others go on.
         """
         began = time.perf_counter()
         key = error = ""
@@ -90,7 +90,7 @@ class Batch:
             said = " ".join(str(defect).split())[:300]
             state, error = "failed", f"{type(defect).__name__}: {said}"
         passed = round(time.perf_counter() - began, 3)
-        return Outcome(output=job.output, state=state, key=key, error=error, seconds=passed)
+        return JobResult(output=job.output, state=state, key=key, error=error, seconds=passed)
 
     def _made(self, job: Job, seen: Seen, stopping: Stopping) -> str:
         """Make the picture; the key of what it was made from, empty if it is yet to be finished."""

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from swag.batch import Outcome
+from swag.batch import JobResult
 from swag.cli.pace import Pace, clock
 from swag.losses import PENALTIES
 from swag.run import Update
@@ -86,11 +86,11 @@ class BatchBar:
         """Show where the job under way is."""
         self._show(f"{max(update.size)} px, step {update.index + 1}/{update.steps}")
 
-    def done(self, outcome: Outcome) -> None:
+    def done(self, result: JobResult) -> None:
         """Move on by one job."""
-        self.failed += outcome.state == "failed"
+        self.failed += result.state == "failed"
         self.progress.advance(self.task)
-        self._show(f"{self.failed} failed" if self.failed else outcome.output)
+        self._show(f"{self.failed} failed" if self.failed else result.output)
 
     def _show(self, now: str) -> None:
         self.progress.update(self.task, now=now)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from swag.batch import Batch, Job, Ledger, Outcome, product, read_jobs, run
+from swag.batch import Batch, Job, JobResult, Manifest, product, read_jobs, run
 from swag.cli.bars import batch_bar
 from swag.cli.interruption import interrupted, stop_asked
 from swag.distributed import Backend
@@ -46,43 +46,43 @@ def run_batch(
     """
     _create(batch.folder)
     shown = not (quiet or as_json)
-    outcomes: list[Outcome] = []
+    results: list[JobResult] = []
     stopped = True
     with (
         contextlib.suppress(KeyboardInterrupt),
-        Ledger(batch.folder) as ledger,
+        Manifest(batch.folder) as manifest,
         batch_bar(len(jobs), shown=shown) as bar,
         stop_asked(lambda: True) as stopping,
     ):
         going = run(
             batch,
             jobs,
-            ledger,
+            manifest,
             workers=workers,
             backend=backend,
             seen=bar.seen,
             stopping=stopping,
         )
-        for outcome in going:
-            outcomes.append(outcome)
-            bar.done(outcome)
+        for result in going:
+            results.append(result)
+            bar.done(result)
             if as_json:
-                typer.echo(json.dumps(asdict(outcome)))
-            if outcome.state == "done" and shown:
-                typer.echo(str(batch.folder / outcome.output))
-        unfinished = [o for o in outcomes if o.state == "interrupted"]
-        stopped = bool(unfinished) or len(outcomes) < len(jobs)
-    return _told(outcomes, as_json=as_json, stopped=stopped, total=len(jobs))
+                typer.echo(json.dumps(asdict(result)))
+            if result.state == "done" and shown:
+                typer.echo(str(batch.folder / result.output))
+        unfinished = [o for o in results if o.state == "interrupted"]
+        stopped = bool(unfinished) or len(results) < len(jobs)
+    return _told(results, as_json=as_json, stopped=stopped, total=len(jobs))
 
 
-def _told(outcomes: Sequence[Outcome], *, as_json: bool, stopped: bool, total: int) -> bool:
-    counts = Counter(outcome.state for outcome in outcomes)
+def _told(results: Sequence[JobResult], *, as_json: bool, stopped: bool, total: int) -> bool:
+    counts = Counter(result.state for result in results)
     if as_json:
         typer.echo(json.dumps({"finished": not stopped, "counts": dict(counts)}))
-    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
-    for outcome in failed:
-        typer.echo(f"swag: {outcome.output}: {outcome.error}", err=True)
-    if outcomes and counts["there"] == len(outcomes) and not as_json:
+    failed = [result for result in results if result.state == "failed"]
+    for result in failed:
+        typer.echo(f"swag: {result.output}: {result.error}", err=True)
+    if results and counts["there"] == len(results) and not as_json:
         typer.echo(f"all {total} pictures exist already", err=True)
     if stopped:
         made = counts["done"] + counts["there"]

@@ -15,7 +15,7 @@ JobState = Literal["running", "done", "there", "failed", "interrupted"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobResult:
     """What became of a job; `key` stands for its inputs and settings, `error` says what failed.
 
     `before` is when the picture that was in its place was last changed, if there was one.
@@ -29,7 +29,7 @@ class Outcome:
     before: int | None = None
 
 
-class Ledger:
+class Manifest:
     """The manifest of a folder: the last line about an output counts.
 
     A line that was cut off by a kill is no line. One batch at a time has a folder.
@@ -37,10 +37,10 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
-        self.last: dict[str, Outcome] = {}
+        self.last: dict[str, JobResult] = {}
         self._file: IO[bytes] | None = None
 
-    def __enter__(self) -> "Ledger":
+    def __enter__(self) -> "Manifest":
         try:
             self._file = _locked(self.path)
             self._file.seek(0)
@@ -49,8 +49,8 @@ class Ledger:
             raise ResourceError(f"cannot write {self.path}: {error.strerror}") from error
         for line in whole.splitlines():
             with contextlib.suppress(ValueError, TypeError, RecursionError):
-                outcome = _outcome(json.loads(line))
-                self.last[outcome.output] = outcome
+                result = _job_result(json.loads(line))
+                self.last[result.output] = result
         if whole and not whole.endswith(b"\n"):
             self._file.write(b"\n")
         return self
@@ -59,25 +59,25 @@ class Ledger:
         if self._file is not None:
             self._file.close()
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, result: JobResult) -> None:
         """Add a line and see it onto the disk. ResourceError if that fails."""
         assert self._file is not None  # within `with`
-        self.last[outcome.output] = outcome
+        self.last[result.output] = result
         try:
-            self._file.write(json.dumps(asdict(outcome)).encode() + b"\n")
+            self._file.write(json.dumps(asdict(result)).encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
             raise ResourceError(f"cannot write {self.path}: {error.strerror}") from error
 
 
-def _outcome(line: Any) -> Outcome:
-    """The outcome a line holds. TypeError or ValueError if it holds none."""
-    outcome = Outcome(**line)
-    texts = (outcome.output, outcome.state, outcome.key, outcome.error)
+def _job_result(line: Any) -> JobResult:
+    """The result a line holds. TypeError or ValueError if it holds none."""
+    result = JobResult(**line)
+    texts = (result.output, result.state, result.key, result.error)
     if not all(isinstance(text, str) for text in texts):
-        raise ValueError("not an outcome")
-    return outcome
+        raise ValueError("not a result")
+    return result
 
 
 def _locked(path: Path) -> IO[bytes]:
