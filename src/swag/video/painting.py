@@ -139,21 +139,26 @@ def _painted(
     """Paint the frames that no segment holds yet; the number done after each."""
     done, last = len(parts.segments) * SEGMENT, parts.last()
     encoder: SegmentEncoder | None = None
-    for timed in frames(video, first=done):
-        with _memory(painter.size):
-            small, painted = painter(timed.frame)
-            last = follow(last, small, painted, share=steadiness)
-        with errors_of_ffmpeg(video.name, "encoded"):
-            encoder = encoder or SegmentEncoder(video, form, painter.size, frames=SEGMENT)
-            encoder.add(last.result, timed.time, timed.duration)
-            done += 1
-            if done % SEGMENT == 0:
+    try:
+        for timed in frames(video, first=done):
+            with _memory(painter.size):
+                small, painted = painter(timed.frame)
+                last = follow(last, small, painted, share=steadiness)
+            with errors_of_ffmpeg(video.name, "encoded"):
+                encoder = encoder or SegmentEncoder(video, form, painter.size, frames=SEGMENT)
+                encoder.add(last.result, timed.time, timed.duration)
+                done += 1
+                if done % SEGMENT == 0:
+                    parts.keep(encoder.finish(), last)
+                    encoder = None
+            yield done
+        if encoder is not None and last is not None:
+            with errors_of_ffmpeg(video.name, "encoded"):
                 parts.keep(encoder.finish(), last)
                 encoder = None
-        yield done
-    if encoder is not None and last is not None:
-        with errors_of_ffmpeg(video.name, "encoded"):
-            parts.keep(encoder.finish(), last)
+    finally:
+        if encoder is not None:  # its threads and memory do not wait for Python to collect it
+            encoder.close()
 
 
 @contextmanager

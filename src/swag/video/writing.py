@@ -116,8 +116,12 @@ class SegmentEncoder:
     def finish(self) -> bytes:
         """The whole segment."""
         self.container.mux(self.stream.encode(None))
-        self.container.close()
+        self.close()
         return self.file.getvalue()
+
+    def close(self) -> None:
+        """Let the encoder go, with what it holds."""
+        self.container.close()
 
 
 def _video_stream(
