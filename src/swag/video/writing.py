@@ -32,8 +32,7 @@ from swag.video.sound import AnyPacket, Packets, sound_tracks
 BITEXACT = {"fflags": "+bitexact"}
 
 THREADS = 1
-"""Threads of an encoder and of conversions. With four, the same frames gave other bits now and then
-on a busy machine."""
+"""Threads of an encoder and of conversions; another number gives other bits."""
 
 UNSPECIFIED, BT709 = 2, 1
 """Values of primaries, transfer and matrix, by their numbers in H.273."""
