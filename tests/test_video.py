@@ -112,7 +112,7 @@ def test_frames_are_painted_as_photos_are(source, style, painting):
 
 
 def check_same(one: Path, other: Path) -> None:
-    """The same sound, times and frames; of some thousand segments an encoder makes one otherwise."""
+    """The same sound, times and frames; encoders make a segment otherwise now and then."""
     assert video_files.sound_of(one) == video_files.sound_of(other)
     assert video_files.times_of(one) == video_files.times_of(other)
     for a, b in zip(video_files.shown(one), video_files.shown(other), strict=True):
