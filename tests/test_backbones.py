@@ -18,6 +18,7 @@ from swag.backbones.edits import fold
 from swag.backbones.presets import PRESETS
 from swag.backbones.reductions import last_before_each_reduction
 from swag.backbones.tokens import resize_positions
+from swag.config import settings
 from swag.errors import BackboneError, DependencyError
 
 PLAIN = ("no-fold", "no-channels-last", "no-pixel-blocks")
@@ -196,14 +197,31 @@ def test_style_layers_of_vgg_are_the_first_relu_of_each_block(name):
     assert [aliases[layer] for layer in PRESETS[name].content] == ["relu3_1", "relu4_2"]
 
 
-def test_layers_of_resnet50_are_those_of_the_authors():
-    module = plain("torchvision/resnet50").module
+@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101"])
+def test_layers_of_a_resnet_are_the_first_and_last_blocks_of_three_stages(name):
+    backbone = plain(f"torchvision/{name}")
+    counts = [len(getattr(backbone.module, f"layer{stage}")) for stage in (1, 2, 3)]
+    ends = [
+        f"layer{stage}.{block}"
+        for stage, count in enumerate(counts, start=1)
+        for block in (0, count - 1)
+    ]
+    middle = f"layer3.{(counts[2] - 1) // 2}"
+    expected = {"relu", *ends, middle}
+    assert set(backbone.style_layers) == expected
+    assert list(backbone.style_layers) == [n for n in backbone.layers() if n in expected]
+    assert backbone.content_layers == (ends[1], ends[3])
+
+
+@pytest.mark.parametrize("preset", ["paper", "released-code"])
+def test_the_paper_reads_the_layers_of_the_authors(preset):
+    chosen = settings(preset)
+    module = plain(chosen.backbone).module
     # conv1_2, conv2_3, conv3_5, conv4_2 count from zero: the last blocks of 3, 4, 6, 3.
-    blocks = [len(getattr(module, f"layer{i}")) for i in (1, 2, 3, 4)]
-    assert blocks == [3, 4, 6, 3]
-    assert plain("torchvision/resnet50").style_layers[1:] == tuple(
-        f"layer{i}" for i in (1, 2, 3, 4)
-    )
+    assert [len(getattr(module, f"layer{i}")) for i in (1, 2, 3, 4)] == [3, 4, 6, 3]
+    assert list(chosen.style_layers) == ["relu", *(f"layer{i}" for i in (1, 2, 3, 4))]
+    assert list(chosen.content_layers) == ["layer3"]
+    assert settings(preset, backbone="torchvision/vgg16").style_layers is None
 
 
 def test_inception_takes_pictures_from_minus_one_to_one():

@@ -39,14 +39,21 @@ def vgg_names(*convolutions: int) -> dict[str, str]:
     return names
 
 
-def _resnet(about: str) -> LayerPreset:
-    """The authors' script reads conv0_0 (after its ReLU), conv1_2, conv2_3, conv3_5, conv4_2.
+def _resnet(about: str, first: int, second: int, third: int) -> LayerPreset:
+    """Layers of a residual network whose first three stages have so many blocks.
 
-    It counts stages and blocks from zero within ResNet-50: those are the stem and the last block
-    of each stage, which other depths have too. Content is its conv3_5.
+    Style is read from the stem, from the first and the last block of each of these stages, and
+    from the middle of the third; content from the ends of the first and second. On a ResNet-50
+    trained on ImageNet this is better than the ends of all stages with content at the third, which
+    the authors of SWAG read (the presets `paper` and `released-code`); see docs/study.md.
     """
+    third_blocks = dict.fromkeys((0, (third - 1) // 2, third - 1))
+    style = (
+        *("layer1.0", f"layer1.{first - 1}", "layer2.0", f"layer2.{second - 1}"),
+        *(f"layer3.{block}" for block in third_blocks),
+    )
     return LayerPreset(
-        about, style=("relu", "layer1", "layer2", "layer3", "layer4"), content=("layer3",)
+        about, ("relu", *style), content=(f"layer1.{first - 1}", f"layer2.{second - 1}")
     )
 
 
@@ -76,11 +83,11 @@ PRESETS: Mapping[str, LayerPreset] = {
         content=("features.11", "features.22"),  # relu3_1, relu4_2
         aliases=vgg_names(2, 2, 4, 4, 4),
     ),
-    "torchvision/resnet18": _resnet("ResNet-18 (2015)"),
-    "torchvision/resnet34": _resnet("ResNet-34 (2015)"),
-    "torchvision/resnet50": _resnet("ResNet-50 (2015), the network and layers of the SWAG authors"),
-    "torchvision/resnet101": _resnet("ResNet-101 (2015)"),
-    "torchvision/wide_resnet50_2": _resnet("Wide ResNet-50-2 (2016)"),
+    "torchvision/resnet18": _resnet("ResNet-18 (2015)", 2, 2, 2),
+    "torchvision/resnet34": _resnet("ResNet-34 (2015)", 3, 4, 6),
+    "torchvision/resnet50": _resnet("ResNet-50 (2015), the network of the SWAG authors", 3, 4, 6),
+    "torchvision/resnet101": _resnet("ResNet-101 (2015)", 3, 4, 23),
+    "torchvision/wide_resnet50_2": _resnet("Wide ResNet-50-2 (2016)", 3, 4, 6),
     "torchvision/inception_v3": LayerPreset(
         "Inception-v3 (2015)",
         style=("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c"),

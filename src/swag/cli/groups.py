@@ -67,6 +67,7 @@ class RunOptions:
 
     size: options.Size = None
     steps: options.Steps = None
+    start: options.Start = None
     seed: options.Seed = None
     device: options.Device = None
     tile: options.Tile = None

@@ -143,6 +143,17 @@ Device = Annotated[
         help="Device that computes: auto, cpu, cuda, cuda:1 or mps.",
     ),
 ]
+Start = Annotated[
+    str | None,
+    option(
+        "--start",
+        panel=RUN,
+        value="NAME",
+        help="Picture that the optimization begins with: content, noise, style, or instant for "
+        "the photo painted in one pass. Default: content (preset quick: instant), and noise for "
+        "textures and reconstructions.",
+    ),
+]
 Tile = Annotated[
     str | None,
     option(

@@ -1,7 +1,7 @@
 """Settings that belong together: presets say how much work is done, methods what is minimized."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -10,20 +10,21 @@ from typing import Any
 class Preset:
     """Settings that belong together, and where they come from.
 
-    `other_start` replaces values of a preset for runs that do not have the preset's start: those of
-    methods that begin with the photo, of textures and reconstructions, and where a start is given.
+    `otherwise` replaces the values of a preset if its setting `premise` is given another value: a
+    start by a method or for a texture, or another network.
     """
 
     name: str
     summary: str
     reference: str
     values: Mapping[str, Any]
-    other_start: Mapping[str, Any] | None = None
+    premise: str = ""
+    otherwise: Mapping[str, Any] = field(default_factory=dict)
 
     def values_with(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """The values for runs with these settings of their own."""
-        is_other = "start" in given and given["start"] != self.values.get("start")
-        return self.other_start if is_other and self.other_start is not None else self.values
+        is_other = self.premise in given and given[self.premise] != self.values[self.premise]
+        return self.otherwise if is_other else self.values
 
 
 _PAPER = {
@@ -42,21 +43,31 @@ _PAPER = {
     "precision": "float32",
 }
 
+# The stem and the last block of each stage; the authors' script counts stages and blocks from 0 and
+# names them conv0_0 (after its ReLU), conv1_2, conv2_3, conv3_5 and conv4_2. Content is conv3_5.
+_AUTHORS_LAYERS = {
+    "style_layers": ("relu", "layer1", "layer2", "layer3", "layer4"),
+    "content_layers": ("layer3",),
+}
+
+_AS_PUBLISHED = {**_PAPER, "size": 512, "smoothing": "softmax", "normalization": "paper",
+                 # The paper states no weights; the authors' script has 1e17 for mean squares.
+                 "style_weight": 1e17}  # fmt: skip
+_RELEASED = {**_AS_PUBLISHED, "smoothing": "scale:alpha=0.001@layer3,layer4",
+             "normalization": "released-code"}  # fmt: skip
+
 _PRESETS = (
     Preset("default", "the best settings measured, coarse to fine", "docs/log.md", {}),
     Preset("quick", "a first look, within seconds on two cores", "as default, from one pass",
            {"size": 256, "steps": 20, "scales": 1, "start": "instant"},
-           other_start={"size": 256, "steps": 100}),
+           premise="start", otherwise={"size": 256, "steps": 100}),
     Preset("quality", "more steps for a larger picture", "as default, longer",
            {"size": 1024, "steps": 300, "scales": 3}),
     Preset("paper", "the losses of the paper, exactly", "Wang, Li and Vasconcelos, CVPR 2021",
-           {**_PAPER, "size": 512, "smoothing": "softmax", "normalization": "paper",
-            # The paper states no weights; the authors' script has 1e17 for mean squares.
-            "style_weight": 1e17}),
+           {**_AS_PUBLISHED, **_AUTHORS_LAYERS}, premise="backbone", otherwise=_AS_PUBLISHED),
     Preset("released-code", "the losses of the authors' published script, exactly",
            "the authors' published script, resnet_swag.py of April 2021",
-           {**_PAPER, "size": 512, "smoothing": "scale:alpha=0.001@layer3,layer4",
-            "normalization": "released-code", "style_weight": 1e17}),
+           {**_RELEASED, **_AUTHORS_LAYERS}, premise="backbone", otherwise=_RELEASED),
 )  # fmt: skip
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in _PRESETS})

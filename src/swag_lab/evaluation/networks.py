@@ -14,6 +14,7 @@ from swag.backbones import Backbone, NetworkSource, Normalize, bundled
 from swag.backbones.family import ThinNetwork, from_state
 from swag.backbones.initialization import seeded
 from swag.backbones.weights import sha256
+from swag.config import settings
 from swag.errors import SettingsError, WeightsError
 from swag.types import FeatureMaps, Image, Precision
 
@@ -85,12 +86,15 @@ def random(
 ) -> Network:
     """A network with random weights: r-NAME. Switches are of the bundled family only."""
     short = name.rpartition("/")[2]
+    style_layers, content_layers = _layers_of_paper(name)
     return Network(
         name=f"r-{label or short}",
         backbone=name,
         weights="random",
         switches=tuple(switches.items()),
         edits=("reflect", *edits),
+        style_layers=style_layers,
+        content_layers=content_layers,
     )
 
 
@@ -128,7 +132,28 @@ def pretrained_there(names: Iterable[str]) -> list[Network]:
         for name in names
         if any((folder / Path(w.url).name).is_file() for w in get_model_weights(name))
     ]
-    return [Network(f"p-{name}", f"torchvision/{name}") for name in there]
+    return [_published(name) for name in there]
+
+
+def _published(name: str) -> Network:
+    style_layers, content_layers = _layers_of_paper(f"torchvision/{name}")
+    return Network(
+        f"p-{name}",
+        f"torchvision/{name}",
+        style_layers=style_layers,
+        content_layers=content_layers,
+    )
+
+
+def _layers_of_paper(backbone: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The layers that the paper's authors read of a ResNet; none for other networks.
+
+    Studies that repeat the paper read these, not those of the preset.
+    """
+    paper = settings("paper")
+    if not backbone.startswith("torchvision/") or "resnet" not in backbone:
+        return (), ()
+    return tuple(paper.style_layers or ()), tuple(paper.content_layers or ())
 
 
 @lru_cache
