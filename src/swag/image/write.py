@@ -133,7 +133,9 @@ def _check_target(path: StrPath, overwrite: bool) -> None:
     except (OSError, ValueError) as error:
         raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
     if not stat.S_ISREG(mode):
-        raise ImageError(f"cannot write {label(path)}: the name belongs to something not a file")
+        raise ImageError(
+            f"cannot write {label(path)}: what is there is not a file; give another name"
+        )
     if not overwrite:
         raise ImageError(_there(path))
 
