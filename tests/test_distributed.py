@@ -96,6 +96,7 @@ def warned(item: int) -> int:
 
 
 def test_warnings_of_ours_come_with_the_result(caplog, capfd):
+    caplog.set_level(logging.WARNING, logger="swag")  # a command with --quiet has set another
     assert sorted(as_completed(warned, [1, 2], workers=2)) == [1, 2]
     assert sorted(caplog.messages) == ["100 % of 1", "100 % of 2"]
     assert capfd.readouterr().err == ""

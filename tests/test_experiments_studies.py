@@ -76,6 +76,7 @@ def test_presets_to_the_letter_are_the_presets_on_another_network():
     assert script["smoothing"] == "scale:alpha=0.001@stage3,stage4"
     for name, found in (("paper", paper), ("released-code", script)):
         left = {"backbone", "edits", "balance", "steps", "size", "precision", "smoothing"}
+        left |= {"style_layers", "content_layers"}
         values = PRESETS[name].values
         assert {**values, **found, "smoothing": 0} == {**values, "smoothing": 0}
         assert values.keys() - found.keys() | {"smoothing"} == left

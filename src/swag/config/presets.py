@@ -18,13 +18,14 @@ class Preset:
     summary: str
     reference: str
     values: Mapping[str, Any]
-    premise: str = ""
+    premise: str | None = None
     otherwise: Mapping[str, Any] = field(default_factory=dict)
 
     def values_with(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """The values for runs with these settings of their own."""
-        is_other = self.premise in given and given[self.premise] != self.values[self.premise]
-        return self.otherwise if is_other else self.values
+        if self.premise is None or self.premise not in given:
+            return self.values
+        return self.values if given[self.premise] == self.values[self.premise] else self.otherwise
 
 
 _PAPER = {
