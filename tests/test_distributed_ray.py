@@ -215,6 +215,7 @@ def test_workers_are_told_to_stop_and_nothing_more_is_begun(running, tmp_path):
 
 def test_warnings_of_ours_come_with_the_result(running, caplog):
     caplog.set_level(logging.WARNING, logger="swag")  # a command with --quiet has set another
+
     def warned(item):
         logging.getLogger("swag").warning("100 %% of %s", item)
 
