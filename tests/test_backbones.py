@@ -12,7 +12,6 @@ from torch import nn
 from torchvision.models import list_models, resnet18, vit_b_16
 from torchvision.models.feature_extraction import create_feature_extractor
 
-import swag.backbones.sources
 from swag.backbones import Backbone, Normalize, available, create
 from swag.backbones.edits import fold
 from swag.backbones.presets import PRESETS
@@ -372,9 +371,7 @@ def test_unknown_names_are_refused_with_the_nearest(name, message):
 def test_without_timm_the_extra_is_named(monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(
-        swag.backbones.sources.importlib.util,
-        "find_spec",
-        lambda name: None if name == "timm" else find(name),
+        importlib.util, "find_spec", lambda name: None if name == "timm" else find(name)
     )
     with pytest.raises(DependencyError, match=r"pip install 'swag-style\[timm\]'"):
         create("timm/resnet18", weights="random")

@@ -17,6 +17,8 @@ A message is one line: what was given, what was expected, what to do. The comman
 it and ends with status 1; any other exception is a defect of ours and shows its traceback.
 """
 
+import importlib.util
+
 
 class SwagError(Exception):
     """A mistake that the user can correct; its message is one line that says how."""
@@ -56,3 +58,12 @@ class ResourceError(SwagError):
 
 class DependencyError(SwagError, ImportError):
     """An optional package that is not installed; the message says how to install it."""
+
+
+def check_installed(*modules: str, user: str, extra: str) -> None:
+    """Refuse to go on without modules of an extra. DependencyError, which names the `user`."""
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise DependencyError(
+            f"{user} needs {' and '.join(missing)}: pip install 'swag-style[{extra}]'"
+        )

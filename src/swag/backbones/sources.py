@@ -1,7 +1,6 @@
 """Networks by name, without style: what torchvision and timm build, and what they take as input."""
 
 import difflib
-import importlib.util
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from swag.backbones import weights
 from swag.backbones.backbone import Normalize
 from swag.backbones.download import fetch, fetch_from_hub
 from swag.backbones.tokens import AnySizeTransformer, channels_last_to_maps, tokens_to_maps
-from swag.errors import BackboneError, DependencyError, WeightsError
+from swag.errors import BackboneError, WeightsError, check_installed
 from swag.features import Arrange
 
 _HEADS = ("fc", "classifier", "heads", "head")
@@ -98,8 +97,7 @@ def timm_source(name: str) -> NetworkSource:
     Raises:
         BackboneError: timm is not installed or does not know the name.
     """
-    if importlib.util.find_spec("timm") is None:
-        raise DependencyError(f"timm/{name} needs timm: pip install 'swag-style[timm]'")
+    check_installed("timm", user=f"timm/{name}", extra="timm")
     import timm
     from timm.models import model_entrypoint
 

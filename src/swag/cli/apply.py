@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from swag.cli import options
+from swag.cli import controls, options
 from swag.cli.pipes import DASH, check_standard_output, output_name, put_out, taken_in
 from swag.errors import SettingsError, SwagError
 
@@ -39,26 +39,8 @@ Out = Annotated[
         help="File to write for one photo, or folder for several. A missing folder is created.",
     ),
 ]
-Size = Annotated[
-    int | None,
-    options.option(
-        "--size",
-        panel=options.RUN,
-        value="PIXELS",
-        default="the photo's",
-        help="Long side of the result.",
-    ),
-]
-Colors = Annotated[
-    str,
-    options.option(
-        "--colors",
-        panel=options.RUN,
-        value="WHOSE",
-        default="style",
-        help="Whose colors the result has: style or content.",
-    ),
-]
+Size = Annotated[int | None, controls.long_side("the photo's")]
+Colors = Annotated[str, controls.two_colors(options.RUN)]
 MaskFile = Annotated[
     Path | None,
     options.option(

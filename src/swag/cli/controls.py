@@ -1,11 +1,30 @@
 """Options for whoever makes pictures: how much style, in whose colors, and where."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from swag.cli.options import option
+from swag.cli.options import RUN, option
 
 LOOK, REGIONS = "Look", "Regions"
+
+
+def long_side(usual: str) -> Any:
+    """The option `--size` of a pass of a trained network; `usual` is the size without it."""
+    return option(
+        "--size", panel=RUN, value="PIXELS", default=usual, help="Long side of the result."
+    )
+
+
+def two_colors(panel: str) -> Any:
+    """The option `--colors` where it is either those of the style or those of the content."""
+    return option(
+        "--colors",
+        panel=panel,
+        value="WHOSE",
+        default="style",
+        help="Whose colors the result has: style or content.",
+    )
+
 
 Strength = Annotated[
     float | None,

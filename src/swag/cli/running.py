@@ -4,7 +4,7 @@ import json
 import logging
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from swag.cli.interruption import interrupted, stop_asked
 from swag.cli.output import Output, Watcher
 from swag.cli.pipes import put_out, taken_in
 from swag.config import settings
-from swag.errors import CheckpointError, ResourceError, SettingsError
+from swag.errors import CheckpointError, SettingsError
 from swag.files import claimed
 from swag.run import NO_STEP, Saved, Task, Update, iterate, load_checkpoint, run_to_file, taken
 from swag.spec import is_code
-from swag.tiling import is_out_of_memory
+from swag.tiling import enough_memory
 
 
 def run_and_save(
@@ -51,11 +51,12 @@ def run_and_save(
     if output.quiet:
         logging.getLogger("swag").setLevel(logging.ERROR)
     steps: list[int] = []
+    pixels = f"{chosen.size or 'so many'} pixels with this backbone"
     try:
         # What `iterate` refuses comes before the bar, so that it is one line.
         with (
             nullcontext() if output.piped else claimed(output.path),
-            _memory(chosen.size),
+            enough_memory(pixels, "choose a smaller --size or another --device"),
             stop_asked(lambda: bool(steps)) as stopping,
         ):
             photo, styles = _taken_in(content, style, given.get("max_pixels"))
@@ -194,17 +195,3 @@ def _words(
         for file in files if isinstance(files, list) else [files]:
             words += [f"--{name.replace('_', '-')}", str(file)]
     return shlex.join(words)
-
-
-@contextmanager
-def _memory(size: int) -> Iterator[None]:
-    """Say what to do if a picture is too large for the device."""
-    try:
-        yield
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        raise ResourceError(
-            f"there is not enough memory for {size or 'so many'} pixels with this backbone; choose "
-            "a smaller --size or another --device"
-        ) from error

@@ -36,26 +36,8 @@ VideoOut = Annotated[
         help="Video to write: .mp4, .mov, .m4v or .mkv (H.264), or .webm (VP9).",
     ),
 ]
-VideoSize = Annotated[
-    int | None,
-    options.option(
-        "--size",
-        panel=options.RUN,
-        value="PIXELS",
-        default="the video's",
-        help="Long side of the result.",
-    ),
-]
-VideoColors = Annotated[
-    str,
-    options.option(
-        "--colors",
-        panel=controls.LOOK,
-        value="WHOSE",
-        default="style",
-        help="Whose colors the result has: style or content.",
-    ),
-]
+VideoSize = Annotated[int | None, controls.long_side("the video's")]
+VideoColors = Annotated[str, controls.two_colors(controls.LOOK)]
 Steady = Annotated[
     float,
     options.option(
@@ -106,9 +88,10 @@ def video(  # noqa: PLR0913 - the arguments of a command are its options
     """
     from swag.cli.bars import frames_bar
     from swag.cli.output import refuse_input
+    from swag.errors import check_installed
     from swag.image import MAX_PIXELS
 
-    _check_extra()
+    check_installed("av", "cv2", user="swag video", extra="video")
     from swag.video import VideoStyle, paint_video
 
     out = output or Path(f"{source.stem}-{style.stem}.mp4")
@@ -148,16 +131,3 @@ def _what_is_kept(out: Path) -> str:
         return f" before the first {SEGMENT} frames were done; nothing was kept"
     kept = f"{len(parts.segments) * SEGMENT} frames kept in {shlex.quote(str(parts.folder))}"
     return f"; the same command continues from the {kept}"
-
-
-def _check_extra() -> None:
-    """DependencyError if what the command needs beside is not installed."""
-    import importlib.util
-
-    from swag.errors import DependencyError
-
-    missing = [name for name in ("av", "cv2") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise DependencyError(
-            f"swag video needs {' and '.join(missing)}: pip install 'swag-style[video]'"
-        )

@@ -7,7 +7,6 @@ Input `photo` and output `picture` are (1, 3, height, width) of any size, float3
 Weights that half precision holds exactly, as all that are shipped, are stored in it.
 """
 
-import importlib.util
 import io
 import logging
 import warnings
@@ -18,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from swag.errors import DependencyError
+from swag.errors import check_installed
 from swag.files import write_whole
 from swag.instant.painter import GIVEN_BACK_BELOW, Painter, Style, as_is, way
 from swag.instant.transport import FLAT, RIDGE, Gaussian
@@ -95,11 +94,7 @@ def export_onnx(network: nn.Module, path: StrPath) -> None:
     Raises:
         DependencyError: the extra `onnx` is not installed.
     """
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise DependencyError(
-            f"writing an ONNX file needs {' and '.join(missing)}: pip install 'swag-style[onnx]'"
-        )
+    check_installed(*NEEDED, user="writing an ONNX file", extra="onnx")
     import onnx
     import onnxscript  # noqa: F401 - torch's exporter is written in it
 

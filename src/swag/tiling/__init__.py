@@ -14,6 +14,7 @@ middle of each tile's gradient instead, which takes a halo twice as wide.
 from swag.tiling.memory_estimate import (
     ample_side,
     bytes_per_pixel,
+    enough_memory,
     free_memory,
     is_out_of_memory,
     largest_side,
@@ -33,6 +34,7 @@ __all__ = [
     "TiledObjective",
     "ample_side",
     "bytes_per_pixel",
+    "enough_memory",
     "extract_in",
     "free_memory",
     "is_out_of_memory",

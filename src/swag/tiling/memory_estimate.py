@@ -1,7 +1,8 @@
 """How much memory a pass takes, how much there is, and what running out of it looks like."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import sqrt
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from swag.allocation import idle_memory
+from swag.errors import ResourceError
 from swag.tiling.receptive_field import ReceptiveField
 from swag.types import Extract, OwnImage
 
@@ -88,6 +90,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(word in str(error) for word in _WORDS)
+
+
+@contextmanager
+def enough_memory(what: str, advice: str) -> Iterator[None]:
+    """Inside, memory that runs out is a ResourceError that says for what, and gives advice."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ResourceError(f"there is not enough memory for {what}; {advice}") from error
 
 
 def _of_machine() -> float:

@@ -6,7 +6,6 @@ there, and its file is that of a run that was not.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from typing import Any
 import av
 import cv2
 
-from swag.errors import ResourceError, VideoError
+from swag.errors import VideoError
 from swag.files import check_name, claimed
 from swag.image import MAX_PIXELS, fitted
 from swag.run.provenance import versions
-from swag.tiling import is_out_of_memory
+from swag.tiling import enough_memory
 from swag.types import Size, StrPath
 from swag.video.coherence import follow
 from swag.video.reading import SMALLEST, Video, errors_of_ffmpeg, frames, survey
@@ -32,11 +31,9 @@ SEGMENT = 48
 
 @dataclass(frozen=True)
 class VideoProgress:
-    """Frames done, of which so many are kept, and about how many there are; `finished` when the
-    video is written."""
+    """Frames done, and about how many there are; `finished` when the video is written."""
 
     done: int
-    kept: int
     frames: int
     finished: bool = False
 
@@ -115,14 +112,12 @@ def _made(
     with claimed(path):
         parts.begin(job, overwrite=overwrite)
         for done in _painted(video, painter, video_format(path), parts, steadiness=steadiness):
-            kept = min(done, len(parts.segments) * SEGMENT)
-            yield VideoProgress(done, kept, max(done, video.frames))
+            yield VideoProgress(done, max(done, video.frames))
             if stopping():
                 return
-        segments = parts.segments
         join(
             path,
-            segments,
+            parts.segments,
             video,
             size=painter.size,
             frames=SEGMENT,
@@ -130,7 +125,7 @@ def _made(
             comment=comment,
         )
         parts.clear()
-    yield VideoProgress(video.frames, video.frames, video.frames, finished=True)
+    yield VideoProgress(video.frames, video.frames, finished=True)
 
 
 def _painted(
@@ -138,10 +133,12 @@ def _painted(
 ) -> Iterator[int]:
     """Paint the frames that no segment holds yet; the number done after each."""
     done, last = len(parts.segments) * SEGMENT, parts.last()
+    rows, columns = painter.size
+    what = f"frames of {columns} x {rows} pixels"
     encoder: SegmentEncoder | None = None
     try:
         for timed in frames(video, first=done):
-            with _memory(painter.size):
+            with enough_memory(what, "give a smaller --size or another --device"):
                 small, painted = painter(timed.frame)
                 last = follow(last, small, painted, share=steadiness)
             with errors_of_ffmpeg(video.name, "encoded"):
@@ -159,20 +156,6 @@ def _painted(
     finally:
         if encoder is not None:  # its threads and memory do not wait for Python to collect it
             encoder.close()
-
-
-@contextmanager
-def _memory(size: Size) -> Iterator[None]:
-    """Say what to do if frames are too large for the device."""
-    try:
-        yield
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        raise ResourceError(
-            f"there is not enough memory for frames of {size[1]} x {size[0]} pixels; give a "
-            "smaller --size or another --device"
-        ) from error
 
 
 def _job(video: Video, painter: FramePainter, look: VideoStyle, path: Path) -> dict[str, Any]:

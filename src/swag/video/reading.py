@@ -209,8 +209,10 @@ def frames(video: Video, *, first: int = 0) -> Iterator[Timed]:
 
 def _matrix_of_colors(frame: VideoFrame) -> str:
     """From brightness and colors to RGB; what is not declared goes by the size, as in players."""
-    if frame.colorspace in (5, 6, 7):
-        return "ITU601" if frame.colorspace != 7 else "SMPTE240M"
+    if frame.colorspace == 7:
+        return "SMPTE240M"
+    if frame.colorspace in (5, 6):
+        return "ITU601"
     declared = frame.colorspace not in (0, 2)
     return "ITU709" if declared or frame.height >= 720 else "ITU601"
 

@@ -86,15 +86,14 @@ def random(
 ) -> Network:
     """A network with random weights: r-NAME. Switches are of the bundled family only."""
     short = name.rpartition("/")[2]
-    style_layers, content_layers = _layers_of_paper(name)
-    return Network(
-        name=f"r-{label or short}",
-        backbone=name,
-        weights="random",
-        switches=tuple(switches.items()),
-        edits=("reflect", *edits),
-        style_layers=style_layers,
-        content_layers=content_layers,
+    return _as_in_paper(
+        Network(
+            name=f"r-{label or short}",
+            backbone=name,
+            weights="random",
+            switches=tuple(switches.items()),
+            edits=("reflect", *edits),
+        )
     )
 
 
@@ -132,28 +131,22 @@ def pretrained_there(names: Iterable[str]) -> list[Network]:
         for name in names
         if any((folder / Path(w.url).name).is_file() for w in get_model_weights(name))
     ]
-    return [_published(name) for name in there]
+    return [_as_in_paper(Network(f"p-{name}", f"torchvision/{name}")) for name in there]
 
 
-def _published(name: str) -> Network:
-    style_layers, content_layers = _layers_of_paper(f"torchvision/{name}")
-    return Network(
-        f"p-{name}",
-        f"torchvision/{name}",
-        style_layers=style_layers,
-        content_layers=content_layers,
-    )
-
-
-def _layers_of_paper(backbone: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The layers that the paper's authors read of a ResNet; none for other networks.
+def _as_in_paper(network: Network) -> Network:
+    """The same network; a ResNet of torchvision with the layers that the paper's authors read.
 
     Studies that repeat the paper read these, not those of the preset.
     """
+    if not network.backbone.startswith("torchvision/") or "resnet" not in network.backbone:
+        return network
     paper = settings("paper")
-    if not backbone.startswith("torchvision/") or "resnet" not in backbone:
-        return (), ()
-    return tuple(paper.style_layers or ()), tuple(paper.content_layers or ())
+    return replace(
+        network,
+        style_layers=tuple(paper.style_layers or ()),
+        content_layers=tuple(paper.content_layers or ()),
+    )
 
 
 @lru_cache
