@@ -1,4 +1,4 @@
-"""Strips: reading and writing them gives what the whole picture gives, in less memory."""
+"""Strips: reading them gives what the whole picture gives, in less memory."""
 
 import io
 import subprocess
@@ -15,7 +15,7 @@ from picture_files import saved
 from PIL import Image
 
 from swag.errors import ImageError
-from swag.image import MAX_PIXELS, Picture, decode, raster, read, read_metadata, strips, vips, write
+from swag.image import MAX_PIXELS, decode, raster, read, strips, vips, write
 
 HEIGHT, WIDTH = 61, 83
 NOISE = np.random.default_rng(0).integers(-8, 9, (HEIGHT, WIDTH, 4))
@@ -199,76 +199,6 @@ def test_a_damaged_file_is_one_line_with_libvips_too(kind, short, monkeypatch, c
 
 
 # --- writing -----------------------------------------------------------------------------------
-
-
-def wave(height: int, width: int, channels: int) -> Picture:
-    random = torch.rand(channels, height, width, generator=torch.Generator().manual_seed(0))
-    layers = ((random - 0.5).cumsum(1) * 0.05 + 0.5).double()
-    return Picture(layers[:3], layers[3:] if channels == 4 else None)
-
-
-@pytest.mark.parametrize("extension", [".png", ".tif", ".jpg", ".webp", ".avif"])
-@pytest.mark.parametrize("shape", [(HEIGHT, WIDTH, 3), (200, 97, 4), (1, 9000, 3), (9000, 2, 4)])
-@pytest.mark.parametrize("bits", [8, 16])
-def test_strips_are_written_in_the_bytes_of_the_whole(
-    extension, shape, bits, monkeypatch, tmp_path: Path
-):
-    if bits == 16 and extension not in (".png", ".tif"):
-        return
-    picture, files = wave(*shape), []
-    for pixels in (raster.STRIP_PIXELS, 1000):
-        monkeypatch.setattr(raster, "STRIP_PIXELS", pixels)
-        path = tmp_path / f"{pixels}{extension}"
-        write(path, picture, bits=bits, metadata={"swag": "{}"}, source_type="a")
-        assert read_metadata(path)["swag"] == "{}"
-        files.append(path.read_bytes())
-    assert read(tmp_path / f"1000{extension}").size == picture.size
-    if extension == ".png":  # libpng says of small pictures that they need less memory
-        files = [inflated(data) for data in files]
-    assert files[0] == files[1]
-
-
-def inflated(png: bytes) -> bytes:
-    """The filtered rows of a PNG."""
-    at, data = 8, b""
-    while at < len(png):
-        length = int.from_bytes(png[at : at + 4])
-        if png[at + 4 : at + 8] == b"IDAT":
-            data += png[at + 8 : at + 8 + length]
-        at += length + 12
-    return zlib.decompress(data)
-
-
-@pytest.mark.parametrize("kind", ["flat", "waves", "noise"])
-def test_a_png_of_many_strips_is_that_of_libpng_to_the_byte(kind, monkeypatch, tmp_path: Path):
-    whole = {
-        "flat": torch.full((3, 150, 130), 0.3),
-        "waves": wave(150, 130, 3).pixels,
-        "noise": torch.rand(3, 150, 130, generator=torch.Generator().manual_seed(1)),
-    }[kind]
-    write(tmp_path / "whole.png", whole)
-    monkeypatch.setattr(raster, "STRIP_PIXELS", 1000)
-    write(tmp_path / "strips.png", whole)
-    assert (tmp_path / "strips.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
-
-
-@pytest.mark.parametrize("extension", [".png", ".tif"])
-@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_a_failure_between_strips_leaves_nothing(extension, failure, short, monkeypatch, tmp_path):
-    done, clamp = [], torch.Tensor.clamp
-
-    def fails(self, *args, **options):
-        done.append(self)
-        if len(done) > 2:
-            raise failure
-        return clamp(self, *args, **options)
-
-    monkeypatch.setattr(torch.Tensor, "clamp", fails)
-    with pytest.raises((ImageError, KeyboardInterrupt)) as caught:
-        write(tmp_path / f"a{extension}", wave(4000, WIDTH, 3))  # of four strips in a TIFF
-    assert len(done) == 3
-    assert not list(tmp_path.iterdir())
-    assert isinstance(failure, KeyboardInterrupt) or "No space left" in str(caught.value)
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])

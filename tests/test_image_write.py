@@ -245,8 +245,9 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(call, failure, tmp_path,
         assert str(caught.value) == f"cannot write '{path}': No space left on device"
 
 
-def test_a_disk_that_fills_up_leaves_the_old_file_and_nothing_else(tmp_path: Path):
-    path = tmp_path / "a.tif"
+@pytest.mark.parametrize("extension", DEEP)
+def test_a_disk_that_fills_up_leaves_the_old_file_and_nothing_else(extension, tmp_path: Path):
+    path = tmp_path / f"a{extension}"
     path.write_bytes(b"old")
     noise = torch.rand(3, 64, 64, generator=seeded())
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -257,7 +258,7 @@ def test_a_disk_that_fills_up_leaves_the_old_file_and_nothing_else(tmp_path: Pat
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize(

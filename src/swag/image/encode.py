@@ -1,28 +1,38 @@
 """From samples to a file, for each format that is written.
 
 Every file carries an sRGB profile, the texts it is given, and nothing of the picture it was made
-from: no EXIF, no position, no time. PNG and TIFF are written strip by strip; the others are
-compressed as a whole by their libraries.
+from: no EXIF, no position, no time.
 """
 
 import difflib
 import io
 import os
+import struct
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import IO, Any
 
+import imagecodecs
+import numpy as np
+import tifffile
 from PIL import Image
 
 from swag.errors import ImageError
-from swag.image import png, tiff_writer
 from swag.image.color_management import srgb_profile
-from swag.image.metadata import as_exif, xmp_of
-from swag.image.raster import Samples
+from swag.image.metadata import XMP, as_description, as_exif, xmp_of
+from swag.image.raster import Array
 from swag.image.source import label
 
 Text = Mapping[str, str]
+
+_PNG_LEVEL = 6
+_PNG_HEAD_BYTES = 33
+"""Signature and header, behind which profile and texts stand."""
+_XMP_TAG = 700
+_CLASSIC_TIFF_BYTES = (1 << 32) - (1 << 25)
+"""What may outgrow the numbers of a TIFF of 1992."""
 
 
 @dataclass(frozen=True)
@@ -34,39 +44,64 @@ class Format:
     depths: tuple[int, ...]
     longest_side: int
     holds_alpha: bool
-    encode: Callable[[Samples, int, Text, IO[bytes]], None]
+    encode: Callable[[Array, int, Text, IO[bytes]], None]
 
 
-def _png(samples: Samples, quality: int, text: Text, file: IO[bytes]) -> None:
-    """Lossless, so `quality` says nothing."""
-    png.encode(samples, text, file)
+def _png(samples: Array, quality: int, text: Text, file: IO[bytes]) -> None:
+    """Lossless, so `quality` says nothing. Pillow writes no colors of 16 bits, libpng does."""
+    # imagecodecs reckons with too little for narrow pictures; what is not used costs nothing.
+    room: Any = np.empty(2 * (samples.nbytes + len(samples)) + 4096, np.uint8)
+    plain = memoryview(imagecodecs.png_encode(samples, level=_PNG_LEVEL, out=room))
+    file.write(plain[:_PNG_HEAD_BYTES])
+    file.write(_chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile())))
+    for key, value in text.items():
+        # keyword, no compression, no language, no translated keyword, text
+        file.write(_chunk(b"iTXt", key.encode("latin-1") + b"\0\0\0\0\0" + value.encode()))
+    file.write(plain[_PNG_HEAD_BYTES:])
 
 
-def _jpeg(samples: Samples, quality: int, text: Text, file: IO[bytes]) -> None:
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _jpeg(samples: Array, quality: int, text: Text, file: IO[bytes]) -> None:
     _pillow("JPEG", samples, text, file, quality=quality, subsampling="4:4:4")
 
 
-def _webp(samples: Samples, quality: int, text: Text, file: IO[bytes]) -> None:
+def _webp(samples: Array, quality: int, text: Text, file: IO[bytes]) -> None:
     """4:2:0, since lossy WebP has nothing else; colors under transparent pixels are kept."""
     _pillow("WEBP", samples, text, file, quality=quality, method=4, exact=True)
 
 
-def _avif(samples: Samples, quality: int, text: Text, file: IO[bytes]) -> None:
+def _avif(samples: Array, quality: int, text: Text, file: IO[bytes]) -> None:
     _pillow("AVIF", samples, text, file, quality=quality, subsampling="4:4:4")
 
 
-def _pillow(kind: str, samples: Samples, text: Text, file: IO[bytes], **options: Any) -> None:
+def _pillow(kind: str, samples: Array, text: Text, file: IO[bytes], **options: Any) -> None:
     stream = io.BytesIO()
-    image = Image.fromarray(samples.whole())
+    image = Image.fromarray(samples)
     if xmp := xmp_of(text):
         options["xmp"] = xmp
     image.save(stream, kind, icc_profile=srgb_profile(), exif=as_exif(text), **options)
     file.write(stream.getbuffer())
 
 
-def _tiff(samples: Samples, quality: int, text: Text, file: IO[bytes]) -> None:
+def _tiff(samples: Array, quality: int, text: Text, file: IO[bytes]) -> None:
     """Lossless, so `quality` says nothing."""
-    tiff_writer.encode(samples, text, file)
+    tifffile.imwrite(
+        file,
+        samples,
+        bigtiff=samples.nbytes > _CLASSIC_TIFF_BYTES,
+        photometric="rgb",
+        extrasamples=["unassalpha"] if samples.shape[2] == 4 else None,
+        compression="adobe_deflate",
+        predictor=True,
+        iccprofile=srgb_profile(),
+        description=as_description(text) if text.keys() - {XMP} else None,
+        extratags=[(_XMP_TAG, "B", len(xmp), xmp, True)] if (xmp := xmp_of(text)) else None,
+        metadata=None,
+        software=False,
+    )
 
 
 FORMATS = (

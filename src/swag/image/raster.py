@@ -103,23 +103,6 @@ class Stored:
     orientation: int = 1
 
 
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """A picture as it is to be written: unsigned integers (height, width, channels), of which any
-    `rows`, from one to before another, can be had."""
-
-    shape: tuple[int, int, int]
-    dtype: np.dtype[Any]
-    rows: Callable[[int, int], Array]
-
-    def whole(self) -> Array:
-        """All rows, contiguous, made strip by strip."""
-        samples = np.zeros(self.shape, self.dtype)
-        for top, bottom in strip_bounds(*self.shape[:2]):
-            samples[top:bottom] = self.rows(top, bottom)
-        return samples
-
-
 def of_samples(samples: Array, profile: bytes | None = None) -> Raster:
     """Gray or RGB samples, of which an even number ends in alpha, as a raster."""
     colors = 1 if samples.shape[2] < 3 else 3

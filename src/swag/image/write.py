@@ -14,7 +14,7 @@ from swag.errors import ImageError
 from swag.files import open_temporary, write_whole
 from swag.image.encode import Format, format_of
 from swag.image.metadata import XMP, as_xmp, check_texts
-from swag.image.raster import Array, Picture, Samples, strip_bounds
+from swag.image.raster import Array, Picture, strip_bounds
 from swag.image.source import label, reason
 from swag.messages import one_line
 from swag.types import StrPath
@@ -153,8 +153,9 @@ def _check_folder(path: StrPath) -> None:
         raise ImageError(f"cannot write {label(path)}: there is no folder {folder!r}; create it")
 
 
-def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Samples:
-    """Rows of pixels as unsigned integers, with the alpha if the format holds one."""
+def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Array:
+    """Pixels as unsigned integers (height, width, channels), with the alpha if the format holds
+    one; made strip by strip, so that no second copy of the numbers is held."""
     whole = picture if isinstance(picture, Picture) else Picture(_single(picture))
     layers = [whole.pixels.detach()]
     if whole.alpha is not None:
@@ -163,18 +164,14 @@ def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Samples:
         raise ImageError(f"colors and alpha differ in size: {[tuple(x.shape) for x in layers]}")
     _check_values(layers, form)
     dtype, wide = (np.uint8, torch.float32) if bits == 8 else (np.uint16, torch.float64)
-
-    def rows(top: int, bottom: int) -> Array:
-        values = torch.cat([layer[:, top:bottom].cpu().to(wide) for layer in layers])
-        if len(values) == 4 and not form.holds_alpha:
-            values = values.clamp(0, 1)
-            values = 1 - (1 - values[:3]) * values[3:]
-        steps = values.clamp(0, 1).mul(2**bits - 1).round().permute(1, 2, 0).numpy()
-        return np.ascontiguousarray(steps, dtype)
-
     height, width = layers[0].shape[1:]
-    channels = 4 if len(layers) == 2 and form.holds_alpha else 3
-    return Samples((height, width, channels), np.dtype(dtype), rows)
+    samples = np.zeros((height, width, 4 if len(layers) == 2 and form.holds_alpha else 3), dtype)
+    for top, bottom in strip_bounds(height, width):
+        values = torch.cat([layer[:, top:bottom].cpu().to(wide) for layer in layers]).clamp(0, 1)
+        if len(values) == 4 and not form.holds_alpha:
+            values = 1 - (1 - values[:3]) * values[3:]
+        samples[top:bottom] = values.mul(2**bits - 1).round().permute(1, 2, 0).numpy()
+    return samples
 
 
 def _single(pixels: Tensor) -> Tensor:
@@ -206,7 +203,7 @@ def _check_values(layers: Sequence[Tensor], form: Format) -> None:
 
 
 def _encode(
-    samples: Samples, form: Format, quality: int, texts: Mapping[str, str], file: IO[bytes]
+    samples: Array, form: Format, quality: int, texts: Mapping[str, str], file: IO[bytes]
 ) -> None:
     try:
         form.encode(samples, quality, texts, file)
