@@ -11,11 +11,11 @@ from torch import Tensor
 
 import swag
 from swag_lab.evaluation import perceptual
+from swag_lab.evaluation.degradations import degraded
 from swag_lab.evaluation.evaluator import (
     MEASURES,
     STYLE_MEASURES,
     Evaluator,
-    degraded,
     fair_judges,
     grain,
     mean_error,
@@ -66,7 +66,7 @@ def test_a_stylized_picture_lies_between(evaluator, result):
 def test_every_judge_but_the_optimized_prefers_a_result_to_its_degraded_version(
     evaluator, result, kind
 ):
-    good, bad = evaluator(result)["judges"], evaluator(degraded(result)[kind])["judges"]
+    good, bad = evaluator(result)["judges"], evaluator(degraded(result, kind, 1.0))["judges"]
     judges = fair_judges([trained("resnet")])
     assert len(judges) >= 2
     for measure in STYLE_MEASURES:
@@ -78,7 +78,7 @@ def test_every_judge_but_the_optimized_prefers_a_result_to_its_degraded_version(
 @pytest.mark.parametrize("kind", ["noise", "blur", "colors"])
 def test_every_judge_sees_what_degrades_a_photo(evaluator, photo, kind):
     slightly = photo + 0.02 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
-    good, bad = evaluator(slightly)["judges"], evaluator(degraded(photo)[kind])["judges"]
+    good, bad = evaluator(slightly)["judges"], evaluator(degraded(photo, kind, 1.0))["judges"]
     assert all(bad[judge]["content"] > good[judge]["content"] for judge in good)
 
 
@@ -123,8 +123,8 @@ def test_ssim_is_that_of_an_independent_implementation(photo, style):
 def test_noise_is_one_for_the_richest_picture_and_more_with_grain(photo, style):
     richest = max((photo, style), key=lambda picture: noise(picture, picture * 0 + 0.5))
     assert noise(richest, photo, style) == pytest.approx(1)
-    assert noise(degraded(richest)["noise"], photo, style) > 1.2
-    assert noise(degraded(richest)["blur"], photo, style) < 0.9
+    assert noise(degraded(richest, "noise", 1.0), photo, style) > 1.2
+    assert noise(degraded(richest, "blur", 1.0), photo, style) < 0.9
 
 
 def test_perceptual_distances_say_what_they_lack(tmp_path, monkeypatch, photo):

@@ -12,8 +12,7 @@ statistics and 1 for the photo, a content error 0 for the photo and 1 for the st
               Dekel and Michaeli, ICCV 2019), which has it on Inception
     content   squared error at the content layer
 
-A judge is worth its name if it prefers a picture to the same with noise, blur or shifted colors;
-`degraded` makes those.
+A judge is worth its name if it prefers a picture to the same made worse (`degradations.py`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,7 +30,7 @@ from swag.image import resize
 from swag.losses import get
 from swag.objective import LossTerm, Objective
 from swag.smoothing import parse
-from swag.types import Image, OwnImage
+from swag.types import OwnImage
 from swag_lab.evaluation.networks import Network, trained
 from swag_lab.evaluation.perceptual import perceptual_distances
 from swag_lab.evaluation.ssim import ssim
@@ -128,19 +127,6 @@ def grain(result: OwnImage) -> float:
 
 def _hann(side: int) -> Float64[Tensor, " n"]:
     return torch.hann_window(side, periodic=False, dtype=torch.float64)
-
-
-def degraded(image: Image, seed: int = 0) -> dict[str, Image]:
-    """The picture made worse in three ways, each plain to see."""
-    source = torch.Generator().manual_seed(seed)
-    speckle = torch.randn(image.shape, generator=source).to(image) * 0.15
-    height, width = image.shape[-2:]
-    small = resize(image, (max(1, height // 3), max(1, width // 3)))
-    return {
-        "noise": (image + speckle).clamp(0, 1),
-        "blur": resize(small, (height, width)).clamp(0, 1),
-        "colors": image.roll(1, dims=1),
-    }
 
 
 def _detail(image: OwnImage) -> float:

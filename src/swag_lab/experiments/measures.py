@@ -24,7 +24,8 @@ from swag.statistics import (
     standard_deviation,
 )
 from swag.types import GramMatrix, Image
-from swag_lab.evaluation.evaluator import STYLE_MEASURES, Evaluator, degraded
+from swag_lab.evaluation.degradations import DEGRADATIONS, DEGREES, degraded
+from swag_lab.evaluation.evaluator import Evaluator
 from swag_lab.experiments.blocks import BlockActivations, blocks_of
 from swag_lab.experiments.job import BASE, JobKind, StudyJob
 
@@ -158,10 +159,11 @@ def heated(network: Backbone, picture: Image) -> list[Measured]:
 
 
 def judging(job: StudyJob, evaluator: Evaluator) -> list[Measured]:
-    """Whether each judge ranks a result below itself once it is degraded, measure by measure.
+    """What each judge says of a result that is made worse by degrees, measure by measure.
 
-    Style is judged of a stylized picture. Content is judged of the photo with grain of 0.02, since
-    a stylized picture's blur also takes away what is not of the photo.
+    Style is judged of a stylized picture, and so are the measures without a judge. Content is
+    judged of the photo with grain of 0.02, since a stylized picture's blur also takes away what is
+    not of the photo. Degree 0 is the picture itself.
     """
     photo, style = evaluator.photo, evaluator.style
     made = stylize(
@@ -175,24 +177,20 @@ def judging(job: StudyJob, evaluator: Evaluator) -> list[Measured]:
     grain = torch.randn(photo.shape, generator=torch.Generator().manual_seed(job.seed))
     content = (photo + 0.02 * grain).clamp(0, 1)
     return [
-        *_ranked(evaluator, made, STYLE_MEASURES),
-        *_ranked(evaluator, content, ("content",)),
+        {"judge": judge, "measure": measure, "worse by": kind, "degree": degree, "value": value}
+        for picture, of_style in ((made, True), (content, False))
+        for kind in DEGRADATIONS
+        for degree in (0.0, *DEGREES)
+        for judge, measure, value in _values(evaluator(degraded(picture, kind, degree)))
+        if of_style == (measure != "content")
     ]
 
 
-def _ranked(evaluator: Evaluator, original: Image, measures: tuple[str, ...]) -> Iterator[Measured]:
-    best = evaluator(original)["judges"]
-    for kind, worse in degraded(original).items():
-        for judge, scores in evaluator(worse)["judges"].items():
-            for measure in measures:
-                yield {
-                    "judge": judge,
-                    "measure": measure,
-                    "degraded by": kind,
-                    "original": best[judge][measure],
-                    "degraded": scores[measure],
-                    "right": scores[measure] > best[judge][measure],
-                }
+def _values(found: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
+    """Judge, measure and value of all that an evaluator found; without a judge, the judge is -."""
+    for judge, scores in found["judges"].items():
+        yield from ((judge, measure, value) for measure, value in scores.items())
+    yield from (("-", name, value) for name, value in found.items() if name != "judges")
 
 
 KINDS: Mapping[JobKind, Callable[[StudyJob, Callable[[], Evaluator]], list[Measured]]] = (
@@ -210,7 +208,7 @@ KINDS: Mapping[JobKind, Callable[[StudyJob, Callable[[], Evaluator]], list[Measu
             "temperature": lambda job, _: heated(
                 job.network.create(job.seed), job.style.at(job.size)
             ),
-            "judges": lambda job, evaluator: judging(job, evaluator()),
+            "degradations": lambda job, evaluator: judging(job, evaluator()),
         }
     )
 )

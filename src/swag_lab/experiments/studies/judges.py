@@ -1,7 +1,13 @@
 """Beside the eight: whether the judges are worth their name."""
 
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean
 
+import numpy as np
+
+from swag_lab.evaluation.degradations import DEGRADATIONS, DEGREES
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import P_RESNET
 from swag_lab.experiments.study import Plan, Row, Section, Study
@@ -10,31 +16,70 @@ from swag_lab.experiments.study import Plan, Row, Section, Study
 def jobs(plan: Plan) -> list[StudyJob]:
     """One result for each style, degraded."""
     settings = {"steps": plan.steps, "scales": 2}
-    return plan.measured("judges", "judges", P_RESNET, settings)
+    measured = plan.measured("degradations", "judges", P_RESNET, settings)
+    return [replace(job, judges=plan.judges) for job in measured]
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
-    """In how many of the cases each judge prefers the original."""
-    votes: dict[tuple[str, str, str], list[bool]] = defaultdict(list)
+    """In how many of the cases each judge prefers the original, and whether errors rise."""
+    found: dict[tuple[str, str, str], list[list[float]]] = defaultdict(list)
     for run in runs:
-        if run.job.kind == "judges" and not run.failed:
-            for row in run.metrics["rows"]:
-                votes[row["judge"], row["measure"], row["degraded by"]].append(row["right"])
-    table: list[Row] = [
-        {"judge": judge, "measure": measure, "degraded by": kind, "right": f"{sum(v)} of {len(v)}"}
-        for (judge, measure, kind), v in votes.items()
+        if run.job.kind == "degradations" and not run.failed:
+            for key, values in _by_degree(run.metrics["rows"]).items():
+                found[key].append([values[degree] for degree in (0.0, *DEGREES)])
+    rows = list(dict.fromkeys((judge, measure) for judge, measure, _ in found))
+    steps = [
+        value > values[0]
+        for (judge, _, _), several in found.items()
+        if judge != "-"
+        for values in several
+        for value in values[1:]
     ]
-    right = sum(map(sum, votes.values()))
-    count = sum(map(len, votes.values()))
     return [
         Section(
             "Originals against degraded pictures",
-            "A judge ranks a result with noise, blur or shifted colors below the result itself.",
-            f"Right in {right} of {count} cases." if count else "There are no runs.",
+            "A judge ranks a result that was made worse below the result itself.",
+            f"Right in {sum(steps)} of {len(steps)} cases." if steps else "There are no runs.",
             "counted",
-            table=table,
-        )
+            table=[
+                {"judge": judge, "measure": measure}
+                | {kind: _votes(found[judge, measure, kind]) for kind in DEGRADATIONS}
+                for judge, measure in rows
+            ],
+            note=f"Degrees {', '.join(map(str, DEGREES))} of each kind. Judge -: a measure without "
+            "a network, which need not rise.",
+        ),
+        Section(
+            "Whether errors rise with the degree",
+            "The worse a picture is made, the larger is its error.",
+            "Spearman's rank correlation of degree and value, averaged over the pictures: 1 if "
+            "every step makes the value larger.",
+            "counted",
+            table=[
+                {"judge": judge, "measure": measure}
+                | {kind: fmean(map(rising, found[judge, measure, kind])) for kind in DEGRADATIONS}
+                for judge, measure in rows
+            ],
+        ),
     ]
+
+
+def rising(values: Sequence[float]) -> float:
+    """Spearman's rank correlation of different values with their places in the sequence."""
+    ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable")
+    return float(np.corrcoef(ranks, np.arange(len(values)))[0, 1])
+
+
+def _by_degree(rows: Sequence[Row]) -> dict[tuple[str, str, str], dict[float, float]]:
+    values: dict[tuple[str, str, str], dict[float, float]] = defaultdict(dict)
+    for row in rows:
+        values[row["judge"], row["measure"], row["worse by"]][row["degree"]] = row["value"]
+    return values
+
+
+def _votes(several: Sequence[Sequence[float]]) -> str:
+    worse = [value > values[0] for values in several for value in values[1:]]
+    return f"{sum(worse)} of {len(worse)}"
 
 
 STUDY = Study(
