@@ -1,16 +1,17 @@
 """Whether judges agree with an eye: answers to blind pairs beside the judges' values.
 
-    python -m swag_lab.evaluation.agreement docs/pairs.csv
+    python -m swag_lab.evaluation.agreement docs/pairs.csv [--without SYSTEM...]
 
 A line of the file is two pictures of one photo and painting: `content`, `style`, the systems `left`
 and `right`, the answers to `QUESTIONS` (left, right or same), and for each measure its values
 (`MEASURE left`, `MEASURE right`), smaller for the better, empty if the measure's network was
-optimized for either picture. A second line of the same photo, painting and systems is a second look
-at the pair, and only says how well the eye agrees with itself.
+optimized for either picture. `JUDGE sum` is the sum of `JUDGE style` and `JUDGE content`. A second
+line of the same photo, painting and systems is a second look at the pair, and only says how well
+the eye agrees with itself.
 """
 
+import argparse
 import csv
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,18 +134,32 @@ def _pair(row: Mapping[str, str]) -> SeenPair:
             raise ValueError(f"{answer!r} is no answer to {question!r}")
     names = [name.removesuffix(" left") for name in row if name.endswith(" left")]
     values = {name: tuple(row[f"{name} {side}"] for side in SIDES) for name in names}
+    differences = {
+        name: float(left) - float(right) for name, (left, right) in values.items() if left
+    }
+    for judge in [name.removesuffix(" style") for name in differences if name.endswith(" style")]:
+        if (content := f"{judge} content") in differences:
+            differences[f"{judge} sum"] = differences[f"{judge} style"] + differences[content]
     return SeenPair(
         unit=(row["content"], row["style"]),
         systems=(row["left"], row["right"]),
         answers=answers,
-        differences={
-            name: float(left) - float(right) for name, (left, right) in values.items() if left
-        },
+        differences=differences,
     )
+
+
+def main() -> None:
+    """Print the tables of a file, perhaps without some systems."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("pairs", type=Path)
+    parser.add_argument("--without", nargs="+", default=[], metavar="SYSTEM")
+    options = parser.parse_args()
+    pairs = read_pairs(options.pairs)
+    print(agreement_tables([p for p in pairs if not set(options.without) & set(p.systems)]))
 
 
 if __name__ == "__main__":
     try:
-        print(agreement_tables(read_pairs(Path(sys.argv[1]))))
+        main()
     except SwagError as error:
         raise SystemExit(f"agreement: {error}") from error

@@ -30,6 +30,8 @@ from swag_lab.experiments.blocks import BlockActivations, blocks_of
 from swag_lab.experiments.job import BASE, JobKind, StudyJob
 
 Measured = dict[str, Any]
+Found = tuple[str, str, float]
+"""Judge, measure and value."""
 LARGEST = 0.01
 """The fraction of a layer's entries that counts as its largest."""
 FRACTIONS = (0.001, 0.01, 0.1)
@@ -179,14 +181,22 @@ def judging(job: StudyJob, evaluator: Evaluator) -> list[Measured]:
     return [
         {"judge": judge, "measure": measure, "worse by": kind, "degree": degree, "value": value}
         for picture, of_style in ((made, True), (content, False))
-        for kind in DEGRADATIONS
-        for degree in (0.0, *DEGREES)
-        for judge, measure, value in _values(evaluator(degraded(picture, kind, degree)))
+        for kind, degree, found in _by_degree(evaluator, picture)
+        for judge, measure, value in found
         if of_style == (measure != "content")
     ]
 
 
-def _values(found: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
+def _by_degree(evaluator: Evaluator, picture: Image) -> Iterator[tuple[str, float, list[Found]]]:
+    """What is found of the picture and of all that is made worse of it: kind, degree, values."""
+    itself = list(_values(evaluator(picture)))
+    for kind in DEGRADATIONS:
+        yield kind, 0.0, itself
+        for degree in DEGREES:
+            yield kind, degree, list(_values(evaluator(degraded(picture, kind, degree))))
+
+
+def _values(found: Mapping[str, Any]) -> Iterator[Found]:
     """Judge, measure and value of all that an evaluator found; without a judge, the judge is -."""
     for judge, scores in found["judges"].items():
         yield from ((judge, measure, value) for measure, value in scores.items())
