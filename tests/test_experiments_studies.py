@@ -97,7 +97,7 @@ def test_every_study_runs_and_has_nothing_left_to_do(everything, report):
     assert len(held) == len(metrics) - 2
     assert [m["failed"] for m in held if "failed" in m] == []
     assert {config["kind"] for config in configs} == {
-        "picture", "statistics", "suppression", "outliers", "temperature", "degradations",
+        "picture", "statistics", "suppression", "outliers", "temperature", "judges",
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from swag_lab.evaluation.evaluator import trained_judges
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments.samples import Sample
 
-JobKind = Literal["picture", "statistics", "suppression", "outliers", "temperature", "degradations"]
+JobKind = Literal["picture", "statistics", "suppression", "outliers", "temperature", "judges"]
 """`picture` makes and judges one; the others measure activations or judges on a style picture."""
 
 VERSION = 1

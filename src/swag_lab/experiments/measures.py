@@ -218,7 +218,7 @@ KINDS: Mapping[JobKind, Callable[[StudyJob, Callable[[], Evaluator]], list[Measu
             "temperature": lambda job, _: heated(
                 job.network.create(job.seed), job.style.at(job.size)
             ),
-            "degradations": lambda job, evaluator: judging(job, evaluator()),
+            "judges": lambda job, evaluator: judging(job, evaluator()),
         }
     )
 )

@@ -15,8 +15,9 @@ from swag_lab.experiments.study import Plan, Row, Section, Study
 
 def jobs(plan: Plan) -> list[StudyJob]:
     """One result for each style, degraded."""
-    settings = {"steps": plan.steps, "scales": 2}
-    measured = plan.measured("degradations", "judges", P_RESNET, settings)
+    # The start is said so that runs of before, with one degree each, are not taken for these.
+    settings = {"steps": plan.steps, "scales": 2, "start": "content"}
+    measured = plan.measured("judges", "judges", P_RESNET, settings)
     return [replace(job, judges=plan.judges) for job in measured]
 
 
@@ -24,7 +25,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """In how many of the cases each judge prefers the original, and whether errors rise."""
     found: dict[tuple[str, str, str], list[list[float]]] = defaultdict(list)
     for run in runs:
-        if run.job.kind == "degradations" and not run.failed:
+        if run.job.kind == "judges" and not run.failed:
             for key, values in _by_degree(run.metrics["rows"]).items():
                 found[key].append([values[degree] for degree in (0.0, *DEGREES)])
     rows = list(dict.fromkeys((judge, measure) for judge, measure, _ in found))
