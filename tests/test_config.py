@@ -55,7 +55,10 @@ QUICK, FROM_PHOTO = ("instant", 20, 1, 256), ("content", 100, 2, 256)
     ("asked", "expected"),
     [
         ({}, QUICK),
-        ({"method": "swag"}, QUICK),
+        ({"method": "w2", "strength": 0.7}, QUICK),
+        ({"method": "swag"}, FROM_PHOTO),
+        ({"backbone": "torchvision/vgg16"}, FROM_PHOTO),
+        ({"weights": "random"}, FROM_PHOTO),
         ({"start": "instant", "steps": 7}, ("instant", 7, 1, 256)),
         ({"start": "content"}, FROM_PHOTO),
         ({"method": "mrf"}, FROM_PHOTO),
@@ -66,6 +69,36 @@ QUICK, FROM_PHOTO = ("instant", 20, 1, 256), ("content", 100, 2, 256)
 def test_quick_makes_few_steps_where_they_begin_with_a_painted_picture(asked, expected):
     chosen = settings("quick", **asked)
     assert (chosen.start, chosen.steps, chosen.scales, chosen.size) == expected
+
+
+DEFAULT, AS_BEFORE = ("instant", 75), ("content", 150)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, DEFAULT),
+        ({"strength": 0.3, "size": 900}, DEFAULT),
+        ({"steps": 7}, ("instant", 7)),
+        ({"method": "gatys"}, DEFAULT),
+        ({"method": "sliced"}, DEFAULT),
+        ({"method": "swag"}, AS_BEFORE),
+        ({"method": "mrf"}, AS_BEFORE),
+        ({"start": "noise"}, ("noise", 150)),
+        ({"smoothing": "softmax"}, AS_BEFORE),
+        ({"backbone": "torchvision/resnet50"}, AS_BEFORE),
+        ({"weights": "random", "steps": 7}, ("content", 7)),
+        ({"optimizer": "adam"}, AS_BEFORE),
+        ({"weights": "random", "start": "instant"}, ("instant", 150)),
+        ({"preset": "quality"}, ("instant", 150)),
+        ({"preset": "quality", "backbone": "torchvision/vgg16"}, ("content", 300)),
+        ({"preset": "paper"}, ("content", 1000)),
+        ({"preset": "released-code", "backbone": "swag/resnet"}, ("content", 1000)),
+    ],
+)
+def test_runs_begin_with_a_painted_picture_only_if_they_were_measured_so(asked, expected):
+    chosen = settings(**asked)
+    assert (chosen.start, chosen.steps) == expected
 
 
 def test_the_settings_of_a_method_can_be_given_again():
@@ -144,7 +177,8 @@ def test_either_spelling_names_a_setting(british, name, value):
         settings(**{british: value, name: value})
     of_earlier_versions = settings().model_dump() | {name: value}
     of_earlier_versions[british] = of_earlier_versions.pop(name)
-    assert Settings.model_validate(of_earlier_versions) == settings(**{name: value})
+    same = settings(**settings().model_dump() | {name: value})
+    assert Settings.model_validate(of_earlier_versions) == same
 
 
 def test_a_loss_of_earlier_versions_is_found_by_its_british_name():

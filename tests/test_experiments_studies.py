@@ -75,7 +75,7 @@ def test_presets_to_the_letter_are_the_presets_on_another_network():
     assert paper["smoothing"] == "softmax" and paper["style_weight"] == 1e17
     assert script["smoothing"] == "scale:alpha=0.001@stage3,stage4"
     for name, found in (("paper", paper), ("released-code", script)):
-        left = {"backbone", "edits", "balance", "steps", "size", "precision", "smoothing"}
+        left = {"backbone", "edits", "balance", "steps", "size", "precision", "smoothing", "start"}
         left |= {"style_layers", "content_layers"}
         values = PRESETS[name].values
         assert {**values, **found, "smoothing": 0} == {**values, "smoothing": 0}

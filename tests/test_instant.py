@@ -266,7 +266,9 @@ def test_a_run_begins_with_a_painted_picture():
     first = swag.stylize(photo, painting, method="instant", size=96)
     begun = next(iter(swag.iterate(photo, painting, start="instant", size=96, steps=2, scales=1)))
     away = float((begun.image.pixels - first.image.pixels).abs().mean())
-    from_photo = next(iter(swag.iterate(photo, painting, size=96, steps=2, scales=1)))
+    from_photo = next(
+        iter(swag.iterate(photo, painting, start="content", size=96, steps=2, scales=1))
+    )
     assert away < float((from_photo.image.pixels - first.image.pixels).abs().mean())
 
 
@@ -279,8 +281,13 @@ def test_only_photos_are_painted(task):
 
 def test_no_steps_are_the_start_as_it_is():
     photo, painting = pictures()
-    made = swag.stylize(photo, painting, steps=0, size=96)
+    made = swag.stylize(photo, painting, start="content", steps=0, size=96)
     assert torch.equal(made.image.pixels, photo.pixels)
+    painted = swag.stylize(photo, painting, steps=0, size=96)
+    assert torch.equal(
+        painted.image.pixels,
+        swag.stylize(photo, painting, method="instant", size=96).image.pixels,
+    )
 
 
 def test_a_picture_painted_in_one_pass_can_be_made_again(tmp_path):

@@ -44,7 +44,7 @@ def test_more_than_zero_is_not_the_photo():
 
 def test_a_run_that_starts_at_its_best_keeps_the_start_and_says_so():
     photo, _ = pictures()
-    made = swag.stylize(photo, photo, scales=2, total_variation=0, **TINY)
+    made = swag.stylize(photo, photo, start="content", scales=2, total_variation=0, **TINY)
     assert torch.equal(made.image.pixels, photo.pixels)
     assert made.fallbacks[-1] == "scale 2 of 2 ended at step 0 of 4: none lowered the loss"
 

@@ -126,7 +126,7 @@ MaxPixels = Annotated[
 Steps = Annotated[
     int | None,
     option(
-        "--steps", panel=RUN, value="N", default="150", help="Optimization steps over all scales."
+        "--steps", panel=RUN, value="N", default="75", help="Optimization steps over all scales."
     ),
 ]
 Seed = Annotated[

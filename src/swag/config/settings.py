@@ -67,7 +67,7 @@ class Settings(BaseModel):
         False, description="resize both pictures to size x size, without their proportions"
     )
     steps: int = Field(
-        150,
+        75,
         ge=0,
         le=1_000_000,
         description="optimization steps over all scales; 0: return the start unchanged",
@@ -104,7 +104,8 @@ class Settings(BaseModel):
         description="largest random change of scale of each step, as a fraction; adam only",
     )
     start: Literal["content", "noise", "style", "instant"] = Field(
-        "content", description="picture to begin with: content, noise, style or instant"
+        "instant",
+        description="picture to begin with: instant (painted in one pass), content, noise or style",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="seed of all random numbers")
     strength: Share = Field(

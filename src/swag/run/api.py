@@ -176,10 +176,8 @@ def prepare(
     earlier: Checkpoint | Recorded | None = checkpoint or like
     has_start = "start" in changes
     changes = _over(settings, changes)
-    if task != "stylize" and earlier is None and not has_start:
-        # Only a photo is painted in one pass: that start is a preset's, not the task's.
-        asked = changes.get("start", "instant")
-        changes["start"] = "noise" if asked == "instant" else asked
+    if earlier is None and not has_start:
+        changes |= _start_of(task, changes.get("start"), initial=pictures.get("initial"))
     chosen = config.settings(**(changes if earlier is None else earlier.settings_with(changes)))
     chosen = at_own_size(chosen, content, style, pictures.get("max_pixels"))
     inputs = read_inputs(chosen, task, content, style, **pictures)
@@ -210,6 +208,18 @@ def _split(options: RunKeywords) -> tuple[dict[str, Any], dict[str, Any]]:
             raise SettingsError(f"there is no setting {brief(repr(name))}; {hint}")
     pictures = {name: value for name, value in given.items() if name in _BESIDE}
     return pictures, {name: value for name, value in given.items() if name not in _BESIDE}
+
+
+def _start_of(task: Task, start: str | None, *, initial: Source | None) -> dict[str, str]:
+    """The start of a run that was asked for none, if a preset's does not suit the run.
+
+    Presets begin with the photo, or paint it in one pass.
+    """
+    if task != "stylize" and start != "style":
+        return {"start": "noise"}
+    if initial is not None and start in (None, "instant"):
+        return {"start": "content"}
+    return {}
 
 
 def _over(settings: Settings | None, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,8 +26,8 @@ def check_one_pass(settings: Settings, *, content_map: bool) -> None:
     """Refuse, of a run without steps, what only steps can follow: SettingsError."""
     if settings.start != "instant" or settings.steps:
         return
-    plain = settings_of("default", "instant")
-    idle = [name for name in OF_STEPS if getattr(settings, name) != getattr(plain, name)]
+    plain = settings_of("default", "instant"), settings_of()
+    idle = [n for n in OF_STEPS if getattr(settings, n) not in [getattr(p, n) for p in plain]]
     idle += ["content_map"] if content_map else []
     if idle:
         raise SettingsError(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from swag.config import Settings
+from swag.config import PLAIN, Settings
 from swag.fallbacks import Fallbacks
 from swag.optimize import State
 from swag.precision import NARROW_DEVICES, has_fast_bfloat16
@@ -24,27 +24,12 @@ SHARE = 0.75
 SMALLEST = 256
 """Pixels of the long side below which passes are in float32."""
 
-TRIED: Mapping[str, str] = MappingProxyType(
-    {
-        "backbone": "swag/vgg16-distilled",
-        "weights": "pretrained",
-        "style_loss": "bures",
-        "content_loss": "content",
-        "smoothing": "none",
-        "optimizer": "lbfgs",
-        "parametrization": "pixels",
-        "start": "content",
-    }
-)
-"""Settings under which `auto` may be bfloat16, as results were compared there: docs/performance.md.
+TRIED_SIZE = 384
+"""Long side below which `auto` is float32: a last scale of 256 pixels has too few steps left at its
+end to make up for what it did in bfloat16."""
 
-A softmax at a low temperature makes much of a small error, torch's L-BFGS tests its steps against
-absolute numbers, and the gradient of a ResNet-50 is off by a third: none of them was tried.
-"""
-
-TRIED_SIZE, TRIED_STEPS = 384, 150
-"""Long side and steps below which `auto` is float32: a last scale of 256 pixels has too few steps
-left at its end to make up for what it did in bfloat16."""
+TRIED_STEPS: Mapping[str, int] = MappingProxyType({"content": 150, "instant": 75})
+"""Steps below which `auto` is float32, for each start with which results were compared."""
 
 WIDE: Precision = "float32"
 
@@ -77,9 +62,17 @@ def precision_of(
 
 
 def _is_tried(settings: Settings) -> bool:
-    """Whether bfloat16 was found to cost runs like this one nothing."""
-    alike = all(getattr(settings, name) == value for name, value in TRIED.items())
-    return alike and settings.size >= TRIED_SIZE and settings.steps >= TRIED_STEPS
+    """Whether bfloat16 was found to cost runs like this one nothing: docs/performance.md.
+
+    A softmax at a low temperature makes much of a small error, torch's L-BFGS tests its steps
+    against absolute numbers, and the gradient of a ResNet-50 is off by a third: none of them was
+    tried.
+    """
+    steps = TRIED_STEPS.get(settings.start)
+    if steps is None or settings.steps < steps or settings.size < TRIED_SIZE:
+        return False
+    plain = all(getattr(settings, name) == value for name, value in PLAIN.items())
+    return plain and settings.style_loss == "bures"
 
 
 def phases_of(scale: Scale, precision: Precision, *, last: bool) -> list[PrecisionPhase]:

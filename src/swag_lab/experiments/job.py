@@ -34,6 +34,7 @@ BASE: Mapping[str, Any] = MappingProxyType(
         "pixel_range": 1.0,
         "precision": "float32",
         "smooth_content": True,
+        "start": "content",
     }
 )
 """What a run is if its settings do not say otherwise: a study stays what it is when the

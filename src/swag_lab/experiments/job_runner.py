@@ -73,6 +73,8 @@ def _picture(job: StudyJob, folder: Path) -> dict[str, Any]:
     if job.deviations:
         network = in_deviations(network, style)
     settings: dict[str, Any] = {**BASE, "size": job.size, "seed": job.seed, "device": "cpu"}
+    if job.task != "stylize":
+        settings["start"] = "noise"
     settings |= job.settings
     if job.weighed_by is not None:
         settings["style_layers"] = common_weights(network, photo, style, *job.weighed_by)
