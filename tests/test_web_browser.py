@@ -185,7 +185,9 @@ def test_a_mask_is_brushed_and_two_paintings_are_blended(page: Page):
     expect(page.locator("#paintings input")).to_have_count(2)
     slide(page, "#paintings li:last-child input", 0.5)
     page.click("#brush")
-    box = page.locator("#brush-dialog canvas").bounding_box()
+    canvas = page.locator("#brush-dialog canvas")
+    expect(canvas).to_be_visible()  # after the photo is loaded
+    box = canvas.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.5)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.5, steps=5)
