@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from web_browser import chromium, drop, opened, until
 from web_client import picture, serving
 
+from swag import config
 from swag.image import read_metadata
 from swag.web.app import studio_app
 from swag.web.limits import WebLimits
@@ -225,6 +226,16 @@ def test_a_method_sets_what_belongs_to_it_and_no_more(page: Page):
     expect(page.locator("#setting-seed")).to_have_value("7")
     page.select_option("#setting-preset", "quick")
     expect(page.locator("#setting-size")).to_have_value("256")
+
+
+@pytest.mark.parametrize("preset", ["default", "quick", "quality"])
+def test_a_preset_and_a_method_are_what_they_are_elsewhere(page: Page, preset: str):
+    page.select_option("#setting-preset", preset)
+    for method in ("w2", "gatys", "swag", "nnst", "mrf", "instant", "w2"):
+        page.select_option("#setting-method", method)
+        expected = config.settings(preset, method).model_dump()
+        for name in ("start", "steps", "scales", "size", "smoothing", "optimizer"):
+            expect(page.locator(f"#setting-{name}")).to_have_value(str(expected[name]))
 
 
 def test_the_slider_uncovers_the_photo_by_keys(page: Page):

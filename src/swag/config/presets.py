@@ -27,7 +27,7 @@ class Preset:
         return self.values if suits else self.otherwise
 
 
-PLAIN: Mapping[str, Any] = MappingProxyType(
+DEFAULT_LOOK: Mapping[str, Any] = MappingProxyType(
     {
         "backbone": "swag/vgg16-distilled",
         "weights": "pretrained",
@@ -40,7 +40,7 @@ PLAIN: Mapping[str, Any] = MappingProxyType(
 """Settings that decide the default's look. What was found to cost nothing there (fewer steps from a
 painted picture, passes in bfloat16) is done for runs with these settings only."""
 
-_PAINTED = {**PLAIN, "start": "instant"}
+_PAINTED = {**DEFAULT_LOOK, "start": "instant"}
 
 _PAPER = {
     "method": "swag",

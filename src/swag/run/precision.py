@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from swag.config import PLAIN, Settings
+from swag.config import DEFAULT_LOOK, Settings
 from swag.fallbacks import Fallbacks
 from swag.optimize import State
 from swag.precision import NARROW_DEVICES, has_fast_bfloat16
@@ -71,7 +71,7 @@ def _is_tried(settings: Settings) -> bool:
     steps = TRIED_STEPS.get(settings.start)
     if steps is None or settings.steps < steps or settings.size < TRIED_SIZE:
         return False
-    plain = all(getattr(settings, name) == value for name, value in PLAIN.items())
+    plain = all(getattr(settings, name) == value for name, value in DEFAULT_LOOK.items())
     return plain and settings.style_loss == "bures"
 
 

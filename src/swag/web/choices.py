@@ -104,7 +104,16 @@ def _is_offered(preset: Preset, limits: WebLimits) -> bool:
 
 
 def _bundles(bundles: Iterable[Preset]) -> list[dict[str, Any]]:
-    return [{"name": one.name, "what": one.summary, "values": dict(one.values)} for one in bundles]
+    return [
+        {
+            "name": one.name,
+            "what": one.summary,
+            "values": dict(one.values),
+            "premise": dict(one.premise),
+            "otherwise": dict(one.otherwise),
+        }
+        for one in bundles
+    ]
 
 
 def _words(limits: WebLimits) -> dict[str, list[str]]:

@@ -83,19 +83,27 @@ export class Controls {
 
   bundle(kind) {
     const chosen = this.inputs.get(kind).value;
-    return this.choices[`${kind}s`].find((one) => one.name === chosen)?.values ?? {};
+    return this.choices[`${kind}s`].find((one) => one.name === chosen);
+  }
+
+  // All settings of the preset, in the form that suits a method, as `Preset.values_with` has it.
+  ofPreset(method) {
+    const { name, premise, values, otherwise } = this.bundle("preset");
+    const suits = Object.entries(premise).every(([key, value]) => (method[key] ?? value) === value);
+    return { ...this.defaults(), ...(suits ? values : otherwise), preset: name };
   }
 
   choosePreset() {
-    this.set({ ...this.defaults(), ...this.bundle("preset"), preset: this.inputs.get("preset").value });
+    this.set(this.ofPreset({}));
   }
 
   // What any method sets goes back to the preset's value, and then to that of the method.
   chooseMethod() {
     const touched = new Set(this.choices.methods.flatMap((one) => Object.keys(one.values)));
-    const base = { ...this.defaults(), ...this.bundle("preset") };
+    const method = this.bundle("method").values;
+    const base = this.ofPreset(method);
     const back = Object.fromEntries([...touched].map((name) => [name, base[name]]));
-    this.set({ ...back, ...this.bundle("method") });
+    this.set({ ...back, ...method });
   }
 
   // Names whose values cannot be chosen here, and stay as they are, come back.
