@@ -279,6 +279,15 @@ def test_a_student_learns_and_logs_it(tmp_path):
     assert "unexplained 0." in lines[-1].summary
 
 
+def test_a_heavier_tap_is_learned_better_at_the_cost_of_the_other(tmp_path):
+    heavier = replace(TINY, taps=(TINY.taps[0], replace(TINY.taps[1], weight=20.0)))
+    recipe = replace(RECIPE, steps=100, peak_rate=1e-2)
+    lines = distilled(tmp_path / "a.pt", recipe, {"equal": TINY, "heavier": heavier})
+    found = lines[-1].unexplained
+    assert found["heavier"]["4"] < 0.97 * found["equal"]["4"]
+    assert found["heavier"]["1"] > 1.03 * found["equal"]["1"]
+
+
 def test_a_checkpoint_goes_on_with_the_same_students_teacher_and_recipe_alone(tmp_path):
     out = tmp_path / "a.pt"
     distilled(out)

@@ -35,13 +35,15 @@ class Tap:
     """What one tap predicts, and from where.
 
     `layer` is the teacher's. The tap reads the `depth`-th convolution of block `block`, both
-    counted from 1, after its ReLU, and gives `coordinates` channels.
+    counted from 1, after its ReLU, and gives `coordinates` channels. In a training, its error
+    counts `weight` times.
     """
 
     layer: str
     block: int
     depth: int
     coordinates: int
+    weight: float = 1.0
 
     @property
     def name(self) -> str:

@@ -202,13 +202,20 @@ def _update(
 ) -> Float[Tensor, "students taps"]:
     """One step of every student; the error of each of its taps."""
     model.train(not fixed_norms)
-    found = []
-    for student in model.students.values():
+    found, loss = [], torch.zeros((), device=inputs.device)
+    for name in model.students:
+        student = model.student(name)
         with torch.autocast(inputs.device.type, torch.bfloat16):
             predicted = student(inputs)
         found.append(errors(predicted, targets))
+        loss = (
+            loss
+            + (
+                found[-1] * found[-1].new_tensor([tap.weight for tap in student.architecture.taps])
+            ).sum()
+        )
     optimizer.zero_grad()
-    torch.stack(found).sum().backward()  # type: ignore[no-untyped-call]
+    loss.backward()  # type: ignore[no-untyped-call]
     for student in model.students.values():
         nn.utils.clip_grad_norm_(student.parameters(), recipe.largest_gradient)
     optimizer.step()
