@@ -23,6 +23,7 @@ from swag.instant import (
     transport,
 )
 from swag.instant import painter as painting_module
+from swag.instant.painter import GRID, HALO
 from swag.instant.transport import FLAT, RIDGE, matrix_power
 from swag.losses import bures
 
@@ -140,6 +141,20 @@ def test_a_picture_keeps_its_size(painter, rng, size):
     assert painter.paint(photo, [style]).shape == photo.shape
 
 
+@pytest.mark.parametrize("size", [(4000, 4000), (9001, 700), (1600, 9000), (1234, 1234)])
+def test_strips_share_the_rows_and_read_few_pixels(size):
+    height, width = size
+    strips = painting_module.row_strips(height, width, HALO)
+    own = [row for strip in strips for row in range(strip.first, strip.last)]
+    assert own == list(range(height))
+    most = max(painting_module.AT_ONCE / width, 4 * HALO) + GRID
+    for strip in strips:
+        assert strip.bottom - strip.top <= most
+        assert strip.top % GRID == strip.first % GRID == 0
+        assert strip.top <= max(0, strip.first - HALO)
+        assert strip.bottom >= min(height, strip.last + HALO)
+
+
 @pytest.mark.parametrize("strength", [0.3, 0.9])
 def test_strips_have_no_seams(painter, rng, monkeypatch, strength):
     photo, painting = torch.rand(1, 3, 531, 37, generator=rng), torch.rand(1, 3, 333, 37)
@@ -148,7 +163,7 @@ def test_strips_have_no_seams(painter, rng, monkeypatch, strength):
     styles = [Style(first.stages, mask), Style(other.stages, 1 - mask)]
     whole = painter.paint(photo, styles, strength=strength)
     monkeypatch.setattr(painting_module, "AT_ONCE", 37 * 80)
-    assert len(painting_module.row_strips(531, 37)) == 7
+    assert len(painting_module.row_strips(531, 37, 0)) == 7
     in_strips = painter.paint(photo, styles, strength=strength)
     assert float((in_strips - whole).abs().max()) < 1e-4
     again = painter.describe(painting)

@@ -92,7 +92,7 @@ def _rescaled(
         across[:, :, first : first + len(strip)] = resize(layers, (len(strip), size[1]))
     small = resize(across, size)[0]
     if len(small) == 3:
-        return small.clamp(0, 1)
+        return small.clamp_(0, 1)
     opacity = small[3:4].clamp(0, 1)
     colors = small[:3] / opacity.clamp(min=HIDDEN)
     return torch.cat([colors.clamp(0, 1), opacity])

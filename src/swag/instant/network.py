@@ -11,12 +11,12 @@ and an encoder of VGG's size; here each stage of the decoder has one, and encode
 trained together with them.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import conv2d, interpolate, pad
 
 from swag.types import FeatureMap, Image
 
@@ -40,6 +40,17 @@ def conv(inputs: int, outputs: int, *, stride: int = 1, size: int = 3) -> nn.Con
     )
 
 
+def conv_of_relu(layer: nn.Conv2d, x: FeatureMap) -> OtherMap:
+    """`layer(relu(x))`. The border comes first, so that the rectified map is held only once."""
+    rectified = pad(x, layer._reversed_padding_repeated_twice, mode="replicate").relu_()
+    return conv2d(rectified, layer.weight, layer.bias, layer.stride)
+
+
+def last(stages: Iterator[FeatureMap]) -> FeatureMap:
+    """The last features; those before are not kept."""
+    return deque(stages, maxlen=1).pop()
+
+
 class Residual(nn.Module):
     """x + conv(relu(conv(x)))."""
 
@@ -50,7 +61,8 @@ class Residual(nn.Module):
 
     def forward(self, x: FeatureMap) -> FeatureMap:
         """Run the block."""
-        out: Tensor = x + self.second(torch.relu(self.first(x)))
+        out = conv_of_relu(self.second, self.first(x))
+        out += x
         return out
 
 
@@ -64,8 +76,8 @@ class Down(nn.Module):
 
     def forward(self, x: FeatureMap) -> OtherMap:
         """Run the layer; its input has passed no ReLU yet."""
-        out: Tensor = self.halve(torch.relu(x))
-        return out if self.conv is None else out + self.conv(torch.relu(out))
+        out = conv_of_relu(self.halve, x)
+        return out if self.conv is None else out + conv_of_relu(self.conv, out)
 
 
 class Up(nn.Module):
@@ -77,14 +89,15 @@ class Up(nn.Module):
         self.skip = conv(outputs, outputs, size=1) if skip else None
         self.conv = conv(outputs, outputs)
 
-    def forward(self, x: OtherMap, detail: FeatureMap) -> FeatureMap:
+    def forward(self, x: OtherMap, detail: Float[Tensor, "b _d h w"]) -> FeatureMap:
         """`detail` are the encoder's features at the resolution to come."""
         # Nearest neighbors would show as squares of 16 pixels. An odd last row has half a position.
         x = interpolate(self.narrow(x), scale_factor=2, mode="bilinear")
         x = x[:, :, : detail.shape[2], : detail.shape[3]]
         if self.skip is not None:
             x = x + self.skip(detail)
-        out: Tensor = x + self.conv(torch.relu(x))
+        out = conv_of_relu(self.conv, x)
+        out += x
         return out
 
 
@@ -115,21 +128,33 @@ class InstantNetwork(nn.Module):
 
     def forward(self, picture: Image, stage: Stage) -> Image:
         """Paint pictures in sRGB, about [0, 1]; `stage` moves features."""
-        *_, features = self.features(picture, stage)
-        out: Tensor = self.paint(torch.relu(features)) + 0.5
-        return out
+        *details, lowest = self.encoded(picture)
+        return self.painted(last(self.decoded(self.deepened(lowest, stage), details, stage)))
 
-    def features(self, picture: Image, stage: Stage) -> Iterator[FeatureMap]:
-        """The features of each stage in turn, after `stage` has moved them."""
-        details = [self.stem(picture - 0.5)]
+    def encoded(self, picture: Image) -> list[OtherMap]:
+        """What each Up is given of the picture, and the features at the lowest resolution."""
+        x = self.stem(picture - 0.5)
+        details = [picture]  # the last Up takes no more than its size
         for down in self.down:
-            details.append(down(details[-1]))
-        x = stage(0, details.pop())
-        yield x
+            x = down(x)
+            details.append(x)
+        return details
+
+    def deepened(self, lowest: FeatureMap, stage: Stage) -> FeatureMap:
+        """The first two stages: before and behind the blocks."""
+        x = stage(0, lowest)
         for block in self.blocks:
             x = block(x)
-        x = stage(1, x)
-        yield x
-        for i, up in enumerate(self.up, start=2):
-            x = stage(i, up(x, details.pop()))
-            yield x
+        return stage(1, x)
+
+    def decoded(
+        self, deep: OtherMap, details: Sequence[OtherMap], stage: Stage
+    ) -> Iterator[FeatureMap]:
+        """The features of each stage from the third on, after `stage` has moved them."""
+        for i, (up, detail) in enumerate(zip(self.up, reversed(details), strict=True), start=2):
+            deep = stage(i, up(deep, detail))
+            yield deep
+
+    def painted(self, features: FeatureMap) -> Image:
+        """The picture of the last stage's features."""
+        return conv_of_relu(self.paint, features) + 0.5

@@ -9,7 +9,7 @@ a pass of their own before the stages that follow, and strips overlap by all tha
 the picture is that of one pass over the whole, but for rounding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -19,15 +19,15 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from swag.instant.network import InstantNetwork, Stage
+from swag.instant.network import InstantNetwork, OtherMap, Stage, last
 from swag.instant.transport import Gaussian, Transport, pool_gaussians, transport
 from swag.types import FeatureMap, Image, OwnImage, OwnMask
 
 AT_ONCE = 1_500_000
-"""Pixels of a strip, without its halo: about a gigabyte in all."""
+"""Pixels of a strip with its halo: about a gigabyte in all."""
 
-HALO = 128
-"""Rows on either side of a strip that its positions may depend on."""
+HALO = 64
+"""Rows on either side of a strip that encoder and decoder see: 28 and 46, details of a stage 50."""
 
 GRID = 16
 """Strips begin at multiples of it, where all resolutions have a position."""
@@ -67,14 +67,20 @@ class Strip(NamedTuple):
         return features[:, :, first : -(-(self.last - self.top) // stride)]
 
 
-def row_strips(height: int, width: int) -> list[Strip]:
-    """A picture in strips of at most about `AT_ONCE` pixels: a single one if it has no more."""
+def row_strips(height: int, width: int, halo: int) -> list[Strip]:
+    """A picture in strips of about `AT_ONCE` pixels with their halos: one if it has no more.
+
+    All strips read as many rows, but for rounding, so that each finds room in the memory that the
+    one before has left. A strip is at least as high as its halos.
+    """
     if height * width <= AT_ONCE:
         return [Strip(0, height, 0, height)]
-    rows = max(GRID, AT_ONCE // width // GRID * GRID)
+    rows = max(GRID, 2 * halo, (AT_ONCE // width - 2 * halo) // GRID * GRID)
+    lowest = max(0, -(-(height - rows - 2 * halo) // GRID) * GRID)
+    tops = {y: max(0, min(y - halo, lowest)) for y in range(0, height, rows)}
     return [
-        Strip(y, min(y + rows, height), max(0, y - HALO), min(y + rows + HALO, height))
-        for y in range(0, height, rows)
+        Strip(y, min(y + rows, height), top, min(top + rows + 2 * halo, height))
+        for y, top in tops.items()
     ]
 
 
@@ -94,11 +100,25 @@ class Painter:
         """A painting (1, 3, h, w) as a style; a mask of its size says how much each pixel
         counts."""
         parts: list[list[tuple[float, Gaussian]]] = [[] for _ in self.network.strides]
-        for strip in row_strips(*painting.shape[2:]):
-            found = self.network.features(strip.seen(painting), as_is)
-            for seen, stride, features in zip(parts, self.network.strides, found, strict=True):
-                here = None if mask is None else shrunk(strip.seen(mask), stride)
-                seen += _counted(strip, stride, features, here)
+
+        def counted(piece: Strip) -> Stage:
+            here = None if mask is None else piece.seen(mask)
+
+            def stage(i: int, features: FeatureMap) -> FeatureMap:
+                stride = self.network.strides[i]
+                small = None if here is None else shrunk(here, stride)
+                parts[i] += _counted(piece, stride, features, small)
+                return features
+
+            return stage
+
+        pieces = row_strips(*painting.shape[2:], HALO)
+        if len(pieces) == 1:
+            self.network(painting, counted(pieces[0]))
+            return Style(tuple(pool_gaussians(seen) for seen in parts))
+        deep = self.network.deepened(self._lowest(painting, pieces), counted(_whole(painting)))
+        for piece in pieces:
+            self._painted(painting, deep, piece, counted(piece))
         return Style(tuple(pool_gaussians(seen) for seen in parts))
 
     @torch.no_grad()
@@ -109,31 +129,64 @@ class Painter:
         """
         if strength == 0:
             return photo.clone()
+        pieces = row_strips(*photo.shape[2:], HALO)
         moves = _Moves(self.network.strides, styles, way(strength))
-        pieces = row_strips(*photo.shape[2:])
-        while len(pieces) > 1 and len(moves.maps) < self.network.stages:
-            moves.fit(
-                pool_gaussians(
-                    [part for piece in pieces for part in self._spread(photo, piece, moves)]
-                )
-            )
-        painted = [self._painted(photo, piece, moves, strength) for piece in pieces]
-        return torch.cat(painted, dim=2)
+        given_back = max(0.0, 1 - strength / GIVEN_BACK_BELOW)
+        if len(pieces) == 1:
+            picture: Tensor = self.network(photo, moves.all(pieces[0]))
+            if given_back:
+                picture += given_back * (photo - self.network(photo, as_is))
+            return picture
+        return self._in_strips(photo, pieces, moves, given_back)
 
-    def _spread(self, photo: Image, piece: Strip, moves: "_Moves") -> list[tuple[float, Gaussian]]:
+    def _in_strips(
+        self, photo: Image, pieces: Sequence[Strip], moves: "_Moves", given_back: float
+    ) -> OwnImage:
+        lowest = self._lowest(photo, pieces)
+        deep = self.network.deepened(lowest, moves.all(_whole(photo)))
+        still = self.network.deepened(lowest, as_is) if given_back else None
+        while len(moves.maps) < self.network.stages:
+            parts = [self._spread(photo, deep, piece, moves) for piece in pieces]
+            moves.fit(pool_gaussians(parts))
+        picture = torch.empty_like(photo)
+        for piece in pieces:
+            painted = self._painted(photo, deep, piece, moves.all(piece))
+            if still is not None:
+                lost = piece.seen(photo) - self._painted(photo, still, piece, as_is)
+                painted += given_back * lost
+            picture[:, :, piece.first : piece.last] = piece.own(painted)
+        return picture
+
+    def _lowest(self, picture: Image, pieces: Sequence[Strip]) -> OtherMap:
+        """The whole picture's features at the lowest resolution, where they are small."""
+        stride = self.network.strides[0]
+        rows, columns = (-(-side // stride) for side in picture.shape[2:])
+        lowest = picture.new_empty(1, self.network.widths[-1], rows, columns)
+        for piece in pieces:
+            own = piece.own(self.network.encoded(piece.seen(picture))[-1], stride)
+            lowest[:, :, piece.first // stride :][:, :, : own.shape[2]] = own
+        return lowest.contiguous(memory_format=torch.channels_last)
+
+    def _decoded(
+        self, picture: Image, deep: OtherMap, piece: Strip, stage: Stage
+    ) -> Iterator[FeatureMap]:
+        """The features of a piece at each stage from the third on."""
+        stride = self.network.strides[0]
+        *details, _ = self.network.encoded(piece.seen(picture))
+        rows = deep[:, :, piece.top // stride : -(-piece.bottom // stride)]
+        return self.network.decoded(rows, details, stage)
+
+    def _spread(
+        self, photo: Image, deep: OtherMap, piece: Strip, moves: "_Moves"
+    ) -> tuple[float, Gaussian]:
         """How the positions of a piece are spread at the first stage that has no maps yet."""
         at = len(moves.maps)
-        found = self.network.features(piece.seen(photo), moves.known(piece))
-        features = next(islice(found, at, None))
-        return _counted(piece, self.network.strides[at], features, None)
+        found = self._decoded(photo, deep, piece, moves.known(piece))
+        (part,) = _counted(piece, self.network.strides[at], next(islice(found, at - 2, None)), None)
+        return part
 
-    def _painted(self, photo: Image, piece: Strip, moves: "_Moves", strength: float) -> OwnImage:
-        seen = piece.seen(photo)
-        painted: Tensor = self.network(seen, moves.all(piece))
-        if strength < GIVEN_BACK_BELOW:
-            lost = seen - self.network(seen, as_is)
-            painted += (1 - strength / GIVEN_BACK_BELOW) * lost
-        return piece.own(painted)
+    def _painted(self, photo: Image, deep: OtherMap, piece: Strip, stage: Stage) -> OwnImage:
+        return self.network.painted(last(self._decoded(photo, deep, piece, stage)))
 
 
 class _Moves:
@@ -144,11 +197,14 @@ class _Moves:
         self.maps: list[list[Transport]] = []
 
     def fit(self, photo: Gaussian) -> None:
-        """Find the maps of the next stage, at which the photo is spread like this."""
+        """Find the maps of the next stage, at which the photo is spread like this.
+
+        In float64, without which rounding of a map shows behind the next ones: up to 1 in 255.
+        """
         at = len(self.maps)
-        self.maps.append(
-            [transport(photo, style.stages[at]).share(self.share) for style in self.styles]
-        )
+        start = photo.in_float64()
+        targets = [style.stages[at].in_float64() for style in self.styles]
+        self.maps.append([transport(start, target).share(self.share) for target in targets])
 
     def known(self, piece: Strip) -> Stage:
         """Stages with maps move their features, the others leave them as they are."""
@@ -176,6 +232,11 @@ class _Moves:
         if isinstance(style.weight, float):
             return style.weight
         return shrunk(piece.seen(style.weight), stride)
+
+
+def _whole(picture: Image) -> Strip:
+    """A picture as a single strip."""
+    return Strip(0, picture.shape[2], 0, picture.shape[2])
 
 
 def way(strength: float) -> float:

@@ -20,6 +20,9 @@ from swag.instant.painter import Strip, row_strips
 from swag.instant.style_network import ChannelSpread, FreeSize, StyleNetwork
 from swag.types import FeatureMap, Image, OwnImage, Size
 
+HALO = 16
+"""Rows on either side of a strip that encoder and decoder see: 5 and 11 with three widths."""
+
 
 class StylePainter:
     """A trained network of one style, and what its file says of it."""
@@ -36,7 +39,7 @@ class StylePainter:
     @torch.no_grad()
     def paint(self, photo: Image) -> Image:
         """The photo (1, 3, h, w) in the style, about [0, 1]."""
-        strips = row_strips(photo.shape[2], photo.shape[3])
+        strips = row_strips(photo.shape[2], photo.shape[3], HALO)
         if len(strips) == 1:
             picture: Tensor = self.network(photo.contiguous(memory_format=torch.channels_last))
             return picture
@@ -81,8 +84,10 @@ class StylePainter:
             )
             spreads.append(_spread(maps))
         paint: Callable[[Tensor], Tensor] = self.network.paint
-        painted = [s.own(paint(before(s, len(layers)))) + 0.5 for s in strips]
-        return torch.cat(painted, dim=2)
+        picture = lowest.new_empty(1, 3, *size)
+        for s in strips:
+            picture[:, :, s.first : s.last] = s.own(paint(before(s, len(layers)))) + 0.5
+        return picture
 
     def _size(self, strip: Strip, number: int, size: Size) -> FreeSize:
         return self.network.sizes((strip.bottom - strip.top, size[1]))[number]

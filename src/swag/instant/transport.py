@@ -44,6 +44,10 @@ class Gaussian:
         """What the positions of each picture come to; a mask says how much each of them counts."""
         return cls(*covariance.with_mean(features, mask))
 
+    def in_float64(self) -> "Gaussian":
+        """The same, on the processor: not every device has float64."""
+        return Gaussian(self.mean.cpu().double(), self.covariance.cpu().double())
+
 
 def pool_gaussians(parts: Sequence[tuple[float, Gaussian]]) -> Gaussian:
     """The positions of several pictures, or parts of one, together; each counts by its weight."""
@@ -66,8 +70,10 @@ class Transport:
 
     def __call__(self, features: FeatureMap) -> FeatureMap:
         """Move every position; one map serves a whole batch, too."""
-        moved = torch.einsum("bij,bjhw->bihw", self.matrix.to(features), features)
-        return moved + self.offset.to(features)[:, :, None, None]
+        rows = features.permute(0, 2, 3, 1)  # as they lie in memory, with channels last
+        moved = rows.flatten(1, 2) @ self.matrix.to(features).mT
+        moved += self.offset.to(features)[:, None]
+        return moved.view_as(rows).permute(0, 3, 1, 2)
 
     def share(self, alpha: Float[Tensor, " b"] | float) -> "Transport":
         """The map that goes only a share of the way: 0 stays, 1 is all of it.

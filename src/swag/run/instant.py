@@ -59,7 +59,7 @@ def painted_at_once(
         Style(_described(painter, settings, paintings[place.style], place.style_where), weight)
         for place, weight in zip(places, weights, strict=True)
     ]
-    return painter.paint(photo, styles, strength=settings.strength).clamp(0, 1)
+    return painter.paint(photo, styles, strength=settings.strength).clamp_(0, 1)
 
 
 def _described(

@@ -48,7 +48,7 @@ def apply_style(
     original = read(photo, size=size)
     source = filled(original)
     batch = source.batch
-    painted = painter.to(where).paint(batch.to(where)).cpu().clamp(0, 1)
+    painted = painter.to(where).paint(batch.to(where)).cpu().clamp_(0, 1)
     if colors == "content":
         painted = with_colors_of(painted, batch, "oklab").clamp(0, 1)
     if mask is not None:
