@@ -112,7 +112,7 @@ class Painter:
 
             return stage
 
-        pieces = row_strips(*painting.shape[2:], HALO)
+        pieces = row_strips(painting.shape[2], painting.shape[3], HALO)
         if len(pieces) == 1:
             self.network(painting, counted(pieces[0]))
             return Style(tuple(pool_gaussians(seen) for seen in parts))
@@ -129,7 +129,7 @@ class Painter:
         """
         if strength == 0:
             return photo.clone()
-        pieces = row_strips(*photo.shape[2:], HALO)
+        pieces = row_strips(photo.shape[2], photo.shape[3], HALO)
         moves = _Moves(self.network.strides, styles, way(strength))
         given_back = max(0.0, 1 - strength / GIVEN_BACK_BELOW)
         if len(pieces) == 1:

@@ -216,8 +216,8 @@ def _update(
         )
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    for student in model.students.values():
-        nn.utils.clip_grad_norm_(student.parameters(), recipe.largest_gradient)
+    for each in model.students.values():
+        nn.utils.clip_grad_norm_(each.parameters(), recipe.largest_gradient)
     optimizer.step()
     return torch.stack(found).detach()
 
