@@ -47,7 +47,8 @@ def test_damaged_files_of_every_kind_are_read_or_refused(tmp_path: Path):
     counts, faults = mutations.run(540, 1, tmp_path)
     assert faults == []
     for name in mutations.SEEDS:
-        assert counts[name, "refused"] > 0 or name == "manifest"  # which passes damaged lines over
+        # These two pass damage over.
+        assert counts[name, "refused"] > 0 or name in ("manifest", "words in a tiff")
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")

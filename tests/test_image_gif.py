@@ -36,7 +36,7 @@ def test_of_a_moving_gif_the_first_frame_is_read_and_that_is_said(tmp_path: Path
     data = saved(PALETTE, "GIF", save_all=True, append_images=[PALETTE.rotate(180)])
     (tmp_path / "a.gif").write_bytes(data)
     assert is_picture(tmp_path / "a.gif")
-    with pytest.warns(UserWarning, match=r"a\.gif' is an animation; its first frame is read"):
+    with pytest.warns(UserWarning, match=r"a\.gif': it is an animation; its first frame is read"):
         picture = read(tmp_path / "a.gif")
     assert torch.equal(picture.pixels, numbers(PALETTE))
 

@@ -18,9 +18,8 @@ from PIL import Image, ImageCms
 
 from swag.config import settings
 from swag.errors import ImageError
-from swag.image import Picture, read, read_hashed
+from swag.image import Picture, read, read_hashed, source
 from swag.image.color_management import srgb_profile
-from swag.image.excerpt import Excerpt
 from swag.run.inputs import read_inputs
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3)).astype(np.uint8)
@@ -611,14 +610,18 @@ def test_what_is_no_file_has_a_hash_too():
     assert read_hashed(RGB)[1] != read_hashed(RGB[::-1].copy())[1]
 
 
-def test_a_disk_that_fails_while_a_photo_is_read_is_told(tmp_path: Path, monkeypatch):
-    path = tmp_path / "a.png"
-    path.write_bytes(saved(np.random.default_rng(0).integers(0, 256, (90, 90, 3)).astype(np.uint8)))
+class Failing(io.FileIO):
+    """A file on a disk that fails."""
 
-    def fails(self, size: int = -1, /) -> bytes:
+    def readinto(self, buffer) -> int:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(Excerpt, "read", fails)
+
+def test_a_disk_that_fails_while_a_photo_is_read_is_told(tmp_path: Path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(saved(RGB))
+    failing = lambda path, *_, **__: io.BufferedReader(Failing(path))  # noqa: E731
+    monkeypatch.setattr(source, "open", failing, raising=False)
     with pytest.raises(ImageError, match=r"^cannot read '.*a.png': Input/output error$"):
         read_hashed(path)
 

@@ -15,7 +15,7 @@ from picture_files import saved
 from PIL import Image
 
 from swag.errors import ImageError
-from swag.image import MAX_PIXELS, decode, raster, read, strips, vips, write
+from swag.image import MAX_PIXELS, decode, limits, picture, read, vips, write
 
 HEIGHT, WIDTH = 61, 83
 NOISE = np.random.default_rng(0).integers(-8, 9, (HEIGHT, WIDTH, 4))
@@ -90,13 +90,13 @@ def equal(got: list[torch.Tensor], expected: list[torch.Tensor]) -> bool:
 @pytest.fixture
 def short(monkeypatch) -> None:
     """Strips of three rows."""
-    monkeypatch.setattr(raster, "STRIP_PIXELS", 3 * WIDTH)
+    monkeypatch.setattr(picture, "STRIP_PIXELS", 3 * WIDTH)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_strips_give_the_whole_picture_to_the_bit(name, monkeypatch):
     whole = pictures(FILES[name])
-    monkeypatch.setattr(raster, "STRIP_PIXELS", 3 * WIDTH)
+    monkeypatch.setattr(picture, "STRIP_PIXELS", 3 * WIDTH)
     assert equal(pictures(FILES[name]), whole)
 
 
@@ -116,15 +116,6 @@ def test_a_size_gives_what_a_whole_picture_is_resized_to(short):
             whole, size=size, mode="bicubic", align_corners=False, antialias=True
         )
         assert torch.equal(read(RGB, size=size).pixels, expected[0].clamp(0, 1))
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_large_pictures_that_lie_are_resized_as_they_lie(orientation, short, monkeypatch):
-    data = turned(RGB, "PNG", orientation)
-    expected = pictures(data)
-    monkeypatch.setattr(strips, "LARGE_PIXELS", 1)
-    for got, whole in zip(pictures(data), expected, strict=True):
-        torch.testing.assert_close(got, whole, rtol=0, atol=1e-5)
 
 
 def test_a_profile_that_cannot_be_used_is_warned_of_once(short):
@@ -164,7 +155,7 @@ def test_without_libvips_a_gigantic_picture_is_told_the_extra(monkeypatch):
 def test_with_libvips_a_gigantic_picture_is_read_where_it_is_made_smaller(monkeypatch):
     monkeypatch.setattr(vips, "is_there", lambda: True)
     file = io.BytesIO(png_header(20_000, 20_000))
-    assert decode.decode(file, "a picture", raster.Limits.of(None, smaller=True)).width == 20_000
+    assert decode.decode(file, "a picture", limits.Limits.of(None, smaller=True)).width == 20_000
     assert "20000 x 20000 pixels, more than the limit" in refusal(png_header(20_000, 20_000))
     assert "40000 x 40000 pixels" in refusal(png_header(40_000, 40_000), size=64)
     assert "large" not in refusal(png_header(20_000, 20_000, interlace=1), size=64)

@@ -10,12 +10,13 @@ wrong with a file is an ImageError of one line.
 """
 
 from swag.image.encode import extensions
-from swag.image.hidden import filled
+from swag.image.limits import MAX_PIXELS, MOST_PIXELS
 from swag.image.metadata import read_metadata
-from swag.image.raster import MAX_PIXELS, MOST_PIXELS, Picture
+from swag.image.picture import Picture
 from swag.image.read import Source, read, read_hashed, size_in_file
 from swag.image.resize import fitted, resize
 from swag.image.source import is_picture
+from swag.image.transparency import filled
 from swag.image.write import check_writable, encoded, write
 
 __all__ = [

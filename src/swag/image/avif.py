@@ -4,11 +4,14 @@ The container (ISO 14496-12, 23008-12) declares the size of each picture in a bo
 stream within (AV1 specification, 5.5) has one of its own, by which the decoder takes memory.
 """
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator, Sequence
 
 from swag.errors import ImageError
-from swag.image.excerpt import Excerpt
-from swag.image.source import File
+from swag.image.limits import check_inner
+
+Box = tuple[bytes, bytes]
+"""The kind of a box, and what is in it."""
 
 _CONTAINERS = {
     b"meta": 4,
@@ -21,35 +24,37 @@ _CONTAINERS = {
     b"stbl": 0,
 }
 """Boxes that hold boxes, after so many bytes."""
-_HEADER_BYTES = 4 << 20
+_HEADER_BYTES, _DEEPEST = 4 << 20, 8
 _MOST_UNITS, _UNIT_BYTES = 4096, 1 << 10
 """Units of a stream that are looked at, and bytes of each: a sequence header takes some hundred at
 most."""
 
 
-def size(file: File, name: str) -> tuple[int, int]:
-    """Width and height of the largest picture in an AVIF; ImageError if it has one that is larger
-    within than it says outside, or tells nothing."""
-    found = list(boxes(file, name))
+def size(found: Sequence[Box], name: str) -> tuple[int, int]:
+    """Width and height of the largest picture that the boxes tell of; ImageError without one."""
     sizes = [
-        (int.from_bytes(body[4:8]), int.from_bytes(body[8:12])) for k, body in found if k == b"ispe"
+        (int.from_bytes(body[4:8]), int.from_bytes(body[8:12])) for body in bodies(found, b"ispe")
     ]
     if not sizes:
         raise ImageError(f"{name} is damaged or truncated: it does not say its size")
-    width, height = max(width for width, _ in sizes), max(height for _, height in sizes)
-    for stream in _streams(file, found):
+    return max(width for width, _ in sizes), max(height for _, height in sizes)
+
+
+def check_streams(data: bytes, found: Sequence[Box], name: str) -> None:
+    """Refuse a file with a picture that is larger within than its boxes say: ImageError."""
+    for stream in _streams(data, found, name):
         for inner in _sequence_sizes(stream):
-            if inner[0] > width or inner[1] > height:
-                raise ImageError(
-                    f"{name} is damaged: its header says {width} x {height} pixels, its data "
-                    f"{inner[0]} x {inner[1]}"
-                )
-    return width, height
+            check_inner(name, size(found, name), inner)
 
 
-def boxes(file: File, name: str) -> Iterator[tuple[bytes, bytes]]:
-    """The boxes of a file that say something, with what is in them."""
-    end, at = file.seek(0, 2), 0
+def bodies(found: Iterable[Box], kind: bytes) -> list[bytes]:
+    """What is in the boxes of one kind."""
+    return [body for box, body in found if box == kind]
+
+
+def boxes(file: io.BufferedIOBase, name: str, depth: int = 0) -> Iterator[Box]:
+    """The boxes of a file, but for those that hold pixels alone, with what is in them."""
+    end, at = file.seek(0, io.SEEK_END), 0
     while at + 8 <= end:
         file.seek(at)
         head = file.read(16)
@@ -57,37 +62,31 @@ def boxes(file: File, name: str) -> Iterator[tuple[bytes, bytes]]:
         if length == 1:
             length, skip = int.from_bytes(head[8:16]), 16
         length = length if length >= skip else end - at  # 0: up to the end
-        if kind in _CONTAINERS:
-            if length > _HEADER_BYTES:
-                raise ImageError(f"{name} is damaged: its header has {length} bytes")
-            file.seek(at + skip)
-            yield from _inner(file.read(length - skip)[_CONTAINERS[kind] :])
+        file.seek(at + skip)
+        if kind not in _CONTAINERS:
+            yield kind, file.read(length - skip) if depth else b""
+        elif length > _HEADER_BYTES or depth > _DEEPEST:
+            raise ImageError(f"{name} is damaged: its header has {length} bytes")
+        else:
+            inner = file.read(length - skip)[_CONTAINERS[kind] :]
+            yield from boxes(io.BytesIO(inner), name, depth + 1)
         at += length
 
 
-def _inner(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 0
-    while at + 8 <= len(data):
-        length, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
-        length = length if length >= 8 else len(data) - at
-        body = data[at + 8 : at + length]
-        yield kind, body
-        if kind in _CONTAINERS:
-            yield from _inner(body[_CONTAINERS[kind] :])
-        at += length
-
-
-def _streams(file: File, found: list[tuple[bytes, bytes]]) -> Iterator[Excerpt]:
+def _streams(data: bytes, found: Sequence[Box], name: str) -> Iterator[memoryview]:
     """The data of pictures, and of anything else that the boxes tell the place of."""
-    inside = b"".join(body for kind, body in found if kind == b"idat")
-    for kind, body in found:
-        if kind == b"iloc":
-            for is_inside, extents in _items(body):
-                parts = [inside[at : at + n] for at, n in extents] if is_inside else extents
-                yield Excerpt(file, parts)
-        elif kind in (b"stco", b"co64"):
-            at = int.from_bytes(body[8 : 12 if kind == b"stco" else 16])
-            yield Excerpt(file, [(at, max(0, file.seek(0, 2) - at))])
+    joined, inside = 0, b"".join(bodies(found, b"idat"))
+    for body in bodies(found, b"iloc"):
+        for is_inside, extents in _items(body):
+            source = memoryview(inside if is_inside else data)
+            parts = [source[at : at + length] for at, length in extents]
+            joined += sum(map(len, parts)) if len(parts) > 1 else 0
+            if joined > len(data):
+                raise ImageError(f"{name} is damaged: its pictures share their parts")
+            yield parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
+    for kind, end in ((b"stco", 12), (b"co64", 16)):
+        for body in bodies(found, kind):
+            yield memoryview(data)[int.from_bytes(body[8:end]) :]
 
 
 def _items(body: bytes) -> Iterator[tuple[bool, list[tuple[int, int]]]]:
@@ -126,12 +125,11 @@ class _Bits:
         return self._value >> self._left & ((1 << count) - 1) if self._left >= 0 else 0
 
 
-def _sequence_sizes(stream: Excerpt) -> Iterator[tuple[int, int]]:
+def _sequence_sizes(stream: memoryview) -> Iterator[tuple[int, int]]:
     """The largest width and height of frames, by each sequence header of an AV1 stream."""
     at = 0
     for _ in range(_MOST_UNITS):
-        stream.seek(at)
-        unit = stream.read(_UNIT_BYTES)
+        unit = bytes(stream[at : at + _UNIT_BYTES])
         if len(unit) < 2:
             return
         kind, extended, sized = unit[0] >> 3 & 15, unit[0] >> 2 & 1, unit[0] >> 1 & 1

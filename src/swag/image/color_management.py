@@ -12,7 +12,8 @@ import imagecodecs
 import numpy as np
 from PIL import ImageCms
 
-from swag.image.raster import MAX_PROFILE_BYTES, Array, ColorModel, Raster, to_unit
+from swag.image.limits import MAX_PROFILE_BYTES
+from swag.image.picture import Array, ColorModel, Raster, to_unit
 from swag.messages import one_line
 
 
@@ -50,7 +51,7 @@ def to_srgb(raster: Raster, name: str) -> Array:
 
     A profile, which must be a usable one, is followed with its perceptual intent, through 16 bits.
     Without one values are sRGB; CMYK is then (1 - C)(1 - K), which is what viewers show. Gamma and
-    primaries that a file declares without a profile come as one: see `declared`.
+    primaries that a file declares without a profile come as one: see `color_space`.
     """
     if raster.profile is not None:
         return _transform(raster.samples, raster.colors, raster.profile)

@@ -1,7 +1,8 @@
 """From a file to strips of samples: its header judged first, then its first picture decoded.
 
-Each format's plugin is called by name instead of through Pillow's `open`, which would also try
-formats that are not wanted and warn about large pictures in words that are not ours.
+PNG and JPEG are decoded by libpng and libjpeg, TIFF by tifffile, the others by Pillow: its plugins
+are called by name instead of through its `open`, which would also try formats that are not wanted
+and warn about large pictures in words that are not ours.
 """
 
 import io
@@ -13,49 +14,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-import imagecodecs
 import numpy as np
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
     WebPImagePlugin,
 )
 from PIL.Image import Image
 from PIL.ImageFile import ImageFile
 
 from swag.errors import ImageError
-from swag.image import avif, tiff, vips
-from swag.image.complete import check_jpeg, check_png, has_end, is_flat
-from swag.image.declared import DeclaredColors, declared
-from swag.image.excerpt import excerpt
-from swag.image.raster import (
-    LARGE_PIXELS,
+from swag.image import avif, gif, jpeg, png, tiff, vips
+from swag.image.color_space import DeclaredColors, colors_of_avif, profile_of
+from swag.image.formats import HEAD_BYTES, container, webp_size
+from swag.image.limits import LARGE_PIXELS, Limits, check_inner, check_size, most_bytes
+from swag.image.picture import (
     Array,
-    Limits,
+    Header,
     Raster,
     Stored,
-    check_size,
+    exif_of,
     of_samples,
+    orientation_of,
     sliced,
 )
-from swag.image.sizes import webp_size
-from swag.image.source import BYTES_BESIDES, BYTES_PER_PIXEL, HEAD_BYTES, File, container, reason
+from swag.image.source import File, read_start, reason
 from swag.messages import one_line
 
 _PLUGINS: dict[str, type[ImageFile]] = {
-    "PNG": PngImagePlugin.PngImageFile,
-    "JPEG": JpegImagePlugin.JpegImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
     "AVIF": AvifImagePlugin.AvifImageFile,
     "GIF": GifImagePlugin.GifImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
 }
-_ORIENTATION, _EXIF, _INTEROPERABILITY, _COLOR_SPACE = 0x0112, 0x8769, 0xA005, 0xA001
+_HEADER_BYTES = 1 << 12
+"""Bytes before the pixels of a BMP, and more than enough to tell the size of the others."""
 _CHATTY = ("PIL.PngImagePlugin", "PIL.TiffImagePlugin", "imagecodecs", "pyvips", "tifffile")
 for _name in _CHATTY:  # what a thread of theirs says later is not for the terminal, either
     logging.getLogger(_name).addHandler(logging.NullHandler())
@@ -93,17 +87,16 @@ def decode(file: File, name: str, limits: Limits) -> Stored:
     Strips are decoded when they are asked for, if the format allows it, and raise then; the file
     must stay open.
     """
-    try:
-        kind = container(file.read(HEAD_BYTES), name)
-        shown = excerpt(file, kind, name)
-        colors = declared(shown, kind, name)
-    except OSError as error:
-        raise ImageError(f"cannot read {name}: {reason(error)}") from error
     with guarded(name):
+        kind = container(file.read(HEAD_BYTES), name)
         if kind == "TIFF":
-            stored = tiff.decode(shown, name, limits)
+            stored = tiff.decode(file, name, limits)
+        elif kind in ("PNG", "JPEG"):
+            stored = _decode_rows(file, kind, name, limits)
         else:
-            stored = _decode(shown, kind, name, limits=limits, colors=colors)
+            stored = _decode_pillow(file, kind, name, limits)
+    for note in filter(None, stored.notes):
+        warnings.warn(f"{name}: {note}", stacklevel=2)
     return replace(stored, strips=guarded_strips(stored.strips, name))
 
 
@@ -117,98 +110,86 @@ def guarded_strips(strips: Iterator[Raster], name: str) -> Iterator[Raster]:
         yield strip
 
 
-def _decode(
-    file: File, kind: str, name: str, *, limits: Limits, colors: DeclaredColors | None
-) -> Stored:
-    image = open_header(file, kind, name, limits)
-    _declare(image, colors)
-    width, height = image.size
-    by_strips = vips.can_read(kind, image)
-    if by_strips and limits.whole < width * height and not vips.is_there():
+def _decode_rows(file: File, kind: str, name: str, limits: Limits) -> Stored:
+    """A PNG or JPEG, of which libvips, if it is there, gives one row after another."""
+    read_header = png.png_header if kind == "PNG" else jpeg.jpeg_header
+    header = read_header(file, name, limits)
+    pixels = header.width * header.height
+    if pixels > limits.whole and not vips.is_there():
         raise ImageError(
-            f"{name} has {width} x {height} pixels, more than the limit of {limits.whole}; shrink "
-            f"it, or `pip install 'swag-style[large]'`, with which the limit is {limits.strips}"
+            f"{name} has {header.width} x {header.height} pixels, more than the limit of "
+            f"{limits.whole}; shrink it, or `pip install 'swag-style[large]'`, with which the "
+            f"limit is {limits.strips}"
         )
-    if not by_strips:
-        check_size(name, width, height, limits.whole)
-    if by_strips and vips.is_there() and width * height > LARGE_PIXELS:
-        orientation = _early_orientation(file, kind, image)
-        return Stored(height, width, vips.strips(file, kind, image, name), orientation)
-    image.load()
-    _check_complete(file, kind, image, name)
-    orientation = orientation_of(image)
-    if kind == "PNG" and image.mode in ("RGB", "RGBA") and _depth(file) == 16:
-        profile = image.info.get("icc_profile")
-        del image  # Pillow keeps the upper 8 bits; it has checked all of the file, and can go
-        return Stored(height, width, _deep_png(file, profile), orientation)
-    return Stored(height, width, from_pillow(image), orientation)
-
-
-def _declare(image: Image, colors: DeclaredColors | None) -> None:
-    """Give a picture the profile of colors that it declares in another way, if it does."""
-    if "icc_profile" in image.info and not (colors and colors.overrides):
-        return
-    gray = image.mode in ("1", "L", "LA", "I") or image.mode.startswith("I;16")
-    profile = colors.profile(gray=gray) if colors else None
-    if profile is None and not gray and _is_adobe_rgb(image):
-        profile = imagecodecs.cms_profile("adobergb")
-    if profile is not None:
-        image.info["icc_profile"] = profile
-    elif colors and colors.overrides:
-        image.info.pop("icc_profile", None)
-
-
-def _is_adobe_rgb(image: Image) -> bool:
-    """Whether Exif says so, by the color space, as some do, or the interoperability, as cameras."""
-    if "exif" not in image.info:
-        return False
-    exif = Image.getexif(image)
-    try:
-        fields = exif.get_ifd(_EXIF)
-        if _INTEROPERABILITY not in fields or _COLOR_SPACE not in fields:
-            return bool(fields.get(_COLOR_SPACE) == 2)
-        by_camera = exif.get_ifd(_INTEROPERABILITY).get(1) == "R03"
-    except (LookupError, ValueError, TypeError, OSError, SyntaxError, struct.error):
-        return False  # damaged: it says nothing
-    return bool(fields[_COLOR_SPACE] == 2 or (by_camera and fields[_COLOR_SPACE] != 1))
-
-
-def _check_complete(file: File, kind: str, image: Image, name: str) -> None:
-    """Refuse a decoded picture with rows that its file does not fill."""
-    if kind == "PNG":
-        check_png(file, image, name)
-    width, height = image.size
-    corner = image.crop((max(width - 2, 0), max(height - 2, 0), width, height))
-    if kind == "JPEG" and (is_flat(np.asarray(corner)) or not has_end(file)):
-        file.seek(0)
-        check_jpeg(file.read(), name)
-
-
-def open_header(file: File, kind: str, name: str, limits: Limits) -> ImageFile:
-    """A picture of known format whose header was read and judged, and nothing else."""
-    limit = limits.strips if kind in ("PNG", "JPEG", "TIFF") else limits.whole
-    file.seek(0)
-    if kind == "WEBP":  # decoders of these take the file, or the whole picture, when they open it
-        _check_sizes(file, name, webp_size(file.read(30)), limit)
-    elif kind == "AVIF":
-        _check_sizes(file, name, avif.size(file, name), limit)
-    file.seek(0)
-    image = _PLUGINS[kind](file)
-    if kind == "TIFF":  # of which strips are read as they are needed
-        check_size(name, *image.size, limit)
+    if header.by_rows and pixels > LARGE_PIXELS and vips.is_there():
+        strips = vips.strips(file, kind, header, name)
     else:
-        _check_sizes(file, name, image.size, limit)
-    return image
+        strips = _decoded(file, kind, header, name)
+    return Stored(
+        header.height,
+        header.width,
+        strips,
+        orientation=header.orientation,
+        notes=(header.note,),
+    )
 
 
-def _check_sizes(file: File, name: str, size: tuple[int, int], limit: int) -> None:
-    """Refuse a picture with too many pixels, and a file with more bytes than they can need."""
-    check_size(name, *size, limit)
-    length, most = file.seek(0, io.SEEK_END), BYTES_PER_PIXEL * size[0] * size[1] + BYTES_BESIDES
-    if length > most:
-        raise ImageError(
-            f"{name} has {length} bytes; {size[0]} x {size[1]} pixels need {most} at most"
-        )
+def _decoded(file: File, kind: str, header: Header, name: str) -> Iterator[Raster]:
+    """The strips of a PNG or JPEG that is decoded as a whole."""
+    samples = png.decode(file, name) if kind == "PNG" else jpeg.decode(file, header, name)
+    check_inner(name, (header.width, header.height), samples.shape[1::-1])
+    cmyk = kind == "JPEG" and samples.shape[2] == 4
+
+    def rows(top: int, bottom: int) -> Raster:
+        strip = samples[top:bottom]
+        if cmyk:  # stored as what is left of the paper, as Adobe does
+            return Raster(255 - strip, "cmyk", None, header.profile)
+        return of_samples(strip, header.profile)
+
+    return sliced(header.height, header.width, rows)
+
+
+def _decode_pillow(file: File, kind: str, name: str, limits: Limits) -> Stored:
+    image, note = open_header(file, kind, name, limits)
+    declared = DeclaredColors()
+    if kind == "AVIF":
+        declared = colors_of_avif(avif.bodies(avif.boxes(file, name), b"colr"))
+    image.load()
+    exif, gray = exif_of(image.info.get("exif")), image.mode in ("1", "L")
+    profile = profile_of(image.info.get("icc_profile"), declared, exif, gray=gray)
+    image.info["icc_profile"] = profile
+    return Stored(
+        image.height,
+        image.width,
+        from_pillow(image),
+        orientation=orientation_of(exif),
+        notes=(note, declared.note),
+    )
+
+
+def open_header(file: File, kind: str, name: str, limits: Limits) -> tuple[ImageFile, str]:
+    """A WebP, AVIF, GIF or BMP whose header was read and judged, and nothing else; with a note if
+    there are more pictures."""
+    plugin, head, note = _PLUGINS[kind], read_start(file, _HEADER_BYTES), ""
+    boxes = list(avif.boxes(file, name)) if kind == "AVIF" else []
+    if kind == "AVIF":
+        size = avif.size(boxes, name)
+    elif kind == "WEBP":
+        size = webp_size(head)
+    elif kind == "GIF":
+        size = struct.unpack_from("<2H", head, 6)
+    else:
+        size = plugin(io.BytesIO(head)).size
+    check_size(name, *size, limits.whole)
+    if kind == "GIF":
+        data, is_animated = gif.first_frame(file, name)
+        note = "it is an animation; its first frame is read" if is_animated else ""
+    else:
+        data = read_start(file, most_bytes(*size))
+    avif.check_streams(data, boxes, name)
+    image = plugin(io.BytesIO(data))
+    check_inner(name, size, image.size)
+    return image, note
 
 
 def from_pillow(image: Image) -> Iterator[Raster]:
@@ -258,36 +239,3 @@ def _from_int32(samples: Array) -> Array:
             f"the picture has values from {samples.min()} to {samples.max()}; expected 0 to 65535"
         )
     return samples.astype(np.uint16)
-
-
-def _depth(file: File) -> int:
-    file.seek(24)  # in the first chunk of a PNG
-    return file.read(1)[0]
-
-
-def _deep_png(file: File, profile: bytes | None) -> Iterator[Raster]:
-    """Colors of 16 bits."""
-    file.seek(0)
-    samples = imagecodecs.png_decode(file.read())  # a transparent color has become an alpha
-    height, width = samples.shape[:2]
-    return sliced(height, width, lambda top, bottom: of_samples(samples[top:bottom], profile))
-
-
-def orientation_of(image: Image) -> int:
-    """The EXIF number of how a picture is turned, 1 if it has none."""
-    value = image.getexif().get(_ORIENTATION, 1)
-    return value if isinstance(value, int) else 1
-
-
-def _early_orientation(file: File, kind: str, image: Image) -> int:
-    """The orientation of a picture that Pillow is not to decode, as it does to look for it."""
-    if kind == "PNG" and "exif" not in image.info:
-        file.seek(8)
-        while len(head := file.read(8)) == 8:
-            length = int.from_bytes(head[:4])
-            if head[4:] == b"eXIf":
-                image.info["exif"] = file.read(length)
-                break
-            file.seek(length + 4, io.SEEK_CUR)
-    value = Image.getexif(image).get(_ORIENTATION, 1)  # that of PNG decodes, that of all does not
-    return value if isinstance(value, int) else 1

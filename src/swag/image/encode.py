@@ -22,7 +22,7 @@ from PIL import Image
 from swag.errors import ImageError
 from swag.image.color_management import srgb_profile
 from swag.image.metadata import XMP, as_description, as_exif, xmp_of
-from swag.image.raster import Array
+from swag.image.picture import Array
 from swag.image.source import label
 
 Text = Mapping[str, str]

@@ -1,8 +1,9 @@
-"""Parts of the first frame of a GIF (GIF89a specification, 1990)."""
+"""The first frame of a GIF (GIF89a specification, 1990).
+
+Pillow would put long words of a file together in a time that grows with their square.
+"""
 
 import io
-import warnings
-from collections.abc import Iterator
 
 from swag.errors import ImageError
 from swag.image.source import File
@@ -12,17 +13,15 @@ _HEAD_BYTES, _FRAME_BYTES = 13, 10
 _MOST_EXTENSIONS = 4096
 
 
-def first_frame(file: File, name: str, words: bool) -> Iterator[bytes | tuple[int, int]]:
-    """The head of a GIF with its first frame and what makes colors of that transparent.
+def first_frame(file: File, name: str) -> tuple[bytes, bool]:
+    """A GIF of the first frame of a GIF alone, with what makes colors of it transparent; and
+    whether there are more.
 
-    A UserWarning says if there are more frames. ImageError if the first one is cut off, or larger
-    than the picture.
+    ImageError if that frame is cut off, or larger than the picture.
     """
     head = _read(file, 0, _HEAD_BYTES, name)
-    at = _HEAD_BYTES + _table_bytes(head[10])
-    yield 0, at
-    kind, controls, at = _next_block(file, at, name)
-    yield from controls[-1:]
+    begin = _HEAD_BYTES + _table_bytes(head[10])
+    kind, controls, at = _next_block(file, begin, name)
     if kind != _FRAME:
         raise ImageError(f"{name} is a GIF without a frame")
     frame = _read(file, at, _FRAME_BYTES, name)
@@ -31,10 +30,9 @@ def first_frame(file: File, name: str, words: bool) -> Iterator[bytes | tuple[in
     if left + width > screen[0] or top + height > screen[1]:
         raise ImageError(f"{name} is damaged: its first frame reaches beyond the picture")
     end = _after_blocks(file, at + _FRAME_BYTES + _table_bytes(frame[9]) + 1, name)
-    yield at, end - at
-    yield b";"
-    if _next_block(file, end, name, end_is_fine=True)[0] == _FRAME:
-        warnings.warn(f"{name} is an animation; its first frame is read", stacklevel=2)
+    parts = [(0, begin), *controls[-1:], (at, end - at)]
+    data = b"".join(_read(file, start, count, name) for start, count in parts)
+    return data + b";", _next_block(file, end, name, end_is_fine=True)[0] == _FRAME
 
 
 def _next_block(

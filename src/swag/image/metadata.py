@@ -6,19 +6,22 @@ other programs are to find, the kind of the picture's source, stands in XMP, whe
 it.
 """
 
+import io
 import json
 import os
 from collections.abc import Mapping
 
 from PIL.Image import Exif
 from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from swag.errors import ImageError
+from swag.image import tiff
 from swag.image.decode import guarded, open_header
-from swag.image.excerpt import excerpt
-from swag.image.raster import Limits
-from swag.image.source import HEAD_BYTES, container, label, open_path
+from swag.image.formats import HEAD_BYTES, container
+from swag.image.limits import BYTES_BESIDES, Limits
+from swag.image.source import File, label, open_path, read_start
 
 _DESCRIPTION, _EXIF, _COMMENT = 0x010E, 0x8769, 0x9286
 _UNICODE = b"UNICODE\0"
@@ -48,11 +51,27 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     format, only what `write` put there. ImageError as for `read`, but pixels are not decoded.
     """
     name = label(path)
-    with open_path(path) as file:
+    with open_path(path) as file, guarded(name):
         kind = container(file.read(HEAD_BYTES), name)
-        shown = excerpt(file, kind, name, words=True)
-        with guarded(name):
-            return _texts(open_header(shown, kind, name, Limits()))
+        if kind == "PNG":
+            png = PngImageFile(_start(file)).png
+            assert png is not None  # until its pixels are decoded
+            return {key: str(text) for key, text in png.im_text.items()}
+        if kind == "TIFF":
+            description, xmp = tiff.texts(file, name)
+            return _from_description(description) | _from_xmp(xmp)
+        if kind == "JPEG":
+            image: ImageFile = JpegImageFile(_start(file))
+        else:
+            image, _ = open_header(file, kind, name, Limits())
+        exif = image.getexif()
+        texts = _from_description(exif.get(_DESCRIPTION)) or _from_comment(exif)
+        return texts | _from_xmp(image.info.get("xmp"))
+
+
+def _start(file: File) -> io.BytesIO:
+    """The first bytes of a file, in which its texts are looked for."""
+    return io.BytesIO(read_start(file, BYTES_BESIDES))
 
 
 def check_texts(texts: Mapping[str, str]) -> None:
@@ -105,16 +124,11 @@ def as_exif(texts: Mapping[str, str]) -> bytes:
     return exif.tobytes()
 
 
-def _texts(image: ImageFile) -> dict[str, str]:
-    if not isinstance(image, PngImageFile):
-        exif = image.getexif()
-        texts = _from_description(exif.get(_DESCRIPTION)) or _from_comment(exif)
-        xmp = image.info.get("xmp")
-        if isinstance(xmp, bytes) and 0 < len(xmp) <= MAX_TEXT_BYTES:
-            texts[XMP] = xmp.decode(errors="replace")
-        return texts
-    assert image.png is not None  # until its pixels are decoded
-    return {key: str(text) for key, text in image.png.im_text.items()}
+def _from_xmp(value: object) -> dict[str, str]:
+    """The XMP in a file, under its name in PNG."""
+    if not isinstance(value, bytes) or not 0 < len(value) <= MAX_TEXT_BYTES:
+        return {}
+    return {XMP: value.decode(errors="replace")}
 
 
 def _from_comment(exif: Exif) -> dict[str, str]:

@@ -12,8 +12,17 @@ from PIL.Image import Image
 from torch import Tensor
 
 from swag.errors import ImageError
-from swag.image.decode import decode, from_pillow, guarded, guarded_strips, orientation_of
-from swag.image.raster import Array, Limits, Picture, Raster, Stored, check_size, of_samples, sliced
+from swag.image.decode import decode, from_pillow, guarded, guarded_strips
+from swag.image.limits import Limits, check_size
+from swag.image.picture import (
+    Array,
+    Picture,
+    Raster,
+    Stored,
+    of_samples,
+    orientation_of,
+    sliced,
+)
 from swag.image.resize import fitted
 from swag.image.source import File, Readable, label, open_path, reason, searchable
 from swag.image.strips import assembled, resize_strips, upright_size
@@ -180,7 +189,7 @@ def _from_pillow(image: Image, limits: Limits) -> Named:
     check_size(name, *image.size, limits.whole)
     with guarded(name):
         image.load()
-        orientation = orientation_of(image)
+        orientation = orientation_of(image.getexif())
     strips = guarded_strips(from_pillow(image), name)
     return Stored(image.height, image.width, strips, orientation), name
 

@@ -6,62 +6,12 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from swag.errors import ImageError
+from swag.image.formats import HEAD_BYTES, container
+from swag.image.limits import most_bytes
 from swag.messages import one_line
-
-BYTES_PER_PIXEL = 16  # four samples of 32 bits; no picture within the limit needs more ...
-BYTES_BESIDES = 16 << 20  # ... than these and its metadata
-
-HEAD_BYTES = 1024
-"""Bytes at the start of a file, from which its format is recognized."""
-
-_SIGNATURES = (
-    ("PNG", 0, b"\x89PNG\r\n\x1a\n"),
-    ("JPEG", 0, b"\xff\xd8\xff"),
-    ("WEBP", 8, b"WEBP"),
-    ("TIFF", 0, b"II*\0"),
-    ("TIFF", 0, b"MM\0*"),
-    ("TIFF", 0, b"II+\0"),
-    ("TIFF", 0, b"MM\0+"),
-    ("GIF", 0, b"GIF8"),
-    ("BMP", 0, b"BM"),
-    ("PDF", 0, b"%PDF"),
-    ("EPS", 0, b"%!PS"),
-    ("EPS", 0, b"\xc5\xd0\xd3\xc6"),
-    ("PSD", 0, b"8BPS"),
-    ("XCF", 0, b"gimp xcf"),
-    ("ICO", 0, b"\0\0\1\0"),
-    ("JPEG 2000", 4, b"jP  \r\n"),
-    ("JPEG 2000", 0, b"\xff\x4f\xff\x51"),
-    ("JPEG XL", 0, b"\xff\x0a"),
-    ("JPEG XL", 4, b"JXL \r\n\x87\n"),
-    ("JPEG XR", 0, b"II\xbc"),
-    ("EXR", 0, b"v/1\x01"),
-    ("camera raw (RAF)", 0, b"FUJIFILMCCD-RAW"),
-    ("camera raw (ORF)", 0, b"IIR"),
-    ("camera raw (ORF)", 0, b"MMOR"),
-    ("camera raw (RW2)", 0, b"IIU\0"),
-)
-_BRANDS = {
-    "AVIF": (b"avif", b"avis"),
-    "HEIC": (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
-    "camera raw (CR3)": (b"crx ",),
-    "HEIF": (b"mif1", b"msf1", b"mif2"),
-    "video": (b"isom", b"iso2", b"mp41", b"mp42", b"qt  ", b"avc1"),
-}
-"""The first of these formats of which a file of boxes has any brand, main or compatible."""
-READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "GIF", "BMP")
-"""Formats that are read. No other decoder is ever started: each is a way in for hostile files."""
-_CONVERTERS = {
-    "HEIC": "heif-convert photo.heic photo.png",
-    "HEIF": "heif-convert photo.heif photo.png",
-    "JPEG XL": "djxl picture.jxl picture.png",
-    "SVG": "rsvg-convert picture.svg -o picture.png",
-    "PDF": "pdftoppm -png pages.pdf page",
-}
-
 
 File = io.BufferedReader | io.BytesIO
 """A binary file that can be searched."""
@@ -74,33 +24,6 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes:
         """At most `size` bytes from where the file stands."""
         ...
-
-
-def container(head: bytes, name: str) -> str:
-    """The format, one of READABLE, that the first HEAD_BYTES of a file announce; ImageError if
-    none."""
-    kind = _kind(head)
-    if kind in READABLE:
-        return kind
-    expected = f"expected one of {', '.join(READABLE)}"
-    if kind is None:
-        raise ImageError(f"{name} {'is not a picture' if head else 'is empty'}; {expected}")
-    way = f"`{_CONVERTERS.get(kind, 'magick picture picture.png')}`"
-    if kind.startswith("camera raw"):
-        way = "a raw developer that writes TIFF"
-    raise ImageError(
-        f"{name} is a {kind} file, which is not read; {expected}: convert it, as with {way}"
-    )
-
-
-def _kind(head: bytes) -> str | None:
-    if head[4:8] == b"ftyp":
-        length = min(int.from_bytes(head[:4]), len(head))
-        brands = {head[8:12], *(head[at : at + 4] for at in range(16, length, 4))}
-        return next((kind for kind, known in _BRANDS.items() if not brands.isdisjoint(known)), None)
-    kind = next((k for k, at, magic in _SIGNATURES if head[at:].startswith(magic)), None)
-    is_text = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
-    return "SVG" if kind is None and is_text and b"<svg" in head else kind
 
 
 def label(path: str | os.PathLike[str]) -> str:
@@ -134,6 +57,44 @@ def is_picture(path: str | os.PathLike[str]) -> bool:
     return True
 
 
+def read_start(file: File, count: int) -> bytes:
+    """So many bytes of a file from its start, or all if it has no more."""
+    length = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return file.read(min(length, count))
+
+
+class MeteredFile(io.RawIOBase):
+    """A file from its start, of which so many bytes are read at most: `left`.
+
+    Whoever asks for more at once is answered as at the end of the file.
+    """
+
+    def __init__(self, file: File, left: int) -> None:
+        self._file, self.left = file, left
+        file.seek(0)
+
+    def readable(self) -> bool:
+        """See `io.RawIOBase`."""
+        return True
+
+    def seekable(self) -> bool:
+        """See `io.RawIOBase`."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """See `io.RawIOBase`."""
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: Any, /) -> int:
+        """See `io.RawIOBase`."""
+        if memoryview(buffer).nbytes > self.left:
+            return 0
+        count = self._file.readinto(buffer)
+        self.left -= count
+        return count
+
+
 def searchable(source: Readable, name: str, max_pixels: int) -> File:
     """A file object from its start, if it can go back there.
 
@@ -143,7 +104,7 @@ def searchable(source: Readable, name: str, max_pixels: int) -> File:
     if isinstance(source, io.BufferedReader | io.BytesIO) and source.seekable():
         source.seek(0)
         return source
-    limit = BYTES_PER_PIXEL * max_pixels + BYTES_BESIDES
+    limit = most_bytes(max_pixels, 1)
     try:
         if isinstance(source, io.IOBase) and source.seekable():
             source.seek(0)

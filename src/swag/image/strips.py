@@ -15,10 +15,10 @@ from torch import Tensor
 
 from swag.errors import ImageError
 from swag.image.color_management import to_srgb, usable_profile
-from swag.image.complete import truncated
-from swag.image.hidden import HIDDEN, filled
-from swag.image.raster import LARGE_PIXELS, Array, Limits, Picture, Stored, check_size, to_unit
+from swag.image.limits import Limits, check_size, truncated
+from swag.image.picture import Array, Picture, Stored, to_unit
 from swag.image.resize import resize
+from swag.image.transparency import HIDDEN, filled
 
 _TURNED = (5, 6, 7, 8)
 
@@ -47,16 +47,8 @@ def resize_strips(stored: Stored, name: str, size: tuple[int, int], limits: Limi
     around. What is held on the way, as high as the stored picture and as wide as the new one, is
     within the limit, too.
     """
-    lying = stored.orientation in _TURNED
-    if lying and stored.height * stored.width <= LARGE_PIXELS:
-        # Upright its width comes first, which is the stored height, of which no strip has all.
-        whole = assembled(stored, name)
-        layers = [whole.pixels] if whole.alpha is None else [whole.pixels, whole.alpha]
-        strips = iter([(0, torch.cat(layers).permute(1, 2, 0).numpy())])
-        rescaled = _rescaled(strips, name, upright_size(stored)[0], size, limits=limits)
-        return filled(_picture(rescaled))
     strips = _converted(stored, name)
-    if lying:
+    if stored.orientation in _TURNED:  # resized as it lies, and then turned
         small = _rescaled(strips, name, stored.height, size[::-1], limits=limits)
         turned = _upright(small.permute(1, 2, 0).numpy(), stored.orientation)
         return filled(_picture(_tensor(turned)))

@@ -7,29 +7,35 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from itertools import islice
+from typing import IO, Any, cast
 
 import numpy as np
 import tifffile
 
 from swag.errors import ImageError
-from swag.image.complete import is_flat, lengthened, truncated, truncated_within
-from swag.image.raster import Array, ColorModel, Limits, Raster, Stored, check_size, strip_bounds
-from swag.image.sizes import jpeg_size, webp_size
-from swag.image.source import BYTES_PER_PIXEL, File
-from swag.messages import one_line
+from swag.image.formats import webp_size
+from swag.image.jpeg import is_flat, jpeg_size, lengthened
+from swag.image.limits import (
+    BYTES_PER_PIXEL,
+    MAX_PROFILE_BYTES,
+    Limits,
+    check_size,
+    most_bytes,
+    truncated,
+    truncated_within,
+)
+from swag.image.picture import Array, Stored, strip_bounds
+from swag.image.source import File, MeteredFile
+from swag.image.tiff_colors import COLORS, photometric_of, raster_of, word
 
-_COLORS: dict[str, tuple[ColorModel, int]] = {
-    "MINISWHITE": ("gray", 1),
-    "MINISBLACK": ("gray", 1),
-    "RGB": ("rgb", 3),
-    "PALETTE": ("rgb", 1),
-    "YCBCR": ("rgb", 3),  # by JPEG alone, whose decoder turns it into RGB
-    "SEPARATED": ("cmyk", 4),
-    "CIELAB": ("lab", 3),
-}
 _MAX_SAMPLES = 8  # four inks, and some to spare for alpha and masks, which are left out
-_ORIENTATION = 274
+_ORIENTATION, _DESCRIPTION, _XMP, _PROFILE = 274, 270, 700, 34675
+_SUB_DIRECTORIES, _DNG, _RAW_COLORS = 330, 50706, (32803, 34892)
+_MOST_PAGES = 32
+"""Pages that are looked at for one that is not a reduced picture."""
+_DIRECTORY_BYTES = 4 << 20
+"""Bytes that are read of a file for its directories."""
 _JPEG, _WEBP = 7, 50001
 _COMPRESSIONS = {
     1: "none",
@@ -55,18 +61,55 @@ def decode(file: File, name: str, limits: Limits) -> Stored:
     Integers of b bits count up to 2^b - 1; floats must lie in [0, 1]. Samples beyond the colors
     and one alpha are left out. Not read: uncompressed YCbCr, and Lab of more than 8 bits.
     """
-    file.seek(0)
-    page: Any = tifffile.TiffFile(file).pages[0]
+    metered = MeteredFile(file, _DIRECTORY_BYTES)
+    page = _first_page(metered, name)
     _check_header(page, name, limits)
+    metered.left = most_bytes(page.imagewidth, page.imagelength)
     _check_complete(page, file, name)
     rows = _rows(page) if _is_plain(page) else _segments(page, name)
-    tag = page.tags.get(_ORIENTATION)
+    profile = _profile(page)
     return Stored(
         page.imagelength,
         page.imagewidth,
-        (_raster(page, samples) for samples in rows),
-        int(tag.value) if tag else 1,
+        (raster_of(page, samples, profile) for samples in rows),
+        orientation=int(page.tags.valueof(_ORIENTATION, 1)),
     )
+
+
+def texts(file: File, name: str) -> tuple[object, object]:
+    """The description and XMP in a TIFF, of whatever type they are; None if it has none."""
+    tags = _first_page(MeteredFile(file, _DIRECTORY_BYTES), name).tags
+    return tags.valueof(_DESCRIPTION), tags.valueof(_XMP)
+
+
+def _first_page(file: MeteredFile, name: str) -> Any:
+    """The first page that is not a reduced one, if any; ImageError for camera raw."""
+    flags: Any = {"is_lsm": False, "is_ndpi": False, "is_scanimage": False}
+    pages: Any = tifffile.TiffFile(cast(IO[bytes], file), **flags).pages
+    for page in islice(pages, _MOST_PAGES):
+        if page.photometric in _RAW_COLORS or _DNG in page.tags:
+            raise _raw(name, " (DNG)" if _DNG in page.tags else "")
+        if not page.subfiletype & 1:
+            return page
+    if _SUB_DIRECTORIES in pages[0].tags:  # where cameras put the picture itself
+        raise _raw(name, "")
+    return pages[0]
+
+
+def _raw(name: str, kind: str) -> ImageError:
+    return ImageError(
+        f"{name} is a camera raw file{kind}, which is not read; develop it to a TIFF or PNG first"
+    )
+
+
+def _profile(page: Any) -> bytes | None:
+    """The profile; one that is too long comes as such, and one that is none as any that cannot be
+    used."""
+    tag = page.tags.get(_PROFILE)
+    if tag is None:
+        return None
+    value = tag.value if tag.count <= MAX_PROFILE_BYTES else bytes(MAX_PROFILE_BYTES + 1)
+    return value if isinstance(value, bytes) else b"a number"
 
 
 def _is_planar(page: Any) -> bool:
@@ -166,7 +209,7 @@ def _check_header(page: Any, name: str, limits: Limits) -> None:
     if page.compression not in _COMPRESSIONS:
         known = ", ".join(dict.fromkeys(_COMPRESSIONS.values()))
         raise ImageError(
-            f"{name} is a TIFF compressed with {_word(page.compression)}, which is not read; "
+            f"{name} is a TIFF compressed with {word(page.compression)}, which is not read; "
             f"expected one of {known}: save it with one of these"
         )
     if page.imagedepth != 1 or page.tiledepth > 1 or page.samplesperpixel > _MAX_SAMPLES:
@@ -174,16 +217,15 @@ def _check_header(page: Any, name: str, limits: Limits) -> None:
             f"{name} has {page.samplesperpixel} samples per pixel and a depth of "
             f"{page.imagedepth}; expected at most {_MAX_SAMPLES} samples and a depth of 1"
         )
+    kind = photometric_of(page)
     if not _is_known(page):
         raise ImageError(
-            f"{name} is a TIFF of {_kind(page)} with {page.bitspersample} bits a sample, format "
-            f"{_word(page.sampleformat)} and compression {_word(page.compression)}, which is not "
+            f"{name} is a TIFF of {kind} with {page.bitspersample} bits a sample, format "
+            f"{word(page.sampleformat)} and compression {word(page.compression)}, which is not "
             f"read; expected {_expected(page)}"
         )
-    if page.samplesperpixel < _COLORS[_kind(page)][1]:
-        raise ImageError(
-            f"{name} is damaged: {_kind(page)} with {page.samplesperpixel} samples per pixel"
-        )
+    if page.samplesperpixel < COLORS[kind][1]:
+        raise ImageError(f"{name} is damaged: {kind} with {page.samplesperpixel} samples per pixel")
     if not _is_plain(page):
         _check_segments(page, name, limits)
 
@@ -201,30 +243,21 @@ def _check_segments(page: Any, name: str, limits: Limits) -> None:
 
 
 def _is_known(page: Any) -> bool:
-    kind = _kind(page)
+    kind = photometric_of(page)
     if kind == "YCBCR":
         return bool(page.compression.name == "JPEG" and page.dtype == np.uint8)
     if kind == "CIELAB":
         return bool(page.dtype == np.uint8)
-    return kind in _COLORS and page.dtype is not None and page.dtype.kind in "buf"
+    return kind in COLORS and page.dtype is not None and page.dtype.kind in "buf"
 
 
 def _expected(page: Any) -> str:
-    kind = _kind(page)
-    if kind not in _COLORS:
-        return f"one of {', '.join(_COLORS)}: save it as RGB"
+    kind = photometric_of(page)
+    if kind not in COLORS:
+        return f"one of {', '.join(COLORS)}: save it as RGB"
     if kind == "YCBCR":
         return "8 bits with JPEG compression: save it as RGB"
     return "8 bits" if kind == "CIELAB" else "unsigned integers of 1 to 64 bits, or floats"
-
-
-def _kind(page: Any) -> str:
-    return _word(page.photometric)
-
-
-def _word(value: Any) -> str:
-    """The name of a tag's value: unknown numbers stay numbers."""
-    return one_line(getattr(value, "name", value))
 
 
 def _check_complete(page: Any, file: File, name: str) -> None:
@@ -238,53 +271,3 @@ def _check_complete(page: Any, file: File, name: str) -> None:
     held = sum(page.databytecounts)
     if _is_plain(page) and held < page.nbytes:
         raise truncated(name, held * page.imagelength // page.nbytes, page.imagelength)
-
-
-def _raster(page: Any, samples: Array) -> Raster:
-    kind = _kind(page)
-    colors, count = _COLORS[kind]
-    if kind != "PALETTE":
-        samples = _full_range(samples, page.bitspersample)
-    color = samples[..., :count]
-    extra = int(page.extrasamples[0]) if page.extrasamples else 0
-    alpha = samples[..., count] if extra in (1, 2) else None
-    if kind == "PALETTE":
-        color = _from_palette(color[..., 0], page.colormap)
-    elif kind == "MINISWHITE":
-        color = _largest(color) - color
-    elif kind == "CIELAB":  # signed a and b; LittleCMS wants them offset
-        color = color ^ np.array([0, 128, 128], np.uint8)
-    if alpha is not None and extra == 1:
-        color = _unassociated(color, alpha)
-    profile = page.iccprofile  # of whatever type the tag says
-    return Raster(color, colors, alpha, profile if isinstance(profile, bytes) else None)
-
-
-def _largest(samples: Array) -> Any:
-    return 1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max
-
-
-def _full_range(samples: Array, bits: int) -> Array:
-    """Stretch numbers of so many bits over all of their type; single bits become bytes."""
-    if samples.dtype.kind == "b":
-        return samples * np.uint8(255)
-    if samples.dtype.kind == "f" or bits == 8 * samples.dtype.itemsize:
-        return samples
-    stretched: Array = np.rint(samples * (_largest(samples) / (2**bits - 1)))
-    return stretched.astype(samples.dtype)
-
-
-def _from_palette(indices: Array, palette: Array) -> Array:
-    """Colors of 8 bits: writers disagree about the lower half of a palette's 16, and some, against
-    the rules, use no other."""
-    table = (palette >> (8 if palette.max() > 255 else 0)).astype(np.uint8)
-    return np.moveaxis(table[:, indices.astype(np.intp)], 0, -1)
-
-
-def _unassociated(color: Array, alpha: Array) -> Array:
-    """Colors that were stored multiplied by their alpha, as they were before."""
-    largest = _largest(color)
-    share = np.where(alpha > 0, alpha / largest, 1.0)[..., None]
-    alone: Array = np.clip(color / share, 0, largest)
-    alone = np.rint(alone) if largest > 1 else alone
-    return alone.astype(color.dtype)

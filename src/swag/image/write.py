@@ -14,7 +14,7 @@ from swag.errors import ImageError
 from swag.files import open_temporary, write_whole
 from swag.image.encode import Format, format_of
 from swag.image.metadata import XMP, as_xmp, check_texts
-from swag.image.raster import Array, Picture, strip_bounds
+from swag.image.picture import Array, Picture, strip_bounds
 from swag.image.source import label, reason
 from swag.messages import one_line
 from swag.types import StrPath

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from swag.image.raster import Array
+from swag.image.picture import Array
 
 
 def _places(side: int) -> tuple[Array, Array]:

@@ -14,22 +14,11 @@ from torch import Tensor
 
 from swag.errors import ImageError
 
-MAX_PIXELS = 178_956_970
-"""Pixels that a picture may have unless the caller says otherwise, which is held as a whole, as
-bytes or as numbers: 512 MiB of 8 bits in 3 channels, where Pillow, too, draws the line."""
-
-MOST_PIXELS = 1 << 30
-"""The limit for a file that is made smaller while it is read strip by strip."""
-
-LARGE_PIXELS = 1 << 24
-"""Above so many pixels memory counts, and files are read in the way that takes the least of it."""
+_ORIENTATION = 0x0112
 
 STRIP_PIXELS = 1 << 20
 """The pixels of a strip: some tens of megabytes while they are converted, and still long rows of
 work for each call."""
-
-MAX_PROFILE_BYTES = 4 << 20
-"""Bytes of a color profile that is used."""
 
 Array = NDArray[Any]
 """Numbers of any type: pictures in files have many."""
@@ -90,17 +79,34 @@ class Raster:
     profile: bytes | None = None
 
 
+@dataclass(frozen=True)
+class Header:
+    """What the header of a PNG or JPEG says: size in pixels, colors, how the rows are turned.
+
+    `by_rows`: the rows stand in the file one after the other, neither interlaced nor progressive.
+    """
+
+    width: int
+    height: int
+    by_rows: bool
+    profile: bytes | None
+    orientation: int
+    note: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Stored:
     """A picture as its file stores it: strips of all its rows, from the top, that can be had once.
 
-    `orientation` is the EXIF number that says how the stored rows are turned.
+    `orientation` is the EXIF number that says how the stored rows are turned, and `notes` are what
+    the reader is to be warned of.
     """
 
     height: int
     width: int
     strips: Iterator[Raster]
     orientation: int = 1
+    notes: tuple[str, ...] = ()
 
 
 def of_samples(samples: Array, profile: bytes | None = None) -> Raster:
@@ -108,6 +114,23 @@ def of_samples(samples: Array, profile: bytes | None = None) -> Raster:
     colors = 1 if samples.shape[2] < 3 else 3
     alpha = samples[..., colors] if colors < samples.shape[2] else None
     return Raster(samples[..., :colors], "gray" if colors == 1 else "rgb", alpha, profile)
+
+
+def exif_of(data: object) -> Image.Exif:
+    """What the bytes of Exif say; nothing if they are damaged, or there are none."""
+    exif = Image.Exif()
+    if isinstance(data, bytes):
+        try:
+            exif.load(data)
+        except Exception:  # Pillow documents none
+            return Image.Exif()
+    return exif
+
+
+def orientation_of(exif: Image.Exif) -> int:
+    """The EXIF number of how a picture is turned, 1 if there is none."""
+    value = exif.get(_ORIENTATION, 1)
+    return value if isinstance(value, int) else 1
 
 
 def strip_bounds(height: int, width: int, *, multiple: int = 1) -> Iterator[tuple[int, int]]:
@@ -120,32 +143,6 @@ def strip_bounds(height: int, width: int, *, multiple: int = 1) -> Iterator[tupl
 def sliced(height: int, width: int, rows: Callable[[int, int], Raster]) -> Iterator[Raster]:
     """The strips of a picture of which any `rows`, from one to before another, can be had."""
     return (rows(top, bottom) for top, bottom in strip_bounds(height, width))
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Pixels of a picture that is held as a whole, and of a file that is read strip by strip."""
-
-    whole: int = MAX_PIXELS
-    strips: int = MOST_PIXELS
-
-    @classmethod
-    def of(cls, max_pixels: int | None, *, smaller: bool) -> "Limits":
-        """The limits for a caller's `max_pixels`; `smaller`: pictures are reduced."""
-        if max_pixels is not None:
-            return cls(max_pixels, max_pixels)
-        return cls() if smaller else cls(strips=MAX_PIXELS)
-
-
-def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
-    """Refuse a picture without pixels, or with more than `max_pixels`: ImageError."""
-    if width < 1 or height < 1:
-        raise ImageError(f"{name} has no pixels ({width} x {height})")
-    if width * height > max_pixels:
-        raise ImageError(
-            f"{name} has {width} x {height} pixels, more than the limit of {max_pixels}; "
-            "shrink it, or raise the limit (--max-pixels, max_pixels=)"
-        )
 
 
 def to_unit(samples: Array, name: str) -> Array:

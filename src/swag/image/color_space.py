@@ -1,21 +1,19 @@
 """Colors that a file declares without a profile, as a profile.
 
 PNG (third edition, W3C 2025, 11.3.2) has the chunks gAMA, cHRM and cICP, AVIF the property `nclx`,
-both of the latter with the numbers of ITU-T H.273. The curves of video (BT.709 and its like) are
-taken for that of sRGB, as viewers do, and so is a gamma of 1/2.2.
+both of the latter with the numbers of ITU-T H.273, and Exif knows Adobe RGB. The curves of video
+(BT.709 and its like) are taken for that of sRGB, as viewers do, and so is a gamma of 1/2.2.
 """
 
 import struct
-import warnings
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import imagecodecs
 import numpy as np
+from PIL.Image import Exif
 
-from swag.image import avif
-from swag.image.raster import Array
-from swag.image.source import File
+from swag.image.picture import Array
 
 Primaries = tuple[float, ...]
 """The chromaticities x and y of white, red, green and blue."""
@@ -35,18 +33,20 @@ _PRIMARIES: dict[int, Primaries] = {
 _LIKE_SRGB = (1, 2, 6, 13, 14, 15)
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
 _NAMES = {16: "PQ (HDR)", 18: "HLG (HDR)"}
+_EXIF, _INTEROPERABILITY, _COLOR_SPACE = 0x8769, 0xA005, 0xA001
 
 
 @dataclass(frozen=True)
 class DeclaredColors:
     """Primaries, and the exponent of the curve from samples to light, None for that of sRGB.
 
-    What `overrides` counts more than a profile.
+    What `overrides` counts more than a profile. A `note` says what is declared and not applied.
     """
 
     primaries: Primaries = _SRGB
     gamma: float | None = None
     overrides: bool = False
+    note: str = ""
 
     def profile(self, *, gray: bool) -> bytes | None:
         """An ICC profile of these colors; none if they are those of sRGB."""
@@ -62,67 +62,72 @@ class DeclaredColors:
         )
 
 
-def declared(file: File, kind: str, name: str) -> DeclaredColors | None:
-    """The colors that a file declares, but for its profile; with a warning if they are of a kind
-    that is not applied."""
-    if kind == "AVIF":
-        boxes = [body for box, body in avif.boxes(file, name) if box == b"colr"]
-        if any(body[:4] in (b"prof", b"rICC") for body in boxes):
-            return None
-        codes = next((body[4:10] for body in boxes if body[:4] == b"nclx"), b"")
-        if len(codes) < 6:
-            return None
-        return _coded(int.from_bytes(codes[:2]), int.from_bytes(codes[2:4]), name)
-    return _of_png(dict(_chunks(file)), name) if kind == "PNG" else None
+def profile_of(
+    embedded: bytes | None, declared: DeclaredColors, exif: Exif, *, gray: bool
+) -> bytes | None:
+    """The profile of a picture: that in its file, or one of the colors that it declares."""
+    if embedded and not declared.overrides:
+        return embedded
+    profile = declared.profile(gray=gray)
+    if profile is None and not gray and _is_adobe_rgb(exif):
+        return imagecodecs.cms_profile("adobergb")
+    return profile
 
 
-def _of_png(chunks: dict[bytes, bytes], name: str) -> DeclaredColors | None:
+def colors_of_png(chunks: dict[bytes, bytes]) -> DeclaredColors:
+    """The colors that chunks of a PNG declare."""
     coded = chunks.get(b"cICP", b"")
     if len(coded) == 4 and coded[2:] == b"\0\1":
-        return _coded(coded[0], coded[1], name)
+        return _coded(coded[0], coded[1])
     if b"iCCP" in chunks or b"sRGB" in chunks:
-        return None
+        return DeclaredColors()
     primaries, gamma = _SRGB, None
     if len(chunks.get(b"cHRM", b"")) == 32:
         primaries = tuple(n / 100_000 for n in struct.unpack(">8I", chunks[b"cHRM"]))
     if len(chunks.get(b"gAMA", b"")) == 4:
         (stored,) = struct.unpack(">I", chunks[b"gAMA"])
         if not 10_000 <= stored <= 1_000_000:
-            _warn(name, f"a gamma of {stored / 100_000:g}")
-        elif abs(stored - 45_455) > 500:
-            gamma = 100_000 / stored
+            return DeclaredColors(note=_note(f"a gamma of {stored / 100_000:g}"))
+        gamma = 100_000 / stored if abs(stored - 45_455) > 500 else None
     colors = DeclaredColors(primaries, gamma)
     try:
         colors.profile(gray=False)
     except imagecodecs.CmsError:
-        _warn(name, "primaries that do not exist")
-        return None
+        return DeclaredColors(note=_note("primaries that do not exist"))
     return colors
 
 
-def _coded(primaries: int, transfer: int, name: str) -> DeclaredColors | None:
+def colors_of_avif(properties: Sequence[bytes]) -> DeclaredColors:
+    """The colors that properties `colr` of an AVIF declare."""
+    codes = next((body[4:10] for body in properties if body[:4] == b"nclx"), b"")
+    if len(codes) < 6 or any(body[:4] in (b"prof", b"rICC") for body in properties):
+        return DeclaredColors()
+    return _coded(int.from_bytes(codes[:2]), int.from_bytes(codes[2:4]))
+
+
+def _coded(primaries: int, transfer: int) -> DeclaredColors:
     """Colors by their numbers in H.273."""
     known = transfer in _LIKE_SRGB or transfer in _GAMMAS
     if primaries not in _PRIMARIES or not known:
-        _warn(name, _NAMES.get(transfer, f"numbers {primaries} and {transfer} of H.273"))
-        return None
+        what = _NAMES.get(transfer, f"numbers {primaries} and {transfer} of H.273")
+        return DeclaredColors(note=_note(what))
     return DeclaredColors(_PRIMARIES[primaries], _GAMMAS.get(transfer), overrides=True)
 
 
-def _warn(name: str, what: str) -> None:
-    warnings.warn(
-        f"{name}: its colors are declared as {what}, which is not applied; they are read as sRGB",
-        stacklevel=2,
-    )
+def _note(what: str) -> str:
+    return f"its colors are declared as {what}, which is not applied; they are read as sRGB"
 
 
-def _chunks(file: File) -> Iterator[tuple[bytes, bytes]]:
-    """The short chunks of a PNG before its pixels."""
-    file.seek(8)
-    while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
-        length = int.from_bytes(head[:4])
-        yield head[4:], file.read(min(length, 64))
-        file.seek(max(0, length - 64) + 4, 1)
+def _is_adobe_rgb(exif: Exif) -> bool:
+    """Whether Exif says so, by the color space, as some do, or the interoperability, as cameras."""
+    try:
+        fields = exif.get_ifd(_EXIF)
+        if _INTEROPERABILITY not in fields or _COLOR_SPACE not in fields:
+            return bool(fields.get(_COLOR_SPACE) == 2)
+        by_camera = exif.get_ifd(_INTEROPERABILITY).get(1) == "R03"
+    except (LookupError, ValueError, TypeError, OSError, SyntaxError, struct.error):
+        return False  # damaged: it says nothing
+    return bool(fields[_COLOR_SPACE] == 2 or (by_camera and fields[_COLOR_SPACE] != 1))
 
 
 def _curve() -> Array:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from swag.image.raster import Picture
+from swag.image.picture import Picture
 
 HIDDEN = 0.5 / 255
 """Colors of a lower alpha are hidden: it would be written as 0."""
