@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from swag import files
-from swag.files import open_temporary, remove, write_whole
+from swag.errors import ResourceError
+from swag.files import create_folder, open_temporary, remove, write_whole
 
 
 def test_a_file_appears_with_what_was_written(tmp_path: Path):
@@ -140,3 +141,12 @@ def test_of_several_who_write_one_name_at_once_one_succeeds(links, tmp_path, mon
             thread.join()
         assert [bytes([number]) for number in taken] == [path.read_bytes()]
     assert len(list(tmp_path.iterdir())) == 50
+
+
+def test_a_folder_below_a_file_cannot_be_created_and_that_is_one_line(tmp_path: Path):
+    create_folder(tmp_path / "a" / "b")
+    create_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(ResourceError, match=r"^cannot create the folder .*c: Not a directory$"):
+        create_folder(tmp_path / "file" / "c")

@@ -97,6 +97,16 @@ def _move_to_free(source: str, target: str) -> None:
             raise
 
 
+def create_folder(folder: StrPath) -> None:
+    """Create a folder, and those that lead to it, unless it is there. ResourceError if it cannot
+    be."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ResourceError(f"cannot create the folder {folder}: {reason}") from error
+
+
 def remove(path: StrPath) -> None:
     """Remove a file if it is there, with what killed processes left of it half written."""
     _sweep(*_place(path))

@@ -166,14 +166,11 @@ def _paint(
     painter: "StylePainter", photo: Path, path: Path, overwrite: bool, **chosen: Any
 ) -> None:
     """One picture; `chosen` are keywords of `swag.apply_style`."""
-    from swag.errors import ResourceError
+    from swag.files import create_folder
     from swag.image import check_writable, write
     from swag.run import apply_style
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResourceError(f"cannot create {path.parent}: {error.strerror}") from error
+    create_folder(path.parent)
     check_writable(path, overwrite=overwrite)
     (source,) = taken_in([photo])
     write(path, apply_style(painter, source, **chosen), overwrite=overwrite)

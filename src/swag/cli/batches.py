@@ -13,7 +13,8 @@ from swag.batch import Batch, Job, JobResult, Manifest, product, read_jobs, run
 from swag.cli.bars import batch_bar
 from swag.cli.interruption import interrupted, stop_asked
 from swag.distributed import Backend
-from swag.errors import ResourceError, SettingsError
+from swag.errors import SettingsError
+from swag.files import create_folder
 
 
 def jobs_of(
@@ -44,7 +45,7 @@ def run_batch(
         SettingsError: the folder cannot be written, or a job's settings are not right.
         typer.Exit: with status 130 after an interruption.
     """
-    _create(batch.folder)
+    create_folder(batch.folder)
     shown = not (quiet or as_json)
     results: list[JobResult] = []
     stopped = True
@@ -88,10 +89,3 @@ def _told(results: Sequence[JobResult], *, as_json: bool, stopped: bool, total: 
         made = counts["done"] + counts["there"]
         raise interrupted(f" with {made} of {total} pictures made; the same command continues")
     return bool(failed)
-
-
-def _create(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResourceError(f"cannot create the folder {folder}: {error.strerror}") from error

@@ -105,16 +105,11 @@ def web(
     import secrets
     import webbrowser
 
-    from swag.errors import DependencyError
+    from swag.errors import check_installed
 
-    try:
-        from swag.web.serve import LOOPBACK, serve
-    except ModuleNotFoundError as error:
-        if error.name not in {"starlette", "uvicorn"}:
-            raise
-        raise DependencyError(
-            f"swag web needs {error.name}: pip install 'swag-style[web]'"
-        ) from error
+    check_installed("starlette", "uvicorn", user="swag web", extra="web")
+    from swag.web.serve import LOOPBACK, serve
+
     host = EVERYWHERE if share else host
     key = secrets.token_urlsafe(12)
     app = _studio(limits) if study is None else _study(study, answers, trials, key)

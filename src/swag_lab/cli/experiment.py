@@ -164,6 +164,7 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     from swag import distributed
     from swag.cli.bars import count_bar
     from swag.cli.table import show as show_table
+    from swag.files import create_folder
     from swag_lab.experiments import StudyRunner, named
 
     plan = _plan(
@@ -181,9 +182,10 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     if dry_run:
         show_table(StudyRunner(name, plan, out).counts(), as_json=False)
         return
+    create_folder(out)
     if training is not None:
-        plan = _with_twins(plan, training, epochs, _folder(out) / "networks", quiet=quiet)
-    runner = StudyRunner(name, plan, _folder(out), command=shlex.join(["swag", *sys.argv[1:]]))
+        plan = _with_twins(plan, training, epochs, out / "networks", quiet=quiet)
+    runner = StudyRunner(name, plan, out, command=shlex.join(["swag", *sys.argv[1:]]))
     if not overwrite:
         runner.check_report()
     missing = runner.missing()
@@ -252,13 +254,3 @@ def _with_twins(plan: Any, data: Path, epochs: float | None, folder: Path, *, qu
     except KeyboardInterrupt:
         raise interrupted(f"; the same command goes on from {folder}") from None
     return replace(plan, twins=twin_networks(wanted, data, folder))
-
-
-def _folder(out: Path) -> Path:
-    from swag.errors import ResourceError
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResourceError(f"cannot write to {out}: {error.strerror or error}") from error
-    return out

@@ -8,6 +8,7 @@ import torch
 
 from swag.backbones import bundled
 from swag.errors import ImageError, SettingsError
+from swag.files import create_folder
 from swag_lab.training.data import PictureSource, load_source
 from swag_lab.training.loop import Progress, train
 from swag_lab.training.recipe import RECIPES, Recipe, continued
@@ -44,7 +45,7 @@ def train_backbone(
     begin = bundled.path(name) if start == SHIPPED else Path(start) if start is not None else None
     check_device(device)
     sources, validation = find(data)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    create_folder(out.parent)
     return train(
         architecture, chosen, sources, out=out, validation=validation, device=device, start=begin
     )

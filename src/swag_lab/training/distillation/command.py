@@ -11,7 +11,7 @@ import torch
 from swag.backbones import Backbone, bundled, create
 from swag.backbones.distilled import VGG16, DistilledArchitecture, Tap
 from swag.errors import SettingsError
-from swag.files import write_text
+from swag.files import create_folder, write_text
 from swag_lab.training.command import check_device
 from swag_lab.training.data import load_pictures
 from swag_lab.training.distillation.coordinates import ActivationMoments, principal_coordinates
@@ -70,7 +70,7 @@ def distill_backbones(
     network = teacher.create()
     shown, _ = split(load_pictures(data))
     architectures = _architectures(names, network, teacher, recipe=chosen, sources=shown)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    create_folder(out.parent)
     return distill(network, architectures, chosen, shown, out=out, start=start, device=device)
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import save
 
 from swag import backbones
 from swag.errors import SettingsError
-from swag.files import write_whole
+from swag.files import create_folder, write_whole
 from swag_lab.training import checkpoint
 from swag_lab.training.command import check_device
 from swag_lab.training.data import load_pictures
@@ -35,7 +35,7 @@ def train_on(
     """
     check_device(device)
     network = backbones.create(backbone, weights=weights)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    create_folder(out.parent)
     return train_painter(
         network, recipe, _large(photos, recipe), _large(paintings, recipe), out=out, device=device
     )

@@ -13,7 +13,7 @@ from swag import backbones
 from swag.backbones import weights_fingerprint
 from swag.config import Settings
 from swag.errors import SettingsError
-from swag.files import remove
+from swag.files import create_folder, remove
 from swag.image import fitted, read, read_hashed, resize, write
 from swag.instant import StyleCard, StyleNetwork, StylePainter, write_style
 from swag.run import device_of
@@ -76,7 +76,7 @@ def train_style_on(
     )
     found = large_pictures(photos, recipe.size)
     objective = StyleObjective(settings, network, picture.batch.to(device), size=recipe.size)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    create_folder(out.parent)
     if not kept.exists():
         remove(out.with_suffix(".jsonl"))
 
