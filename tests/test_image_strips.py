@@ -222,13 +222,14 @@ print((held("VmHWM") - before) / side**2)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system has no /proc")
-@pytest.mark.parametrize(("extension", "bytes_per_pixel"), [(".png", 24), (".tif", 16)])
+@pytest.mark.parametrize(("extension", "bytes_per_pixel"), [(".png", 24), (".tif", 20)])
 def test_neither_writing_nor_reading_holds_another_picture(
     extension, bytes_per_pixel, tmp_path: Path
 ):
     """A whole took 39 bytes a pixel to be written and 38 to be read; its own numbers are 12.
 
-    Here a strip of ours is a tenth of the picture, and its copies count.
+    Here a strip of ours is a tenth of the picture, and its copies count; threads that decode ahead
+    take more of it on a busy machine.
     """
     command = [sys.executable, "-c", MEMORY, str(tmp_path / f"a{extension}")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

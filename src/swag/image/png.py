@@ -28,9 +28,14 @@ def png_header(file: File, name: str, limits: Limits) -> Header:
     """Size, colors and orientation of a PNG; ImageError if it is too large, or has chunks that are
     not known and that nobody may pass over."""
     file.seek(0)
-    width, height, _, colors, _, _, interlaced = struct.unpack_from(
+    width, height, _, colors, compression, _, interlaced = struct.unpack_from(
         ">2I5B", file.read(_HEADER_BYTES), 16
     )
+    if compression:
+        raise ImageError(
+            f"{name} is damaged: its header names compression method {compression}, and PNG has "
+            "only method 0"
+        )
     check_size(name, width, height, limits.whole if interlaced else limits.strips)
     chunks: dict[bytes, bytes] = {}
     held, most = 0, most_bytes(width, height)
