@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save
 from scipy.linalg import sqrtm
+from torch import Tensor
 
 import swag
 from swag.errors import SettingsError, WeightsError
@@ -26,6 +27,7 @@ from swag.instant import painter as painting_module
 from swag.instant.painter import GRID, HALO
 from swag.instant.transport import FLAT, RIDGE, matrix_power
 from swag.losses import bures
+from swag.run.instant import START_SHARE
 
 
 @pytest.fixture
@@ -276,15 +278,17 @@ def test_several_styles_masks_and_colors():
     assert gray.image.size == (96, 72)
 
 
-def test_a_run_begins_with_a_painted_picture():
+def test_a_run_begins_with_a_picture_painted_at_a_share_of_the_strength():
     photo, painting = pictures()
-    first = swag.stylize(photo, painting, method="instant", size=96)
+
+    def painted(strength: float) -> Tensor:
+        made = swag.stylize(photo, painting, method="instant", size=96, strength=strength)
+        return made.image.pixels
+
     begun = next(iter(swag.iterate(photo, painting, start="instant", size=96, steps=2, scales=1)))
-    away = float((begun.image.pixels - first.image.pixels).abs().mean())
-    from_photo = next(
-        iter(swag.iterate(photo, painting, start="content", size=96, steps=2, scales=1))
-    )
-    assert away < float((from_photo.image.pixels - first.image.pixels).abs().mean())
+    strengths = (0.02, 0.5 * START_SHARE, 0.5)
+    away = [float((begun.image.pixels - painted(strength)).abs().mean()) for strength in strengths]
+    assert away[1] == min(away)
 
 
 @pytest.mark.parametrize("task", [swag.texture, swag.reconstruct])
