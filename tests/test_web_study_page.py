@@ -52,7 +52,10 @@ def page(port: int):
         yield page
 
 
-LOADED = "[...document.querySelectorAll('.pair img')].every((image) => image.naturalWidth > 0)"
+LOADED = """
+[...document.querySelectorAll('.pair img')].every((image) => image.complete && image.naturalWidth)
+"""
+"""An image has a size before all of it is there, and answers do not count until then."""
 
 
 @pytest.mark.slow
