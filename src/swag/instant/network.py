@@ -128,8 +128,12 @@ class InstantNetwork(nn.Module):
 
     def forward(self, picture: Image, stage: Stage) -> Image:
         """Paint pictures in sRGB, about [0, 1]; `stage` moves features."""
+        return self.painted(self.features(picture, stage))
+
+    def features(self, picture: Image, stage: Stage) -> FeatureMap:
+        """The features of the last stage, after all stages in turn."""
         *details, lowest = self.encoded(picture)
-        return self.painted(last(self.decoded(self.deepened(lowest, stage), details, stage)))
+        return last(self.decoded(self.deepened(lowest, stage), details, stage))
 
     def encoded(self, picture: Image) -> list[OtherMap]:
         """What each Up is given of the picture, and the features at the lowest resolution."""

@@ -4,9 +4,10 @@
     style = painter.describe(painting)                    # 1 3 h w, sRGB in [0, 1]
     picture = painter.paint(photo, [style], strength=0.5)
 
-A large photo is painted in strips. The statistics of a stage are those of the whole photo, taken in
-a pass of their own before the stages that follow, and strips overlap by all that a position sees:
-the picture is that of one pass over the whole, but for rounding.
+A large photo is painted in strips, but for its lowest resolution, which is held as a whole. The
+statistics of a stage are those of the whole photo, taken in a pass of their own before the stages
+that follow, and strips overlap by all that encoder and decoder see: the picture is that of one pass
+over the whole, but for rounding.
 """
 
 from collections.abc import Iterator, Sequence
@@ -102,23 +103,21 @@ class Painter:
         parts: list[list[tuple[float, Gaussian]]] = [[] for _ in self.network.strides]
 
         def counted(piece: Strip) -> Stage:
-            here = None if mask is None else piece.seen(mask)
-
             def stage(i: int, features: FeatureMap) -> FeatureMap:
                 stride = self.network.strides[i]
-                small = None if here is None else shrunk(here, stride)
-                parts[i] += _counted(piece, stride, features, small)
+                here = None if mask is None else shrunk(piece.seen(mask), stride)
+                parts[i] += _counted(piece, stride, features, here)
                 return features
 
             return stage
 
         pieces = row_strips(painting.shape[2], painting.shape[3], HALO)
         if len(pieces) == 1:
-            self.network(painting, counted(pieces[0]))
+            self.network.features(painting, counted(pieces[0]))
             return Style(tuple(pool_gaussians(seen) for seen in parts))
         deep = self.network.deepened(self._lowest(painting, pieces), counted(_whole(painting)))
         for piece in pieces:
-            self._painted(painting, deep, piece, counted(piece))
+            last(self._decoded(painting, deep, piece, counted(piece)))
         return Style(tuple(pool_gaussians(seen) for seen in parts))
 
     @torch.no_grad()

@@ -202,24 +202,21 @@ def _update(
 ) -> Float[Tensor, "students taps"]:
     """One step of every student; the error of each of its taps."""
     model.train(not fixed_norms)
-    found, loss = [], torch.zeros((), device=inputs.device)
-    for name in model.students:
-        student = model.student(name)
+    found = []
+    for student in model.students.values():
         with torch.autocast(inputs.device.type, torch.bfloat16):
             predicted = student(inputs)
         found.append(errors(predicted, targets))
-        loss = (
-            loss
-            + (
-                found[-1] * found[-1].new_tensor([tap.weight for tap in student.architecture.taps])
-            ).sum()
-        )
+    each = torch.stack(found)
+    weights = [
+        [tap.weight for tap in model.student(name).architecture.taps] for name in model.students
+    ]
     optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    for each in model.students.values():
-        nn.utils.clip_grad_norm_(each.parameters(), recipe.largest_gradient)
+    (each * each.new_tensor(weights)).sum().backward()  # type: ignore[no-untyped-call]
+    for student in model.students.values():
+        nn.utils.clip_grad_norm_(student.parameters(), recipe.largest_gradient)
     optimizer.step()
-    return torch.stack(found).detach()
+    return each.detach()
 
 
 def _logged(out: Path, progress: DistillationProgress) -> DistillationProgress:
