@@ -93,21 +93,35 @@ def test_the_study_runs_and_compares_layers_networks_and_smoothings(plan, tmp_pa
         for row in csv.DictReader(file.read_text().splitlines())
     ]
     pairs = {(row["variant"], row["against"]) for row in rows}
-    assert ("p-Tiny: ten layers, content at two: w2", "p-Tiny: authors' layers: w2") in pairs
+    assert ("p-Tiny: ten layers: w2", "p-Tiny: authors' layers: w2") in pairs
     assert ("p-Tiny: authors' layers: w2", "p-TinyVGG: preset: w2") in pairs
     assert ("p-TinyVGG: preset: SWAG", "p-TinyVGG: preset: nothing") in pairs
-    drawn = "r-Tiny: ten layers, content at two"
+    drawn = "r-Tiny: eight layers"
     assert (f"{drawn}: SWAG", f"{drawn}: nothing") in pairs
 
 
-def test_layers_smoothings_and_weights_reach_the_runs(plan):
+def test_layers_smoothings_and_weights_reach_the_runs(plan, texts):
     jobs = {job.variant: job for job in real.jobs(replace(plan, quick=False))}
-    authors = jobs["p-Tiny: authors' layers: SWAG at T = 1"]
+    authors = jobs["p-Tiny: authors' layers: one weight, SWAG at T = 1"]
     assert authors.network.style_layers == ("relu", "layer1", "layer2", "layer3", "layer4")
     assert authors.network.content_layers == ("layer3",)
     assert authors.settings["smoothing"] == "softmax:temperature=1"
-    assert jobs["p-Tiny: authors' layers: one weight, SWAG"].weighed_by is not None
-    assert jobs["r-Tiny: ten layers, content at two: SWAG"].network.weights == "random"
+    assert jobs["p-Tiny: authors' layers: one weight, SWAG"].weighed_by == (
+        "paper",
+        "softmax:temperature=auto",
+    )
+    deep = jobs["p-Tiny: eight layers: SWAG, deep layers"].settings["smoothing"]
+    assert deep == "softmax:temperature=auto@layer3.0,layer3.2,layer3.5"
+    script = jobs["p-Tiny: eight layers: one weight, script"]
+    assert script.weighed_by == (
+        "released-code",
+        "scale:alpha=0.001@layer3.0,layer3.2,layer3.5",
+    )
+    assert "smoothing" not in script.settings
+    plain = jobs["p-TinyVGG: preset: SWAG, deep layers"].settings["smoothing"]
+    assert plain.partition("@")[2] == ",".join(given(texts[1]).create(0).style_layers[-2:])
+    assert jobs["p-Tiny: eight layers: SWAG at 8 sd"].deviations
+    assert jobs["r-Tiny: eight layers: SWAG"].network.weights == "random"
 
 
 def test_nothing_is_judged_by_what_was_optimized(plan, tmp_path):
@@ -117,6 +131,21 @@ def test_nothing_is_judged_by_what_was_optimized(plan, tmp_path):
     assert set(tiny.metrics["judges"]) == {"p-resnet", "p-TinyVGG"}
     assert judges_of([tiny]) == ["p-resnet", "p-TinyVGG"]
     assert judges_of([tiny], [vgg]) == ["p-resnet"]
+
+
+def test_a_bundled_network_needs_no_file_and_is_asked_only_about_trained_weights(plan):
+    pupil = given("pupil=swag/vgg16-distilled")
+    jobs = real.jobs(replace(plan, given=(pupil,)))
+    assert pupil == replace(trained("vgg16-distilled"), name="p-pupil")
+    assert {job.network.weights for job in jobs} == {"pretrained"}
+    assert {job.network.style_layers for job in jobs} == {()}
+
+
+def test_answers_come_in_the_order_of_the_questions(plan):
+    """What is done of an interrupted study can be compared between networks."""
+    names = [job.variant for job in real.jobs(plan)]
+    last_of_core = max(i for i, name in enumerate(names) if name.endswith("preset: SWAG"))
+    assert last_of_core < min(i for i, name in enumerate(names) if name.endswith("w2"))
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,19 @@ Networks = Annotated[
         metavar="NAME=BACKBONE,WEIGHTS",
         show_default=False,
         help="Trained network for the study `real`: any name that --backbone takes, and a file of "
-        "weights. Repeat the option for several.",
+        "weights, which a bundled network needs not. Repeat the option for several.",
+    ),
+]
+Strengths = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--strength",
+        metavar="S",
+        min=0.0,
+        max=1.0,
+        show_default=False,
+        help="Strength of each variant's runs. Repeat the option for several. Default: 0.05, 0.2, "
+        "0.5, 0.8 and 0.95.",
     ),
 ]
 Judges = Annotated[
@@ -144,6 +156,7 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     large_units: LargeUnits = None,
     size: options.Pixels = None,
     steps: options.Steps = None,
+    strength: Strengths = None,
     quick: Quick = False,
     workers: Workers = 1,
     ray: options.Ray = False,
@@ -176,6 +189,7 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
         few=large_units,
         size=size,
         steps=steps,
+        strengths=tuple(sorted(strength)) if strength else None,
         networks=(network or [], judge or []),
     )
     named(name)

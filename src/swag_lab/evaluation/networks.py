@@ -98,12 +98,14 @@ def random(
 
 
 def given(text: str) -> Network:
-    """A trained network of one's own from NAME=BACKBONE,WEIGHTS: p-NAME.
+    """A trained network from NAME=BACKBONE,WEIGHTS, or a bundled one from NAME=BACKBONE: p-NAME.
 
     Raises:
         SettingsError: the text is not of that form, or there is no file of weights.
     """
     name, _, rest = text.partition("=")
+    if name and rest.removeprefix("swag/") in bundled.trained_names():
+        return Network(f"p-{name}", rest)
     backbone, _, weights = rest.rpartition(",")
     if not (name and backbone and weights):
         raise SettingsError(

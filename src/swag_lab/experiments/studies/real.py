@@ -12,14 +12,14 @@ from typing import Any
 
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
-from swag_lab.experiments.comparisons import effects, front_panels, pooled, rows_of, sheet, words
+from swag_lab.experiments.comparisons import front_panels, pooled, rows_of, sheet, words
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import COMMON
-from swag_lab.experiments.studies.shape import AUTO, ONE
+from swag_lab.experiments.studies.shape import AUTO, ONE, SCRIPT
 from swag_lab.experiments.study import Plan, Section, Study
 
 LayerNames = tuple[tuple[str, ...], tuple[str, ...]]
-"""Style layers and content layers."""
+"""Style layers and content layers; without names, those of the preset."""
 
 _STAGES = ("relu", "layer1", "layer2", "layer3", "layer4")
 _EIGHT = (
@@ -34,39 +34,42 @@ _EIGHT = (
 )
 _TEN = (*_EIGHT, "layer4.0", "layer4.2")
 
+AUTHORS = "authors' layers"
+
 RESIDUAL: Mapping[str, LayerNames] = {
-    "authors' layers": (_STAGES, ("layer3",)),
-    "stages, content at two": (_STAGES, ("layer1.2", "layer2.3")),
-    "stages without the last": (_STAGES[:-1], ("layer1.2", "layer2.3")),
-    "firsts of stages": (
-        ("relu", *(f"layer{i}.0" for i in (1, 2, 3, 4))),
-        ("layer1.2", "layer2.3"),
-    ),
-    "eight layers": (_EIGHT, ("layer2.3",)),
-    "eight layers, content at two": (_EIGHT, ("layer1.2", "layer2.3")),
-    "ten layers, content at two": (_TEN, ("layer1.2", "layer2.3")),
+    "eight layers": (_EIGHT, ("layer1.2", "layer2.3")),
+    AUTHORS: (_STAGES, ("layer3",)),
+    "ten layers": (_TEN, ("layer1.2", "layer2.3")),
 }
-"""Layers of ResNets with 50 layers. The paper's authors read the stem and the end of each stage."""
+"""Layers of ResNets with 50 layers; the first set serves best. The paper's authors read the stem
+and the end of each stage."""
 
-PLAIN: Mapping[str, LayerNames] = {
-    "preset": ((), ()),
-    "authors' layers": ((), ("features.20",)),
-}
-"""Layers of VGG-16 and networks with a preset: five style layers, content at relu4_2 alone."""
+PLAIN: Mapping[str, LayerNames] = {"preset": ((), ()), AUTHORS: ((), ("features.20",))}
+"""Layers of VGG-16: five style layers, with content at two, or at relu4_2 alone."""
 
-BEST = "ten layers, content at two"
+PUPIL: Mapping[str, LayerNames] = {"preset": ((), ())}
+"""Layers of a bundled network."""
 
 SMOOTHINGS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "nothing": ({}, {}),
     "SWAG": ({"smoothing": AUTO}, {}),
-    "SWAG at T = 1": ({"smoothing": ONE}, {}),
-    "softmax over channels": ({"smoothing": "channel-softmax:temperature=auto"}, {}),
-    "square root": ({"smoothing": "power:exponent=0.5"}, {}),
     "one weight, nothing": ({}, {"weighed_by": COMMON}),
     "one weight, SWAG": ({"smoothing": AUTO}, {"weighed_by": ("paper", AUTO)}),
     "one weight, SWAG at T = 1": ({"smoothing": ONE}, {"weighed_by": ("paper", ONE)}),
+    "one weight, only weights": ({}, {"weighed_by": ("paper", AUTO)}),
+    "one weight, only shape": ({"smoothing": AUTO}, {"weighed_by": COMMON}),
+    SCRIPT: ({}, {}),
+    "SWAG at T = 1": ({"smoothing": ONE}, {}),
+    "SWAG, deep layers": ({}, {}),
+    "SWAG at 8 sd": ({"smoothing": "softmax:temperature=8"}, {"deviations": True}),
+    "softmax over channels": ({"smoothing": "channel-softmax:temperature=auto"}, {}),
+    "square root": ({"smoothing": "power:exponent=0.5"}, {}),
 }
-"""Settings and options; without `one weight`, errors of layers are measured in spans."""
+"""Settings and options; without `one weight`, errors of layers are measured in spans. What smooths
+or scales the deep layers alone depends on the network: see `_smoothed`."""
+
+CORE = tuple(SMOOTHINGS)[:5]
+"""What is tried with random weights and at the authors' layers, too."""
 
 W2 = {"style_loss": "bures", "balance": 1.0}
 """The style term of the default method."""
@@ -74,12 +77,14 @@ W2 = {"style_loss": "bures", "balance": 1.0}
 
 def layer_sets(network: Network) -> Mapping[str, LayerNames]:
     """The sets of layers to try on a network."""
+    if not network.large:
+        return PUPIL
     return PLAIN if "vgg" in network.backbone.rpartition("/")[2].lower() else RESIDUAL
 
 
 def best(network: Network) -> str:
     """The set that smoothing is tried on, beside the authors'."""
-    return "preset" if layer_sets(network) is PLAIN else BEST
+    return next(iter(layer_sets(network)))
 
 
 def real_label(network: Network, *parts: str) -> str:
@@ -93,30 +98,70 @@ def drawn(network: Network) -> Network:
 
 
 def jobs(plan: Plan) -> list[StudyJob]:
-    """The sets of layers under w2; smoothings under Gram matrices; random weights.
+    """Smoothings under Gram matrices, at random weights, at the authors' layers; layers under w2.
 
-    In the order of what they decide, and the dear ones last, so that an interrupted run has most
-    of its answers.
+    In the order of what they decide, each question for all networks before the next, so that an
+    interrupted run has answers that can be compared. The later questions are asked of half of the
+    units, as the networks are dear.
     """
-    networks = sorted(plan.given, key=lambda network: layer_sets(network) is PLAIN)
-    return [job for network in networks for job in _of_network(plan, network)]
+    return [job for question in _QUESTIONS for n in plan.given for job in question(plan, n)]
 
 
-def _of_network(plan: Plan, network: Network) -> Iterator[StudyJob]:
-    sets = layer_sets(network)
-    # Half of the units if a network is dear; the study of smoothing needs them all.
-    for name in sets:
-        yield from _front(plan, network, name, "w2", settings=W2)
-    for smoothing in list(SMOOTHINGS)[: 2 if plan.quick else None]:
-        for name in dict.fromkeys((best(network), "authors' layers")):
-            yield from _smoothed(plan, network, name, smoothing)
-    for smoothing in ("nothing", "SWAG"):
-        yield from _smoothed(plan, drawn(network), best(network), smoothing)
+def _of_core(plan: Plan, network: Network) -> Iterator[StudyJob]:
+    for smoothing in CORE[: 2 if plan.quick else None]:
+        yield from _smoothed(plan, network, best(network), smoothing)
 
 
-def _smoothed(plan: Plan, network: Network, name: str, smoothing: str) -> list[StudyJob]:
+def _of_shape(plan: Plan, network: Network) -> Iterator[StudyJob]:
+    for smoothing in () if plan.quick else tuple(SMOOTHINGS)[5:8]:
+        yield from _smoothed(plan, network, best(network), smoothing)
+
+
+def _of_drawn(plan: Plan, network: Network) -> Iterator[StudyJob]:
+    for smoothing in CORE[: 2 if plan.quick else None] if network.large else ():
+        yield from _smoothed(plan, drawn(network), best(network), smoothing, units=plan.half)
+
+
+def _of_others(plan: Plan, network: Network) -> Iterator[StudyJob]:
+    for smoothing in () if plan.quick else tuple(SMOOTHINGS)[8:]:
+        yield from _smoothed(plan, network, best(network), smoothing, units=plan.half)
+
+
+def _of_w2(plan: Plan, network: Network) -> Iterator[StudyJob]:
+    settings = {**W2, "smoothing": AUTO}
+    yield from _front(plan, network, best(network), "w2", settings=W2)
+    yield from _front(plan, network, best(network), "w2 + SWAG", settings=settings)
+    for name in list(layer_sets(network))[1:]:
+        yield from _front(plan, network, name, "w2", settings=W2, units=plan.half)
+
+
+def _of_authors(plan: Plan, network: Network) -> Iterator[StudyJob]:
+    if AUTHORS in layer_sets(network):
+        for smoothing in CORE[: 2 if plan.quick else None]:
+            yield from _smoothed(plan, network, AUTHORS, smoothing, units=plan.half)
+
+
+_QUESTIONS = (_of_core, _of_shape, _of_drawn, _of_others, _of_w2, _of_authors)
+
+
+def _smoothed(
+    plan: Plan, network: Network, name: str, smoothing: str, *, units: int | None = None
+) -> list[StudyJob]:
     settings, options = SMOOTHINGS[smoothing]
-    return _front(plan, network, name, smoothing, settings=settings, **options)
+    deep = ",".join(_deep(network, name))
+    if smoothing == SCRIPT:
+        options = {"weighed_by": ("released-code", f"scale:alpha=0.001@{deep}")}
+    elif smoothing == "SWAG, deep layers":
+        settings = {"smoothing": f"{AUTO}@{deep}"}
+    return _front(plan, network, name, smoothing, settings=settings, units=units, **options)
+
+
+def _deep(network: Network, name: str) -> tuple[str, ...]:
+    """The style layers of a ResNet's last two stages, or the last two style layers."""
+    style, _ = layer_sets(network)[name]
+    if not style:
+        return network.create(0).style_layers[-2:]
+    return tuple(layer for layer in style if layer.startswith(("layer3", "layer4")))
 
 
 def _front(
@@ -135,16 +180,18 @@ def _front(
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
-    """Layers, architectures, smoothing; nothing if no network was given."""
+    """Architectures, smoothing of each network, layers; nothing if no network was given."""
     if not plan.given:
         return []
-    return [*_of_layers(plan, runs), _between_networks(plan, runs), *_of_smoothing(plan, runs)]
+    return [_between_networks(plan, runs), *_of_smoothing(plan, runs), *_of_layers(plan, runs)]
 
 
 def _of_layers(plan: Plan, runs: list[StudyRun]) -> Iterator[Section]:
     for network in plan.given:
+        if AUTHORS not in layer_sets(network):
+            continue
         names = [real_label(network, name, "w2") for name in layer_sets(network)]
-        base = real_label(network, "authors' layers", "w2")
+        base = real_label(network, AUTHORS, "w2")
         pairs = [(name, base) for name in names if name != base]
         yield Section(
             f"Layers of {network.name}",
@@ -157,54 +204,73 @@ def _of_layers(plan: Plan, runs: list[StudyRun]) -> Iterator[Section]:
 
 
 def _between_networks(plan: Plan, runs: list[StudyRun]) -> Section:
-    plain = [n for n in plan.given if layer_sets(n) is PLAIN]
-    residual = [n for n in plan.given if layer_sets(n) is RESIDUAL]
+    """Every network against the first plain one that was given, or the first."""
+    plain = [n for n in plan.given if layer_sets(n) is PLAIN] or list(plan.given)
     pairs = [
-        (real_label(r, name, loss), real_label(p, "preset", loss))
-        for r in residual
-        for p in plain
-        for name in (BEST, "authors' layers")
-        for loss in ("w2", "nothing", "SWAG")
+        (real_label(network, name, loss), real_label(plain[0], best(plain[0]), loss))
+        for network in plan.given
+        if network is not plain[0]
+        for name in dict.fromkeys((best(network), *layer_sets(network)))
+        for loss in (*CORE, "w2")
     ]
-    at_best = pooled(runs, [pair for pair in pairs if BEST in pair[0] and pair[0].endswith("w2")])
-    variants = [name for pair in pairs for name in pair if name.endswith("w2")]
+    of_residual = [n.name for n in plan.given if layer_sets(n) is RESIDUAL]
+    at_best = [pair for pair in pairs if pair[0].endswith("w2") and "eight" in pair[0]]
+    variants = dict.fromkeys(name for pair in pairs for name in pair if name.endswith(": w2"))
     return Section(
         "Residual against plain, at full scale",
         "A residual network is much worse than VGG.",
         words(
-            at_best,
+            pooled(runs, at_best),
             "At its best layers the residual network is better than the plain one",
             "At its best layers the residual network is worse than the plain one",
-        ),
+        )
+        if of_residual
+        else "No residual network was given.",
         "see the p of each row",
         table=rows_of(runs, pairs),
-        figure=figures.draw_fronts(
-            front_panels(runs, {"w2": tuple(dict.fromkeys(variants))}) or {"": {}}
-        ),
+        figure=figures.draw_fronts(front_panels(runs, {"w2": tuple(variants)}) or {"": {}}),
     )
 
 
 def _of_smoothing(plan: Plan, runs: list[StudyRun]) -> Iterator[Section]:
     for network in plan.given:
-        chosen = dict.fromkeys((best(network), "authors' layers"))
-        pairs = [
-            (real_label(network, name, s), real_label(network, name, baseline))
-            for name in chosen
-            for s in SMOOTHINGS
-            for baseline in [_baseline(s)]
-            if s != baseline
-        ]
-        mended = pooled(runs, [pair for pair in pairs if pair[0].endswith(": SWAG")])
-        at_random = real_label(drawn(network), best(network), "")
-        pairs.append((f"{at_random}SWAG", f"{at_random}nothing"))
-        yield Section(
-            f"Smoothing of {network.name}",
-            "SWAG improves a residual network, and does little for VGG.",
-            words(mended, "SWAG helps", "SWAG hurts"),
-            "see the p of each row",
-            table=rows_of(runs, pairs),
-            figure=effects(runs, pairs),
+        yield _smoothings(plan, runs, network)
+        if network.large:
+            yield _smoothings(plan, runs, drawn(network))
+
+
+def _smoothings(plan: Plan, runs: list[StudyRun], network: Network) -> Section:
+    chosen = dict.fromkeys((best(network), *({AUTHORS} & set(layer_sets(network)))))
+    pairs = [
+        (real_label(network, name, s), real_label(network, name, baseline))
+        for name in chosen
+        for s in SMOOTHINGS
+        for baseline in [_baseline(s)]
+        if s != baseline
+    ]
+    pairs += [
+        (real_label(network, name, "nothing"), real_label(network, name, "one weight, nothing"))
+        for name in chosen
+    ]
+    pairs.append(
+        (
+            real_label(network, best(network), "w2 + SWAG"),
+            real_label(network, best(network), "w2"),
         )
+    )
+    done = {run.job.variant for run in runs}
+    pairs = [pair for pair in pairs if done.issuperset(pair)]
+    mended = pooled(runs, [pair for pair in pairs if pair[0].endswith(": SWAG")])
+    return Section(
+        f"Smoothing of {network.name}",
+        "SWAG improves a residual network, and does little for VGG.",
+        words(mended, "SWAG helps", "SWAG hurts"),
+        "see the p of each row",
+        table=rows_of(runs, pairs),
+        figure=sheet(
+            plan, runs, [real_label(network, best(network), s) for s in (*CORE, "SWAG at T = 1")]
+        ),
+    )
 
 
 def _baseline(smoothing: str) -> str:
