@@ -15,7 +15,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from swag.backbones import Backbone, Normalize, available, create
 from swag.backbones.edits import fold
 from swag.backbones.presets import PRESETS
-from swag.backbones.reductions import last_before_each_reduction
+from swag.backbones.reductions import find_layers
 from swag.backbones.tokens import resize_positions
 from swag.config import settings
 from swag.errors import BackboneError, DependencyError
@@ -293,7 +293,7 @@ def test_layers_that_are_given_are_not_searched_for(monkeypatch):
     def fails(*_, **__):
         raise BackboneError("no layer that returns maps")
 
-    monkeypatch.setattr(sys.modules["swag.backbones.registry"], "last_before_each_reduction", fails)
+    monkeypatch.setattr(sys.modules["swag.backbones.registry"], "find_layers", fails)
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
     with pytest.raises(BackboneError):
         create(module, style_layers=["1"])
@@ -302,28 +302,46 @@ def test_layers_that_are_given_are_not_searched_for(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
+    ("name", "style", "content"),
     [
-        ("resnet50", ("relu", "layer1", "layer2", "layer3", "layer4")),
-        ("alexnet", ("features.1", "features.4", "features.11")),
-        ("squeezenet1_1", ("features.1", "features.4", "features.7", "features")),
+        # A ResNet has a row of blocks in each stage: those of the preset are found.
+        ("resnet50", PRESETS["torchvision/resnet50"].style, ("layer1", "layer2")),
+        ("resnet18", PRESETS["torchvision/resnet18"].style, ("layer1", "layer2")),
+        # No blocks: the last layer at each resolution.
+        (
+            "vgg16",
+            ("features.3", "features.8", "features.15", "features.22", "features.29"),
+            ("features.15", "features.22"),
+        ),
+        ("alexnet", ("features.1", "features.4", "features.11"), ("features.1", "features.4")),
+        # What a layer of a dense block adds is not what the stage gives on.
         (
             "densenet121",
-            ("features.relu0", *(f"features.denseblock{i}" for i in (1, 2, 3)), "features"),
+            ("features.relu0", *(f"features.denseblock{i}" for i in (1, 2, 3))),
+            ("features.denseblock1", "features.denseblock2"),
         ),
-        ("googlenet", ("conv1", "conv3", "inception3b", "inception4e", "inception5b")),
+        # Blocks grow within a stage; the middle one of five is read, too.
         (
-            "inception_v3",
-            ("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c"),
+            "googlenet",
+            (
+                *("conv1", "conv3", "inception3a", "inception3b"),
+                *("inception4a", "inception4c", "inception4e"),
+            ),
+            ("conv3", "inception3b"),
         ),
         (
-            "mobilenet_v3_small",
-            ("features.0", "features.1", "features.3", "features.8", "features"),
+            "convnext_tiny",
+            (
+                *("features.1.0", "features.1.2", "features.3.0", "features.3.2"),
+                *("features.5.0", "features.5.4", "features.5.8"),
+            ),
+            ("features.1", "features.3"),
         ),
     ],
 )
-def test_the_last_layers_before_each_reduction_are_found(name, expected):
-    assert last_before_each_reduction(plain(f"torchvision/{name}").module) == expected
+def test_layers_are_found_at_each_resolution(name, style, content):
+    found = find_layers(plain(f"torchvision/{name}").module)
+    assert (found.style, found.content) == (style, content)
 
 
 @pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "regnet_y_400mf", "mnasnet0_5"])
@@ -336,13 +354,14 @@ def test_networks_without_a_preset_are_read_at_several_resolutions(name, picture
 
 def test_a_network_that_never_reduces_is_read_at_even_distances():
     layers = [nn.Conv2d(3, 3, 3, padding=1) for _ in range(10)]
-    assert last_before_each_reduction(nn.Sequential(*layers)) == ("1", "3", "5", "7", "9")
+    found = find_layers(nn.Sequential(*layers))
+    assert (found.style, found.content) == (("1", "3", "5", "7", "9"), ("7",))
 
 
 def test_a_network_without_maps_is_refused():
     network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))
     with pytest.raises(BackboneError, match="no layer that returns maps"):
-        last_before_each_reduction(network)
+        find_layers(network)
 
 
 def test_a_float64_network_on_another_device_is_moved_as_a_whole():
@@ -379,10 +398,10 @@ def test_without_timm_the_extra_is_named(monkeypatch):
 
 def test_a_network_of_timm_without_a_preset(picture):
     backbone = create("timm/resnet18", weights="random", edits=PLAIN)
-    assert backbone.style_layers == ("act1", "layer1", "layer2", "layer3", "layer4")
+    assert backbone.style_layers == ("act1", *PRESETS["torchvision/resnet18"].style[1:])
     folded = create("timm/resnet18", weights="random")
-    found = folded.extract(picture)["layer4"]
-    torch.testing.assert_close(found, backbone.extract(picture)["layer4"], rtol=1e-3, atol=1e-4)
+    deepest = [network.extract(picture, ["layer4"])["layer4"] for network in (folded, backbone)]
+    torch.testing.assert_close(*deepest, rtol=1e-3, atol=1e-4)
 
 
 def test_all_networks_are_listed_once_and_those_with_presets_first():

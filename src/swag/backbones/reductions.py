@@ -1,6 +1,8 @@
-"""Find the layers of a network that nobody has described: the last before each reduction.
+"""Find the layers of a network that nobody has described, by one pass.
 
-last_before_each_reduction(resnet50())    # ("relu", "layer1", "layer2", "layer3", "layer4")
+find_layers(resnet50()).style      # ("relu", "layer1.0", "layer1.2", "layer2.0", "layer2.3",
+                                   #  "layer3.0", "layer3.2", "layer3.5")
+find_layers(resnet50()).content    # ("layer1", "layer2")
 """
 
 from collections.abc import Iterable
@@ -18,6 +20,21 @@ _SIZES = ((256, 192), (224, 224), (299, 299), (384, 384), (512, 512), (96, 96))
 weights is not taken for a map."""
 
 
+DEEPEST = 24
+"""Reduction from which on stages are left out: on a trained ResNet-50 those at 1/32 add nothing."""
+
+MANY = 5
+"""Blocks from which on the middle one is read, too."""
+
+
+@dataclass(frozen=True)
+class FoundLayers:
+    """Names of the layers to read style and content from, from the first to the deepest."""
+
+    style: tuple[str, ...]
+    content: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Layer:
     """What one pass shows of a module.
@@ -28,6 +45,8 @@ class Layer:
         shape: batch, channels, rows, columns of its last output; None if that is not a map.
         learns: whether it has parameters of its own.
         folded: whether the normalization after it was folded into it, so that it is not read.
+        reduction: how many rows of the picture one row of the map stands for.
+        block: its class, if it is made of other modules and not merely a row of them.
     """
 
     name: str
@@ -35,6 +54,8 @@ class Layer:
     shape: tuple[int, ...] | None
     learns: bool
     folded: bool = False
+    reduction: float = 1.0
+    block: type[nn.Module] | None = None
 
 
 def trace(
@@ -52,22 +73,35 @@ def trace(
         learns = next(modules[name].parameters(recurse=False), None) is not None
         folded = bool(getattr(modules[name], "folded_into", ""))
         before = found.get(name, Layer(name, 0, None, learns=learns, folded=folded))
-        found[name] = replace(before, runs=before.runs + 1, shape=shape)
+        reduction = ready.shape[-2] / shape[-2] if shape else 1.0
+        found[name] = replace(
+            before,
+            runs=before.runs + 1,
+            shape=shape,
+            reduction=reduction,
+            block=_block(modules[name]),
+        )
 
     with torch.no_grad():
         observe(model, ready, modules, note)
     return list(found.values())
 
 
-def last_before_each_reduction(
+def find_layers(
     model: nn.Module, preprocess: Preprocess | None = None, *, arrange: Arrange | None = None
-) -> tuple[str, ...]:
-    """Names of the last layers before each reduction of resolution, from the first to the deepest.
+) -> FoundLayers:
+    """The layers to read style and content from, found by one trial pass.
 
-    At each resolution the outermost modules are looked at (a whole stage of a ResNet, not the
-    last normalization in it) and of these the last that runs once. Stages in which nothing has
-    parameters (the pool before a classifier) are left out. A network that never reduces, as a
-    transformer, gives up to five layers evenly spaced along its longest row of siblings.
+    Style is read at each resolution down to 1/16. If the network has a row of alike blocks there,
+    as a ResNet has, style is read from the first and last block, and from the middle one of five
+    or more; otherwise from the last of the outermost layers. Deeper stages are left out if three
+    resolutions are there without them. Content is read from the last layers at 1/4 and at 1/8.
+    For ResNets these are the layers of the presets; for VGG the last ReLU of each block stands in
+    for the first.
+
+    Stages in which nothing has parameters (the pool before a classifier) are left out. A network
+    that never reduces, as a transformer, gives up to five layers evenly spaced along its longest
+    row of siblings, and content from the second deepest of them.
 
     Raises:
         BackboneError: no module of the network returns maps.
@@ -78,8 +112,15 @@ def last_before_each_reduction(
             f"{type(model).__name__} has no layer that returns maps of more than one position"
         )
     if len(stages) == 1:
-        return _evenly_spaced(_longest_row(stages[0]), 5)
-    return tuple(min(reversed(stage), key=_depth).name for stage in stages)
+        style = _evenly_spaced(_longest_row(stages[0]), 5)
+        return FoundLayers(style, style[-2:-1] or style)
+    shallow = [stage for stage in stages if stage[0].reduction < DEEPEST]
+    read = shallow if len(shallow) > 2 else stages
+    content = [_last(stage).name for stage in stages if 3 < stage[0].reduction < 12]
+    return FoundLayers(
+        tuple(layer.name for stage in read for layer in _ends(stage)),
+        tuple(content) or (_last(read[-2]).name,),
+    )
 
 
 @torch.no_grad()
@@ -138,6 +179,40 @@ def _stages(layers: list[Layer]) -> list[list[Layer]]:
             if layer.runs == 1 and not layer.folded:
                 stages[-1].append(layer)
     return [stage for stage, learnt in zip(stages, learns, strict=True) if learnt]
+
+
+def _block(module: nn.Module) -> type[nn.Module] | None:
+    """The class of a module that does something with its children; a mere row of them has none."""
+    is_row = isinstance(module, (nn.Sequential, nn.ModuleList))
+    return None if is_row or next(module.children(), None) is None else type(module)
+
+
+def _last(stage: list[Layer]) -> Layer:
+    """The last of the outermost layers: a whole stage of a ResNet, not the last ReLU in it."""
+    return min(reversed(stage), key=_depth)
+
+
+def _ends(stage: list[Layer]) -> list[Layer]:
+    """The first, middle and last of its alike blocks, or its last layer if there are none.
+
+    Blocks with less than half of the channels of the last layer, as those that a DenseNet adds to
+    its maps, do not count.
+    """
+    whole = _last(stage)
+    rows: dict[tuple[int, type[nn.Module]], list[Layer]] = {}
+    for layer in stage:
+        if layer.block is not None and 2 * _channels(layer) >= _channels(whole):
+            rows.setdefault((_depth(layer), layer.block), []).append(layer)
+    alike = {row: blocks for row, blocks in rows.items() if len(blocks) > 1}
+    if not alike:
+        return [whole]
+    blocks = alike[min(alike, key=lambda row: row[0])]
+    middle = [blocks[(len(blocks) - 1) // 2]] if len(blocks) >= MANY else []
+    return [blocks[0], *middle, blocks[-1]]
+
+
+def _channels(layer: Layer) -> int:
+    return 0 if layer.shape is None else layer.shape[1]
 
 
 def _depth(layer: Layer) -> int:

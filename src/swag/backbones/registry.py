@@ -17,7 +17,7 @@ from swag.backbones.initialization import SCHEMES, calibrate, seeded
 from swag.backbones.modules import own_copy
 from swag.backbones.own import own_source
 from swag.backbones.presets import PRESETS, LayerPreset
-from swag.backbones.reductions import keeps_places, last_before_each_reduction
+from swag.backbones.reductions import FoundLayers, find_layers, keeps_places
 from swag.backbones.sources import NetworkSource, timm_source, torchvision_source
 from swag.backbones.tokens import guess_maps
 from swag.backbones.weights import Weights
@@ -71,10 +71,10 @@ def create(
             computed in blocks, which only affects speed and memory; `no-fold`,
             `no-channels-last` and `no-pixel-blocks` switch these off.
         calibrate_on: sRGB pictures for `+calibrated`; the greedy scheme reconstructs the first.
-        style_layers: layers to use instead of the preset's. Default without a preset: the last
-            layer before each reduction of resolution.
-        content_layers: layers to use instead of the preset's. Default without a preset: the second
-            deepest style layer.
+        style_layers: layers to use instead of the preset's. Default without a preset: the first
+            and last block of each stage, or its last layer; see `reductions.find_layers`.
+        content_layers: layers to use instead of the preset's. Default without a preset: the last
+            layers at 1/4 and 1/8 of the picture's resolution.
 
     Raises:
         BackboneError: an unknown name, edit or layer.
@@ -149,7 +149,7 @@ def available() -> list[Entry]:
         for name in bundled.bundled_names()
     ]
     listed += [Entry(name, True, preset.about) for name, preset in PRESETS.items()]
-    found = "layers before each reduction of resolution"
+    found = "layers found by one pass: the ends of each stage"
     for name in torchvision.models.list_models(module=torchvision.models):
         if f"torchvision/{name}" not in PRESETS:
             listed.append(Entry(f"torchvision/{name}", False, found))
@@ -213,25 +213,26 @@ def _named_source(name: str, *, blank: bool) -> NetworkSource:
 
 
 def _found(module: nn.Module, source: NetworkSource) -> LayerPreset:
-    """The layers before each reduction; if they are few, those that are maps in another order."""
+    """The layers that one pass shows; if they are few, those that are maps in another order."""
 
     def prepare(image: torch.Tensor) -> torch.Tensor:
         normalized: torch.Tensor = source.normalize(image)
         return normalized
 
-    style: tuple[str, ...] = ()
+    layers: FoundLayers | None = None
     refusal: BackboneError | None = None
     for arrange in (source.arrange, guess_maps):
         try:
-            found = last_before_each_reduction(module, prepare, arrange=arrange)
+            found = find_layers(module, prepare, arrange=arrange)
         except BackboneError as error:
             refusal = refusal or error
             continue
         known = arrange is source.arrange
-        if len(found) > len(style) and (known or keeps_places(module, found, prepare, arrange)):
-            style, source.arrange = found, arrange
-        if len(style) > FEW:
+        more = layers is None or len(found.style) > len(layers.style)
+        if more and (known or keeps_places(module, found.style, prepare, arrange)):
+            layers, source.arrange = found, arrange
+        if layers is not None and len(layers.style) > FEW:
             break
-    if not style and refusal is not None:
-        raise refusal
-    return LayerPreset("", style, style[-2:-1] or style)
+    if layers is None:
+        raise refusal or BackboneError(f"{type(module).__name__} has no layers that can be read")
+    return LayerPreset("", layers.style, layers.content)
