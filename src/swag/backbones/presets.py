@@ -1,5 +1,6 @@
 """The layers of well-known networks, as data: which are read for style and which for content.
 
+Networks that are not here are read at the layers that one pass finds: see `reductions`.
 A name is that of the module in torchvision or timm. For VGG, whose modules only have numbers,
 the names of the literature (`relu4_2`) are accepted too.
 """
@@ -88,30 +89,6 @@ PRESETS: Mapping[str, LayerPreset] = {
     "torchvision/resnet50": _resnet("ResNet-50 (2015), the network of the SWAG authors", 3, 4, 6),
     "torchvision/resnet101": _resnet("ResNet-101 (2015)", 3, 4, 23),
     "torchvision/wide_resnet50_2": _resnet("Wide ResNet-50-2 (2016)", 3, 4, 6),
-    "torchvision/inception_v3": LayerPreset(
-        "Inception-v3 (2015)",
-        style=("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c"),
-        content=("Mixed_6e",),
-    ),
-    "torchvision/googlenet": LayerPreset(
-        "GoogLeNet (2014)",
-        style=("conv1", "conv3", "inception3b", "inception4e", "inception5b"),
-        content=("inception4e",),
-    ),
-    "torchvision/densenet121": LayerPreset(
-        "DenseNet-121 (2016)",
-        style=("features.relu0", *(f"features.denseblock{i}" for i in (1, 2, 3, 4))),
-        content=("features.denseblock3",),
-    ),
-    "torchvision/mobilenet_v2": _features("MobileNet-v2 (2018)", 1, 3, 6, 13, 18, content=13),
-    "torchvision/mobilenet_v3_small": _features(
-        "MobileNet-v3 small (2019)", 0, 1, 3, 8, 12, content=8
-    ),
-    "torchvision/mobilenet_v3_large": _features(
-        "MobileNet-v3 large (2019)", 1, 3, 6, 12, 16, content=12
-    ),
-    "torchvision/efficientnet_b0": _features("EfficientNet-B0 (2019)", 1, 2, 3, 5, 8, content=5),
-    "torchvision/convnext_tiny": _features("ConvNeXt tiny (2022)", 0, 1, 3, 5, 7, content=5),
     "torchvision/squeezenet1_1": _features("SqueezeNet 1.1 (2016)", 1, 4, 7, 10, 12, content=10),
     "torchvision/alexnet": _features("AlexNet (2012), its five ReLUs", 1, 4, 7, 9, 11, content=9),
     "torchvision/vit_b_16": _blocks("ViT-B/16 (2020)", "encoder.layers.encoder_layer_"),

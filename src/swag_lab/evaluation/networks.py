@@ -136,19 +136,34 @@ def pretrained_there(names: Iterable[str]) -> list[Network]:
     return [_as_in_paper(Network(f"p-{name}", f"torchvision/{name}")) for name in there]
 
 
-def _as_in_paper(network: Network) -> Network:
-    """The same network; a ResNet of torchvision with the layers that the paper's authors read.
+_ENDS_OF_STAGES = {
+    "inception_v3": ("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c"),
+    "googlenet": ("conv1", "conv3", "inception3b", "inception4e", "inception5b"),
+    "densenet121": ("features.relu0", *(f"features.denseblock{i}" for i in (1, 2, 3, 4))),
+    "mobilenet_v2": tuple(f"features.{i}" for i in (1, 3, 6, 13, 18)),
+    "mobilenet_v3_small": tuple(f"features.{i}" for i in (0, 1, 3, 8, 12)),
+    "mobilenet_v3_large": tuple(f"features.{i}" for i in (1, 3, 6, 12, 16)),
+    "efficientnet_b0": tuple(f"features.{i}" for i in (1, 2, 3, 5, 8)),
+    "convnext_tiny": tuple(f"features.{i}" for i in (0, 1, 3, 5, 7)),
+}
+"""The last layers before each reduction of resolution; content is read from the last but one."""
 
-    Studies that repeat the paper read these, not those of the preset.
+
+def _as_in_paper(network: Network) -> Network:
+    """The same network of torchvision, read as the paper's authors read a ResNet.
+
+    Studies that repeat the paper read these layers, not those of the preset.
     """
-    if not network.backbone.startswith("torchvision/") or "resnet" not in network.backbone:
+    family, _, name = network.backbone.partition("/")
+    if family != "torchvision":
         return network
-    paper = settings("paper")
-    return replace(
-        network,
-        style_layers=tuple(paper.style_layers or ()),
-        content_layers=tuple(paper.content_layers or ()),
-    )
+    if "resnet" in name:
+        paper = settings("paper")
+        style, content = tuple(paper.style_layers or ()), tuple(paper.content_layers or ())
+    else:
+        style = _ENDS_OF_STAGES.get(name, ())
+        content = style[-2:-1]
+    return replace(network, style_layers=style, content_layers=content)
 
 
 @lru_cache
