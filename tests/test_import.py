@@ -104,3 +104,11 @@ finally:
     libraries = "import typer, rich.console, rich.markdown, rich.panel, rich.table"
     limit = max(0.3, 3 * processor_seconds(libraries))
     assert processor_seconds(code) < limit
+
+
+@pytest.mark.parametrize("command", ["analyze", "bench", "experiment", "train_backbone"])
+def test_a_command_of_the_laboratory_can_be_imported_first(command):
+    """The program loads these commands, and they use parts of the program's package: no circle."""
+    code = f"import swag_lab.cli.{command}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -25,8 +25,9 @@ def test_threads_are_told_to_wait_briefly_before_torch_is_loaded():
 
 
 def test_the_program_tells_its_threads():
-    program = "import swag.cli, sys; swag.cli.app = lambda **_: None; sys.exit = print; "
-    assert told(program + "swag.cli.main()").splitlines()[-1] == str(SPINS)
+    program = "from swag.cli import program; import sys; "
+    program += "program.app = lambda **_: None; sys.exit = print; "
+    assert told(program + "program.main()").splitlines()[-1] == str(SPINS)
 
 
 def test_what_comes_too_late_is_not_said():

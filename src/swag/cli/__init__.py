@@ -1,115 +1,15 @@
-"""The program `swag`: a file per command; whatever is heavy is imported when a command runs.
+"""The command line, in parts that the commands of the laboratory use, too.
 
-Exit status: 0 done; 1 a mistake of the user or of a file, one line on standard error; 2 words that
-the command line does not know; 130 interrupted, with what there is kept.
+`swag.cli.app` and `swag.cli.main`, the whole program, are loaded when they are asked for: they load
+the commands of the laboratory, which import parts of this package.
 """
 
-import codecs
-import io
-import sys
-from importlib.metadata import entry_points
-from typing import Annotated, Any
-
-import typer
-from typer.core import TyperGroup
-
-from swag import __version__
-from swag.allocation import keep_freed_memory
-from swag.cli import (
-    apply,
-    batch,
-    export,
-    listings,
-    reconstruct,
-    rerun,
-    stylize,
-    texture,
-    video,
-    web,
-)
-from swag.errors import SwagError
-from swag.messages import own_lines
-from swag.threads import wait_briefly
+from typing import Any
 
 
-class Program(TyperGroup):
-    """The commands; a mistake of the user ends any of them with one line and status 1."""
+def __getattr__(name: str) -> Any:
+    if name in ("app", "main"):
+        from swag.cli import program
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command of the context."""
-        try:
-            with own_lines():
-                return super().invoke(ctx)
-        except SwagError as error:
-            typer.echo(f"swag: {error}", err=True)
-            raise typer.Exit(1) from error
-
-
-app = typer.Typer(
-    cls=Program,
-    name="swag",
-    help="Neural style transfer with any network.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    # A defect shows Python's own traceback, which can be copied into a report.
-    pretty_exceptions_enable=False,
-)
-
-PICTURES = "Make a picture"
-app.command(rich_help_panel=PICTURES)(stylize.stylize)
-app.command(rich_help_panel=PICTURES)(texture.texture)
-app.command(rich_help_panel=PICTURES)(reconstruct.reconstruct)
-app.command(rich_help_panel=PICTURES)(apply.apply)
-app.command(rich_help_panel=PICTURES)(video.video)
-app.command(rich_help_panel=PICTURES)(batch.batch)
-app.command(rich_help_panel=PICTURES)(rerun.rerun)
-app.command(rich_help_panel=PICTURES)(export.export)
-app.command(rich_help_panel=PICTURES)(web.web)
-LISTS = "List what there is to choose from"
-app.command(rich_help_panel=LISTS)(listings.backbones)
-app.command(rich_help_panel=LISTS)(listings.losses)
-app.command(rich_help_panel=LISTS)(listings.smoothings)
-app.command(rich_help_panel=LISTS)(listings.presets)
-app.command(rich_help_panel=LISTS)(listings.methods)
-app.command(rich_help_panel=LISTS)(listings.settings)
-for command in entry_points(group="swag.commands"):  # those of the laboratory
-    app.command(name=command.name, rich_help_panel="Study")(command.load())
-
-
-def _version(asked: bool) -> bool:
-    if asked:
-        typer.echo(f"swag {__version__}")
-        raise typer.Exit
-    return asked
-
-
-@app.callback()
-def program(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
-    ] = False,
-) -> None:
-    """Neural style transfer with any network."""
-
-
-def main() -> None:
-    """Run the command line and end the process with its exit status."""
-    wait_briefly()
-    keep_freed_memory()
-    print_any_name()
-    sys.exit(app(prog_name="swag"))
-
-
-def print_any_name() -> None:
-    """Let standard output take the names of all files: as their own bytes, or else as escapes."""
-    codecs.register_error("any-name", _bytes_or_escapes)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="any-name")
-
-
-def _bytes_or_escapes(error: UnicodeError) -> tuple[str | bytes, int]:
-    try:
-        return codecs.lookup_error("surrogateescape")(error)
-    except UnicodeEncodeError:
-        return codecs.lookup_error("backslashreplace")(error)
+        return getattr(program, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

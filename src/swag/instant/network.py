@@ -42,7 +42,8 @@ def conv(inputs: int, outputs: int, *, stride: int = 1, size: int = 3) -> nn.Con
 
 def conv_of_relu(layer: nn.Conv2d, x: FeatureMap) -> OtherMap:
     """`layer(relu(x))`. The border comes first, so that the rectified map is held only once."""
-    rectified = pad(x, layer._reversed_padding_repeated_twice, mode="replicate").relu_()
+    rows, columns = (side // 2 for side in layer.kernel_size)
+    rectified = pad(x, (columns, columns, rows, rows), mode="replicate").relu_()
     return conv2d(rectified, layer.weight, layer.bias, layer.stride)
 
 
