@@ -6,15 +6,14 @@ before anything loads torch, and the checks before anything loads the packages.
 
 import os
 
+import jaxtyping
 import pytest
-from jaxtyping import install_import_hook
+import run_time_checks
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-install_import_hook(
-    ["swag", "swag_lab"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-)
+run_time_checks.install()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,3 +27,10 @@ def _no_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     from swag.cli import bars
 
     monkeypatch.setattr(bars, "PAUSE", float("inf"))
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the checks of arrays, which only tests have."""
+    kind = type(jaxtyping.AbstractArray)
+    monkeypatch.setattr(kind, "__instancecheck_str__", lambda _hint, _given: "")

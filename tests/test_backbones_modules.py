@@ -118,15 +118,10 @@ def test_what_is_missing_is_said_in_one_line(module, words):
     ],
     ids=["bytes", "0 to 255", "no batch", "gray", "half", "double"],
 )
-def test_what_is_no_batch_of_pictures_is_refused(picture, words):
-    jaxtyping = pytest.importorskip("jaxtyping")
+def test_what_is_no_batch_of_pictures_is_refused(picture, words, unchecked):
     network = backbones.create(small())
-    jaxtyping.config.update("jaxtyping_disable", True)
-    try:
-        with pytest.raises(BackboneError, match=words):
-            network(picture)
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", False)
+    with pytest.raises(BackboneError, match=words):
+        network(picture)
 
 
 def test_a_picture_that_is_being_optimized_may_leave_the_range():

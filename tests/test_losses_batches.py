@@ -3,7 +3,6 @@
 import math
 import sys
 
-import jaxtyping
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -14,14 +13,6 @@ from swag.losses import LOSSES, PENALTIES, quantiles
 from swag.objective import LossTerm, Objective
 from swag.regions import regions
 from swag.smoothing import KINDS, Smoothing
-
-
-@pytest.fixture
-def unchecked():
-    """Without the checks of shapes and types that only tests have."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 STATISTICS = ("maximum", "mean", "standard_deviation", "sparsity", "entropy", "share_of_largest")
