@@ -1,10 +1,10 @@
 """Checks of types and shapes at every call of a function of the packages.
 
-jaxtyping's import hook decorates every function. Its own decorator checks arguments twice and takes
-most of the time of a small run; this one checks the same once: beartype checks types, within a scope
-in which jaxtyping remembers the sizes that a name stands for. Functions without arrays need no such
-scope. Functions within functions are made anew at each call, which takes longer than most of them,
-and are left unchecked: what they get and give is checked around them.
+jaxtyping's import hook decorates every function. Its own decorator checks arguments twice, which
+takes most of the time of a small run; this one checks the same once: beartype checks types, within
+a scope in which jaxtyping remembers the sizes that a name stands for. Functions without arrays need
+no such scope. Functions within functions would be decorated anew at each call, which takes longer
+than most of them, and are left unchecked: what they get and give is checked around them.
 """
 
 import typing
@@ -41,9 +41,8 @@ def checked(of: Any, typechecker: Callable[..., Any]) -> Any:
     except (NameError, AttributeError):  # names that are there for a type checker alone
         return _jaxtyped(of, typechecker=typechecker)
     function = typechecker(of)
-    return (
-        _jaxtyped(function, typechecker=None) if any(map(_has_array, hints.values())) else function
-    )
+    has_array = any(map(_has_array, hints.values()))
+    return _jaxtyped(function, typechecker=None) if has_array else function
 
 
 def _has_array(hint: Any) -> bool:

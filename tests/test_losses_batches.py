@@ -14,7 +14,6 @@ from swag.objective import LossTerm, Objective
 from swag.regions import regions
 from swag.smoothing import KINDS, Smoothing
 
-
 STATISTICS = ("maximum", "mean", "standard_deviation", "sparsity", "entropy", "share_of_largest")
 
 
