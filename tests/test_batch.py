@@ -14,6 +14,7 @@ from swag.batch import Batch, Job, JobResult, Manifest, product, read_jobs, run
 from swag.batch import work as work_module
 from swag.cli import app
 from swag.errors import ResourceError, SettingsError
+from swag.files import open_temporary
 from swag.image import read, read_metadata, write
 from swag.run import Update
 
@@ -357,11 +358,14 @@ def test_pictures_killed_after_they_were_written_are_taken_as_they_are(pictures:
     lines = manifest.read_bytes().splitlines(keepends=True)
     assert json.loads(lines[-1])["state"] == "done"
     manifest.write_bytes(b"".join(lines[:-1]))  # killed before the last line
-    checkpoint = out / (json.loads(lines[-1])["output"] + ".ckpt")
+    picture = out / json.loads(lines[-1])["output"]
+    checkpoint = picture.with_name(f"{picture.name}.ckpt")
     checkpoint.touch()  # and before this was removed
+    descriptor, _ = open_temporary(picture)
+    os.close(descriptor)  # and before its claim was given up
     result = swag("batch", *folders, "--out", out, *WORDS, "--json")
     assert set(states(result).values()) == {"there"}
-    assert not checkpoint.exists()
+    assert not checkpoint.exists() and list(out.glob(".swag-*")) == []
 
 
 @pytest.mark.parametrize("metadata", [True, False])

@@ -109,9 +109,14 @@ def create_folder(folder: StrPath) -> None:
 
 def remove(path: StrPath) -> None:
     """Remove a file if it is there, with what killed processes left of it half written."""
-    _sweep(*_place(path))
+    remove_leftovers(path)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
+
+
+def remove_leftovers(path: StrPath) -> None:
+    """Remove what killed processes left beside a file: temporary files, and a claim."""
+    _sweep(*_place(path))
 
 
 def open_temporary(path: StrPath) -> tuple[int, str]:

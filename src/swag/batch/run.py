@@ -10,7 +10,7 @@ from swag.batch.manifest import JobResult, Manifest
 from swag.batch.work import Batch, Seen, Stopping
 from swag.distributed import Backend, as_completed, told_to_stop
 from swag.errors import SettingsError
-from swag.files import remove
+from swag.files import remove, remove_leftovers
 
 
 def run(
@@ -43,6 +43,7 @@ def run(
             continue
         if settled.state == "done" and manifest.last[job.output] != settled:
             remove(batch.file(job).checkpoint)
+            remove_leftovers(batch.path(job))
             manifest.write(settled)
         yield replace(settled, state="there") if settled.state == "done" else settled
 
