@@ -41,8 +41,10 @@ def test_a_run_loads_no_package_that_it_does_not_need(tmp_path: Path) -> None:
     """Torch's compiler alone takes more than a second, which steps of a picture may cost."""
     for name in "ab":
         write(tmp_path / f"{name}.png", torch.rand(3, 40, 40))
+    small = "size=32, steps=2, device='cpu'"
     code = (
-        "import sys, swag; swag.stylize('a.png', 'b.png', size=32, steps=2, device='cpu'); print("
+        f"import sys, swag; swag.stylize('a.png', 'b.png', {small}); "
+        f"swag.texture('b.png', weights='random', {small}); print("
         "*{'torch._dynamo', 'torch._inductor', 'sympy', 'torchvision', 'timm', 'matplotlib',"
         " 'pandas', 'rich', 'scipy'} & set(sys.modules))"
     )

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import multiprocessing
 import os
 import resource
 import shutil
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import forked
 import hostile_pictures
 import mutations
 import numpy as np
@@ -159,9 +159,7 @@ def limited(path: str, answer: Any) -> None:
 @pytest.mark.parametrize("make", FILES, ids=lambda make: make.__name__)
 def test_hostile_files_stay_within_memory_and_time(make: Callable[[Path], None], tmp_path: Path):
     make(tmp_path / "hostile.png")
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        pytest.skip("there is no server to fork from on this system")
-    server = multiprocessing.get_context("forkserver")
+    server = forked.server()
     ours, its = server.Pipe()
     process = server.Process(target=limited, args=(str(tmp_path / "hostile.png"), its))
     process.start()

@@ -4,7 +4,6 @@ Everything runs in processes forked from a server that has the package at hand, 
 falls into the work and not into its imports.
 """
 
-import multiprocessing
 import os
 import random
 import sys
@@ -14,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 import torch
 
@@ -24,10 +24,7 @@ KILLS = 12
 """That hit a process at work. A machine that is busy by turns makes runs shorter or longer than
 the first, so moments are drawn until there were as many."""
 
-if "forkserver" not in multiprocessing.get_all_start_methods():
-    pytest.skip("there is no server to fork from on this system", allow_module_level=True)
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["swag.cli", "swag.batch.work", "swag.cli.running"])
+SERVER = forked.server()
 
 
 def program(words: list[str]) -> None:

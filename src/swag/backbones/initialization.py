@@ -34,6 +34,11 @@ class _Drawing(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         super().__init__()  # type: ignore[no-untyped-call]
         self.generator = generator
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Torch would load its compiler, in more than a second, to keep it off what is below."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
