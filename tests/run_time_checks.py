@@ -7,8 +7,9 @@ no such scope. Functions within functions would be decorated anew at each call, 
 than most of them, and are left unchecked: what they get and give is checked around them.
 """
 
+import functools
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jaxtyping
@@ -41,11 +42,26 @@ def checked(of: Any, typechecker: Callable[..., Any]) -> Any:
     except (NameError, AttributeError):  # names that are there for a type checker alone
         return _jaxtyped(of, typechecker=typechecker)
     function = typechecker(of)
-    has_array = any(map(_has_array, hints.values()))
-    return _jaxtyped(function, typechecker=None) if has_array else function
+    arrays = [array for hint in hints.values() for array in _arrays(hint)]
+    if any("{" in array.dim_str for array in arrays):  # sizes that arguments tell
+        return _jaxtyped(function, typechecker=None)
+    return _in_scope(function) if arrays else function
 
 
-def _has_array(hint: Any) -> bool:
+def _in_scope(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, at each call of which names of sizes are new."""
+
+    @functools.wraps(function)
+    def scoped(*args: Any, **kwargs: Any) -> Any:
+        with _jaxtyped("context"):
+            return function(*args, **kwargs)
+
+    return scoped
+
+
+def _arrays(hint: Any) -> Iterator[type[jaxtyping.AbstractArray]]:
+    """The kinds of arrays in a hint."""
     if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
-        return True
-    return any(map(_has_array, typing.get_args(hint)))
+        yield hint
+    for part in typing.get_args(hint):
+        yield from _arrays(part)

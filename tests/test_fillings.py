@@ -29,11 +29,12 @@ def noise(*size):
     return torch.rand(3, *size, generator=torch.Generator().manual_seed(sum(size)))
 
 path = sys.argv[1]
-small = {"weights": "random", "size": 64, "scales": 2, "steps": 5, "device": "cpu"}
-runs = ({}, {"tile": 32}, {"tile": 32, "optimizer": "adam", "style_loss": "mrf"})
+small = {"weights": "random", "size": 64, "scales": 1, "steps": 3, "device": "cpu"}
+tiled = {"tile": 32, "optimizer": "adam", "style_loss": "mrf"}
+runs = ({"scales": 2, "steps": 5}, {"tile": 32}, tiled)
 for options in runs:
-    for update in swag.iterate(noise(36, 48), noise(40, 44), **small, **options):
-        if update.index == 2:
+    for update in swag.iterate(noise(36, 48), noise(40, 44), **small | options):
+        if update.index == 1:
             update.save_checkpoint(path)
     rest = swag.iterate(noise(36, 48), noise(40, 44), resume=path)
     for last in (update, *rest):

@@ -24,6 +24,11 @@ def add(one: Float[Tensor, "a b"], other: Float[Tensor, "a b"]) -> Float[Tensor,
 
 
 @checked
+def cut(given: Float[Tensor, "_"], size: int) -> Float[Tensor, "{size}"]:
+    return given[:size]
+
+
+@checked
 def turn(given: Float[Tensor, "a b"]) -> dict[str, Float[Tensor, "b a"]]:
     return {"turned": given.T if given.sum() > 0 else given}
 
@@ -54,6 +59,7 @@ def test_what_is_right_passes():
     assert add(torch.ones(2, 3), torch.ones(2, 3)).shape == (2, 3)
     assert add(torch.ones(4, 1), torch.ones(4, 1)).shape == (4, 1)  # a name is new at each call
     assert turn(torch.ones(2, 3))["turned"].shape == (3, 2)
+    assert cut(torch.ones(3), 2).shape == (2,)
     assert count(1) == 1 and later(None, torch.ones(2)) == 2 and Kind.of(3).shape == (1, 3)
 
 
@@ -64,6 +70,7 @@ def test_what_is_right_passes():
         lambda: add(torch.ones(2, 3), torch.ones(2, 3).int()),
         lambda: add(torch.ones(2, 3), other=torch.ones(3)),
         lambda: add([[1.0]], torch.ones(1, 1)),
+        lambda: cut(torch.ones(3), 4),
         lambda: turn(-torch.ones(2, 3)),
         lambda: count("one"),
         lambda: count(-1),
