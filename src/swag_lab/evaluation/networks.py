@@ -78,7 +78,7 @@ class Network:
 
 def trained(name: str) -> Network:
     """A bundled network with its trained weights: p-NAME."""
-    return Network(f"p-{name}", f"swag/{name}")
+    return as_in_paper(Network(f"p-{name}", f"swag/{name}"))
 
 
 def random(
@@ -86,7 +86,7 @@ def random(
 ) -> Network:
     """A network with random weights: r-NAME. Switches are of the bundled family only."""
     short = name.rpartition("/")[2]
-    return _as_in_paper(
+    return as_in_paper(
         Network(
             name=f"r-{label or short}",
             backbone=name,
@@ -133,7 +133,7 @@ def pretrained_there(names: Iterable[str]) -> list[Network]:
         for name in names
         if any((folder / Path(w.url).name).is_file() for w in get_model_weights(name))
     ]
-    return [_as_in_paper(Network(f"p-{name}", f"torchvision/{name}")) for name in there]
+    return [as_in_paper(Network(f"p-{name}", f"torchvision/{name}")) for name in there]
 
 
 _ENDS_OF_STAGES = {
@@ -149,12 +149,14 @@ _ENDS_OF_STAGES = {
 """The last layers before each reduction of resolution; content is read from the last but one."""
 
 
-def _as_in_paper(network: Network) -> Network:
-    """The same network of torchvision, read as the paper's authors read a ResNet.
+def as_in_paper(network: Network) -> Network:
+    """The same network, read as the paper's authors read a ResNet.
 
     Studies that repeat the paper read these layers, not those of the preset.
     """
     family, _, name = network.backbone.partition("/")
+    if family == "swag" and name in bundled.ARCHITECTURES:
+        return replace(network, content_layers=("stage3",))
     if family != "torchvision":
         return network
     if "resnet" in name:
@@ -199,7 +201,14 @@ def _switched(network: Network, seed: int) -> Backbone:
     else:
         raise WeightsError(f"{network.name} has no trained weights: its switches are not bundled")
     source = NetworkSource(module.eval(), Normalize(), lambda: None)
-    return backbones.assemble(network.backbone, source, edits=network.edits, weights=told)
+    return backbones.assemble(
+        network.backbone,
+        source,
+        edits=network.edits,
+        weights=told,
+        style_layers=network.style_layers or None,
+        content_layers=network.content_layers or None,
+    )
 
 
 def _leaky(network: Backbone, slope: float) -> Backbone:

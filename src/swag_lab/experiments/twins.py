@@ -17,7 +17,7 @@ from swag.backbones import bundled
 from swag.backbones.family import Architecture, folded, from_state
 from swag.errors import WeightsError
 from swag.files import write_whole
-from swag_lab.evaluation.networks import Network
+from swag_lab.evaluation.networks import Network, as_in_paper
 from swag_lab.experiments.job import key_of
 from swag_lab.training import checkpoint
 from swag_lab.training.command import find
@@ -93,12 +93,18 @@ def train_twins(
 
 def twin_networks(wanted: Sequence[Twin], data: Path, folder: Path) -> tuple[Network, ...]:
     """The trained ones of these twins, as networks of a study: t-NAME."""
+    there = ((twin, file) for twin in wanted if (file := twin.file(data, folder)).exists())
     return tuple(
-        Network(
-            f"t-{twin.name}", "swag/resnet", "twin", tuple(twin.switches.items()), file=str(file)
+        as_in_paper(
+            Network(
+                name=f"t-{twin.name}",
+                backbone="swag/resnet",
+                weights="twin",
+                switches=tuple(twin.switches.items()),
+                file=str(file),
+            )
         )
-        for twin in wanted
-        if (file := twin.file(data, folder)).exists()
+        for twin, file in there
     )
 
 

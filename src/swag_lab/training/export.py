@@ -43,8 +43,8 @@ DATA = [
 
 INTENDED_USE = (
     "Features for style transfer, texture synthesis and their study: style from the stem and the "
-    "stages, content from stage3. Pictures in sRGB [0, 1], normalized by ImageNet's mean and "
-    "standard deviation."
+    "stages, content from stage1 and stage2. Pictures in sRGB [0, 1], normalized by ImageNet's "
+    "mean and standard deviation."
 )
 
 LIMITS = (
