@@ -1,6 +1,8 @@
 """swag experiment on the command line."""
 
 import csv
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,60 +23,64 @@ def experiment(*words: object) -> Result:
     return CliRunner().invoke(app, ["experiment", *map(str, words)])
 
 
-@pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
-    random = torch.Generator().manual_seed(0)
-    found = tmp_path / "contents", tmp_path / "styles"
-    for folder in found:
-        folder.mkdir()
-        write(folder / "picture.png", torch.rand(3, 40, 48, generator=random))
-    return found
+@dataclass(frozen=True)
+class Done:
+    """A study of one's own pictures: how it was asked for, its folder, and what was printed."""
+
+    words: tuple[object, ...]
+    out: Path
+    printed: Result
 
 
-def test_a_study_of_ones_own_pictures_prints_the_path_of_its_page(folders, tmp_path):
-    out = tmp_path / "deep" / "out"
-    words = ("--contents", folders[0], "--styles", folders[1], "--out", out)
-    result = experiment("statistics", *words, *SMALL)
-    assert result.exit_code == 0, result.output
-    page = Path(result.stdout.strip())
-    assert page == out / "statistics.html"
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    place = tmp_path_factory.mktemp("study")
+    draw = torch.Generator().manual_seed(0)
+    words: list[object] = [*SMALL]
+    for name in ("contents", "styles"):
+        (place / name).mkdir()
+        write(place / name / "picture.png", torch.rand(3, 40, 48, generator=draw))
+        words += [f"--{name}", place / name]
+    out = place / "deep" / "out"
+    return Done(tuple(words), out, experiment("statistics", *words, "--out", out))
+
+
+def test_a_study_of_ones_own_pictures_prints_the_path_of_its_page(study):
+    assert study.printed.exit_code == 0, study.printed.output
+    page = Path(study.printed.stdout.strip())
+    assert page == study.out / "statistics.html"
     assert "<dd>picture</dd>" in page.read_text(encoding="utf-8")
-    before = {file: file.stat().st_mtime_ns for file in out.glob("runs/*/*")}
-    assert experiment("statistics", *words, *SMALL, "--quiet").stdout == ""
-    assert before == {file: file.stat().st_mtime_ns for file in out.glob("runs/*/*")}
+    before = {file: file.stat().st_mtime_ns for file in study.out.glob("runs/*/*")}
+    assert before
+    again = experiment("statistics", *study.words, "--out", study.out, "--quiet")
+    assert (again.exit_code, again.stdout) == (0, "")
+    assert before == {file: file.stat().st_mtime_ns for file in study.out.glob("runs/*/*")}
 
 
-def test_a_dry_run_counts_the_runs_and_does_none(folders, tmp_path):
-    out = tmp_path / "out"
-    words = ("--contents", folders[0], "--styles", folders[1], "--out", out, *SMALL)
-
-    def counted(name: str) -> dict[str, list[int]]:
-        lines = experiment(name, *words, "--dry-run").stdout.splitlines()
+def test_a_dry_run_counts_the_runs_and_does_none(study, tmp_path):
+    def counted(name: str, out: Path) -> dict[str, list[int]]:
+        lines = experiment(name, *study.words, "--out", out, "--dry-run").stdout.splitlines()
         assert lines[0].split() == ["study", "runs", "large", "missing"]
         return {line.split()[0]: [int(n) for n in line.split()[1:]] for line in lines[1:]}
 
-    before = counted("statistics")
+    before = counted("statistics", tmp_path / "out")
     runs, large, missing = before["statistics"]
     assert runs == missing > large >= 0 and before["together"] == before["statistics"]
-    assert not out.exists()
-    assert experiment("statistics", *words).exit_code == 0
-    assert len(list(out.glob("runs/*"))) == runs
-    assert counted("statistics")["statistics"] == [runs, large, 0]
-    several = counted("paper")
+    assert not (tmp_path / "out").exists()
+    assert len(list(study.out.glob("runs/*"))) == runs
+    assert counted("statistics", study.out)["statistics"] == [runs, large, 0]
+    several = counted("paper", study.out)
     assert several["statistics"] == [runs, large, 0] and len(several) == 9
     assert several["together"][0] <= sum(n[0] for name, n in several.items() if name != "together")
 
 
-def test_a_quick_report_says_what_it_is_and_all_runs_are_in_one_table(folders, tmp_path):
-    out = tmp_path / "out"
-    words = ("--contents", folders[0], "--styles", folders[1], "--out", out)
-    assert experiment("statistics", *words, *SMALL).exit_code == 0
-    page = (out / "statistics.html").read_text(encoding="utf-8")
+def test_a_quick_report_says_what_it_is_and_all_runs_are_in_one_table(study):
+    page = (study.out / "statistics.html").read_text(encoding="utf-8")
     assert page.index("not a result") < page.index("<dt>contents")
     assert all(f"<dt>{name}</dt>" in page for name in ("command", "date", "machine", "versions"))
-    with open(out / "statistics-runs.csv", newline="") as file:
+    with open(study.out / "statistics-runs.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    folders_of_runs = {path.name for path in (out / "runs").iterdir()}
+    folders_of_runs = {path.name for path in (study.out / "runs").iterdir()}
     assert {row["folder"] for row in rows} == folders_of_runs
     for row in rows:
         assert row["network"] and row["weights"] and row["size"] == "32"
@@ -82,15 +88,16 @@ def test_a_quick_report_says_what_it_is_and_all_runs_are_in_one_table(folders, t
         assert row["content"] in row["folder"]
 
 
-def test_a_report_with_other_settings_is_not_replaced_unasked(folders, tmp_path):
-    words = ("--contents", folders[0], "--styles", folders[1], "--out", tmp_path / "out")
-    assert experiment("statistics", *words, *SMALL).exit_code == 0
-    before = (tmp_path / "out/statistics.html").read_bytes()
-    other = experiment("statistics", *words, *SMALL, "--size", "48")
+def test_a_report_with_other_settings_is_not_replaced_unasked(study, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(study.out, out)
+    before = (out / "statistics.html").read_bytes()
+    words = (*study.words, "--size", "48", "--out", out)
+    other = experiment("statistics", *words)
     assert other.exit_code == 1 and "--overwrite to replace it" in other.stderr
-    assert (tmp_path / "out/statistics.html").read_bytes() == before
-    assert experiment("statistics", *words, *SMALL, "--size", "48", "--overwrite").exit_code == 0
-    assert (tmp_path / "out/statistics.html").read_bytes() != before
+    assert (out / "statistics.html").read_bytes() == before
+    assert experiment("statistics", *words, "--overwrite").exit_code == 0
+    assert (out / "statistics.html").read_bytes() != before
 
 
 def test_one_pair_gives_no_verdict():
