@@ -1,5 +1,6 @@
 """What a training writes down to go on later, and what a network was trained with before."""
 
+import json
 import pickle
 import zipfile
 from dataclasses import asdict
@@ -55,6 +56,12 @@ def load_training(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or not {"model", "optimizer", "step", "recipe"} <= set(state):
         raise WeightsError(f"{path}: not a checkpoint of a training")
     return state
+
+
+def write_line(log: Path, line: Any) -> None:
+    """Add a line, a dataclass, to the log of a training, as JSON."""
+    with log.open("a") as file:
+        file.write(json.dumps(asdict(line)) + "\n")
 
 
 def trainings(state: dict[str, Any]) -> list[dict[str, Any]]:

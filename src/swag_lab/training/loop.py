@@ -4,11 +4,10 @@ Each source of pictures has a linear head of its own on the shared network. The 
 in checkpoints, so that a training can go on, and dropped from the weights that are shipped.
 """
 
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +136,8 @@ def train(
                 pictures_per_second=speed,
                 top1=top1,
             )
-            yield _logged(out, progress)
+            checkpoint.write_line(out.with_suffix(".jsonl"), progress)
+            yield progress
 
 
 def _workers(device: str) -> int:
@@ -218,9 +218,3 @@ def accuracy(
             found = model(images, "main").argmax(1).cpu()
         right += int((found == validation.labels[start : start + batch]).sum())
     return right / len(validation)
-
-
-def _logged(out: Path, progress: Progress) -> Progress:
-    with out.with_suffix(".jsonl").open("a") as log:
-        log.write(json.dumps(asdict(progress)) + "\n")
-    return progress

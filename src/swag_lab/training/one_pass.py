@@ -1,8 +1,9 @@
-"""What trainings of networks that paint in one pass share: the schedule, the mean of weights."""
+"""What trainings of networks that paint in one pass share: schedule, step, mean of weights."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import torch
@@ -10,6 +11,8 @@ from torch import nn
 
 from swag.backbones.initialization import seeded
 from swag.errors import SettingsError
+from swag.types import Scalar
+from swag_lab.training import checkpoint
 
 Painting = TypeVar("Painting", bound=nn.Module)
 """A network that paints."""
@@ -69,8 +72,43 @@ class Averaged(nn.Module, Generic[Painting]):
         self.mean = create()
         self.mean.load_state_dict(self.network.state_dict())
 
+    def update(
+        self, total: Scalar, optimizer: torch.optim.Optimizer, recipe: OnePassRecipe, step: int
+    ) -> None:
+        """Move the weights down the gradient of a loss, if that is finite, and their mean after."""
+        optimizer.param_groups[0]["lr"] = recipe.rate(step)
+        optimizer.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        size = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.largest_gradient)
+        if bool(size.isfinite()):
+            optimizer.step()
+            self._average(recipe.keeps(step))
+
     @torch.no_grad()
-    def average(self, keep: float) -> None:
+    def _average(self, keep: float) -> None:
         """Move the running mean towards the present weights."""
         for mean, now in zip(self.mean.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(now, 1 - keep)
+
+
+def begun(
+    create: Callable[[], Painting],
+    initialize: Callable[[Painting], None],
+    recipe: OnePassRecipe,
+    kept: Path,
+    *,
+    device: torch.device | str,
+) -> tuple[Averaged[Painting], torch.optim.Optimizer, int]:
+    """A network with its optimizer, and the first step to take: from `kept` if it is there.
+
+    Raises:
+        WeightsError: `kept` is damaged, or holds a training with another recipe.
+    """
+    model = Averaged(create, initialize, seed=recipe.seed).to(device)
+    model = model.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.network.parameters(), betas=(0.9, 0.99))
+    if not kept.exists():
+        return model, optimizer, 0
+    state = checkpoint.load_training(kept)
+    checkpoint.restore(state, kept, model, optimizer, recipe=recipe)
+    return model, optimizer, int(state["step"])

@@ -1,6 +1,5 @@
 """Train students to predict a teacher's activations; several see the same pictures."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -117,7 +116,8 @@ def distill(
                 pictures_per_second=speed,
                 unexplained=table,
             )
-            yield _logged(out, line)
+            checkpoint.write_line(out.with_suffix(".jsonl"), line)
+            yield line
 
 
 def _begun(
@@ -217,9 +217,3 @@ def _update(
         nn.utils.clip_grad_norm_(student.parameters(), recipe.largest_gradient)
     optimizer.step()
     return each.detach()
-
-
-def _logged(out: Path, progress: DistillationProgress) -> DistillationProgress:
-    with out.with_suffix(".jsonl").open("a") as log:
-        log.write(json.dumps(asdict(progress)) + "\n")
-    return progress

@@ -1,9 +1,8 @@
 """Train a painter: photos are painted in one pass, and the loss of an optimization is lowered."""
 
-import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,7 +19,7 @@ from swag_lab.training.instant.examples import Examples, pictures
 from swag_lab.training.instant.loss import painting_errors
 from swag_lab.training.instant.recipe import PainterRecipe
 from swag_lab.training.loop import USUAL, Cadence
-from swag_lab.training.one_pass import Averaged
+from swag_lab.training.one_pass import Averaged, begun
 
 
 @dataclass(frozen=True)
@@ -97,17 +96,7 @@ def train_painter(
     """
     recipe = replace(recipe, backbone=network.name, fingerprint=weights_fingerprint(network))
     network.to(device)
-    model = (
-        Averaged(InstantNetwork, initialize, seed=recipe.seed)
-        .to(device)
-        .to(memory_format=torch.channels_last)
-    )
-    optimizer = torch.optim.Adam(model.network.parameters(), betas=(0.9, 0.99))
-    first = 0
-    if out.exists():
-        state = checkpoint.load_training(out)
-        checkpoint.restore(state, out, model, optimizer, recipe=recipe)
-        first = int(state["step"])
+    model, optimizer, first = begun(InstantNetwork, initialize, recipe, out, device=device)
     examples = Examples(recipe, network, photos, paintings)
     recent: Tensor | None = None
     shown, since = 0, time.perf_counter()
@@ -130,8 +119,7 @@ def train_painter(
                 rate=recipe.rate(step),
                 pictures_per_second=speed,
             )
-            with out.with_suffix(".jsonl").open("a") as log:
-                log.write(json.dumps(asdict(line)) + "\n")
+            checkpoint.write_line(out.with_suffix(".jsonl"), line)
             yield line
 
 
@@ -149,11 +137,5 @@ def _step(
     found = painting_errors(examples.network, result, batch)
     lost = (given_back - paintings).square().mean()
     total = 3 * found.total(recipe, strength) + recipe.reconstruction * lost
-    optimizer.param_groups[0]["lr"] = recipe.rate(step)
-    optimizer.zero_grad()
-    total.backward()  # type: ignore[no-untyped-call]
-    size = nn.utils.clip_grad_norm_(model.network.parameters(), recipe.largest_gradient)
-    if bool(size.isfinite()):
-        optimizer.step()
-        model.average(recipe.keeps(step))
+    model.update(total, optimizer, recipe, step)
     return torch.stack([found.style.mean(), found.content.mean(), lost]).detach()

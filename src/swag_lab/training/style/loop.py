@@ -1,9 +1,8 @@
 """Train a network of one painting: photos go through it, and the loss of an optimization falls."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from swag.instant.style_network import NormalizedResidual, StyleNetwork
 from swag_lab.training import checkpoint
-from swag_lab.training.one_pass import Averaged
+from swag_lab.training.one_pass import Averaged, begun
 from swag_lab.training.style.crops import CropSource
 
 
@@ -75,17 +74,9 @@ def train_style(
         WeightsError: `kept` is damaged, or holds a training with another recipe.
     """
     recipe = crops.recipe
-    model = (
-        Averaged(StyleNetwork, initialize_style, seed=recipe.seed)
-        .to(crops.device)
-        .to(memory_format=torch.channels_last)
+    model, optimizer, first = begun(
+        StyleNetwork, initialize_style, recipe, kept, device=crops.device
     )
-    optimizer = torch.optim.Adam(model.network.parameters(), betas=(0.9, 0.99))
-    first = 0
-    if kept.exists():
-        state = checkpoint.load_training(kept)
-        checkpoint.restore(state, kept, model, optimizer, recipe=recipe)
-        first = int(state["step"])
     recent: Tensor | None = None
     saved = since = time.perf_counter()
     shown = 0
@@ -111,8 +102,7 @@ def train_style(
                 rate=recipe.rate(step),
                 pictures_per_second=speed,
             )
-            with log.open("a") as file:
-                file.write(json.dumps(asdict(line)) + "\n")
+            checkpoint.write_line(log, line)
             yield line
         if stop:
             return
@@ -124,12 +114,6 @@ def _step(
     """Paint a batch and move the weights; its style errors, content errors and penalties."""
     recipe, batch = crops.recipe, crops.batch(step)
     found = crops.objective(model.network(batch.pixels), batch.contents, batch.style_spans)
-    optimizer.param_groups[0]["lr"] = recipe.rate(step)
-    optimizer.zero_grad()
-    found.total.mean().backward()  # type: ignore[no-untyped-call]
-    size = nn.utils.clip_grad_norm_(model.network.parameters(), recipe.largest_gradient)
-    if bool(size.isfinite()):
-        optimizer.step()
-        model.average(recipe.keeps(step))
+    model.update(found.total.mean(), optimizer, recipe, step)
     errors = (found.style, found.content, found.penalties)
     return torch.stack([error.mean() for error in errors]).detach()
