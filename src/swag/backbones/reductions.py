@@ -1,7 +1,6 @@
 """Find the layers of a network that nobody has described, by one pass.
 
-find_layers(resnet50()).style      # ("relu", "layer1.0", "layer1.2", "layer2.0", "layer2.3",
-                                   #  "layer3.0", "layer3.2", "layer3.5")
+find_layers(resnet50()).style      # ("relu", "layer1.0", "layer1.2", "layer2.0", "layer2.3")
 find_layers(resnet50()).content    # ("layer1", "layer2")
 """
 
@@ -21,7 +20,12 @@ weights is not taken for a map."""
 
 
 DEEPEST = 24
-"""Reduction from which on stages are left out: on a trained ResNet-50 those at 1/32 add nothing."""
+DEEPEST_OF_BLOCKS = 12
+"""Reductions from which on stages are left out, the second in networks of blocks: deeper layers of
+a trained ResNet-50 and of an EfficientNet make the pictures worse (docs/study.md, section 9)."""
+
+FEWEST = 3
+"""Resolutions that are read however deep they are."""
 
 MANY = 5
 """Blocks from which on the middle one is read, too."""
@@ -92,12 +96,12 @@ def find_layers(
 ) -> FoundLayers:
     """The layers to read style and content from, found by one trial pass.
 
-    Style is read at each resolution down to 1/16. If the network has a row of alike blocks there,
-    as a ResNet has, style is read from the first and last block, and from the middle one of five
-    or more; otherwise from the last of the outermost layers. Deeper stages are left out if three
-    resolutions are there without them. Content is read from the last layers at 1/4 and at 1/8.
-    For ResNets these are the layers of the presets; for VGG the last ReLU of each block stands in
-    for the first.
+    If the network has rows of alike blocks, as a ResNet has, style is read at each resolution down
+    to 1/8 from the first and last block, and from the middle one of five or more; otherwise, and
+    where there are no blocks, from the last of the outermost layers down to 1/16. Three
+    resolutions are read in any case. Content is read from the last layers at 1/4 and at 1/8. For
+    ResNets these are the layers of the presets; for VGG the last ReLU of each block stands in for
+    the first.
 
     Stages in which nothing has parameters (the pool before a classifier) are left out. A network
     that never reduces, as a transformer, gives up to five layers evenly spaced along its longest
@@ -114,8 +118,10 @@ def find_layers(
     if len(stages) == 1:
         style = _evenly_spaced(_longest_row(stages[0]), 5)
         return FoundLayers(style, style[-2:-1] or style)
-    shallow = [stage for stage in stages if stage[0].reduction < DEEPEST]
-    read = shallow if len(shallow) > 2 else stages
+    of_blocks = any(len(_ends(stage)) > 1 for stage in stages)
+    deepest = DEEPEST_OF_BLOCKS if of_blocks else DEEPEST
+    shallow = sum(stage[0].reduction < deepest for stage in stages)
+    read = stages[: max(FEWEST, shallow)]
     content = [_last(stage).name for stage in stages if 3 < stage[0].reduction < 12]
     return FoundLayers(
         tuple(layer.name for stage in read for layer in _ends(stage)),

@@ -72,7 +72,7 @@ Smoothing = Annotated[
         panel=NETWORK,
         value="SPEC",
         default="none",
-        help="Smoothing of activations, for example softmax:temperature=auto@layer3,layer4; "
+        help="Smoothing of activations, for example softmax:temperature=auto@relu4_1,relu5_1; "
         "see `swag smoothings`.",
     ),
 ]

@@ -40,9 +40,10 @@ RESIDUAL: Mapping[str, LayerNames] = {
     "eight layers": (_EIGHT, ("layer1.2", "layer2.3")),
     AUTHORS: (_STAGES, ("layer3",)),
     "ten layers": (_TEN, ("layer1.2", "layer2.3")),
+    "five shallow layers": (_EIGHT[:5], ("layer1.2", "layer2.3")),
 }
-"""Layers of ResNets with 50 layers; the first set serves best. The paper's authors read the stem
-and the end of each stage."""
+"""Layers of ResNets with 50 layers. Smoothing is tried on the first set, which has deep layers; the
+last is the preset. The paper's authors read the stem and the end of each stage."""
 
 PLAIN: Mapping[str, LayerNames] = {"preset": ((), ()), AUTHORS: ((), ("features.20",))}
 """Layers of VGG-16: five style layers, with content at two, or at relu4_2 alone."""
@@ -83,7 +84,7 @@ def layer_sets(network: Network) -> Mapping[str, LayerNames]:
 
 
 def best(network: Network) -> str:
-    """The set that smoothing is tried on, beside the authors'."""
+    """The set that smoothing is tried on, beside the authors': the first."""
     return next(iter(layer_sets(network)))
 
 
