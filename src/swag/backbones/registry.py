@@ -69,7 +69,9 @@ def create(
         edits: names of changes to the network, in order; see `edits`. By default batch
             normalization is folded, channels are laid out last and the gradient at the pixels is
             computed in blocks, which only affects speed and memory; `no-fold`,
-            `no-channels-last` and `no-pixel-blocks` switch these off.
+            `no-channels-last` and `no-pixel-blocks` switch these off. Runs that are given a name
+            also apply `replicate-all` and `reflect` (the setting `edits`); a network made here
+            pads with zeros unless you name these, and the zeros show as a frame.
         calibrate_on: sRGB pictures for `+calibrated`; the greedy scheme reconstructs the first.
         style_layers: layers to use instead of the preset's. Default without a preset: the first
             and last block of each stage, or its last layer; see `reductions.find_layers`.
