@@ -21,7 +21,7 @@ KINDS = {
     "levit_128s": 3,  # tokens of patches that grow
     "test_vit_relpos": 0,  # one size that nobody would guess
     "mvitv2_tiny": 0,  # a patch embedding that does not tell its patches
-    "botnet26t_256": 0,
+    "botnet26t_256": 3,  # its blocks of one size are deeper than what is read
 }
 """Networks, and how many of the sizes tried they take; 0: their own alone."""
 
