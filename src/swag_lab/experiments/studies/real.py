@@ -34,13 +34,13 @@ _EIGHT = (
 )
 _TEN = (*_EIGHT, "layer4.0", "layer4.2")
 
-AUTHORS = "authors' layers"
+AUTHORS, SHALLOW = "authors' layers", "five shallow layers"
 
 RESIDUAL: Mapping[str, LayerNames] = {
     "eight layers": (_EIGHT, ("layer1.2", "layer2.3")),
     AUTHORS: (_STAGES, ("layer3",)),
     "ten layers": (_TEN, ("layer1.2", "layer2.3")),
-    "five shallow layers": (_EIGHT[:5], ("layer1.2", "layer2.3")),
+    SHALLOW: (_EIGHT[:5], ("layer1.2", "layer2.3")),
 }
 """Layers of ResNets with 50 layers. Smoothing is tried on the first set, which has deep layers; the
 last is the preset. The paper's authors read the stem and the end of each stage."""
@@ -214,18 +214,18 @@ def _between_networks(plan: Plan, runs: list[StudyRun]) -> Section:
         for name in dict.fromkeys((best(network), *layer_sets(network)))
         for loss in (*CORE, "w2")
     ]
-    of_residual = [n.name for n in plan.given if layer_sets(n) is RESIDUAL]
-    at_best = [pair for pair in pairs if pair[0].endswith("w2") and "eight" in pair[0]]
+    residual = [n for n in plan.given if layer_sets(n) is RESIDUAL]
+    shallow = {real_label(n, SHALLOW, "w2") for n in residual}
     variants = dict.fromkeys(name for pair in pairs for name in pair if name.endswith(": w2"))
     return Section(
         "Residual against plain, at full scale",
         "A residual network is much worse than VGG.",
         words(
-            pooled(runs, at_best),
+            pooled(runs, [pair for pair in pairs if pair[0] in shallow]),
             "At its best layers the residual network is better than the plain one",
             "At its best layers the residual network is worse than the plain one",
         )
-        if of_residual
+        if residual
         else "No residual network was given.",
         "see the p of each row",
         table=rows_of(runs, pairs),
