@@ -18,7 +18,6 @@ _SIZES = ((256, 192), (224, 224), (299, 299), (384, 384), (512, 512), (96, 96))
 """Large, so that the deepest maps have several positions; unlike sides, so that a table of 15 x 15
 weights is not taken for a map."""
 
-
 DEEPEST = 24
 DEEPEST_OF_BLOCKS = 12
 """Reductions from which on stages are left out, the second in networks of blocks: deeper layers of
@@ -122,7 +121,7 @@ def find_layers(
     deepest = DEEPEST_OF_BLOCKS if of_blocks else DEEPEST
     shallow = sum(stage[0].reduction < deepest for stage in stages)
     read = stages[: max(FEWEST, shallow)]
-    content = [_last(stage).name for stage in stages if 3 < stage[0].reduction < 12]
+    content = [_last(stage).name for stage in stages if 3 < stage[0].reduction < DEEPEST_OF_BLOCKS]
     return FoundLayers(
         tuple(layer.name for stage in read for layer in _ends(stage)),
         tuple(content) or (_last(read[-2]).name,),

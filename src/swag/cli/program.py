@@ -55,23 +55,29 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-PICTURES = "Make a picture"
-app.command(rich_help_panel=PICTURES)(stylize.stylize)
-app.command(rich_help_panel=PICTURES)(texture.texture)
-app.command(rich_help_panel=PICTURES)(reconstruct.reconstruct)
-app.command(rich_help_panel=PICTURES)(apply.apply)
-app.command(rich_help_panel=PICTURES)(video.video)
-app.command(rich_help_panel=PICTURES)(batch.batch)
-app.command(rich_help_panel=PICTURES)(rerun.rerun)
-app.command(rich_help_panel=PICTURES)(export.export)
-app.command(rich_help_panel=PICTURES)(web.web)
-LISTS = "List what there is to choose from"
-app.command(rich_help_panel=LISTS)(listings.backbones)
-app.command(rich_help_panel=LISTS)(listings.losses)
-app.command(rich_help_panel=LISTS)(listings.smoothings)
-app.command(rich_help_panel=LISTS)(listings.presets)
-app.command(rich_help_panel=LISTS)(listings.methods)
-app.command(rich_help_panel=LISTS)(listings.settings)
+PICTURES = (
+    stylize.stylize,
+    texture.texture,
+    reconstruct.reconstruct,
+    apply.apply,
+    video.video,
+    batch.batch,
+    rerun.rerun,
+    export.export,
+    web.web,
+)
+LISTS = (
+    listings.backbones,
+    listings.losses,
+    listings.smoothings,
+    listings.presets,
+    listings.methods,
+    listings.settings,
+)
+for made in PICTURES:
+    app.command(rich_help_panel="Make a picture")(made)
+for made in LISTS:
+    app.command(rich_help_panel="List what there is to choose from")(made)
 for command in entry_points(group="swag.commands"):  # those of the laboratory
     app.command(name=command.name, rich_help_panel="Study")(command.load())
 

@@ -69,8 +69,9 @@ SMOOTHINGS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
 """Settings and options; without `one weight`, errors of layers are measured in spans. What smooths
 or scales the deep layers alone depends on the network: see `_smoothed`."""
 
-CORE = tuple(SMOOTHINGS)[:5]
-"""What is tried with random weights and at the authors' layers, too."""
+CORE, SHAPE, OTHERS = tuple(SMOOTHINGS)[:5], tuple(SMOOTHINGS)[5:8], tuple(SMOOTHINGS)[8:]
+"""What is tried with random weights and at the authors' layers, too; what takes SWAG apart under
+one weight; the rest."""
 
 W2 = {"style_loss": "bures", "balance": 1.0}
 """The style term of the default method."""
@@ -108,23 +109,27 @@ def jobs(plan: Plan) -> list[StudyJob]:
     return [job for question in _QUESTIONS for n in plan.given for job in question(plan, n)]
 
 
+def _core(plan: Plan) -> tuple[str, ...]:
+    return CORE[:2] if plan.quick else CORE
+
+
 def _of_core(plan: Plan, network: Network) -> Iterator[StudyJob]:
-    for smoothing in CORE[: 2 if plan.quick else None]:
+    for smoothing in _core(plan):
         yield from _smoothed(plan, network, best(network), smoothing)
 
 
 def _of_shape(plan: Plan, network: Network) -> Iterator[StudyJob]:
-    for smoothing in () if plan.quick else tuple(SMOOTHINGS)[5:8]:
+    for smoothing in () if plan.quick else SHAPE:
         yield from _smoothed(plan, network, best(network), smoothing)
 
 
 def _of_drawn(plan: Plan, network: Network) -> Iterator[StudyJob]:
-    for smoothing in CORE[: 2 if plan.quick else None] if network.large else ():
+    for smoothing in _core(plan) if network.large else ():
         yield from _smoothed(plan, drawn(network), best(network), smoothing, units=plan.half)
 
 
 def _of_others(plan: Plan, network: Network) -> Iterator[StudyJob]:
-    for smoothing in () if plan.quick else tuple(SMOOTHINGS)[8:]:
+    for smoothing in () if plan.quick else OTHERS:
         yield from _smoothed(plan, network, best(network), smoothing, units=plan.half)
 
 
@@ -138,7 +143,7 @@ def _of_w2(plan: Plan, network: Network) -> Iterator[StudyJob]:
 
 def _of_authors(plan: Plan, network: Network) -> Iterator[StudyJob]:
     if AUTHORS in layer_sets(network):
-        for smoothing in CORE[: 2 if plan.quick else None]:
+        for smoothing in _core(plan):
             yield from _smoothed(plan, network, AUTHORS, smoothing, units=plan.half)
 
 
