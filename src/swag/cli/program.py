@@ -27,6 +27,7 @@ from swag.cli import (
     video,
     web,
 )
+from swag.cli.loading import after_torch
 from swag.errors import SwagError
 from swag.messages import own_lines
 from swag.threads import wait_briefly
@@ -75,7 +76,7 @@ LISTS = (
     listings.settings,
 )
 for made in PICTURES:
-    app.command(rich_help_panel="Make a picture")(made)
+    app.command(rich_help_panel="Make a picture")(after_torch(made))
 for made in LISTS:
     app.command(rich_help_panel="List what there is to choose from")(made)
 for command in entry_points(group="swag.commands"):  # those of the laboratory
