@@ -90,6 +90,15 @@ def test_in_a_pipe_progress_is_lines_with_the_time_left(
     assert quiet.output == ""
 
 
+def test_one_pass_tells_of_no_steps(
+    pictures: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bars, "PAUSE", -1.0)
+    done = swag("stylize", *pictures, "--method", "instant", "--size", 64, "-o", tmp_path / "a.png")
+    assert done.exit_code == 0, done.output
+    assert done.stderr == ""
+
+
 def test_json_lines_come_with_the_steps(
     pictures: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

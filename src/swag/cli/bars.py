@@ -56,6 +56,8 @@ def run_bar(*, shown: bool) -> Iterator[Callable[[Update], None]]:
 
         def show(update: Update) -> None:
             nonlocal pace
+            if not update.steps:
+                return  # one pass: done before there is anything to watch
             chosen = update.settings
             pace = pace or Pace(plan(chosen.size, chosen.steps, chosen.scales))
             pace.seen(update.scale, update.index + 1, update.seconds)
