@@ -98,6 +98,8 @@ def test_the_study_runs_and_compares_layers_networks_and_smoothings(plan, tmp_pa
     assert ("p-TinyVGG: preset: SWAG", "p-TinyVGG: preset: nothing") in pairs
     drawn = "r-Tiny: eight layers"
     assert (f"{drawn}: SWAG", f"{drawn}: nothing") in pairs
+    shallow = "p-Tiny: five shallow layers"
+    assert (f"{shallow}: SWAG", f"{shallow}: nothing") in pairs
 
 
 def test_layers_smoothings_and_weights_reach_the_runs(plan, texts):

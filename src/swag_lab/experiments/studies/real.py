@@ -42,8 +42,8 @@ RESIDUAL: Mapping[str, LayerNames] = {
     "ten layers": (_TEN, ("layer1.2", "layer2.3")),
     SHALLOW: (_EIGHT[:5], ("layer1.2", "layer2.3")),
 }
-"""Layers of ResNets with 50 layers. Smoothing is tried on the first set, which has deep layers; the
-last is the preset. The paper's authors read the stem and the end of each stage."""
+"""Layers of ResNets with 50 layers. All of smoothing is tried on the first set, which has deep
+layers; the last is the preset. The paper's authors read the stem and the end of each stage."""
 
 PLAIN: Mapping[str, LayerNames] = {"preset": ((), ()), AUTHORS: ((), ("features.20",))}
 """Layers of VGG-16: five style layers, with content at two, or at relu4_2 alone."""
@@ -85,7 +85,7 @@ def layer_sets(network: Network) -> Mapping[str, LayerNames]:
 
 
 def best(network: Network) -> str:
-    """The set that smoothing is tried on, beside the authors': the first."""
+    """The set that all of smoothing is tried on: the first."""
     return next(iter(layer_sets(network)))
 
 
@@ -141,13 +141,18 @@ def _of_w2(plan: Plan, network: Network) -> Iterator[StudyJob]:
         yield from _front(plan, network, name, "w2", settings=W2, units=plan.half)
 
 
-def _of_authors(plan: Plan, network: Network) -> Iterator[StudyJob]:
-    if AUTHORS in layer_sets(network):
+def _of_further_layers(plan: Plan, network: Network) -> Iterator[StudyJob]:
+    for name in _smoothed_sets(network)[1:]:
         for smoothing in _core(plan):
-            yield from _smoothed(plan, network, AUTHORS, smoothing, units=plan.half)
+            yield from _smoothed(plan, network, name, smoothing, units=plan.half)
 
 
-_QUESTIONS = (_of_core, _of_shape, _of_drawn, _of_others, _of_w2, _of_authors)
+_QUESTIONS = (_of_core, _of_shape, _of_drawn, _of_others, _of_w2, _of_further_layers)
+
+
+def _smoothed_sets(network: Network) -> list[str]:
+    """The sets of layers that smoothing is tried on: the best, the authors', the preset's."""
+    return [name for name in layer_sets(network) if name in {best(network), AUTHORS, SHALLOW}]
 
 
 def _smoothed(
@@ -246,7 +251,7 @@ def _of_smoothing(plan: Plan, runs: list[StudyRun]) -> Iterator[Section]:
 
 
 def _smoothings(plan: Plan, runs: list[StudyRun], network: Network) -> Section:
-    chosen = dict.fromkeys((best(network), *({AUTHORS} & set(layer_sets(network)))))
+    chosen = _smoothed_sets(network)
     pairs = [
         (real_label(network, name, s), real_label(network, name, baseline))
         for name in chosen
