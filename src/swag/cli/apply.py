@@ -14,29 +14,21 @@ if TYPE_CHECKING:
 
 StyleFile = Annotated[
     Path,
-    typer.Argument(
-        metavar="STYLE",
-        show_default=False,
-        help="A .safetensors file of `swag train-style`, or great-wave, which comes with SWAG.",
+    options.argument(
+        "STYLE", "A .safetensors file of `swag train-style`, or great-wave, which comes with SWAG."
     ),
 ]
 Photos = Annotated[
     list[Path],
-    typer.Argument(
-        metavar="PHOTO...",
-        show_default=False,
-        help="Photos, or folders of them; - is standard input.",
-    ),
+    options.argument("PHOTO...", "Photos, or folders of them; - is standard input."),
 ]
 Out = Annotated[
     Path | None,
     options.option(
-        "--output",
-        "-o",
+        "--output -o OUT",
+        "File to write for one photo, or folder for several. A missing folder is created.",
         panel=options.OUTPUT,
-        value="OUT",
         default="this folder",
-        help="File to write for one photo, or folder for several. A missing folder is created.",
     ),
 ]
 Size = Annotated[int | None, controls.long_side("the photo's")]
@@ -44,11 +36,10 @@ Colors = Annotated[str, controls.two_colors(options.RUN)]
 MaskFile = Annotated[
     Path | None,
     options.option(
-        "--mask",
-        panel=options.RUN,
-        value="FILE",
-        help="Picture that is white in the parts to paint and black in those that stay as in the "
+        "--mask FILE",
+        "Picture that is white in the parts to paint and black in those that stay as in the "
         "photo. For one photo only.",
+        panel=options.RUN,
     ),
 ]
 

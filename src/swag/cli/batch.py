@@ -22,43 +22,35 @@ FAILED = 3
 
 Jobs = Annotated[
     Path | None,
-    typer.Argument(
-        metavar="JOBS",
-        show_default=False,
-        help="Table of jobs (CSV or JSON lines): content, style, masks, output and settings.",
+    options.argument(
+        "JOBS",
+        "Table of jobs (CSV or JSON lines): content, style, masks, output and settings.",
     ),
 ]
 Contents = Annotated[
     Path | None,
-    typer.Option(
-        "--contents",
-        metavar="DIR",
-        show_default=False,
-        help="Instead of JOBS: folder with the photos, sub-folders included, or a single photo.",
+    options.option(
+        "--contents DIR",
+        "Instead of JOBS: folder with the photos, sub-folders included, or a single photo.",
     ),
 ]
 Styles = Annotated[
     Path | None,
-    typer.Option(
-        "--styles",
-        metavar="DIR",
-        show_default=False,
-        help="Folder with the style pictures, or a single one: every photo of --contents is "
+    options.option(
+        "--styles DIR",
+        "Folder with the style pictures, or a single one: every photo of --contents is "
         "painted in every style.",
     ),
 ]
 Folder = Annotated[
     Path,
-    typer.Option(
-        "--out",
-        "-o",
-        metavar="DIR",
-        show_default=False,
-        help="Folder for the pictures and for manifest.jsonl, which lists the state of each job.",
+    options.option(
+        "--out -o DIR",
+        "Folder for the pictures and for manifest.jsonl, which lists the state of each job.",
     ),
 ]
 Workers = Annotated[
-    int, typer.Option("--workers", metavar="N", min=1, max=256, help="Number of processes.")
+    int, options.option("--workers N", "Number of processes.", default=True, min=1, max=256)
 ]
 
 

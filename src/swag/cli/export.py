@@ -9,16 +9,13 @@ from swag.cli import controls, options
 
 StyleSource = Annotated[
     Path,
-    typer.Argument(
-        metavar="STYLE",
-        show_default=False,
-        help="A .safetensors file of `swag train-style`; great-wave, which comes with SWAG; or a "
+    options.argument(
+        "STYLE",
+        "A .safetensors file of `swag train-style`; great-wave, which comes with SWAG; or a "
         "painting, to export the network of --method instant for this painting.",
     ),
 ]
-OnnxFile = Annotated[
-    Path, typer.Argument(metavar="OUT.onnx", show_default=False, help="The file to write.")
-]
+OnnxFile = Annotated[Path, options.argument("OUT.onnx", "The file to write.")]
 
 
 def export(

@@ -14,20 +14,12 @@ if TYPE_CHECKING:
     from swag.config import Preset
 
 Name = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="NAME", show_default=False, help="Name of a bundled network: print its model card."
-    ),
+    str | None, options.argument("NAME", "Name of a bundled network: print its model card.")
 ]
-
-
 Picture = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="PICTURE", show_default=False, help="A picture: print the settings stored in it."
-    ),
+    Path | None, options.argument("PICTURE", "A picture: print the settings stored in it.")
 ]
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print a table in Markdown.")]
+Markdown = Annotated[bool, options.option("--markdown", "Print a table in Markdown.", default=True)]
 
 
 def backbones(name: Name = None, json: options.Json = False) -> None:

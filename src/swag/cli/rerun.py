@@ -16,25 +16,12 @@ from swag.cli.groups import (
     settings_from,
 )
 
-Picture = Annotated[
-    Path,
-    typer.Argument(
-        metavar="PICTURE",
-        help="A picture made by swag, with its metadata.",
-        show_default=False,
-    ),
-]
-Content = Annotated[
-    Path | None,
-    typer.Option("--content", metavar="FILE", help="Its photo.", show_default=False),
-]
+Picture = Annotated[Path, options.argument("PICTURE", "A picture made by swag, with its metadata.")]
+Content = Annotated[Path | None, options.option("--content FILE", "Its photo.")]
 Styles = Annotated[
     list[Path] | None,
-    typer.Option(
-        "--style",
-        metavar="FILE",
-        show_default=False,
-        help="Its style picture. Repeat the option for several styles, in their order.",
+    options.option(
+        "--style FILE", "Its style picture. Repeat the option for several styles, in their order."
     ),
 ]
 

@@ -10,30 +10,22 @@ from swag.cli import controls, options
 from swag.cli.groups import grouped
 from swag.cli.interruption import interrupted, stop_asked
 
-VideoFile = Annotated[
-    Path,
-    typer.Argument(
-        metavar="VIDEO", show_default=False, help="The video, in any container and codec."
-    ),
-]
+VideoFile = Annotated[Path, options.argument("VIDEO", "The video, in any container and codec.")]
 VideoStyleName = Annotated[
     Path,
-    typer.Argument(
-        metavar="STYLE",
-        show_default=False,
-        help="A painting, a .safetensors file of `swag train-style`, or great-wave, which comes "
+    options.argument(
+        "STYLE",
+        "A painting, a .safetensors file of `swag train-style`, or great-wave, which comes "
         "with SWAG.",
     ),
 ]
 VideoOut = Annotated[
     Path | None,
     options.option(
-        "--output",
-        "-o",
+        "--output -o OUT",
+        "Video to write: .mp4, .mov, .m4v or .mkv (H.264), or .webm (VP9).",
         panel=options.OUTPUT,
-        value="OUT",
         default="a .mp4 in this folder, named for its inputs",
-        help="Video to write: .mp4, .mov, .m4v or .mkv (H.264), or .webm (VP9).",
     ),
 ]
 VideoSize = Annotated[int | None, controls.long_side("the video's")]
@@ -41,22 +33,19 @@ VideoColors = Annotated[str, controls.two_colors(controls.LOOK)]
 Steady = Annotated[
     float,
     options.option(
-        "--steadiness",
+        "--steadiness X",
+        "Share of the previous result in each frame: 0 paints every frame by itself.",
         panel=controls.LOOK,
-        value="X",
         default="0.8",
-        help="Share of the previous result in each frame: 0 paints every frame by itself.",
     ),
 ]
 FramePixels = Annotated[
     int | None,
-    typer.Option(
-        "--max-pixels",
-        metavar="N",
+    options.option(
+        "--max-pixels N",
+        "Refuse videos whose frames have more pixels. Default: 178,956,970.",
+        panel=options.RUN,
         min=1,
-        show_default=False,
-        rich_help_panel=options.RUN,
-        help="Refuse videos whose frames have more pixels. Default: 178,956,970.",
     ),
 ]
 

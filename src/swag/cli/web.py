@@ -1,6 +1,7 @@
 """swag web: the page in a browser, or with --study the page of a study of blind pairs."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +13,10 @@ from swag.cli.options import option
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-SERVER, LIMITS, STUDY = "Server", "Limits", "Study"
 EVERYWHERE = "0.0.0.0"
-
-
-def _limit(name: str, value: str, default: str, help: str) -> object:
-    return option(name, panel=LIMITS, value=value, default=default, help=help)
+_server = partial(option, panel="Server")
+_limit = partial(option, panel="Limits")
+_study_only = partial(option, panel="Study")
 
 
 @dataclass(frozen=True)
@@ -25,72 +24,51 @@ class LimitOptions:
     """Limits of the server; see `swag.web.limits`."""
 
     megapixels: Annotated[
-        float | None, _limit("--max-megapixels", "N", "50", "Largest upload, in megapixels.")
+        float | None, _limit("--max-megapixels N", "Largest upload, in megapixels.", default="50")
     ] = None
     megabytes: Annotated[
-        float | None, _limit("--max-megabytes", "N", "30", "Largest upload, in megabytes.")
+        float | None, _limit("--max-megabytes N", "Largest upload, in megabytes.", default="30")
     ] = None
     size: Annotated[
-        int | None, _limit("--max-size", "PIXELS", "1024", "Longest side of a result.")
+        int | None, _limit("--max-size PIXELS", "Longest side of a result.", default="1024")
     ] = None
-    steps: Annotated[int | None, _limit("--max-steps", "N", "1000", "Most steps of a run.")] = None
+    steps: Annotated[
+        int | None, _limit("--max-steps N", "Most steps of a run.", default="1000")
+    ] = None
     seconds: Annotated[
-        float | None, _limit("--max-seconds", "N", "900", "Stop a run after this time.")
+        float | None, _limit("--max-seconds N", "Stop a run after this time.", default="900")
     ] = None
-    runs: Annotated[int | None, _limit("--runs", "N", "1", "Most runs at the same time.")] = None
-    queue: Annotated[int | None, _limit("--queue", "N", "20", "Most runs that wait.")] = None
+    runs: Annotated[int | None, _limit("--runs N", "Most runs at the same time.", default="1")] = (
+        None
+    )
+    queue: Annotated[int | None, _limit("--queue N", "Most runs that wait.", default="20")] = None
 
 
 @grouped
 def web(
     *,
     host: Annotated[
-        str,
-        option(
-            "--host", panel=SERVER, value="HOST", default="127.0.0.1", help="Address to listen on."
-        ),
+        str, _server("--host HOST", "Address to listen on.", default="127.0.0.1")
     ] = "127.0.0.1",
     port: Annotated[
-        int,
-        option(
-            "--port",
-            panel=SERVER,
-            value="N",
-            default="7860",
-            help="Port to listen on. 0: any free port.",
-        ),
+        int, _server("--port N", "Port to listen on. 0: any free port.", default="7860")
     ] = 7860,
     share: Annotated[
-        bool,
-        option("--share", panel=SERVER, help="Let other machines on your network use the page."),
+        bool, _server("--share", "Let other machines on your network use the page.")
     ] = False,
-    open: Annotated[
-        bool, option("--open", panel=SERVER, help="Open the page in the browser.")
-    ] = False,
+    open: Annotated[bool, _server("--open", "Open the page in the browser.")] = False,
     study: Annotated[
         Path | None,
-        option(
-            "--study",
-            panel=STUDY,
-            value="DIR",
-            help="Folder of results: the page asks people which of two they prefer.",
+        _study_only(
+            "--study DIR", "Folder of results: the page asks people which of two they prefer."
         ),
     ] = None,
     answers: Annotated[
         Path | None,
-        option(
-            "--answers",
-            panel=STUDY,
-            value="FILE",
-            default="answers.sqlite in DIR",
-            help="Database of the answers.",
-        ),
+        _study_only("--answers FILE", "Database of the answers.", default="answers.sqlite in DIR"),
     ] = None,
     trials: Annotated[
-        int,
-        option(
-            "--trials", panel=STUDY, value="N", default="40", help="Pairs that each person sees."
-        ),
+        int, _study_only("--trials N", "Pairs that each person sees.", default="40")
     ] = 40,
     limits: LimitOptions,
 ) -> None:
