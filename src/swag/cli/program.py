@@ -1,4 +1,4 @@
-"""The program `swag`: a file per command; whatever is heavy is imported when a command runs.
+"""The program `swag`: its commands; whatever is heavy is imported when a command runs.
 
 Exit status: 0 done; 1 a mistake of the user or of a file, one line on standard error; 2 words that
 the command line does not know; 130 interrupted, with what there is kept.
@@ -15,18 +15,7 @@ from typer.core import TyperGroup
 
 from swag import __version__
 from swag.allocation import keep_freed_memory
-from swag.cli import (
-    apply,
-    batch,
-    export,
-    listings,
-    reconstruct,
-    rerun,
-    stylize,
-    texture,
-    video,
-    web,
-)
+from swag.cli import apply, batch, export, listings, rerun, stylize, video, web
 from swag.cli.loading import after_torch
 from swag.errors import SwagError
 from swag.messages import own_lines
@@ -58,8 +47,8 @@ app = typer.Typer(
 
 PICTURES = (
     stylize.stylize,
-    texture.texture,
-    reconstruct.reconstruct,
+    stylize.texture,
+    stylize.reconstruct,
     apply.apply,
     video.video,
     batch.batch,

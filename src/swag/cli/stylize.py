@@ -1,4 +1,4 @@
-"""swag stylize CONTENT STYLE..."""
+"""swag stylize, texture, reconstruct: one picture, by optimization."""
 
 from dataclasses import asdict
 
@@ -53,4 +53,66 @@ def stylize(  # noqa: PLR0913 - groups of options
         settings_from(look, method, network, run, feather=feather),
         output=Output.of(to, output_path(output, resume, [content, *style]), resume, watch),
         pictures={**asdict(regions), **asdict(reading)},
+    )
+
+
+@grouped
+def texture(  # noqa: PLR0913 - groups of options
+    style: options.Styles,
+    *,
+    output: options.Out = None,
+    resume: options.Resume = None,
+    to: OutputOptions,
+    reading: ReadOptions,
+    watch: WatchOptions,
+    method: MethodOptions,
+    run: RunOptions,
+    network: NetworkOptions,
+) -> None:
+    """Make a texture from noise: the style alone, without a photo.
+
+    swag texture painting.jpg --size 1024 -o texture.png
+    """
+    from swag.cli.output import Output
+    from swag.cli.running import run_and_save
+
+    path = output_path(output, resume, style, "-texture")
+    run_and_save(
+        "texture",
+        None,
+        style,
+        settings_from(method, network, run),
+        output=Output.of(to, path, resume, watch),
+        pictures=asdict(reading),
+    )
+
+
+@grouped
+def reconstruct(  # noqa: PLR0913 - groups of options
+    content: options.Content,
+    *,
+    output: options.Out = None,
+    resume: options.Resume = None,
+    to: OutputOptions,
+    reading: ReadOptions,
+    watch: WatchOptions,
+    method: MethodOptions,
+    run: RunOptions,
+    network: NetworkOptions,
+) -> None:
+    """Rebuild a photo from noise, which shows what the layers of a network keep of the photo.
+
+    swag reconstruct photo.jpg --set 'content_layers={relu4_2=1}' -o kept.png
+    """
+    from swag.cli.output import Output
+    from swag.cli.running import run_and_save
+
+    path = output_path(output, resume, [content], "-reconstruction")
+    run_and_save(
+        "reconstruct",
+        content,
+        None,
+        settings_from(method, network, run),
+        output=Output.of(to, path, resume, watch),
+        pictures=asdict(reading),
     )
