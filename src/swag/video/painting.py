@@ -5,7 +5,7 @@ there, and its file is that of a run that was not.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,58 +74,40 @@ def paint_video(  # noqa: PLR0913 - what a run takes
         CheckpointError: the parts are of another video.
         ResourceError: no memory, a full disk, or another process at work on `out`.
     """
-    look, path = look or VideoStyle(), Path(out)
+    how, path = look or VideoStyle(), Path(out)
     check_name(path, ".parts")
     check_place(path, overwrite=overwrite)
     video = survey(Path(source), most_pixels=max_pixels)
-    painter = frame_painter(style, result_size(video, size), look)
-    job = _job(video, painter, look, path)
-    return _made(
-        video,
-        painter,
-        path,
-        job=job,
-        steadiness=look.steadiness,
-        comment=json.dumps({"swag": job}, sort_keys=True) if metadata else "",
-        overwrite=overwrite,
-        stopping=stopping,
-    )
+    painter = frame_painter(style, result_size(video, size), how)
+    job = _job(video, painter, how, path)
+    parts = parts_of(path)
+
+    def made() -> Iterator[VideoProgress]:
+        with claimed(path):
+            parts.begin(job, overwrite=overwrite)
+            steadiness = how.steadiness
+            for done in _painted(video, painter, video_format(path), parts, steadiness=steadiness):
+                yield VideoProgress(done, max(done, video.frames))
+                if stopping():
+                    return
+            join(
+                path,
+                parts.segments,
+                video,
+                size=painter.size,
+                frames=SEGMENT,
+                overwrite=overwrite,
+                comment=json.dumps({"swag": job}, sort_keys=True) if metadata else "",
+            )
+            parts.clear()
+        yield VideoProgress(video.frames, video.frames, finished=True)
+
+    return made()
 
 
 def parts_of(out: Path) -> Parts:
     """Where the segments of a video are kept until it is written."""
     return Parts(out.with_name(out.name + ".parts"))
-
-
-def _made(
-    video: Video,
-    painter: FramePainter,
-    path: Path,
-    *,
-    job: Mapping[str, Any],
-    steadiness: float,
-    comment: str,
-    overwrite: bool,
-    stopping: Callable[[], bool],
-) -> Iterator[VideoProgress]:
-    parts = parts_of(path)
-    with claimed(path):
-        parts.begin(job, overwrite=overwrite)
-        for done in _painted(video, painter, video_format(path), parts, steadiness=steadiness):
-            yield VideoProgress(done, max(done, video.frames))
-            if stopping():
-                return
-        join(
-            path,
-            parts.segments,
-            video,
-            size=painter.size,
-            frames=SEGMENT,
-            overwrite=overwrite,
-            comment=comment,
-        )
-        parts.clear()
-    yield VideoProgress(video.frames, video.frames, finished=True)
 
 
 def _painted(

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -38,49 +37,41 @@ def sound_tracks(video: Video, container: OutputContainer, codec: str) -> list[P
                     stacklevel=2,
                 )
             elif stream.codec.canonical_name in held:
-                tracks.append(_copied(video, number, container.add_stream_from_template(stream)))
+                new = container.add_stream_from_template(stream)
+                tracks.append(_track(video, number, new, coded=False))
             else:
                 rate = 48_000 if codec == "libopus" else stream.rate
-                new = container.add_stream(codec, rate=rate)
-                assert isinstance(new, AudioStream)
-                new.codec_context.layout = "stereo" if stream.channels > 1 else "mono"
-                tracks.append(_coded(video, number, new))
+                coder = container.add_stream(codec, rate=rate)
+                assert isinstance(coder, AudioStream)
+                coder.codec_context.layout = "stereo" if stream.channels > 1 else "mono"
+                tracks.append(_track(video, number, coder, coded=True))
     return tracks
 
 
-def _copied(video: Video, number: int, new: AudioStream) -> Packets:
+def _track(video: Video, number: int, new: AudioStream, *, coded: bool) -> Packets:
+    """The packets of a track, as they are or coded anew, by the clock of the result."""
     with opened(video.path, most_pixels=video.most_pixels) as source:
-        for packet in source.demux(source.streams.audio[number]):
+        old = source.streams.audio[number]
+        for packet in _coded(source, old, new, video.name) if coded else source.demux(old):
             if packet.size and packet.pts is not None:
-                packet.dts = packet.pts if packet.dts is None else packet.dts
-                yield _shifted(packet, -video.clock.start, new)
+                shift = round(-video.clock.start / (packet.time_base or 1))
+                packet.dts = (packet.pts if packet.dts is None else packet.dts) + shift
+                packet.pts += shift
+                packet.stream = new
+                yield packet
 
 
-def _coded(video: Video, number: int, new: AudioStream) -> Packets:
-    with opened(video.path, most_pixels=video.most_pixels) as source:
-        for frame in _decoded(source, source.streams.audio[number], video.name):
-            for packet in new.encode(frame):
-                yield _shifted(packet, -video.clock.start, new)
-        for packet in new.encode(None):
-            yield _shifted(packet, -video.clock.start, new)
-
-
-def _decoded(source: InputContainer, stream: AudioStream, name: str) -> Iterator[av.AudioFrame]:
-    """What can be decoded of a track: hours of painting are not lost for a click."""
+def _coded(source: InputContainer, old: AudioStream, new: AudioStream, name: str) -> Packets:
+    """What can be decoded of a track, coded anew: hours of painting are not lost for a click."""
     lost = 0
-    for packet in source.demux(stream):
+    for packet in source.demux(old):
         try:
-            yield from stream.decode(packet)
+            frames = old.decode(packet)
         except av.FFmpegError:
             lost += 1
+            continue
+        for frame in frames:
+            yield from new.encode(frame)
+    yield from new.encode(None)
     if lost:
         warnings.warn(f"{name}: {lost} packets of its sound are damaged, left out", stacklevel=2)
-
-
-def _shifted(packet: AnyPacket, seconds: Fraction, new: AudioStream) -> AnyPacket:
-    base = packet.time_base or Fraction(1)
-    shift = round(seconds / base)
-    packet.pts = None if packet.pts is None else packet.pts + shift
-    packet.dts = None if packet.dts is None else packet.dts + shift
-    packet.stream = new
-    return packet
