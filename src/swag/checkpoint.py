@@ -11,7 +11,6 @@ import hashlib
 import json
 import math
 import os
-import stat
 import struct
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
@@ -21,7 +20,7 @@ import torch
 from torch import Tensor
 
 from swag.errors import CheckpointError
-from swag.files import write_whole
+from swag.files import open_at_once, write_whole
 from swag.types import StrPath
 
 LARGEST_HEADER = 1 << 20
@@ -66,7 +65,7 @@ def save_tensors(path: StrPath, tensors: Mapping[str, Tensor], values: Mapping[s
 def load_tensors(path: StrPath) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and values of a checkpoint; CheckpointError if it is damaged or is none."""
     try:
-        with open(path, "rb", opener=_open_regular) as file:
+        with open(path, "rb", opener=open_at_once) as file:
             tensors, texts = _read(file)
         same, values = json.loads(texts["same"]), json.loads(texts["values"])
         tensors |= {name: tensors[twin] for name, twin in same.items()}
@@ -115,15 +114,6 @@ def _write(file: IO[bytes], header: bytes, tensors: Iterable[Tensor]) -> None:
 def _bytes(tensor: Tensor) -> Any:
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     return flat.view(torch.uint8).numpy().data
-
-
-def _open_regular(path: str, flags: int) -> int:
-    """Open a file, but no pipe, device or folder, and without waiting for any."""
-    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise ValueError("not a file")
 
 
 def _read(file: IO[bytes]) -> tuple[dict[str, Tensor], dict[str, Any]]:

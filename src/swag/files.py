@@ -37,7 +37,8 @@ def write_whole(
         FileExistsError: there is a file, however new, and it is not to be replaced.
     """
     descriptor, temporary = open_temporary(path)
-    held = _held(descriptor)
+    # A second hold on the file and its lock; none where an open file cannot be renamed.
+    held = os.dup(descriptor) if os.name == "posix" else None
     try:
         # Opened by its name, since there are libraries that look for it.
         with open(temporary, "wb", opener=lambda *_: descriptor) as file:
@@ -131,7 +132,7 @@ def open_temporary(path: StrPath) -> tuple[int, str]:
     while True:
         temporary = os.path.join(folder, f"{key}{_machine()}-{secrets.token_hex(4)}.part")
         descriptor = os.open(temporary, flags, 0o666)
-        if _lock(descriptor) != "busy" and os.path.exists(temporary):
+        if lock(descriptor) != "busy" and os.path.exists(temporary):
             return descriptor, temporary
         os.close(descriptor)  # swept between the two calls
 
@@ -147,13 +148,18 @@ def claimed(path: StrPath) -> Iterator[None]:
     """
     folder, key = _place(path)
     name = os.path.join(folder, f"{key}{_machine()}-claim.part")  # swept if its owner died
-    descriptor = _claim(name)
-    while descriptor is None:  # removed by its last owner between the two calls
-        descriptor = _claim(name)
-    if descriptor < 0:
-        raise ResourceError(
-            f"another run is writing {os.fspath(path)}; wait until it ends, or give another name"
-        )
+    while True:
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT, 0o666)
+        if lock(descriptor) == "busy":
+            os.close(descriptor)
+            raise ResourceError(
+                f"another run is writing {os.fspath(path)}; wait until it ends, or give another "
+                "name"
+            )
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(name)):
+                break
+        os.close(descriptor)  # its last owner removed it between the two calls
     try:
         yield
     finally:
@@ -162,24 +168,9 @@ def claimed(path: StrPath) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _claim(name: str) -> int | None:
-    """An open file with a lock on it; -1 if another has it, None if it is no longer there."""
-    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT, 0o666)
-    if _lock(descriptor) == "busy":
-        os.close(descriptor)
-        return -1
-    try:
-        if os.path.samestat(os.fstat(descriptor), os.stat(name)):
-            return descriptor
-    except FileNotFoundError:
-        pass
-    os.close(descriptor)
-    return None
-
-
-def _held(descriptor: int) -> int | None:
-    """A second hold on a file and its lock; None if an open file could not be renamed."""
-    return os.dup(descriptor) if os.name == "posix" else None
+def open_at_once(path: str, flags: int) -> int:
+    """The `opener` of a file that does not wait, should a pipe be in the file's place."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 
 def _place(path: StrPath) -> tuple[str, str]:
@@ -217,13 +208,13 @@ def _remove_orphan(temporary: str, name: str) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
     try:
         old = time.time() - os.fstat(descriptor).st_mtime > OLD
-        if (ours or old) and _lock(descriptor) == "held":
+        if (ours or old) and lock(descriptor) == "held":
             os.unlink(temporary)
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int) -> Literal["held", "busy", "none"]:
+def lock(descriptor: int) -> Literal["held", "busy", "none"]:
     """Lock a file: held now, busy as another's, or none if there are no locks."""
     try:
         import fcntl

@@ -5,9 +5,12 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from swag.errors import ResourceError
+from swag.files import lock, open_at_once
 
 NAME = "manifest.jsonl"
 
@@ -29,6 +32,9 @@ class JobResult:
     before: int | None = None
 
 
+_LINE = TypeAdapter(JobResult)
+
+
 class Manifest:
     """The manifest of a folder: the last line about an output counts.
 
@@ -42,14 +48,19 @@ class Manifest:
 
     def __enter__(self) -> "Manifest":
         try:
-            self._file = _locked(self.path)
+            self._file = open(self.path, "a+b", opener=open_at_once)
+            if lock(self._file.fileno()) == "busy":
+                self._file.close()
+                raise ResourceError(
+                    f"another batch is running in {self.path.parent}; wait until it ends"
+                )
             self._file.seek(0)
             whole = self._file.read()
         except OSError as error:
             raise ResourceError(f"cannot write {self.path}: {error.strerror}") from error
         for line in whole.splitlines():
-            with contextlib.suppress(ValueError, TypeError, RecursionError):
-                result = _job_result(json.loads(line))
+            with contextlib.suppress(ValidationError):
+                result = _LINE.validate_json(line)
                 self.last[result.output] = result
         if whole and not whole.endswith(b"\n"):
             self._file.write(b"\n")
@@ -69,34 +80,3 @@ class Manifest:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise ResourceError(f"cannot write {self.path}: {error.strerror}") from error
-
-
-def _job_result(line: Any) -> JobResult:
-    """The result a line holds. TypeError or ValueError if it holds none."""
-    result = JobResult(**line)
-    texts = (result.output, result.state, result.key, result.error)
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError("not a result")
-    return result
-
-
-def _locked(path: Path) -> IO[bytes]:
-    """The file, held until it is closed. ResourceError if another process holds it."""
-    file = open(path, "a+b", opener=_open_at_once)
-    try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise ResourceError(
-            f"another batch is running in {path.parent}; wait until it ends"
-        ) from error
-    except (ImportError, OSError):  # a system, or a file system, without locks
-        return file
-    return file
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    """Open without waiting, should a pipe be in the file's place."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)

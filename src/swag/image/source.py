@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 from swag.errors import ImageError
+from swag.files import open_at_once
 from swag.image.formats import HEAD_BYTES, container
 from swag.image.limits import most_bytes
 from swag.messages import one_line
@@ -37,7 +38,7 @@ def open_path(path: str | os.PathLike[str]) -> Iterator[File]:
     name = label(path)
     try:
         _refuse_special(os.stat(path).st_mode, name)
-        file = open(os.fspath(path), "rb", opener=_open_at_once)
+        file = open(os.fspath(path), "rb", opener=open_at_once)
     except FileNotFoundError as error:
         raise ImageError(f"there is no file {name}{_similar(path)}") from error
     except (OSError, ValueError) as error:
@@ -125,11 +126,6 @@ def searchable(source: Readable, name: str, max_pixels: int) -> File:
 def reason(error: Exception) -> str:
     """Why the operating system refused, without the path and number it adds."""
     return one_line(getattr(error, "strerror", None) or error)
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    """Open without waiting for a writer, should a pipe have taken the file's place meanwhile."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _refuse_special(mode: int, name: str) -> None:
