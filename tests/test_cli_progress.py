@@ -11,12 +11,12 @@ import torch
 from typer.testing import CliRunner, Result
 
 from swag.cli import app, bars, output
-from swag.cli.pace import Pace, clock
+from swag.cli.bars import clock
 from swag.errors import ResourceError
 from swag.files import claimed
 from swag.image import read, write
 from swag.run import is_unfinished
-from swag.schedule import plan
+from swag.schedule import Pace, plan
 
 TINY = ["-b", "swag/resnet", "--weights", "random", "--size", "64", "--steps", "6"]
 
@@ -34,14 +34,14 @@ def pictures(tmp_path: Path) -> tuple[Path, Path]:
     return paths
 
 
-def times_of(steps: int, warm_up: float, ratio: float) -> list[tuple[int, int, float]]:
-    """Scale, steps done and seconds of a run whose first step takes longer."""
+def times_of(steps: int, warm_up: float, ratio: float) -> list[tuple[int, float]]:
+    """Steps done and seconds of a run whose first step takes longer."""
     seconds, made, found = warm_up, 0, []
     for number, scale in enumerate(plan(512, steps, 2)):
         for _ in range(scale.steps):
             made += 1
             seconds += 0.1 * ratio**number
-            found.append((number, made, seconds))
+            found.append((made, seconds))
     return found
 
 
@@ -51,10 +51,10 @@ def test_the_time_left_is_right_soon_and_the_bar_is_half_full_at_half_time(
     warm_up: float, ratio: float
 ) -> None:
     pace, times = Pace(plan(512, 150, 2)), times_of(150, warm_up, ratio)
-    whole = times[-1][2]
-    for number, steps, seconds in times:
+    whole = times[-1][1]
+    for steps, seconds in times:
         before = pace.share
-        pace.seen(number, steps, seconds)
+        pace.seen(steps, seconds)
         assert pace.share >= before
         if steps >= 3:
             assert pace.seconds_left == pytest.approx(whole - seconds, rel=0.6, abs=0.5)
@@ -65,7 +65,7 @@ def test_the_time_left_is_right_soon_and_the_bar_is_half_full_at_half_time(
 
 def test_a_resumed_run_knows_its_time_from_its_first_update() -> None:
     pace = Pace(plan(256, 100, 1))
-    pace.seen(0, 50, 20.0)
+    pace.seen(50, 20.0)
     assert (pace.seconds_left, pace.share) == (pytest.approx(20.0), pytest.approx(0.5))
 
 

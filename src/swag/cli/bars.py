@@ -11,10 +11,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.text import Text
 
 from swag.batch import JobResult
-from swag.cli.pace import Pace, clock
 from swag.losses import PENALTIES
 from swag.run import Update
-from swag.schedule import plan
+from swag.schedule import Pace, plan
 
 PAUSE = 5.0
 """Seconds between two lines if there is no terminal."""
@@ -60,7 +59,7 @@ def run_bar(*, shown: bool) -> Iterator[Callable[[Update], None]]:
                 return  # one pass: done before there is anything to watch
             chosen = update.settings
             pace = pace or Pace(plan(chosen.size, chosen.steps, chosen.scales))
-            pace.seen(update.scale, update.index + 1, update.seconds)
+            pace.seen(update.index + 1, update.seconds)
             where, losses, left = _where(update), _losses(update.losses), pace.seconds_left
             progress.update(
                 bar,
@@ -70,7 +69,7 @@ def run_bar(*, shown: bool) -> Iterator[Callable[[Update], None]]:
                 losses=losses,
                 seconds_left=left,
             )
-            lines.tell(lambda: f"{where}, {clock(left or 0)} left, {losses}")
+            lines.tell(lambda: f"{where}, {clock(left)} left, {losses}")
 
         yield show
 
@@ -119,6 +118,13 @@ def _losses(losses: Mapping[str, float]) -> str:
     """The terms between pictures; penalties are left to the trace."""
     terms = {name: loss for name, loss in losses.items() if name not in PENALTIES}
     return ", ".join(f"{name} {loss:.3g}" for name, loss in terms.items())
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds, as in 0:21 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def make_bar(*columns: TextColumn, shown: bool) -> Progress:

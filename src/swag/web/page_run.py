@@ -14,7 +14,7 @@ from swag.config import Settings
 from swag.errors import SwagError
 from swag.image import Picture, resize
 from swag.run import NO_STEP, Update, iterate
-from swag.schedule import plan
+from swag.schedule import Pace, plan
 from swag.web.choices import offered
 
 RunPhase = Literal["waiting", "running", "done", "stopped", "failed"]
@@ -61,7 +61,8 @@ class PageRun:
         self._size: tuple[int, int] | None = None
         self._stopping = threading.Event()
         self._turn = threading.Lock()
-        self._began = 0.0
+        chosen = self.settings
+        self._pace = Pace(plan(chosen.size, chosen.steps, chosen.scales))
 
     @property
     def ended(self) -> bool:
@@ -98,7 +99,7 @@ class PageRun:
             "step": self._step,
             "steps": self.settings.steps,
             "size": self._size,
-            "seconds_left": None if self.ended else self._seconds_left(),
+            "seconds_left": self._pace.seconds_left if 1 < self._step and not self.ended else None,
             "frame": self.frames,
             "picture": self.has_picture,
             "settings": offered(self.settings.model_dump(mode="json")),
@@ -138,15 +139,16 @@ class PageRun:
     def _followed(self, seconds: float) -> tuple[Update, list[dict[str, Any]], bool]:
         """The last update, a line for each step, and whether the run came to its end."""
         steps: list[dict[str, Any]] = []
-        self._began, shown, last = time.monotonic(), 0.0, None
+        began, shown, last = time.monotonic(), 0.0, None
         for last in self._updates():
+            self._pace.seen(last.index + 1, time.monotonic() - began)
             self._step, self._size = last.index + 1, last.size[::-1]
             self.scales_left = last.scales - last.scale
             steps.append(last.trace_entry)
             if time.monotonic() - shown >= FRAME_SECONDS:
                 self._show(last.image)
                 shown = time.monotonic()
-            late = time.monotonic() - self._began > seconds
+            late = time.monotonic() - began > seconds
             if (late or self._stopping.is_set()) and not last.last:
                 self.message = f"stopped after {seconds:g} seconds" if late else ""
                 return last, steps, False
@@ -166,16 +168,6 @@ class PageRun:
             result.save(self.picture(ending))
         self._show(result.image)
         self.phase = "done" if finished else "stopped"
-
-    def _seconds_left(self) -> float | None:
-        """What the steps that are left will take, if a pixel takes as long as before."""
-        settings, done = self.settings, self._step
-        if done < 2:
-            return None
-        scales = plan(settings.size, settings.steps, settings.scales)
-        costs = [scale.size**2 for scale in scales for _ in range(scale.steps)]
-        spent = time.monotonic() - self._began
-        return round(spent * sum(costs[done:]) / sum(costs[:done]), 1)
 
 
 def _bytes_of(path: Path | None) -> bytes | None:
