@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swag.cli import options
-from swag.cli.table import show
+from swag.cli.table import show, written
 
 if TYPE_CHECKING:
     from swag.config import Preset
@@ -130,7 +130,7 @@ def setting_rows() -> list[dict[str, str]]:
         {
             "name": name,
             "option": names.get(name, ""),
-            "default": _plain(field.default),
+            "default": written(field.default),
             "what": field.description or "",
         }
         for name, field in Settings.model_fields.items()
@@ -148,12 +148,6 @@ def _rows_of(picture: Path) -> list[dict[str, Any]]:
     chosen, made = from_texts(texts, str(picture))
     values = chosen.model_dump(mode="json") | made.model_dump(mode="json", exclude={"weights"})
     return [{"name": name, "value": value} for name, value in values.items()]
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value))
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _show_bundles(bundles: "Iterable[Preset]", *, as_json: bool) -> None:

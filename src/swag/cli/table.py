@@ -26,12 +26,13 @@ def show(rows: Sequence[Row], *, as_json: bool, title: str = "") -> None:
         table.add_column(name, overflow="fold", no_wrap=number == 0)
     for row in rows:
         # As plain text: brackets in a value are no markup.
-        table.add_row(*(Text(_written(value)) for value in row.values()))
+        table.add_row(*(Text(written(value)) for value in row.values()))
     # A pipe has no width to keep to: there, a line is a row.
     Console(width=None if Console().is_terminal else WIDEST).print(table)
 
 
-def _written(value: object) -> str:
+def written(value: object) -> str:
+    """A value as a table shows it."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list | tuple):

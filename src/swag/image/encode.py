@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePath
 from typing import IO, Any
 
@@ -64,26 +65,22 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _jpeg(samples: Array, quality: int, text: Text, file: IO[bytes]) -> None:
-    _pillow("JPEG", samples, text, file, quality=quality, subsampling="4:4:4")
-
-
-def _webp(samples: Array, quality: int, text: Text, file: IO[bytes]) -> None:
-    """4:2:0, since lossy WebP has nothing else; colors under transparent pixels are kept."""
-    _pillow("WEBP", samples, text, file, quality=quality, method=4, exact=True)
-
-
-def _avif(samples: Array, quality: int, text: Text, file: IO[bytes]) -> None:
-    _pillow("AVIF", samples, text, file, quality=quality, subsampling="4:4:4")
-
-
-def _pillow(kind: str, samples: Array, text: Text, file: IO[bytes], **options: Any) -> None:
+def _pillow(
+    samples: Array, quality: int, text: Text, file: IO[bytes], *, kind: str, **options: Any
+) -> None:
     stream = io.BytesIO()
     image = Image.fromarray(samples)
     if xmp := xmp_of(text):
         options["xmp"] = xmp
-    image.save(stream, kind, icc_profile=srgb_profile(), exif=as_exif(text), **options)
+    options |= {"quality": quality, "icc_profile": srgb_profile(), "exif": as_exif(text)}
+    image.save(stream, kind, **options)
     file.write(stream.getbuffer())
+
+
+_jpeg = partial(_pillow, kind="JPEG", subsampling="4:4:4")
+_avif = partial(_pillow, kind="AVIF", subsampling="4:4:4")
+# 4:2:0, since lossy WebP has nothing else; colors under transparent pixels are kept.
+_webp = partial(_pillow, kind="WEBP", method=4, exact=True)
 
 
 def _tiff(samples: Array, quality: int, text: Text, file: IO[bytes]) -> None:

@@ -21,6 +21,8 @@ from swag.image.resize import resize
 from swag.image.transparency import HIDDEN, filled
 
 _TURNED = (5, 6, 7, 8)
+_BACK = {6: 8, 8: 6}
+"""The orientations that undo others; all that are not here undo themselves."""
 
 
 def upright_size(stored: Stored) -> tuple[int, int]:
@@ -35,7 +37,9 @@ def assembled(stored: Stored, name: str) -> Picture:
     for top, strip in _converted(stored, name):
         if top == 0:
             pixels = np.zeros((strip.shape[2], *upright_size(stored)), np.float32)
-        rows = _stored_view(pixels.transpose(1, 2, 0), stored.orientation)
+        rows = _upright(
+            pixels.transpose(1, 2, 0), _BACK.get(stored.orientation, stored.orientation)
+        )
         rows[top : top + len(strip)] = strip
     return _picture(torch.from_numpy(pixels))
 
@@ -128,12 +132,3 @@ def _upright(array: Array, orientation: int) -> Array:
     if orientation in (3, 4, 7, 8):
         array = array[::-1]
     return array
-
-
-def _stored_view(upright: Array, orientation: int) -> Array:
-    """The rows and columns of an upright picture as they are stored: `_upright` backwards."""
-    if orientation in (3, 4, 7, 8):
-        upright = upright[::-1]
-    if orientation in (2, 3, 6, 7):
-        upright = upright[:, ::-1]
-    return upright.swapaxes(0, 1) if orientation in _TURNED else upright
