@@ -1,5 +1,6 @@
-"""Variants against their baselines: the rows, figures and sentences that several studies share."""
+"""Variants against their baselines: rows, figures, sentences and sections that studies share."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
@@ -12,10 +13,12 @@ from swag_lab.evaluation.evaluator import STYLE_MEASURES, mean_error
 from swag_lab.evaluation.paired import Comparison, compare
 from swag_lab.experiments import figures
 from swag_lab.experiments.fronts import Unit, fronts, gaps, judges_of, mean_front, of_variant
-from swag_lab.experiments.job import StudyRun
-from swag_lab.experiments.study import Plan, Row
+from swag_lab.experiments.job import JobKind, StudyRun
+from swag_lab.experiments.study import Plan, Row, Section
 
 GAP = "gap of style errors at equal content error (below 0: better)"
+
+OPPOSITES = {"better": "worse", "lower": "higher", "helps": "hurts", "help": "hurt"}
 
 
 def gap_of(
@@ -131,14 +134,79 @@ def spread(runs: Sequence[StudyRun], variant: str) -> Row | None:
     }
 
 
-def words(comparison: Comparison | None, better: str, worse: str) -> str:
-    """A sentence about a comparison: which way, how far, how sure."""
+def words(comparison: Comparison | None, better: str, worse: str | None = None) -> str:
+    """A sentence about a comparison: which way, how far, how sure.
+
+    `worse` is what to say if there is more of the error; by default `better` with the opposites of
+    its words.
+    """
     if comparison is None:
         return "There are no runs with a content error in common."
     if comparison.count < 2:
         return f"No verdict: there is one pair ({comparison.mean:+.3f})."
+    if worse is None:
+        worse = re.sub("|".join(OPPOSITES), lambda word: OPPOSITES[word[0]], better)
     way = better if comparison.mean < 0 else worse
     return f"{way} by {comparison} ({comparison.certainty})."
+
+
+def effect_section(
+    runs: Sequence[StudyRun],
+    pairs: Sequence[tuple[str, str]],
+    *,
+    title: str,
+    expected: str,
+    found: str,
+    certainty: str = "see the p of each row",
+    note: str = "",
+) -> Section:
+    """The gaps of variants to their baselines, as a table and as a figure."""
+    rows, figure = rows_of(runs, pairs), effects(runs, pairs)
+    return Section(title, expected, found, certainty, rows, figure, note)
+
+
+def picture_section(
+    plan: Plan,
+    runs: Sequence[StudyRun],
+    variants: Sequence[str],
+    *,
+    expected: str,
+    title: str = "Pictures",
+) -> Section:
+    """The pictures of some variants at the middle strength, to be judged by eye."""
+    figure = sheet(plan, runs, variants)
+    return Section(title, expected, "Pictures at the middle strength.", "by eye", figure=figure)
+
+
+def front_section(
+    runs: Sequence[StudyRun],
+    panels: Mapping[str, Sequence[str]],
+    *,
+    expected: str,
+    title: str = "Fronts",
+    certainty: str = "see the tables above",
+    table: Sequence[Row] = (),
+) -> Section:
+    """The mean fronts of some variants, a panel for each title."""
+    figure = figures.draw_fronts(front_panels(runs, panels) or {"": {}})
+    return Section(title, expected, "Mean fronts over the units.", certainty, table, figure)
+
+
+def measured_by(
+    runs: Iterable[StudyRun], kind: JobKind, column: str
+) -> dict[str, dict[Any, list[Row]]]:
+    """The rows that jobs of a kind measured, by variant and by what is in a column."""
+    found: dict[str, dict[Any, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for run in runs:
+        if run.job.kind == kind and not run.failed:
+            for row in run.metrics["rows"]:
+                found[run.job.variant][row[column]].append(row)
+    return found
+
+
+def means_of(rows: Sequence[Row], names: Iterable[str]) -> dict[str, float]:
+    """The mean of each of these columns."""
+    return {name: fmean(row[name] for row in rows) for name in names}
 
 
 def _between(values: Mapping[Unit, float], place: int) -> float:

@@ -129,7 +129,7 @@ def _shares(features: Tensor, here: GramMatrix, there: GramMatrix) -> dict[str, 
         count = max(1, round(fraction * sizes.numel()))
         cut = sizes.flatten().topk(count).values[-1]
         through = torch.where(sizes >= cut, difference, 0.0)
-        written = f"{fraction:.1%}".replace(".0%", "%")
+        written = percent(fraction)
         shares |= {
             f"loss {written}": share_of_largest(difference, fraction).item(),
             # Equal matrices count as flat, as in `share_of_largest`, and so does no gradient.
@@ -139,6 +139,11 @@ def _shares(features: Tensor, here: GramMatrix, there: GramMatrix) -> dict[str, 
             else fraction,
         }
     return shares
+
+
+def percent(fraction: float) -> str:
+    """A fraction in the name of a column: 0.1%, 1%, 10%."""
+    return f"{100 * fraction:g}%"
 
 
 @torch.no_grad()

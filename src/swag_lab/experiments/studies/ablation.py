@@ -4,8 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from swag_lab.evaluation.networks import Network, random
-from swag_lab.experiments import figures
-from swag_lab.experiments.comparisons import effects, front_panels, gap_of, rows_of, sheet, words
+from swag_lab.experiments.comparisons import (
+    effect_section,
+    effects,
+    front_section,
+    gap_of,
+    picture_section,
+    rows_of,
+    words,
+)
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import (
     COMMON,
@@ -45,6 +52,7 @@ TRAINED = ((P_NORESNET, P_RESNET), (P_VGG, P_RESVGG), (P_NODEEP, P_DEEP))
 """Without and with shortcuts, trained on the same pictures."""
 
 BASE = "r-resnet, one weight"
+SEEN = (BASE, "no shortcuts", "bottlenecks", "max pooling", "r-vgg, one weight")
 DEEP_PAIR = ("r-deep, no shortcuts, one weight", "r-deep, one weight")
 BALANCED_PAIR = ("r-deep, no shortcuts", "r-deep")
 LARGE_PAIR = ("r-resnet50, no shortcuts, one weight", "r-resnet50, one weight")
@@ -92,31 +100,37 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     best = min(known, key=lambda name: known[name].mean) if known else "none"
     deep = gap_of(runs, *DEEP_PAIR)
     return [
-        Section(
-            "One component at a time, random weights, one weight of all layers",
-            "Removing the shortcuts is what mends ResNet; stem, pooling, depth and width matter "
-            "little.",
-            words(main, "Removing the shortcuts helps", "Removing the shortcuts hurts")
+        effect_section(
+            runs,
+            components,
+            title="One component at a time, random weights, one weight of all layers",
+            expected="Removing the shortcuts is what mends ResNet; stem, pooling, depth and width "
+            "matter little.",
+            found=words(main, "Removing the shortcuts helps")
             + f" The change that helps most is: {best}.",
-            "see the p of each row",
-            table=rows_of(runs, components),
-            figure=effects(runs, components),
         ),
-        Section(
-            "Shortcuts, by depth and by training",
-            "Without shortcuts quality is better, the more so the deeper the network.",
-            words(
-                deep,
-                "In the deep random pair removing them helps",
-                "In the deep random pair removing them hurts",
-            ),
-            "see the p of each row",
-            table=rows_of(runs, shortcuts),
-            figure=effects(runs, shortcuts),
+        effect_section(
+            runs,
+            shortcuts,
+            title="Shortcuts, by depth and by training",
+            expected="Without shortcuts quality is better, the more so the deeper the network.",
+            found=words(deep, "In the deep random pair removing them helps"),
             note="Trained pairs saw the same pictures, but not for equally many passes.",
         ),
         *_alike(plan, runs),
-        *_seen(plan, runs, shortcuts),
+        picture_section(
+            plan,
+            runs,
+            [*SEEN, *reversed(DEEP_PAIR), *reversed(LARGE_PAIR)],
+            title="Pictures and fronts",
+            expected="The picture without shortcuts is the better one.",
+        ),
+        front_section(
+            runs,
+            {b: (a, b) for a, b in shortcuts},
+            title="Fronts of the pairs",
+            expected="The curve without shortcuts lies below.",
+        ),
     ]
 
 
@@ -141,19 +155,11 @@ def _alike(plan: Plan, runs: list[StudyRun]) -> list[Section]:
         Section(
             "One component at a time, trained alike",
             "Removing the shortcuts helps trained networks, too.",
-            words(
-                without,
-                "Without shortcuts a network trained as long is better",
-                "Without shortcuts a network trained as long is worse",
-            )
+            words(without, "Without shortcuts a network trained as long is better")
             + " "
-            + words(under_one, "Under one weight it is better", "Under one weight it is worse")
+            + words(under_one, "Under one weight it is better")
             + " "
-            + words(
-                alike,
-                "Against shortcuts that learnt as little it is better",
-                "Against shortcuts that learnt as little it is worse",
-            ),
+            + words(alike, "Against shortcuts that learnt as little it is better"),
             "see the p of each row",
             table=rows,
             figure=effects(runs, [*pairs, *weighed]),
@@ -161,52 +167,18 @@ def _alike(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             f"is {_percent(known.get(base))}; a change that learns less differs in that, too, "
             "as the one that was stopped at a third does.",
         ),
-        Section(
-            "Pictures of networks trained alike",
-            "The picture without shortcuts is the better one.",
-            "Pictures at the middle strength.",
-            "by eye",
-            figure=sheet(plan, runs, [base, *(network.name for network in others)]),
+        picture_section(
+            plan,
+            runs,
+            [base, *(network.name for network in others)],
+            title="Pictures of networks trained alike",
+            expected="The picture without shortcuts is the better one.",
         ),
     ]
 
 
 def _percent(share: float | None) -> str:
     return "not known" if share is None else f"{share:.1%}"
-
-
-def _seen(plan: Plan, runs: list[StudyRun], shortcuts: list[tuple[str, str]]) -> list[Section]:
-    """Pictures of both sides, and their fronts."""
-    return [
-        Section(
-            "Pictures and fronts",
-            "The picture without shortcuts is the better one.",
-            "Pictures at the middle strength.",
-            "by eye",
-            figure=sheet(
-                plan,
-                runs,
-                [
-                    BASE,
-                    "no shortcuts",
-                    "bottlenecks",
-                    "max pooling",
-                    "r-vgg, one weight",
-                    *reversed(DEEP_PAIR),
-                    *reversed(LARGE_PAIR),
-                ],
-            ),
-        ),
-        Section(
-            "Fronts of the pairs",
-            "The curve without shortcuts lies below.",
-            "Mean fronts over the units.",
-            "see the tables above",
-            figure=figures.draw_fronts(
-                front_panels(runs, {f"{b}": (a, b) for a, b in shortcuts}) or {"": {}}
-            ),
-        ),
-    ]
 
 
 STUDY = Study(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from swag_lab.experiments.comparisons import effects, pooled, rows_of, sheet, words
+from swag_lab.experiments.comparisons import effect_section, picture_section, pooled, words
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.methods import ADAM
 from swag_lab.experiments.studies.pairs import P_RESNET, R_DEEP, both, smoothed
@@ -51,26 +51,25 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
         words(
             pooled(runs, [(f"{n.name}, {name}", n.name) for n in NETWORKS]),
             f"{name} is better than Gram matrices by L-BFGS",
-            f"{name} is worse than Gram matrices by L-BFGS",
         )
         for name in ("Fourier, jitter", "Huber", "sliced", "W2")
     ]
     names = [f"{P_RESNET.name}, {name}" for name in found]
     return [
-        Section(
-            "(c) Against the rival explanations",
-            "Nothing in the paper. Mordvintsev et al. (2018) hold that networks other than VGG "
-            "need decorrelated pictures and random shifts; others change the loss.",
-            " ".join(told),
-            "see the p of each row; the judge's distance is of the form of `sliced`",
-            table=rows_of(runs, pairs),
-            figure=effects(runs, pairs),
+        effect_section(
+            runs,
+            pairs,
+            title="(c) Against the rival explanations",
+            expected="Nothing in the paper. Mordvintsev et al. (2018) hold that networks other "
+            "than VGG need decorrelated pictures and random shifts; others change the loss.",
+            found=" ".join(told),
+            certainty="see the p of each row; the judge's distance is of the form of `sliced`",
         ),
-        Section(
-            "Pictures of the alternatives",
-            "Nothing in the paper.",
-            "Pictures at the middle strength.",
-            "by eye",
-            figure=sheet(plan, runs, [P_RESNET.name, smoothed(P_RESNET), *names]),
+        picture_section(
+            plan,
+            runs,
+            [P_RESNET.name, smoothed(P_RESNET), *names],
+            title="Pictures of the alternatives",
+            expected="Nothing in the paper.",
         ),
     ]

@@ -31,7 +31,7 @@ def sections(plan: Plan, runs: Sequence[StudyRun], pairs: Sequence[VariantPair])
     gap = compare([smooth.value - plain.value for smooth, plain in found.values()])
     told = "No variant has two pictures with and without SWAG."
     if gap is not None:
-        told = words(gap, "With SWAG ArtFID is lower", "With SWAG ArtFID is higher")
+        told = words(gap, "With SWAG ArtFID is lower")
     sides = [zip(pair, both, strict=True) for pair, both in found.items()]
     return [_section(plan, told, [_row(*side) for both in sides for side in both])]
 

@@ -1,6 +1,6 @@
 """Study 8d: which layers to smooth."""
 
-from swag_lab.experiments.comparisons import effects, pooled, rows_of, words
+from swag_lab.experiments.comparisons import effect_section, pooled, words
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import P_RESNET, R_DEEP, both, smoothed
 from swag_lab.experiments.study import SMOOTHED, Plan, Section
@@ -38,18 +38,16 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
         words(
             pooled(runs, [(layers_label(n.name, name), n.name) for n in NETWORKS]),
             f"Smoothing {name} alone helps",
-            f"Smoothing {name} alone hurts",
         )
         for name in LAYERS
     ]
     return [
-        Section(
-            "(d) Which layers to smooth",
-            "A remark in the authors' script: the best results are sometimes those of smoothing "
-            "the deeper layers only.",
-            " ".join(told),
-            "see the p of each row",
-            table=rows_of(runs, pairs),
-            figure=effects(runs, pairs),
+        effect_section(
+            runs,
+            pairs,
+            title="(d) Which layers to smooth",
+            expected="A remark in the authors' script: the best results are sometimes those of "
+            "smoothing the deeper layers only.",
+            found=" ".join(told),
         )
     ]

@@ -6,8 +6,14 @@ from swag import config
 from swag.config import METHODS
 from swag_lab.evaluation.evaluator import mean_error
 from swag_lab.evaluation.paired import compare
-from swag_lab.experiments import figures
-from swag_lab.experiments.comparisons import effects, front_panels, pooled, rows_of, sheet, words
+from swag_lab.experiments.comparisons import (
+    effect_section,
+    front_section,
+    picture_section,
+    pooled,
+    sheet,
+    words,
+)
 from swag_lab.experiments.fronts import judges_of, of_variant
 from swag_lab.experiments.job import BASE, StudyJob, StudyRun
 from swag_lab.experiments.studies import art
@@ -69,30 +75,25 @@ def method_settings(name: str, steps: int) -> dict[str, Any]:
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The effect of SWAG under each method; tasks without a strength; pictures."""
-    pairs = [(smoothed(name), name) for name in method_names()]
-    against = [(name, "gatys") for name in (*method_names(), smoothed("gatys")) if name != "gatys"]
-    all_of_them = pooled(runs, pairs)
+    names = method_names()
+    pairs = [(smoothed(name), name) for name in names]
+    against = [(name, "gatys") for name in (*names, smoothed("gatys")) if name != "gatys"]
     single = [row for task in TASKS if (row := _task_row(runs, task))]
     return [
-        Section(
-            "With and without SWAG under every method",
-            "SWAG improves several methods, not only that of Gatys et al.",
-            words(
-                all_of_them,
-                "Pooled over the methods SWAG helps",
-                "Pooled over the methods SWAG hurts",
-            ),
-            "see the p of each row",
-            table=rows_of(runs, pairs),
-            figure=effects(runs, pairs),
+        effect_section(
+            runs,
+            pairs,
+            title="With and without SWAG under every method",
+            expected="SWAG improves several methods, not only that of Gatys et al.",
+            found=words(pooled(runs, pairs), "Pooled over the methods SWAG helps"),
         ),
-        Section(
-            "Methods against Gatys'",
-            "Nothing: the paper does not compare methods.",
-            "The gap of each method to Gram matrices without smoothing.",
-            "see the p of each row; the judge's distance is of the form of `sliced`",
-            table=rows_of(runs, against),
-            figure=effects(runs, against),
+        effect_section(
+            runs,
+            against,
+            title="Methods against Gatys'",
+            expected="Nothing: the paper does not compare methods.",
+            found="The gap of each method to Gram matrices without smoothing.",
+            certainty="see the p of each row; the judge's distance is of the form of `sliced`",
         ),
         Section(
             "Textures and reconstructions",
@@ -102,32 +103,18 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             table=single,
             figure=sheet(plan, runs, [v for task in TASKS for v in (task, smoothed(task))]),
         ),
-        *_seen(plan, runs),
+        picture_section(
+            plan,
+            runs,
+            [variant for name in names for variant in (name, smoothed(name))],
+            expected="With SWAG the picture is the better one.",
+        ),
+        front_section(
+            runs,
+            {name: (name, smoothed(name)) for name in names},
+            expected="The curve with SWAG lies below.",
+        ),
         *art.sections(plan, runs, pairs),
-    ]
-
-
-def _seen(plan: Plan, runs: list[StudyRun]) -> list[Section]:
-    """Pictures of both sides, and their fronts."""
-    variants = [v for name in method_names() for v in (name, smoothed(name))]
-    return [
-        Section(
-            "Pictures",
-            "With SWAG the picture is the better one.",
-            "Pictures at the middle strength.",
-            "by eye",
-            figure=sheet(plan, runs, variants),
-        ),
-        Section(
-            "Fronts",
-            "The curve with SWAG lies below.",
-            "Mean fronts over the units.",
-            "see the tables above",
-            figure=figures.draw_fronts(
-                front_panels(runs, {name: (name, smoothed(name)) for name in method_names()})
-                or {"": {}}
-            ),
-        ),
     ]
 
 

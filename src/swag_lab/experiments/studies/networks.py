@@ -1,8 +1,13 @@
 """Study 6: with and without SWAG on networks that are no VGG."""
 
 from swag_lab.evaluation.networks import Network, pretrained_there, random
-from swag_lab.experiments import figures
-from swag_lab.experiments.comparisons import effects, front_panels, pooled, rows_of, sheet, words
+from swag_lab.experiments.comparisons import (
+    effect_section,
+    front_section,
+    picture_section,
+    pooled,
+    words,
+)
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies import art
 from swag_lab.experiments.studies.pairs import (
@@ -55,7 +60,6 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     pairs = [(smoothed(name), name) for name in names]
     weighed = [(smoothed(one_weight(name)), one_weight(name)) for name in names]
     shown = [name for name in names if name.startswith("r-")]
-    panels = {name: (name, smoothed(name)) for name in names}
     return [
         _section(
             runs,
@@ -69,21 +73,17 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             weighed,
             "The paper's setting: one common weight of all layers.",
         ),
-        Section(
-            "Pictures",
-            "With SWAG the picture is the better one.",
-            "Pictures at the middle strength.",
-            "by eye",
-            figure=sheet(
-                plan, runs, [v for name in (*names[:2], *shown) for v in (name, smoothed(name))]
-            ),
+        picture_section(
+            plan,
+            runs,
+            [variant for name in (*names[:2], *shown) for variant in (name, smoothed(name))],
+            expected="With SWAG the picture is the better one.",
         ),
-        Section(
-            "Fronts",
-            "The curve with SWAG lies below.",
-            "Mean fronts over the units.",
-            "see the table above",
-            figure=figures.draw_fronts(front_panels(runs, panels) or {"": {}}),
+        front_section(
+            runs,
+            {name: (name, smoothed(name)) for name in names},
+            expected="The curve with SWAG lies below.",
+            certainty="see the table above",
         ),
         *art.sections(plan, runs, [*pairs, *weighed]),
     ]
@@ -93,23 +93,15 @@ def _section(runs: list[StudyRun], title: str, pairs: list[tuple[str, str]], not
     """The effect of SWAG on each network, pooled over the trained and over the random ones."""
     learnt = pooled(runs, [pair for pair in pairs if pair[1].startswith("p-")])
     drawn = pooled(runs, [pair for pair in pairs if pair[1].startswith("r-")])
-    return Section(
-        title,
-        "SWAG improves every network that is no VGG.",
-        words(
-            learnt,
-            "Pooled over the trained networks SWAG helps",
-            "Pooled over the trained networks SWAG hurts",
-        )
+    return effect_section(
+        runs,
+        pairs,
+        title=title,
+        expected="SWAG improves every network that is no VGG.",
+        found=words(learnt, "Pooled over the trained networks SWAG helps")
         + " "
-        + words(
-            drawn,
-            "Pooled over the random networks SWAG helps",
-            "Pooled over the random networks SWAG hurts",
-        ),
-        "see the p of each row; a few units alone can show nothing",
-        table=rows_of(runs, pairs),
-        figure=effects(runs, pairs),
+        + words(drawn, "Pooled over the random networks SWAG helps"),
+        certainty="see the p of each row; a few units alone can show nothing",
         note=note,
     )
 

@@ -1,13 +1,19 @@
 """Study 5: how much of a squared error a few entries hold, and errors that forgive outliers."""
 
 from collections import defaultdict
-from statistics import fmean
 
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
-from swag_lab.experiments.comparisons import effects, pooled, rows_of, sheet, words
+from swag_lab.experiments.comparisons import (
+    effect_section,
+    means_of,
+    measured_by,
+    picture_section,
+    pooled,
+    words,
+)
 from swag_lab.experiments.job import StudyJob, StudyRun
-from swag_lab.experiments.measures import FRACTIONS, SMOOTHINGS
+from swag_lab.experiments.measures import FRACTIONS, SMOOTHINGS, percent
 from swag_lab.experiments.studies.pairs import (
     P_RESNET,
     P_VGG,
@@ -43,20 +49,11 @@ def jobs(plan: Plan) -> list[StudyJob]:
 
 def mean_shares(runs: list[StudyRun]) -> list[Row]:
     """For each network and smoothing the mean shares over layers and style pictures."""
-    values: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for run in runs:
-        if run.job.kind == "outliers" and not run.failed:
-            for row in run.metrics["rows"]:
-                values[run.job.variant, row["smoothing"]].append(row)
-    numbers = [
-        f"{kind} {fraction:.1%}".replace(".0%", "%")
-        for fraction in FRACTIONS
-        for kind in ("loss", "gram", "gradient")
-    ]
+    numbers = [f"{kind} {percent(f)}" for f in FRACTIONS for kind in ("loss", "gram", "gradient")]
     return [
-        {"network": network, "smoothing": smoothing}
-        | {name: fmean(row[name] for row in rows) for name in numbers}
-        for (network, smoothing), rows in values.items()
+        {"network": network, "smoothing": smoothing, **means_of(rows, numbers)}
+        for network, smoothed_rows in measured_by(runs, "outliers", "smoothing").items()
+        for smoothing, rows in smoothed_rows.items()
     ]
 
 
@@ -85,25 +82,19 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             note="At the photo. `loss`: the largest differences; `gram`: the entries largest in "
             "either matrix; `gradient`: what of the gradient comes through these.",
         ),
-        Section(
-            "L1, Huber and Charbonnier instead of squares",
-            "If outliers are the trouble, an error that forgives them should help as SWAG does.",
-            " ".join(
-                words(c, f"{p} is better than squares", f"{p} is worse than squares")
-                for p, c in robustly.items()
-            ),
-            "see the p of each row",
-            table=rows_of(runs, pairs),
-            figure=effects(runs, pairs),
+        effect_section(
+            runs,
+            pairs,
+            title="L1, Huber and Charbonnier instead of squares",
+            expected="If outliers are the trouble, an error that forgives them should help as SWAG "
+            "does.",
+            found=" ".join(words(c, f"{p} is better than squares") for p, c in robustly.items()),
         ),
-        Section(
-            "Pictures",
-            "With robust errors more of the style's patterns appear.",
-            "Pictures at the middle strength.",
-            "by eye",
-            figure=sheet(
-                plan, runs, [first, *(robust(P_RESNET, p) for p in PENALTIES), smoothed(first)]
-            ),
+        picture_section(
+            plan,
+            runs,
+            [first, *(robust(P_RESNET, p) for p in PENALTIES), smoothed(first)],
+            expected="With robust errors more of the style's patterns appear.",
         ),
     ]
 
@@ -113,7 +104,7 @@ def _lines(rows: list[Row]) -> dict[str, dict[str, figures.Curve]]:
     lines: dict[str, dict[str, figures.Curve]] = defaultdict(dict)
     for kind in ("loss", "gradient"):
         for row in rows:
-            shares = [row[f"{kind} {f:.1%}".replace(".0%", "%")] for f in FRACTIONS]
+            shares = [row[f"{kind} {percent(f)}"] for f in FRACTIONS]
             if row["smoothing"] in ("none", "softmax", "softmax:temperature=auto"):
                 label = f"{row['network']}, {row['smoothing']}"
                 title = f"{kind}, {'random' if label.startswith('r-') else 'trained'}"

@@ -63,7 +63,6 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
         words(
             found[name],
             f"At its own content error `{name}` is better than no smoothing",
-            f"At its own content error `{name}` is worse than no smoothing",
         )
         for name in LETTERS
         if of_variant(runs, to_the_letter(name))

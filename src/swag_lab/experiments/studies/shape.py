@@ -13,7 +13,7 @@ Errors of layers measured in their own spans weigh all layers alike, with either
 from typing import Any
 
 from swag_lab.evaluation.networks import Network
-from swag_lab.experiments.comparisons import effects, pooled, rows_of, sheet, words
+from swag_lab.experiments.comparisons import effects, picture_section, pooled, rows_of, words
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import COMMON, P_DEEP, P_RESNET, R_DEEP, R_RESNET50, there
 from swag_lab.experiments.study import Plan, Section
@@ -108,12 +108,12 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             "`only shape`, and changes nothing where errors are measured in spans.",
         ),
         *(
-            Section(
-                f"Pictures of {n.name}",
-                "The pictures with the smoothed shape are the better ones.",
-                "Pictures at the middle strength.",
-                "by eye",
-                figure=sheet(plan, runs, [shape_label(n, v) for v in (*CORE, SCRIPT)]),
+            picture_section(
+                plan,
+                runs,
+                [shape_label(n, v) for v in (*CORE, SCRIPT)],
+                title=f"Pictures of {n.name}",
+                expected="The pictures with the smoothed shape are the better ones.",
             )
             for n in chosen
         ),
@@ -127,25 +127,12 @@ def _told(runs: list[StudyRun], chosen: list[Network]) -> list[str]:
         return pooled(runs, [(shape_label(n, variant), shape_label(n, baseline)) for n in chosen])
 
     return [
-        words(
-            over("one weight, SWAG", NOTHING),
-            "Under one weight SWAG helps",
-            "Under one weight SWAG hurts",
-        ),
-        words(
-            over("one weight, only weights", NOTHING),
-            "Its weights alone help",
-            "Its weights alone hurt",
-        ),
-        words(
-            over("one weight, only shape", NOTHING),
-            "Its shape alone helps",
-            "Its shape alone hurts",
-        ),
+        words(over("one weight, SWAG", NOTHING), "Under one weight SWAG helps"),
+        words(over("one weight, only weights", NOTHING), "Its weights alone help"),
+        words(over("one weight, only shape", NOTHING), "Its shape alone helps"),
         words(
             over(BALANCED, NOTHING),
             "Measuring each layer in its own span, without any smoothing, helps",
-            "Measuring each layer in its own span, without any smoothing, hurts",
         ),
         words(
             over("balanced, SWAG", BALANCED), "With that, SWAG still helps", "With that, SWAG hurts"

@@ -1,10 +1,8 @@
 """Study 3: the paper's four panels, with both ways to make a distribution of activations."""
 
-from collections import defaultdict
-from statistics import fmean
-
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
+from swag_lab.experiments.comparisons import means_of, measured_by
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import (
     P_DEEP,
@@ -53,18 +51,12 @@ def jobs(plan: Plan) -> list[StudyJob]:
 
 def mean_of_layers(runs: list[StudyRun]) -> dict[str, list[Row]]:
     """For each network a row for each layer: the means over the style pictures."""
-    values: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for run in runs:
-        if run.job.kind == "statistics" and not run.failed:
-            for row in run.metrics["rows"]:
-                values[run.job.variant][row["layer"]].append(row)
     return {
         network: [
-            {"network": network, "layer": layer}
-            | {name: fmean(row[name] for row in rows) for name in PANELS.values()}
+            {"network": network, "layer": layer, **means_of(rows, PANELS.values())}
             for layer, rows in layers.items()
         ]
-        for network, layers in values.items()
+        for network, layers in measured_by(runs, "statistics", "layer").items()
     }
 
 

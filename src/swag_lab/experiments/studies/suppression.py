@@ -1,12 +1,11 @@
 """Study 4: why residual networks stay peaky, and whether a leaky ReLU helps."""
 
-from collections import defaultdict
 from dataclasses import replace
 from statistics import fmean
 
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
-from swag_lab.experiments.comparisons import effects, gap_of, rows_of, words
+from swag_lab.experiments.comparisons import effect_section, gap_of, measured_by, words
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import (
     COMMON,
@@ -54,18 +53,13 @@ def jobs(plan: Plan) -> list[StudyJob]:
 
 def mean_of_blocks(runs: list[StudyRun]) -> dict[str, list[Row]]:
     """For each network a row for each block: the means over the style pictures."""
-    values: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for run in runs:
-        if run.job.kind == "suppression" and not run.failed:
-            for row in run.metrics["rows"]:
-                values[run.job.variant][row["block"]].append(row)
     return {
         name: [
             {"network": name, "block": block, "depth": rows[0]["depth"]}
             | {column: _mean([row[column] for row in rows]) for column in COLUMNS}
             for block, rows in blocks.items()
         ]
-        for name, blocks in values.items()
+        for name, blocks in measured_by(runs, "suppression", "block").items()
     }
 
 
@@ -92,17 +86,12 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             figure=figures.curves({k: v for k, v in panels.items() if v} or {"": {}}, x="depth"),
             note="`still largest` is 0.01 by chance. `kept` compares with the mean of the layer.",
         ),
-        Section(
-            "Leaky ReLUs",
-            "The authors, asked by a reader, expected that a leaky ReLU might help, too.",
-            words(
-                gap_of(runs, *pairs[0]),
-                f"A slope of {SLOPES[0]} helps",
-                f"A slope of {SLOPES[0]} hurts",
-            ),
-            "see the p of each row",
-            table=rows_of(runs, pairs),
-            figure=effects(runs, pairs),
+        effect_section(
+            runs,
+            pairs,
+            title="Leaky ReLUs",
+            expected="The authors, asked by a reader, expected that a leaky ReLU might help, too.",
+            found=words(gap_of(runs, *pairs[0]), f"A slope of {SLOPES[0]} helps"),
         ),
     ]
 

@@ -1,10 +1,9 @@
 """Study 8b: temperature against entropy against quality."""
 
 from collections import defaultdict
-from statistics import fmean
 
 from swag_lab.experiments import figures
-from swag_lab.experiments.comparisons import gap_of, rows_of
+from swag_lab.experiments.comparisons import gap_of, means_of, measured_by, rows_of
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.measures import TEMPERATURES
 from swag_lab.experiments.studies.pairs import P_RESNET, P_VGG, R_DEEP
@@ -38,17 +37,11 @@ def jobs(plan: Plan) -> list[StudyJob]:
 
 def entropies(runs: list[StudyRun]) -> dict[str, dict[float, Row]]:
     """By network and temperature the means over layers and pictures."""
-    values: dict[str, dict[float, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for run in runs:
-        if run.job.kind == "temperature" and not run.failed:
-            for row in run.metrics["rows"]:
-                values[run.job.variant][row["temperature"]].append(row)
     return {
         network: {
-            t: {name: fmean(row[name] for row in rows) for name in ("entropy", "share of largest")}
-            for t, rows in by_temperature.items()
+            t: means_of(rows, ("entropy", "share of largest")) for t, rows in by_temperature.items()
         }
-        for network, by_temperature in values.items()
+        for network, by_temperature in measured_by(runs, "temperature", "temperature").items()
     }
 
 
@@ -68,17 +61,12 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
         panels["gap by entropy"][network] = (entropy, list(known.values()))
         lowest = min(known, key=lambda t: known[t])
         best.append(f"{network}: T = {lowest:g} sd ({found[lowest]})")
-    pairs = [(temperature_label(n, t), n) for n in measured for t in TEMPERATURES]
-    table = (
-        [
-            {**row, **measured[row["against"]][t]}
-            for n in measured
-            for t in TEMPERATURES
-            for row in rows_of(runs, [(temperature_label(n, t), n)])
-        ]
-        if pairs
-        else []
-    )
+    table = [
+        {**row, **measured[n][t]}
+        for n in measured
+        for t in TEMPERATURES
+        for row in rows_of(runs, [(temperature_label(n, t), n)])
+    ]
     return [
         Section(
             "(b) Temperature, entropy and quality",

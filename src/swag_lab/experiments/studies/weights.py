@@ -1,13 +1,11 @@
 """Study 1: residual and plain networks, trained and random, side by side."""
 
 from swag_lab.evaluation.networks import Network
-from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import (
-    effects,
-    front_panels,
+    effect_section,
+    front_section,
     gap_of,
-    rows_of,
-    sheet,
+    picture_section,
     spread,
     words,
 )
@@ -40,43 +38,32 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     names = [network.name for network in (*_small(), R_RESNET50, R_VGG19)]
     drawn, learnt = gap_of(runs, "r-resnet", "r-vgg"), gap_of(runs, "p-resnet", "p-vgg")
     panels = {"trained": names[:2], "random": names[2:4], "random, of torchvision": names[4:]}
-    seen = "Seen from the networks that were not optimized: "
     return [
-        Section(
-            "Side by side",
-            "Quality varies drastically between trained (p-) and random (r-) networks, and VGG is "
-            "the best extractor.",
-            "Pictures at the middle strength.",
-            "by eye",
-            figure=sheet(plan, runs, names),
+        picture_section(
+            plan,
+            runs,
+            names,
+            title="Side by side",
+            expected="Quality varies drastically between trained (p-) and random (r-) networks, "
+            "and VGG is the best extractor.",
         ),
-        Section(
-            "Residual against plain, trained against random",
-            "ResNet is worse than VGG, and by more when random.",
-            seen
-            + words(
-                learnt,
-                "the trained residual network is better than the trained plain one",
-                "the trained residual network is worse than the trained plain one",
-            )
+        effect_section(
+            runs,
+            PAIRS,
+            title="Residual against plain, trained against random",
+            expected="ResNet is worse than VGG, and by more when random.",
+            found="Seen from the networks that were not optimized: "
+            + words(learnt, "the trained residual network is better than the trained plain one")
             + " "
-            + words(
-                drawn,
-                "The random residual one is better than the random plain one",
-                "The random residual one is worse than the random plain one",
-            ),
-            "see the p of each row",
-            table=rows_of(runs, PAIRS),
-            figure=effects(runs, PAIRS),
+            + words(drawn, "The random residual one is better than the random plain one"),
             note="The trained networks differ in training as well as in architecture.",
         ),
-        Section(
-            "Fronts",
-            "A curve further down and left has more of the style for the same content.",
-            "Mean fronts over the units.",
-            "see the table above",
+        front_section(
+            runs,
+            panels,
+            expected="A curve further down and left has more of the style for the same content.",
+            certainty="see the table above",
             table=[row for name in names if (row := spread(runs, name))],
-            figure=figures.draw_fronts(front_panels(runs, panels) or {"": {}}),
         ),
     ]
 
