@@ -12,7 +12,6 @@ from swag.optimize.optimizer import (
     Evaluation,
     NotFinite,
     OptimizerState,
-    clone_tensors,
     is_count,
 )
 
@@ -51,10 +50,6 @@ class Adam:
         if not after.finite():
             raise NotFinite
         return after, memory
-
-    def clone_state(self, memory: OptimizerState) -> OptimizerState:
-        """See `Optimizer.clone_state`."""
-        return clone_tensors(memory)
 
     def rescale_state(
         self, memory: OptimizerState, resize: Callable[[Tensor], Tensor], pixels: float

@@ -17,7 +17,6 @@ from swag.optimize.optimizer import (
     Evaluation,
     NotFinite,
     OptimizerState,
-    clone_tensors,
     is_count,
 )
 from swag.precision import to_float64
@@ -73,10 +72,6 @@ class Lbfgs:
             return self.step(evaluate, current, memory, step_scale)
         self._remember(memory, current, after)
         return after, memory
-
-    def clone_state(self, memory: OptimizerState) -> OptimizerState:
-        """See `Optimizer.clone_state`."""
-        return clone_tensors(memory)
 
     def rescale_state(
         self, memory: OptimizerState, resize: Callable[[Tensor], Tensor], pixels: float

@@ -88,9 +88,8 @@ def optimize(
             f"the loss of the first picture or its gradient is not finite: {_told(current)}. "
             "Try another start, a larger temperature, or another smoothing"
         )
-    state = replace(
-        state, loss_scale=current.loss_scale, memory=optimizer.clone_state(state.memory)
-    )
+    memory = {name: tensor.clone() for name, tensor in state.memory.items()}
+    state = replace(state, loss_scale=current.loss_scale, memory=memory)
     _keep_best(state, current)
     for index in range(state.step, steps):
         step_loss = loss_at(loss, index + 1)

@@ -87,11 +87,6 @@ def evaluate(loss: LossFn, image: Image, loss_scale: Tensor | None = None) -> Ev
     )
 
 
-def clone_tensors(memory: OptimizerState) -> OptimizerState:
-    """A copy of what an optimizer knows."""
-    return {name: tensor.clone() for name, tensor in memory.items()}
-
-
 MOST_COUNTED = 100_000_000
 """Steps and the like that an optimizer can have counted."""
 
@@ -133,10 +128,6 @@ class Optimizer(Protocol):
         self, evaluate: Evaluate, current: Evaluation, memory: OptimizerState, step_scale: float
     ) -> tuple[Evaluation, OptimizerState]:
         """The next evaluation, and what is to be remembered; `memory` is empty at first."""
-        ...
-
-    def clone_state(self, memory: OptimizerState) -> OptimizerState:
-        """A copy of what was remembered in an earlier run, for this one to change."""
         ...
 
     def rescale_state(

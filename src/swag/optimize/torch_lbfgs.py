@@ -13,7 +13,6 @@ from swag.optimize.optimizer import (
     Evaluation,
     NotFinite,
     OptimizerState,
-    clone_tensors,
     is_real_number,
 )
 
@@ -55,10 +54,6 @@ class TorchLbfgs:
         if not after.finite():
             raise NotFinite
         return after, _packed(optimizer.state[image])
-
-    def clone_state(self, memory: OptimizerState) -> OptimizerState:
-        """See `Optimizer.clone_state`."""
-        return clone_tensors(memory)
 
     def rescale_state(
         self, memory: OptimizerState, resize: Callable[[Tensor], Tensor], pixels: float

@@ -41,6 +41,10 @@ class Parameter:
         )
 
 
+def _one(shape: torch.Size) -> float:
+    return 1.0
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of smoothing: its formula, its parameter if it has one, and where it comes from."""
@@ -51,7 +55,7 @@ class Kind:
     reference: str
     smooth: Callable[[FeatureMap, float], FeatureMap]
     """The function, with mean one if it is a softmax."""
-    unit: Callable[[torch.Size], float]
+    unit: Callable[[torch.Size], float] = _one
     """The factor that makes the smoothed map equal the formula."""
     domain: Domain | None = None
     """What a softmax is taken over; None for functions of each entry by itself."""
@@ -74,27 +78,6 @@ def _softmax(name: str, domain: Domain, formula: str, reference: str) -> Kind:
     )
 
 
-def _plain(
-    name: str,
-    formula: str,
-    parameter: Parameter | None,
-    reference: str,
-    smooth: Callable[[FeatureMap, float], FeatureMap],
-) -> Kind:
-    return Kind(
-        name=name,
-        formula=formula,
-        parameter=parameter,
-        reference=reference,
-        smooth=smooth,
-        unit=_one,
-    )
-
-
-def _one(shape: torch.Size) -> float:
-    return 1.0
-
-
 def _unsmoothed(features: FeatureMap, parameter: float) -> FeatureMap:
     return functions.none(features)
 
@@ -104,7 +87,7 @@ def _reciprocal_of_deviation(features: FeatureMap) -> float:
 
 
 _ALL = (
-    _plain(
+    Kind(
         "none",
         "F",
         None,
@@ -124,7 +107,7 @@ _ALL = (
         "exp(F_ik / T) / sum_n exp(F_in / T)",
         "other implementations of SWAG, with T = 1",
     ),
-    _plain(
+    Kind(
         "scale",
         "alpha F",
         Parameter(
@@ -136,14 +119,14 @@ _ALL = (
         f"{PAPER}: released script",
         smooth=functions.scale,
     ),
-    _plain(
+    Kind(
         "power",
         "sign(F) |F|^p",
         Parameter("exponent", 0.5, "p; below 1 smooths, above 1 sharpens"),
         "none; the square root as in signed square-root pooling, Lin et al., ICCV 2015",
         smooth=functions.power,
     ),
-    _plain(
+    Kind(
         "log",
         "sign(F) log(1 + |F| / t)",
         Parameter(
@@ -155,7 +138,7 @@ _ALL = (
         "none; logarithmic compression",
         smooth=functions.log,
     ),
-    _plain(
+    Kind(
         "tanh",
         "t tanh(F / t)",
         Parameter(

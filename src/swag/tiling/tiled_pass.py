@@ -1,15 +1,13 @@
 """Passes over a picture in tiles, which become smaller if memory runs out."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from swag.fallbacks import Fallbacks
-from swag.losses import Description
-from swag.losses.streaming import Means
 from swag.losses.weighting import normalized_weights
 from swag.objective.layer_loss import LayerView
 from swag.tiling.assembled_maps import AssembledDescription, AssembledMaps
@@ -22,34 +20,11 @@ from swag.types import FeatureMaps, OwnImage, OwnMask
 T = TypeVar("T")
 
 
-@runtime_checkable
-class TileAccumulator(Protocol):
-    """What is kept of the tiles of a picture."""
+DescriptionAccumulator = StreamingDescription | AssembledDescription
+"""What is kept of the tiles of a picture for one view."""
 
-    cotangents: Means
-
-    def add(self, maps: FeatureMaps, tile: Tile) -> None:
-        """Take what is needed of a tile."""
-        ...
-
-    def leaves(self) -> Means:
-        """What is kept, as leaves of a graph."""
-        ...
-
-    def pullback(self, maps: FeatureMaps, tile: Tile) -> Tensor:
-        """A number whose gradient is that of the loss, given `cotangents`."""
-        ...
-
-
-@runtime_checkable
-class DescriptionAccumulator(TileAccumulator, Protocol):
-    """What is kept of the tiles of a picture for one view."""
-
-    view: LayerView
-
-    def description(self, leaves: Means) -> Description:
-        """The description that it amounts to."""
-        ...
+TileAccumulator = DescriptionAccumulator | AssembledMaps
+"""What is kept of the tiles of a picture."""
 
 
 class TiledPass:
