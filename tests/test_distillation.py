@@ -354,9 +354,12 @@ def test_pictures_are_moved_towards_the_statistics_of_the_next(tmp_path):
         assert apart(stages[-1]) < 0.7 * apart(pictures)
 
 
+SMALL_POOL = {"pool": 3, "sizes": (4,), "seed": 0}
+
+
 def test_the_pool_forgets_the_oldest():
     axes = principal_coordinates(moments_of(torch.randn(1, 8, 9, 9)), 4)
-    model = Distillation({"a": TINY}, {"1": axes, "4": axes}, pool=3, size=4, seed=0)
+    model = Distillation({"a": TINY}, {"1": axes, "4": axes}, SMALL_POOL)
     for i in range(5):
         model.keep(torch.full((1, 3, 4, 4), i / 255))
     assert sorted(int(picture.max()) for picture in model.stylized) == [2, 3, 4]

@@ -21,7 +21,7 @@ from swag_lab.training.command import find, train_backbone
 from swag_lab.training.data import PictureSource, as_images, center, load_source, random_crop
 from swag_lab.training.export import export, main
 from swag_lab.training.loop import Cadence, Classifier, accuracy, train
-from swag_lab.training.recipe import Recipe, continued, cpu, gpu, indices
+from swag_lab.training.recipe import RECIPES, Recipe, continued, indices
 from swag_lab.training.start import unfold
 
 TINY = Architecture(widths=(4, 8), depths=(1, 1), stem=3)
@@ -144,9 +144,9 @@ def test_a_pass_shows_every_picture_once():
 
 def test_epochs_are_passes_over_the_main_pictures():
     assert Recipe(epochs=3, batch=10).steps(100) == 30
-    assert cpu(epochs=5, seed=2) == Recipe(epochs=5, seed=2)
-    assert gpu().peak_rate / gpu().batch == pytest.approx(cpu().peak_rate / cpu().batch)
-    assert continued(cpu()).peak_rate < cpu().peak_rate
+    cpu, gpu = RECIPES["cpu"], RECIPES["gpu"]
+    assert gpu.peak_rate / gpu.batch == pytest.approx(cpu.peak_rate / cpu.batch)
+    assert continued(cpu).peak_rate < cpu.peak_rate
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0.0}, {"batch": 0}, {"smallest": 80}])

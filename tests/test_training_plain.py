@@ -8,7 +8,7 @@ from swag.errors import SettingsError
 from swag_lab.training.command import train_backbone
 from swag_lab.training.data import PictureSource
 from swag_lab.training.loop import _initialized
-from swag_lab.training.recipe import Recipe, continued, plain
+from swag_lab.training.recipe import RECIPES, Recipe, continued
 
 DEEP = Architecture(shortcuts=False, widths=(8, 16), depths=(6, 6), stem=3)
 
@@ -51,9 +51,11 @@ def test_shortcuts_stay_as_they_were():
 
 def test_the_recipe_begins_that_way_and_what_goes_on_does_not():
     source = PictureSource([torch.zeros(3, 8, 8).byte()], torch.zeros(1).long(), 1)
-    assert plain().near_identity and not Recipe().near_identity
-    assert not continued(plain()).near_identity
-    models = [_initialized(DEEP, {"main": source}, recipe) for recipe in (plain(), Recipe())]
+    assert RECIPES["plain"].near_identity and not Recipe().near_identity
+    assert not continued(RECIPES["plain"]).near_identity
+    models = [
+        _initialized(DEEP, {"main": source}, recipe) for recipe in (RECIPES["plain"], Recipe())
+    ]
     biases = [m.network.get_submodule("stage1.block1.branch.norm1").bias[0] for m in models]
     assert biases == [0.5, 0.0]
 

@@ -32,10 +32,6 @@ from swag.types import Image
 Block = Literal["basic", "bottleneck"]
 Downsampling = Literal["average", "max", "stride"]
 
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
-"""Mean and standard deviation of ImageNet's channels, sRGB in [0, 1]: what the networks take."""
-
 BOTTLENECK = 4
 """How much narrower the 3x3 convolution of a bottleneck is than its block (He et al. 2016)."""
 

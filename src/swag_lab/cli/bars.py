@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from swag.cli.bars import make_bar
+from swag.cli.interruption import interrupted
 
 
 @runtime_checkable
@@ -43,3 +45,19 @@ def training_bar(*, shown: bool) -> Iterator[Callable[[Line], None]]:
             )
 
         yield show
+
+
+def watch(train: Callable[[], Iterator[Line]], out: Path, *, quiet: bool) -> None:
+    """Show a training to its end; after Ctrl-C say whether `out` has a checkpoint to go on from."""
+    try:
+        lines = train()
+        with training_bar(shown=not quiet) as show:
+            for line in lines:
+                show(line)
+    except KeyboardInterrupt:
+        raise interrupted(f"; {kept(out)}") from None
+
+
+def kept(out: Path) -> str:
+    """What is left of a training that was interrupted, in words."""
+    return f"the same command goes on from {out}" if out.exists() else "nothing was kept"

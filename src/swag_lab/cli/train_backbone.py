@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from swag.cli import options
-from swag.cli.interruption import interrupted
 from swag.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -120,6 +119,7 @@ def train_backbone(  # noqa: PLR0913 - the arguments of a command are its option
     After Ctrl-C, the same command continues from the last checkpoint. A training with --teacher
     ends with a table of the errors on held-out pictures, which is also written beside OUT.
     """
+    from swag_lab.cli.bars import watch
     from swag_lab.training import command
     from swag_lab.training.distillation import command as distillation
 
@@ -155,25 +155,12 @@ def train_backbone(  # noqa: PLR0913 - the arguments of a command are its option
             start=begin,
             device=device,
         )
-    _run(train, out, quiet=quiet)
+    watch(train, out, quiet=quiet)
     table = distillation.measure(data, out, teacher=taught_by) if teacher is not None else None
     if not quiet:
         if table is not None:
             typer.echo(table)
         typer.echo(str(out))
-
-
-def _run(train: Callable[[], Iterator[Line]], out: Path, *, quiet: bool) -> None:
-    from swag_lab.cli.bars import training_bar
-
-    try:
-        lines = train()
-        with training_bar(shown=not quiet) as show:
-            for line in lines:
-                show(line)
-    except KeyboardInterrupt:
-        kept = f"the same command goes on from {out}" if out.exists() else "nothing was kept"
-        raise interrupted(f"; {kept}") from None
 
 
 def _check_options(teacher: str | None, **given: object) -> None:

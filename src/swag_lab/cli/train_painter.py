@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from swag.cli import options
-from swag.cli.interruption import interrupted
 
 Photos = Annotated[
     Path,
@@ -73,27 +73,22 @@ def train_painter(  # noqa: PLR0913 - the arguments of a command are its options
 
     After Ctrl-C, the same command continues from the last checkpoint.
     """
-    from swag_lab.cli.bars import training_bar
+    from swag_lab.cli.bars import watch
     from swag_lab.training.instant.command import export_painter, train_on
     from swag_lab.training.instant.recipe import PainterRecipe
 
     recipe = PainterRecipe(steps=steps, size=size, seed=seed)
-    try:
-        lines = train_on(
-            photos,
-            paintings,
-            out,
-            recipe=recipe,
-            backbone=backbone,
-            weights=weights,
-            device=device,
-        )
-        with training_bar(shown=not quiet) as show:
-            for line in lines:
-                show(line)
-    except KeyboardInterrupt:
-        kept = f"the same command goes on from {out}" if out.exists() else "nothing was kept"
-        raise interrupted(f"; {kept}") from None
+    train = partial(
+        train_on,
+        photos,
+        paintings,
+        out,
+        recipe=recipe,
+        backbone=backbone,
+        weights=weights,
+        device=device,
+    )
+    watch(train, out, quiet=quiet)
     weights_file = out.with_suffix(".safetensors")
     export_painter(out, weights_file)
     if not quiet:

@@ -69,13 +69,13 @@ def train_style(  # noqa: PLR0913 - the arguments of a command are its options
     Ctrl-C, the same command continues.
     """
     from swag.config import settings
-    from swag_lab.cli.bars import training_bar
+    from swag_lab.cli.bars import kept, training_bar
     from swag_lab.training.style.command import checkpoint_of, train_style_on
     from swag_lab.training.style.recipe import StyleRecipe
 
     chosen = settings(**settings_from(look, method, network, size=size, seed=seed, device=device))
     recipe = StyleRecipe(steps=steps, batch=batch, size=crop)
-    done, kept = 0, checkpoint_of(out)
+    done, state = 0, checkpoint_of(out)
     try:
         with stop_asked(lambda: done > 0) as stopping:
             lines = train_style_on(
@@ -94,7 +94,6 @@ def train_style(  # noqa: PLR0913 - the arguments of a command are its options
     except KeyboardInterrupt:
         done = 0
     if done < steps:
-        there = f"the same command goes on from {kept}" if kept.exists() else "nothing was kept"
-        raise interrupted(f"; {there}")
+        raise interrupted(f"; {kept(state)}")
     if not quiet:
         typer.echo(str(out))

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -56,35 +57,30 @@ def find(data: Path) -> tuple[dict[str, PictureSource], PictureSource | None]:
     if not data.is_dir():
         raise ImageError(f"{data}: not a folder; expected one with pictures to train on")
     packed = sorted(data.glob("*.npz"))
-    if not packed:
-        return _find_folders(data)
-    main = [path for path in packed if path.name.startswith("tiny_imagenet_train_")]
-    measured = [path for path in packed if path.name.startswith("tiny_imagenet_val_")]
-    if not main:
-        names = ", ".join(path.name for path in packed)
-        raise ImageError(f"{data}: expected a file tiny_imagenet_train_*.npz, found {names}")
+    uses = ("train", "val")
+    if packed:
+        main, measured = (
+            [path for path in packed if path.name.startswith(f"tiny_imagenet_{use}_")]
+            for use in uses
+        )
+        if not main:
+            names = ", ".join(path.name for path in packed)
+            raise ImageError(f"{data}: expected a file tiny_imagenet_train_*.npz, found {names}")
+    else:
+        main, measured = ([path for path in [data / use] if path.is_dir()] for use in uses)
+        if not main:
+            main, measured = [data], []
     sources = {path.stem: load_source(path) for path in packed if path not in main + measured}
     sources["main"] = load_source(*main)
-    return sources, _checked(load_source(*measured), sources["main"], data) if measured else None
-
-
-def _find_folders(data: Path) -> tuple[dict[str, PictureSource], PictureSource | None]:
-    if not (data / "train").is_dir():
-        return {"main": load_source(data)}, None
-    main = load_source(data / "train")
-    measured = data / "val"
-    return {"main": main}, _checked(
-        load_source(measured), main, data
-    ) if measured.is_dir() else None
-
-
-def _checked(validation: PictureSource, main: PictureSource, data: Path) -> PictureSource:
-    if validation.classes > main.classes:
+    if not measured:
+        return sources, None
+    validation = load_source(*measured)
+    if validation.classes > sources["main"].classes:
         raise ImageError(
-            f"{data}: {validation.classes} classes to measure with, but {main.classes} to "
-            "train on; expected the same classes in both"
+            f"{data}: {validation.classes} classes to measure with, but "
+            f"{sources['main'].classes} to train on; expected the same classes in both"
         )
-    return validation
+    return sources, validation
 
 
 def _recipe(name: str, epochs: float | None, seed: int) -> Recipe:
@@ -92,9 +88,8 @@ def _recipe(name: str, epochs: float | None, seed: int) -> Recipe:
         near = difflib.get_close_matches(name, RECIPES, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise SettingsError(f"no recipe {name!r}; expected one of {', '.join(RECIPES)}{hint}")
-    if epochs is None:
-        return RECIPES[name](seed=seed)
-    return RECIPES[name](epochs=epochs, seed=seed)
+    chosen = replace(RECIPES[name], seed=seed)
+    return chosen if epochs is None else replace(chosen, epochs=epochs)
 
 
 def check_device(device: str) -> None:

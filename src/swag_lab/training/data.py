@@ -17,7 +17,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from swag.errors import ImageError
+from swag.errors import ImageError, SettingsError
 from swag.image import extensions, read
 
 
@@ -68,6 +68,25 @@ def load_pictures(path: Path) -> dict[str, list[UInt8[Tensor, "3 _h _w"]]]:
     if not sources:
         raise ImageError(f"{path}: no pictures and no packed .npz files found")
     return sources
+
+
+def large_pictures(
+    places: Sequence[Path], size: int, *, smaller: str
+) -> list[UInt8[Tensor, "3 _h _w"]]:
+    """The unlabeled pictures that hold a square of `size` pixels.
+
+    Raises:
+        ImageError: no pictures, or one that cannot be read.
+        SettingsError: none is large enough; `smaller` is what else to give than larger ones.
+    """
+    found = [p for place in places for source in load_pictures(place).values() for p in source]
+    large = [picture for picture in found if min(picture.shape[1:]) >= size]
+    if not large:
+        raise SettingsError(
+            f"{', '.join(map(str, places))}: none of {len(found)} pictures is at least {size} "
+            f"pixels wide and high; give larger pictures or {smaller}"
+        )
+    return large
 
 
 def _packed_in(folder: Path) -> list[Path]:

@@ -16,9 +16,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from swag.backbones import Normalize
 from swag.backbones.family import (
-    MEAN,
-    STD,
     Architecture,
     ThinNetwork,
     start_as_shortcuts,
@@ -66,21 +65,17 @@ USUAL = Cadence()
 class Classifier(nn.Module):
     """The network, and a linear head for each source."""
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, architecture: Architecture, classes: Mapping[str, int]) -> None:
         super().__init__()
         self.network = ThinNetwork(architecture)
         start_as_shortcuts(self.network)
         width = architecture.widths[-1]
         self.heads = nn.ModuleDict({name: nn.Linear(width, n) for name, n in classes.items()})
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+        self.normalize = Normalize()
 
     def normalized(self, images: Image) -> Image:
         """What the network takes, for pictures in sRGB [0, 1]."""
-        x = (images - self.mean) / self.std
+        x: Tensor = self.normalize(images)
         return x.contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Image, source: str) -> Float[Tensor, "b classes"]:

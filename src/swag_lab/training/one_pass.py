@@ -13,13 +13,14 @@ from swag.backbones.initialization import seeded
 from swag.errors import SettingsError
 from swag.types import Scalar
 from swag_lab.training import checkpoint
+from swag_lab.training.recipe import SeededSteps
 
 Painting = TypeVar("Painting", bound=nn.Module)
 """A network that paints."""
 
 
 @dataclass(frozen=True)
-class OnePassRecipe:
+class OnePassRecipe(SeededSteps):
     """The schedule of a training: pure functions of the step.
 
     A step paints `batch` crops of `size` pixels. The optimizer is Adam with a linear rise over
@@ -51,9 +52,14 @@ class OnePassRecipe:
         """How much of the running mean of the weights stays; at first they change too fast."""
         return min(self.decay, (1 + step) / (10 + step))
 
-    def generator(self, step: int) -> torch.Generator:
-        """The random numbers of one step, independent of all others."""
-        return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+
+@torch.no_grad()
+def initialize_by_he(network: nn.Module) -> None:
+    """Random weights of all convolutions by He et al. 2015, and no biases."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
 
 class Averaged(nn.Module, Generic[Painting]):

@@ -5,7 +5,9 @@ training that goes on from a checkpoint shows the same pictures as one that neve
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -15,8 +17,18 @@ from swag.errors import SettingsError
 Phase = Literal["main", "detail"]
 
 
+class SeededSteps:
+    """What recipes share: random choices that the seed and the step alone decide."""
+
+    seed: int
+
+    def generator(self, step: int) -> torch.Generator:
+        """The random numbers of one step, independent of all others."""
+        return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+
+
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(SeededSteps):
     """How a backbone is trained; the defaults are the recipe for two CPU cores.
 
     The side of the crops grows from `smallest` to `largest` pixels over the training (Howard
@@ -77,32 +89,6 @@ class Recipe:
         late = step >= self.detail_from * steps
         return "detail" if late and step % self.detail_every == 0 else "main"
 
-    def generator(self, step: int) -> torch.Generator:
-        """The random numbers of one step, independent of all others."""
-        return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-
-
-def cpu(*, epochs: float = 16.0, seed: int = 0) -> Recipe:
-    """The recipe for two CPU cores: about a minute and a half for each epoch of 25,000 pictures."""
-    return Recipe(epochs=epochs, seed=seed)
-
-
-def gpu(*, epochs: float = 60.0, seed: int = 0) -> Recipe:
-    """The recipe for a GPU: more passes in larger batches, with the rate in proportion.
-
-    Goyal et al. 2017 for the proportion. It has not been run at full length.
-    """
-    return Recipe(epochs=epochs, batch=256, peak_rate=0.3, detail_batch=64, seed=seed)
-
-
-def plain(*, epochs: float = 16.0, seed: int = 0) -> Recipe:
-    """The recipe for two CPU cores for networks of many layers without shortcuts.
-
-    Filters begin near the identity and the rate is about half: with those of `cpu` the 33 layers of
-    swag/noresnet-deep hardly began to learn.
-    """
-    return Recipe(epochs=epochs, peak_rate=0.08, near_identity=True, seed=seed)
-
 
 def continued(recipe: Recipe) -> Recipe:
     """A recipe for a network that is trained already: lower rate, large crops, less restraint."""
@@ -117,7 +103,19 @@ def continued(recipe: Recipe) -> Recipe:
     )
 
 
-RECIPES = {"cpu": cpu, "gpu": gpu, "plain": plain}
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        # About a minute and a half for each epoch of 25,000 pictures.
+        "cpu": Recipe(),
+        # More passes in larger batches, with the rate in proportion (Goyal et al. 2017). It has not
+        # been run at full length.
+        "gpu": Recipe(epochs=60.0, batch=256, peak_rate=0.3, detail_batch=64),
+        # For networks of many layers without shortcuts: filters begin near the identity and the
+        # rate is about half. With `cpu` the 33 layers of swag/noresnet-deep hardly began to learn.
+        "plain": Recipe(peak_rate=0.08, near_identity=True),
+    }
+)
+"""For two CPU cores, for a GPU, and for deep networks without shortcuts."""
 
 
 def indices(pictures: int, batch: int, step: int, seed: int) -> torch.Tensor:

@@ -27,7 +27,6 @@ from swag_lab.training.distillation.students import (
     coordinates_in,
     errors,
     layers_of,
-    students_of,
 )
 from swag_lab.training.loop import USUAL, Cadence
 
@@ -138,7 +137,7 @@ def _begun(
         if source is not None and state is not None
         else _measured(teacher, architectures, recipe, sources, device=device)
     )
-    model = students_of(architectures, found, asdict(recipe))
+    model = Distillation(architectures, found, asdict(recipe))
     model = model.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.peak_rate, weight_decay=recipe.weight_decay

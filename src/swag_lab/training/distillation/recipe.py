@@ -4,13 +4,12 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
-
 from swag.errors import SettingsError
+from swag_lab.training.recipe import SeededSteps
 
 
 @dataclass(frozen=True)
-class DistillationRecipe:
+class DistillationRecipe(SeededSteps):
     """How students are distilled.
 
     Each step shows crops of one of the `sizes` (pixels), so many that together they have about
@@ -84,10 +83,6 @@ class DistillationRecipe:
         """Whether new stylized pictures are made before this step."""
         due = step % self.restyle_every == 0 and step >= self.stylized_from * self.steps
         return due and self.stylized > 0
-
-    def generator(self, step: int) -> torch.Generator:
-        """The random numbers of one step, independent of all others."""
-        return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
 
 
 def continued_distillation(recipe: DistillationRecipe) -> DistillationRecipe:

@@ -24,7 +24,8 @@ class Distillation(nn.Module):
     """The students, the coordinates that they predict, and the stylized pictures seen last.
 
     All of it is state: a checkpoint holds what the next step needs. The taps of all students
-    predict the same layers, in coordinates of the same number.
+    predict the same layers, in coordinates of the same number. The students' seed, and the number
+    and size of the pictures, are those of `recipe`, a `DistillationRecipe` in plain values.
     """
 
     pool: Tensor
@@ -34,15 +35,12 @@ class Distillation(nn.Module):
         self,
         architectures: Mapping[str, DistilledArchitecture],
         coordinates: Mapping[str, PrincipalCoordinates],
-        *,
-        pool: int,
-        size: int,
-        seed: int,
+        recipe: Mapping[str, Any],
     ) -> None:
         super().__init__()
         students: dict[str, nn.Module] = {}
         for name, architecture in architectures.items():
-            with seeded(seed):
+            with seeded(recipe["seed"]):
                 student = DistilledNetwork(architecture)
             start(student)
             students[name] = student
@@ -51,7 +49,9 @@ class Distillation(nn.Module):
         for layer, found in coordinates.items():
             for part in PARTS:
                 self.register_buffer(_buffer(layer, part), getattr(found, part))
-        self.register_buffer("pool", torch.zeros(pool, 3, size, size, dtype=torch.uint8))
+        side = max(recipe["sizes"])
+        pool = torch.zeros(recipe["pool"], 3, side, side, dtype=torch.uint8)
+        self.register_buffer("pool", pool)
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
 
     def student(self, name: str) -> DistilledNetwork:
@@ -98,7 +98,9 @@ def load_students(saved: Path) -> tuple[Distillation, dict[str, Any]]:
     if not recorded:
         raise WeightsError(f"{saved}: not a distillation")
     architectures = {n: DistilledArchitecture.from_dict(fields) for n, fields in recorded.items()}
-    model = students_of(architectures, coordinates_in(state, saved, architectures), state["recipe"])
+    model = Distillation(
+        architectures, coordinates_in(state, saved, architectures), state["recipe"]
+    )
     try:
         model.load_state_dict(state["model"])
     except RuntimeError as error:
@@ -115,21 +117,6 @@ def layers_of(architectures: Mapping[str, DistilledArchitecture]) -> tuple[str, 
             "all; distill them one by one"
         )
     return tuple(layer for layer, _ in taps.pop())
-
-
-def students_of(
-    architectures: Mapping[str, DistilledArchitecture],
-    coordinates: Mapping[str, PrincipalCoordinates],
-    recipe: Mapping[str, Any],
-) -> Distillation:
-    """Students as they begin, with the pool and the seed of a recipe in plain values."""
-    return Distillation(
-        architectures,
-        coordinates,
-        pool=recipe["pool"],
-        size=max(recipe["sizes"]),
-        seed=recipe["seed"],
-    )
 
 
 def coordinates_in(

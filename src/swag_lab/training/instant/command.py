@@ -11,8 +11,7 @@ from swag.errors import SettingsError
 from swag.files import create_folder, write_whole
 from swag_lab.training import checkpoint
 from swag_lab.training.command import check_device
-from swag_lab.training.data import load_pictures
-from swag_lab.training.distillation.crops import Pictures
+from swag_lab.training.data import large_pictures
 from swag_lab.training.instant.loop import PainterProgress, train_painter
 from swag_lab.training.instant.recipe import PainterRecipe
 
@@ -36,9 +35,11 @@ def train_on(
     check_device(device)
     network = backbones.create(backbone, weights=weights)
     create_folder(out.parent)
-    return train_painter(
-        network, recipe, _large(photos, recipe), _large(paintings, recipe), out=out, device=device
-    )
+    large = [
+        large_pictures([path], recipe.size, smaller="a smaller size")
+        for path in (photos, paintings)
+    ]
+    return train_painter(network, recipe, *large, out=out, device=device)
 
 
 def export_painter(saved: Path, out: Path) -> None:
@@ -49,15 +50,3 @@ def export_painter(saved: Path, out: Path) -> None:
         raise SettingsError(f"{saved}: not a training of a painter")
     data = save({name: tensor.to(torch.float16).contiguous() for name, tensor in named.items()})
     write_whole(out, lambda file: file.write(data))
-
-
-def _large(path: Path, recipe: PainterRecipe) -> Pictures:
-    """The pictures that hold a crop; SettingsError if there are none."""
-    found = [picture for source in load_pictures(path).values() for picture in source]
-    large = [picture for picture in found if min(picture.shape[1:]) >= recipe.size]
-    if not large:
-        raise SettingsError(
-            f"{path}: none of {len(found)} pictures is at least {recipe.size} pixels wide and "
-            "high; give larger pictures or a smaller size"
-        )
-    return large

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from swag.backbones import Backbone, weights_fingerprint
 from swag.instant import Gaussian, InstantNetwork, transport
@@ -19,7 +19,7 @@ from swag_lab.training.instant.examples import Examples, pictures
 from swag_lab.training.instant.loss import painting_errors
 from swag_lab.training.instant.recipe import PainterRecipe
 from swag_lab.training.loop import USUAL, Cadence
-from swag_lab.training.one_pass import Averaged, begun
+from swag_lab.training.one_pass import Averaged, begun, initialize_by_he
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,7 @@ class PainterProgress:
 @torch.no_grad()
 def initialize(network: InstantNetwork) -> None:
     """Random weights by He et al. 2015; small where a large output would leave [0, 1] at once."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+    initialize_by_he(network)
     for module in network.modules():
         if isinstance(module, Residual):
             module.second.weight *= 0.3

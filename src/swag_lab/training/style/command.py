@@ -20,9 +20,7 @@ from swag.run import device_of
 from swag.run.provenance import versions
 from swag.spec import is_code
 from swag.types import Image
-from swag_lab.training import checkpoint
-from swag_lab.training.data import load_pictures
-from swag_lab.training.distillation.crops import Pictures
+from swag_lab.training.data import large_pictures
 from swag_lab.training.style.crops import CropSource
 from swag_lab.training.style.loop import StyleCadence, StyleProgress, train_style
 from swag_lab.training.style.loss import StyleObjective
@@ -74,7 +72,7 @@ def train_style_on(
         painting=digest,
         fingerprint=weights_fingerprint(network),
     )
-    found = large_pictures(photos, recipe.size)
+    found = large_pictures(photos, recipe.size, smaller="smaller crops")
     objective = StyleObjective(settings, network, picture.batch.to(device), size=recipe.size)
     create_folder(out.parent)
     if not kept.exists():
@@ -132,28 +130,6 @@ def card_of(
         steps=steps,
         versions=versions(),
     )
-
-
-def export_style(kept: Path, out: Path, settings: Settings) -> None:
-    """Write the style in a checkpoint of a training, as it is at present."""
-    state = checkpoint.load_training(kept)
-    network = StyleNetwork()
-    mean = {n.removeprefix("mean."): t for n, t in state["model"].items() if n.startswith("mean.")}
-    network.load_state_dict(mean)
-    recipe = StyleRecipe(**state["recipe"])
-    write_style(out, network, card_of(recipe, settings, steps=state["step"], network=network))
-
-
-def large_pictures(places: Sequence[Path], size: int) -> Pictures:
-    """The pictures that hold a crop of this size; SettingsError if there are none."""
-    found = [p for place in places for source in load_pictures(place).values() for p in source]
-    large = [picture for picture in found if min(picture.shape[1:]) >= size]
-    if not large:
-        raise SettingsError(
-            f"{', '.join(map(str, places))}: none of {len(found)} pictures is at least {size} "
-            "pixels wide and high; give larger pictures or smaller crops"
-        )
-    return large
 
 
 def shown(picture: Tensor) -> Image:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from swag.instant.style_network import NormalizedResidual, StyleNetwork
 from swag_lab.training import checkpoint
-from swag_lab.training.one_pass import Averaged, begun
+from swag_lab.training.one_pass import Averaged, begun, initialize_by_he
 from swag_lab.training.style.crops import CropSource
 
 
@@ -37,10 +37,8 @@ class StyleProgress:
 def initialize_style(network: StyleNetwork) -> None:
     """Random weights by He et al. 2015; small where a large output would leave [0, 1] at once, and
     where blocks are to begin as nearly the identity."""
+    initialize_by_he(network)
     for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
         if isinstance(module, NormalizedResidual):
             module.second.scale.fill_(0.3)
     network.paint.weight *= 0.2
