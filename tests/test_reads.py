@@ -109,7 +109,7 @@ def test_reads_are_seen():
     assert seen == []
 
 
-@pytest.mark.parametrize("loss", losses.names())
+@pytest.mark.parametrize("loss", losses.LOSSES)
 def test_no_loss_reads_the_device_and_nor_does_its_gradient(loss, network, pictures):
     assert read_by(objective(network, pictures, loss=loss), pictures[2]) == []
 

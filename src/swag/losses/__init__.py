@@ -33,8 +33,6 @@ from swag.losses import (
 )
 from swag.losses.loss import Description, Loss, loss_of, options_of
 from swag.losses.penalty import PENALTIES, Penalty
-from swag.losses.pixel_range import pixel_range
-from swag.losses.total_variation import total_variation
 from swag.registry import Registry
 from swag.spec import parse_spec
 
@@ -45,10 +43,7 @@ __all__ = [
     "Loss",
     "Penalty",
     "get",
-    "names",
     "options_of",
-    "pixel_range",
-    "total_variation",
 ]
 
 _LOSSES = (
@@ -126,11 +121,6 @@ LOSSES = Registry("loss", _LOSSES)
 
 BRITISH_NAMES = {"neighbours": "neighbors"}
 """Names of losses in pictures of earlier versions."""
-
-
-def names() -> tuple[str, ...]:
-    """The names that `get` knows."""
-    return tuple(LOSSES)
 
 
 def get(spec: str) -> Loss:

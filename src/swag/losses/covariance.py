@@ -66,11 +66,5 @@ def compute(means: Means, center: Center) -> GramMatrix:
 STREAMING = StreamingStatistics(add, compute, homogeneity=(1, 2), centered=True)
 
 
-def paper_factor(d: int, m: int, unit: float) -> float:
-    """As for the Gram matrix, whose place it takes; the paper has no covariance."""
-    return gram.paper_factor(d, m, unit)
-
-
-def released_factor(d: int, m: int) -> float:
-    """As for the Gram matrix, whose place it takes; the authors' script has no covariance."""
-    return gram.released_factor(d, m)
+paper_factor, released_factor = gram.paper_factor, gram.released_factor
+"""As for the Gram matrix, whose place it takes; paper and script have no covariance."""

@@ -4,8 +4,6 @@ Li and Wand, "Combining Markov random fields and convolutional neural networks f
 synthesis", CVPR 2016.
 """
 
-from collections.abc import Sequence
-
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad, unfold
@@ -23,6 +21,9 @@ Patches = tuple[Float[Tensor, "b n k"], Float[Tensor, "b n"]]
 
 OtherPatches = tuple[Float[Tensor, "b m k"], Float[Tensor, "b m"]]
 """Patches of pictures that may have another number of patches."""
+
+combine_targets = together
+"""Several styles as one: the nearest patch of any of them."""
 
 PATCHES = 2048
 """Patches of a layer at most, of the picture as of the style."""
@@ -78,11 +79,6 @@ def target_norm(description: Patches) -> PerImage:
     vectors, weights = description
     size = (vectors.square().mean(2) * weights).sum(1).detach()
     return size.where(size > EMPTY, size.new_ones(()))
-
-
-def combine_targets(descriptions: Sequence[Patches]) -> tuple[Tensor, ...]:
-    """Several styles as one: the nearest patch of any of them."""
-    return together(descriptions)
 
 
 def _patches(maps: Tensor, size: int, at_most: int) -> Tensor:

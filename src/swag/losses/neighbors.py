@@ -5,7 +5,7 @@ Kolkin, Kucera, Paris, Sykora, Shechtman and Shakhnarovich, "Neural neighbor sty
 content of the picture.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
@@ -28,6 +28,9 @@ from swag.losses.precision import in_full_precision
 from swag.types import PerImage
 
 DistanceFn = Callable[[Tensor, Tensor], Tensor]
+
+combine_targets = together
+"""Several styles as one: the nearest position of any of them."""
 
 ENTRIES = 2**22
 """Distances held at a time while matches are looked for: 16 MiB in float32."""
@@ -75,11 +78,6 @@ def compare(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> PerImage:
 def target_norm(description: tuple[Tensor, ...]) -> PerImage:
     """Always 1: cosines are relative already."""
     return description[1].new_ones(description[1].shape[0])
-
-
-def combine_targets(descriptions: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-    """Several styles as one: the nearest position of any of them."""
-    return together(descriptions)
 
 
 def to_nearest(a: Columns, b: OtherColumns, distances: DistanceFn) -> PerImage:

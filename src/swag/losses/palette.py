@@ -5,8 +5,6 @@ and self-similarity", CVPR 2019 (STROTSS): the relaxed earth mover's distance be
 "layer" is the picture itself.
 """
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -22,6 +20,9 @@ from swag.losses.hypercolumns import (
 from swag.losses.precision import in_full_precision
 from swag.losses.remd import relaxed
 from swag.types import Image, PerImage
+
+combine_targets = together
+"""Several styles as one: the colors of all, each style with the same share."""
 
 COLORS = 4096
 """Colors of a picture at most: up to 64 x 64 pixels every one, beyond that averages of cells."""
@@ -64,11 +65,6 @@ def target_norm(description: Columns) -> PerImage:
     colors, weights = description
     length = (distances(colors, torch.zeros_like(colors)) * weights).sum(1).detach()
     return length.where(length > BLACK, torch.ones_like(length))
-
-
-def combine_targets(descriptions: Sequence[Columns]) -> tuple[Tensor, ...]:
-    """Several styles as one: the colors of all, each style with the same share."""
-    return together(descriptions)
 
 
 def distances(a: Float[Tensor, "b n 3"], b: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n"]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from swag.losses.precision import in_full_precision
-from swag.types import Image, PerImage
+from swag.types import Image
 
 
 @in_full_precision
@@ -20,11 +20,6 @@ def squared_excess(image: Image) -> Image:
     """Squared distance of each pixel value from [0, 1]."""
     squares: Tensor = _Squares.apply(image)
     return squares
-
-
-def pixel_range(image: Image) -> PerImage:
-    """Mean squared distance of the pixel values from [0, 1]; 0 for a picture within."""
-    return squared_excess(image).mean((1, 2, 3))
 
 
 class _Squares(torch.autograd.Function):

@@ -4,13 +4,12 @@ Kolkin, Salavon and Shakhnarovich, "Style transfer by relaxed optimal transport 
 self-similarity", CVPR 2019 (STROTSS).
 """
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from swag.errors import SettingsError
+from swag.losses import neighbors
 from swag.losses.hypercolumns import (
     POSITIONS,
     Columns,
@@ -27,6 +26,12 @@ from swag.losses.hypercolumns import (
 from swag.losses.neighbors import DistanceFn, to_nearest
 from swag.losses.precision import in_full_precision
 from swag.types import PerImage
+
+combine_targets = together
+"""Several styles as one: the positions of all, each style with the same share."""
+
+target_norm = neighbors.target_norm
+"""Always 1: cosines are relative already, and layers come in units of their own size."""
 
 
 @in_full_precision
@@ -56,17 +61,6 @@ def compare(a: Columns, b: OtherColumns, *, moments: float = 1.0) -> PerImage:
         raise SettingsError(f"moments={moments}: expected a weight of 0 or more; 1 is the paper's.")
     error = relaxed((unit_vectors(a[0]), a[1]), (unit_vectors(b[0]), b[1]), cosine_distances)
     return error + moments * moment_distance(a, b) if moments else error
-
-
-@in_full_precision
-def target_norm(description: Columns) -> PerImage:
-    """Always 1: cosines are relative already, and layers come in units of their own size."""
-    return description[1].new_ones(description[1].shape[0])
-
-
-def combine_targets(descriptions: Sequence[Columns]) -> tuple[Tensor, ...]:
-    """Several styles as one: the positions of all, each style with the same share."""
-    return together(descriptions)
 
 
 def relaxed(a: Columns, b: OtherColumns, distances: DistanceFn) -> PerImage:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from swag.losses.precision import in_full_precision
-from swag.types import Image, PerImage
+from swag.types import Image
 
 CORNER = 0.01
 """Length of a difference below which its cost is quadratic, in pixel values: 2.5 of 255 steps."""
@@ -29,11 +29,6 @@ def differences(image: Image) -> Image:
     """
     lengths: Tensor = _Lengths.apply(image)
     return lengths
-
-
-def total_variation(image: Image) -> PerImage:
-    """The mean of `differences` over pixels and channels."""
-    return differences(image).mean((1, 2, 3))
 
 
 class _Lengths(torch.autograd.Function):
