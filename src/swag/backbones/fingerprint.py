@@ -1,10 +1,8 @@
 """Which network it is: one number for all of its weights."""
 
 import hashlib
-from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
 from swag.backbones.backbone import Backbone
 from swag.errors import WeightsError
@@ -23,7 +21,10 @@ def weights_fingerprint(network: Backbone) -> str:
 
 def _of_tensors(network: Backbone, digest: "hashlib._Hash") -> str:
     for tensors in (network.module.state_dict(), dict(network.normalize.named_buffers())):
-        _take(digest, tensors)
+        for name in sorted(tensors):
+            tensor = tensors[name].detach().cpu().contiguous()
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -36,10 +37,3 @@ def check_finite(network: Backbone) -> None:
                 f"the weights of {network.name} ({network.weights}) have {lost} values in {name} "
                 "that are not finite; use a file that is whole"
             )
-
-
-def _take(digest: "hashlib._Hash", tensors: Mapping[str, Tensor]) -> None:
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)

@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from swag.backbones.backbone import Normalize
 from swag.backbones.initialization import seeded
 from swag.backbones.modules import own_copy, short_reason
 from swag.backbones.sources import NetworkSource
@@ -39,9 +38,9 @@ def own_source(name: str) -> NetworkSource:
         BackboneError: there is no such module, file or factory, it fails, or makes no network.
     """
     if not name.endswith(EXPORTED):
-        return NetworkSource(_made(name), Normalize(), lambda: None)
+        return NetworkSource(_made(name))
     module = _exported(name)
-    return NetworkSource(module, Normalize(), lambda: None, multiple=_multiple(module))
+    return NetworkSource(module, multiple=_multiple(module))
 
 
 def _made(name: str) -> nn.Module:

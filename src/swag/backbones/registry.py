@@ -11,7 +11,7 @@ from torch import nn
 from swag.backbones import bundled
 from swag.backbones import edits as edits_by_name
 from swag.backbones import weights as weights_of
-from swag.backbones.backbone import Backbone, Normalize
+from swag.backbones.backbone import Backbone
 from swag.backbones.greedy import choose
 from swag.backbones.initialization import SCHEMES, calibrate, seeded
 from swag.backbones.modules import own_copy
@@ -172,7 +172,7 @@ def _source(name: str | nn.Module, given: Weights, seed: int) -> NetworkSource:
         return _bundled_source(name, given, seed)
     with seeded(seed):
         if isinstance(name, nn.Module):
-            source = NetworkSource(own_copy(name), Normalize(), lambda: None)
+            source = NetworkSource(own_copy(name))
         else:
             source = _named_source(name, blank=given.scheme is None)
         if given.scheme is not None:
@@ -188,11 +188,9 @@ def _source(name: str | nn.Module, given: Weights, seed: int) -> NetworkSource:
 def _bundled_source(name: str, given: Weights, seed: int) -> NetworkSource:
     """A network of the package; only a scheme other than its own is drawn anew."""
     if given.file is not None:
-        return NetworkSource(bundled.from_file(name, given.file), Normalize(), lambda: None)
+        return NetworkSource(bundled.from_file(name, given.file))
     kind: Literal["pretrained", "random"] = "random" if given.scheme else "pretrained"
-    source = NetworkSource(
-        bundled.network(name, weights=kind, seed=seed), Normalize(), lambda: None
-    )
+    source = NetworkSource(bundled.network(name, weights=kind, seed=seed))
     if given.scheme in ("kaiming", "orthogonal"):
         with seeded(seed):
             SCHEMES[given.scheme](source.module)

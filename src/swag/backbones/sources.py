@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -34,16 +34,16 @@ _ANY_SIZE: dict[str, dict[str, Any]] = {
 
 @dataclass
 class NetworkSource:
-    """A network as it comes, its input and its files.
+    """A network as it comes, its input (by default ImageNet's) and its files.
 
     Args:
-        load_pretrained: put the published weights in.
+        load_pretrained: put the published weights in; by default they are there already.
         ignore: prefixes of tensors in files that the network here has no use for: its head.
     """
 
     module: nn.Module
-    normalize: Normalize
-    load_pretrained: Callable[[], None]
+    normalize: Normalize = field(default_factory=Normalize)
+    load_pretrained: Callable[[], None] = lambda: None
     ignore: tuple[str, ...] = ()
     arrange: Arrange | None = None
     multiple: int = 1
@@ -72,7 +72,7 @@ def torchvision_source(name: str, *, blank: bool) -> NetworkSource:
     half = (0.5, 0.5, 0.5)
     normalize = Normalize(half, half) if name in _OPTIONS else Normalize()
     ignore = (*(f"{head}." for head in heads), "AuxLogits.", "aux1.", "aux2.")
-    source = NetworkSource(module, normalize, lambda: None, ignore)
+    source = NetworkSource(module, normalize, ignore=ignore)
     if name.startswith("vit_"):
         patch = int(getattr(module, "patch_size"))  # noqa: B009 - typed as Tensor or Module
         source.module = AnySizeTransformer(module)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from swag.backbones.backbone import Backbone
 from swag.errors import BackboneError
-from swag.features import REFUSALS, FeatureExtractor
+from swag.features import REFUSALS, FeatureExtractor, observe
 from swag.types import FeatureMap, FeatureMaps
 
 Tail = Callable[[FeatureMap, Sequence[str]], FeatureMaps]
@@ -103,22 +103,11 @@ def _run_before(network: Backbone, layer: str, picture: Tensor) -> list[str]:
     """The modules that have ended when `layer` does and are neither around it nor in it."""
     clock, ended = count(), {}
 
-    def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def end(_module: nn.Module, _inputs: Any, _output: Any) -> None:
-            ended[name] = next(clock)
+    def end(name: str, _output: Any) -> None:
+        ended[name] = next(clock)
 
-        return end
-
-    handles = [
-        module.register_forward_hook(hook(name))
-        for name, module in network.module.named_modules()
-        if name
-    ]
-    try:
-        network.module(network.prepare(picture))
-    finally:
-        for handle in handles:
-            handle.remove()
+    modules = {name: module for name, module in network.module.named_modules() if name}
+    observe(network.module, network.prepare(picture), modules, end)
     return [
         name
         for name, time in ended.items()

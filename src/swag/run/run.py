@@ -192,16 +192,14 @@ class Run:
         last = len(self.scales) - 1
         state = self.initial_state(last)
         if self.settings.steps == 0:
-            problem, losses = self._nothing_to_minimize(last), {}
+            form, losses = self.parametrization, {}
+            problem = ScaleProblem(last, self.size(last), 0, lambda _: {}, parametrization=form)
         else:
             execution = self.planner.plan(self.full_size)
             problem = self.problem(last, PrecisionPhase(0, "float32"), execution, state=state)
             losses = evaluate(problem.at(0), state.image).losses()
         step = Step(steps - 1 - self._steps_before(last), state.image, losses, state)
         return self.update(problem, step, seconds=0.0)
-
-    def _nothing_to_minimize(self, scale: int) -> ScaleProblem:
-        return ScaleProblem.without_terms(scale, self.size(scale), self.parametrization)
 
     def note_early_end(self, scale: int, state: State) -> None:
         """Write down that a scale has made fewer steps than planned, and why.

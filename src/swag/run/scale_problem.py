@@ -17,25 +17,10 @@ class ScaleProblem:
     scale: int
     size: Size
     end: int
-    start: Tensor | None
     loss_fn: LossFn | SteppedLoss
     parametrization: Parametrization
-    precision: Precision
-
-    @classmethod
-    def without_terms(
-        cls, scale: int, size: Size, parametrization: Parametrization
-    ) -> "ScaleProblem":
-        """A scale at which no step is to be made."""
-        return cls(
-            scale=scale,
-            size=size,
-            end=0,
-            start=None,
-            loss_fn=lambda _: {},
-            parametrization=parametrization,
-            precision="float32",
-        )
+    start: Tensor | None = None
+    precision: Precision = "float32"
 
     def decode(self, latents: Tensor) -> Tensor:
         """The picture that latents stand for."""

@@ -1,6 +1,5 @@
 """What `swag analyze` writes: numbers as CSV, and the paper's four panels as a figure."""
 
-import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from swag.cli.table import Row
 from swag.errors import ResourceError, SettingsError
 from swag.files import write_whole
+from swag_lab.experiments.report import as_csv
 
 FIGURES = (".png", ".svg", ".pdf")
 
@@ -35,11 +35,7 @@ def writable(path: Path, extensions: Sequence[str], *, overwrite: bool) -> None:
 
 def save_csv(rows: Sequence[Row], path: Path) -> None:
     """Write rows with the same keys, numbers with all their digits. ResourceError if it fails."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    _save(path, text.getvalue().encode())
+    _save(path, as_csv(rows).encode())
 
 
 def draw(layers: Sequence[Row], path: Path) -> None:

@@ -34,7 +34,6 @@ from swag.config import load
 from swag.errors import SettingsError, SwagError
 from swag.files import write_text
 from swag.image import read
-from swag.types import OwnImage
 from swag_lab.evaluation.comparison_table import Score, comparison_tables
 from swag_lab.evaluation.evaluator import Evaluator, trained_judges
 from swag_lab.evaluation.networks import Network
@@ -154,12 +153,8 @@ def _make(candidate: Candidate, pair: PicturePair, strength: float, path: Path) 
 
 
 def _evaluator(comparison: ComparisonPlan, pair: PicturePair) -> Evaluator:
-    photo, style = (_picture(path, comparison.size) for path in (pair.content, pair.style))
+    photo, style = (read(path, size=comparison.size).batch for path in (pair.content, pair.style))
     return Evaluator.of(photo, style, comparison.judges)
-
-
-def _picture(path: Path, size: int) -> OwnImage:
-    return read(path, size=size).batch
 
 
 def main() -> None:

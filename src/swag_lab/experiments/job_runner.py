@@ -94,8 +94,10 @@ def _picture(job: StudyJob, folder: Path) -> dict[str, Any]:
 
 
 def _measured(job: StudyJob) -> dict[str, Any]:
-    rows = measures.KINDS[job.kind](job, lambda: _evaluator(job))
-    return {"rows": rows}
+    if job.kind == "judges":
+        return {"rows": measures.judging(job, _evaluator(job))}
+    photo, style = job.content.at(job.size), job.style.at(job.size)
+    return {"rows": measures.KINDS[job.kind](job.network.create(job.seed), photo, style)}
 
 
 def _evaluator(job: StudyJob) -> Evaluator:

@@ -208,23 +208,12 @@ def _values(found: Mapping[str, Any]) -> Iterator[Found]:
     yield from (("-", name, value) for name, value in found.items() if name != "judges")
 
 
-KINDS: Mapping[JobKind, Callable[[StudyJob, Callable[[], Evaluator]], list[Measured]]] = (
-    MappingProxyType(
-        {
-            "statistics": lambda job, _: peakiness(
-                job.network.create(job.seed), job.style.at(job.size)
-            ),
-            "suppression": lambda job, _: suppression(
-                job.network.create(job.seed), job.style.at(job.size)
-            ),
-            "outliers": lambda job, _: outliers(
-                job.network.create(job.seed), job.content.at(job.size), job.style.at(job.size)
-            ),
-            "temperature": lambda job, _: heated(
-                job.network.create(job.seed), job.style.at(job.size)
-            ),
-            "judges": lambda job, evaluator: judging(job, evaluator()),
-        }
-    )
+KINDS: Mapping[JobKind, Callable[[Backbone, Image, Image], list[Measured]]] = MappingProxyType(
+    {
+        "statistics": lambda network, _, style: peakiness(network, style),
+        "suppression": lambda network, _, style: suppression(network, style),
+        "outliers": outliers,
+        "temperature": lambda network, _, style: heated(network, style),
+    }
 )
-"""What each kind of job measures."""
+"""What kinds of jobs measure of a network, a photo and a style picture."""
