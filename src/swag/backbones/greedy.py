@@ -147,24 +147,20 @@ def shuffle(parameters: Iterable[nn.Parameter], random: torch.Generator) -> None
 
 @torch.enable_grad()
 def reconstruction_error(
-    backbone: Backbone, layer: str, picture: Image, *, steps: int = STEPS, seed: int = 0
+    backbone: Backbone, layer: str, picture: Image, *, steps: int = STEPS
 ) -> float:
     """Mean squared error, pixels in [0, 1], of a picture reconstructed from one layer.
 
     Minimizes || F(x) - F(picture) ||^2 / || F(picture) ||^2 over the pixels x, as Mahendran and
     Vedaldi (CVPR 2015) without their priors, by L-BFGS with a strong Wolfe search. Infinite if
-    the reconstruction is not finite.
-
-    Args:
-        picture: one picture, sRGB in [0, 1].
-        seed: of the noise that the reconstruction begins with.
+    the reconstruction is not finite. `picture` is one, sRGB in [0, 1].
     """
     with torch.no_grad():
         target = backbone.extract(picture, [layer])[layer]
         size = target.square().sum().clamp_min(torch.finfo(target.dtype).tiny)
     if not torch.isfinite(size):
         return math.inf
-    random = torch.Generator().manual_seed(seed)
+    random = torch.Generator().manual_seed(0)
     noise = torch.randn(picture.shape, generator=random).to(picture)
     x = (picture.mean((2, 3), keepdim=True) + _NOISE * noise).requires_grad_()
     # Thresholds of torch's L-BFGS are absolute; here the budget alone ends the search.

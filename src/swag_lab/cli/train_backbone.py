@@ -13,7 +13,7 @@ from swag.cli import options
 from swag.errors import SettingsError
 
 if TYPE_CHECKING:
-    from swag_lab.cli.bars import Line
+    from swag_lab.training.checkpoint import ProgressLine
 
 Name = Annotated[
     str,
@@ -124,7 +124,7 @@ def train_backbone(  # noqa: PLR0913 - the arguments of a command are its option
     from swag_lab.training.distillation import command as distillation
 
     _check_options(teacher, epochs=epochs, recipe=recipe, start=start, layers=layers, steps=steps)
-    train: Callable[[], Iterator[Line]]
+    train: Callable[[], Iterator[ProgressLine]]
     if teacher is None:
         train = partial(
             command.train_backbone,

@@ -28,18 +28,9 @@ def gap_of(
     return compare(list(gaps(runs, variant, baseline, measure).values()))
 
 
-def pooled(
-    runs: Sequence[StudyRun], pairs: Iterable[tuple[str, str]], measure: str = "sliced"
-) -> Comparison | None:
+def pooled(runs: Sequence[StudyRun], pairs: Iterable[tuple[str, str]]) -> Comparison | None:
     """The same over several variants, each with its own baseline."""
-    found = [gap for pair in pairs for gap in gaps(runs, *pair, measure).values()]
-    return compare(found)
-
-
-def extra(runs: Sequence[StudyRun], variant: str, baseline: str, measure: str) -> Comparison | None:
-    """The difference in `noise` or `ssim`, averaged over strengths, for each unit."""
-    first, second = (_means(of_variant(runs, name), measure) for name in (variant, baseline))
-    return compare([first[unit] - second[unit] for unit in first if unit in second])
+    return compare([gap for pair in pairs for gap in gaps(runs, *pair).values()])
 
 
 def rows_of(runs: Sequence[StudyRun], pairs: Iterable[tuple[str, str]]) -> list[Row]:
@@ -54,6 +45,7 @@ def rows_of(runs: Sequence[StudyRun], pairs: Iterable[tuple[str, str]]) -> list[
 def _row(runs: Sequence[StudyRun], variant: str, baseline: str) -> Row:
     found = {m: gap_of(runs, variant, baseline, m) for m in STYLE_MEASURES}
     main = found["sliced"]
+    ours, theirs = (_mean_noise(of_variant(runs, name)) for name in (variant, baseline))
     row: Row = {
         "variant": variant,
         "against": baseline,
@@ -66,7 +58,7 @@ def _row(runs: Sequence[StudyRun], variant: str, baseline: str) -> Row:
         "better in": "" if main is None else f"{main.below} of {main.count}",
         "gap (gram)": _mean(found["gram"]),
         "gap (frechet)": _mean(found["frechet"]),
-        "noise": _mean(extra(runs, variant, baseline, "noise")),
+        "noise": _mean(compare([ours[unit] - theirs[unit] for unit in ours if unit in theirs])),
         "failed": sum(run.failed for run in runs if run.job.variant in (variant, baseline)),
         "sure": "no content error in common" if main is None else main.certainty,
     }
@@ -100,25 +92,21 @@ def level(runs: Sequence[StudyRun], variant: str, measure: str = "sliced") -> fl
     return fmean(mean_error(run.metrics["judges"], measure, judges) for run in side)
 
 
-def sheet(
-    plan: Plan, runs: Sequence[StudyRun], variants: Sequence[str], strength: float | None = None
-) -> bytes:
+def sheet(plan: Plan, runs: Sequence[StudyRun], variants: Sequence[str]) -> bytes:
     """The pictures of some variants at the middle strength, with content and style above."""
-    middle = plan.middle if strength is None else strength
     units: dict[Unit, str] = {}
     made: dict[str, dict[Unit, Any]] = defaultdict(dict)
     for run in runs:
-        if run.job.variant in variants and run.job.settings.get("strength", middle) == middle:
+        at_middle = run.job.settings.get("strength", plan.middle) == plan.middle
+        if run.job.variant in variants and at_middle:
             units[run.job.unit] = f"{run.job.content.name}\n{run.job.style.name}"
             made[run.job.variant][run.job.unit] = run.picture
     # Units that most variants lack would be mostly gaps.
     shown = [unit for unit in units if 2 * sum(unit in row for row in made.values()) >= len(made)]
     rows = {v: [made[v].get(unit) for unit in shown] for v in variants if v in made}
-    return (
-        figures.draw_sheet([units[unit] for unit in shown], rows)
-        if rows and shown
-        else figures.draw_sheet([""], {"": [None]})
-    )
+    if not (rows and shown):
+        return figures.draw_sheet([""], {"": [None]})
+    return figures.draw_sheet([units[unit] for unit in shown], rows)
 
 
 def spread(runs: Sequence[StudyRun], variant: str) -> Row | None:
@@ -217,10 +205,11 @@ def _between(values: Mapping[Unit, float], place: int) -> float:
     return float(np.std([fmean(group) for group in groups.values()]))
 
 
-def _means(runs: Iterable[StudyRun], measure: str) -> dict[Unit, float]:
+def _mean_noise(runs: Iterable[StudyRun]) -> dict[Unit, float]:
+    """The mean over strengths, for each unit."""
     values: dict[Unit, list[float]] = defaultdict(list)
     for run in runs:
-        values[run.job.unit].append(float(run.metrics[measure]))
+        values[run.job.unit].append(float(run.metrics["noise"]))
     return {unit: fmean(found) for unit, found in values.items()}
 
 

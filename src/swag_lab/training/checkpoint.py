@@ -3,7 +3,7 @@
 import json
 import pickle
 import zipfile
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -19,6 +19,20 @@ class AnyRecipe(Protocol):
     """The settings of a training: any dataclass with a default for every field."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class ProgressLine:
+    """A line of the log of a training: steps done, steps in all, side of the pictures in pixels."""
+
+    step: int
+    steps: int
+    size: int
+
+    @property
+    def summary(self) -> str:
+        """The errors in words."""
+        raise NotImplementedError
 
 
 def save_training(
@@ -58,8 +72,8 @@ def load_training(path: Path) -> dict[str, Any]:
     return state
 
 
-def write_line(log: Path, line: Any) -> None:
-    """Add a line, a dataclass, to the log of a training, as JSON."""
+def write_line(log: Path, line: ProgressLine) -> None:
+    """Add a line to the log of a training, as JSON."""
     with log.open("a") as file:
         file.write(json.dumps(asdict(line)) + "\n")
 

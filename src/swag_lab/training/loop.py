@@ -32,12 +32,9 @@ from swag_lab.training.start import begin
 
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(checkpoint.ProgressLine):
     """One line of the training log; `top1` is measured now and then, in [0, 1]."""
 
-    step: int
-    steps: int
-    size: int
     loss: float
     rate: float
     pictures_per_second: float

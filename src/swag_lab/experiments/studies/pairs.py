@@ -39,22 +39,11 @@ def smoothed(network: Network | str) -> str:
     return f"{network if isinstance(network, str) else network.name} + SWAG"
 
 
-def both(
-    plan: Plan,
-    network: Network,
-    settings: Mapping[str, Any] | None = None,
-    *,
-    name: str = "",
-    units: int | None = None,
-    **options: Any,
-) -> list[StudyJob]:
+def both(plan: Plan, network: Network, **options: Any) -> list[StudyJob]:
     """A network without and with SWAG, every layer's error measured in its own span."""
-    label = name or network.name
     return [
-        *plan.front(label, network, settings, units=units, **options),
-        *plan.front(
-            smoothed(label), network, {**(settings or {}), **SMOOTHED}, units=units, **options
-        ),
+        *plan.front(network.name, network, **options),
+        *plan.front(smoothed(network), network, SMOOTHED, **options),
     ]
 
 

@@ -32,16 +32,13 @@ from swag_lab.training.loop import USUAL, Cadence
 
 
 @dataclass(frozen=True)
-class DistillationProgress:
+class DistillationProgress(checkpoint.ProgressLine):
     """One line of the log of a distillation.
 
     `unexplained` holds, for each student, the error of each tap as a share of its layer's total
     variance, averaged over the last steps.
     """
 
-    step: int
-    steps: int
-    size: int
     rate: float
     pictures_per_second: float
     unexplained: dict[str, dict[str, float]]

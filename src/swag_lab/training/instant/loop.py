@@ -23,12 +23,9 @@ from swag_lab.training.one_pass import Averaged, begun, initialize_by_he
 
 
 @dataclass(frozen=True)
-class PainterProgress:
+class PainterProgress(checkpoint.ProgressLine):
     """One line of the log: errors as shares of the span, running means over the last steps."""
 
-    step: int
-    steps: int
-    size: int
     style: float
     content: float
     reconstruction: float

@@ -15,12 +15,9 @@ from swag_lab.training.style.crops import CropSource
 
 
 @dataclass(frozen=True)
-class StyleProgress:
+class StyleProgress(checkpoint.ProgressLine):
     """One line of the log: weighted errors, running means over the last steps."""
 
-    step: int
-    steps: int
-    size: int
     style: float
     content: float
     penalties: float
