@@ -13,23 +13,20 @@ import typer
 from swag.cli import options
 from swag.cli.groups import settings_from
 from swag.cli.table import show
+from swag_lab.cli import new_option
 
 Images = Annotated[list[Path], typer.Argument(metavar="IMAGE...", show_default=False)]
 Csv = Annotated[
     Path | None,
-    typer.Option(
-        "--csv",
-        metavar="FILE",
-        show_default=False,
-        help="Write a table with a line for each picture and layer.",
+    new_option(
+        "--csv", metavar="FILE", help="Write a table with a line for each picture and layer."
     ),
 ]
 Figure = Annotated[
     Path | None,
-    typer.Option(
+    new_option(
         "--figure",
         metavar="FILE",
-        show_default=False,
         help="Draw maxima and entropies over the layers: .png, .svg or .pdf.",
     ),
 ]

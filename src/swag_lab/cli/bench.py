@@ -6,16 +6,16 @@ import typer
 
 from swag.cli import options
 from swag.cli.table import show
+from swag_lab.cli import new_option
 
 USUAL = ("swag/resnet", "torchvision/resnet50", "torchvision/vgg19")
 
 Networks = Annotated[
     list[str] | None,
-    typer.Option(
+    new_option(
         "--backbone",
         "-b",
         metavar="NAME",
-        show_default=False,
         help="Network to measure. Repeat the option for several. Networks of torchvision and timm "
         "get random weights.",
     ),

@@ -11,45 +11,35 @@ import typer
 from swag.cli import options
 from swag.cli.interruption import interrupted
 from swag.errors import SettingsError
+from swag_lab.cli import new_argument, new_option
 
 Name = Annotated[
     str,
-    typer.Argument(
+    new_argument(
         metavar="NAME",
-        show_default=False,
         help="Study to run: judges, weights, ablation, statistics, suppression, outliers, "
         "networks, methods, beyond or real; or paper (judges to methods), or all.",
     ),
 ]
-Out = Annotated[
-    Path,
-    typer.Option("--out", metavar="DIR", help="Folder for runs and report.", show_default=False),
-]
+Out = Annotated[Path, new_option("--out", metavar="DIR", help="Folder for runs and report.")]
 Contents = Annotated[
     Path | None,
-    typer.Option(
-        "--contents",
-        metavar="DIR",
-        show_default=False,
-        help="Folder of photos. Default: a few synthetic pictures.",
+    new_option(
+        "--contents", metavar="DIR", help="Folder of photos. Default: a few synthetic pictures."
     ),
 ]
 Styles = Annotated[
     Path | None,
-    typer.Option(
-        "--styles",
-        metavar="DIR",
-        show_default=False,
-        help="Folder of style pictures. Default: a few synthetic ones.",
+    new_option(
+        "--styles", metavar="DIR", help="Folder of style pictures. Default: a few synthetic ones."
     ),
 ]
 Count = Annotated[
     int | None,
-    typer.Option(
+    new_option(
         "--pictures",
         metavar="N",
         min=1,
-        show_default=False,
         help="Number of pictures to use of each folder, spread evenly over its names.",
     ),
 ]
@@ -67,41 +57,32 @@ Workers = Annotated[
 ]
 Units = Annotated[
     int | None,
-    typer.Option(
-        "--units",
-        metavar="N",
-        min=1,
-        show_default=False,
-        help="Pairs of a content and a style for each variant.",
+    new_option(
+        "--units", metavar="N", min=1, help="Pairs of a content and a style for each variant."
     ),
 ]
 
 
 LargeUnits = Annotated[
     int | None,
-    typer.Option(
+    new_option(
         "--large-units",
         metavar="N",
         min=1,
-        show_default=False,
         help="Pairs for each variant with a network of torchvision, where a run takes seconds to "
         "minutes.",
     ),
 ]
 Training = Annotated[
     Path | None,
-    typer.Option(
+    new_option(
         "--training",
         metavar="DIR",
-        show_default=False,
         help="Labeled pictures: first train all networks of the ablation on them, in the same way.",
     ),
 ]
 Epochs = Annotated[
-    float | None,
-    typer.Option(
-        "--epochs", metavar="N", help="Epochs of the training on --training.", show_default=False
-    ),
+    float | None, new_option("--epochs", metavar="N", help="Epochs of the training on --training.")
 ]
 
 DryRun = Annotated[
@@ -114,32 +95,29 @@ DryRun = Annotated[
 ]
 Networks = Annotated[
     list[str] | None,
-    typer.Option(
+    new_option(
         "--network",
         metavar="NAME=BACKBONE,WEIGHTS",
-        show_default=False,
         help="Trained network for the study `real`: any name that --backbone takes, and a file of "
         "weights, which a bundled network needs not. Repeat the option for several.",
     ),
 ]
 Strengths = Annotated[
     list[float] | None,
-    typer.Option(
+    new_option(
         "--strength",
         metavar="S",
         min=0.0,
         max=1.0,
-        show_default=False,
         help="Strength of each variant's runs. Repeat the option for several. Default: 0.05, 0.2, "
         "0.5, 0.8 and 0.95.",
     ),
 ]
 Judges = Annotated[
     list[str] | None,
-    typer.Option(
+    new_option(
         "--judge",
         metavar="NAME=BACKBONE,WEIGHTS",
-        show_default=False,
         help="Network that judges the results, instead of the bundled judges. Repeat the option "
         "for several. No network judges results that were optimized with it.",
     ),

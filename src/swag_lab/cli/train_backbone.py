@@ -11,39 +11,35 @@ import typer
 
 from swag.cli import options
 from swag.errors import SettingsError
+from swag_lab.cli import new_argument, new_option
 
 if TYPE_CHECKING:
     from swag_lab.training.checkpoint import ProgressLine
 
 Name = Annotated[
     str,
-    typer.Argument(
+    new_argument(
         metavar="NAME",
         help="Network to train: resnet ..., or with --teacher vgg16-distilled ... Several names "
         "with commas between them are trained side by side on the same pictures.",
-        show_default=False,
     ),
 ]
 Data = Annotated[
     Path,
-    typer.Argument(
+    new_argument(
         metavar="DATA",
-        show_default=False,
         help="Folder with packed .npz files, or with a folder of pictures for each class. "
         "--teacher needs no classes and uses all pictures in the folder.",
     ),
 ]
 Checkpoint = Annotated[
     Path,
-    typer.Argument(
-        metavar="OUT",
-        help="Checkpoint file. If the file exists, its training is continued.",
-        show_default=False,
+    new_argument(
+        metavar="OUT", help="Checkpoint file. If the file exists, its training is continued."
     ),
 ]
 Epochs = Annotated[
-    float | None,
-    typer.Option("--epochs", metavar="N", help="Passes over all pictures.", show_default=False),
+    float | None, new_option("--epochs", metavar="N", help="Passes over all pictures.")
 ]
 Recipe = Annotated[
     str, typer.Option("--recipe", metavar="NAME", help="Training recipe: cpu, gpu or plain.")
@@ -51,10 +47,9 @@ Recipe = Annotated[
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the random numbers.")]
 Start = Annotated[
     str | None,
-    typer.Option(
+    new_option(
         "--start",
         metavar="WEIGHTS",
-        show_default=False,
         help="Weights to begin with: a checkpoint. Without --teacher also an exported file, or "
         "`shipped`: the weights in the package.",
     ),
@@ -62,10 +57,9 @@ Start = Annotated[
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")]
 Teacher = Annotated[
     str | None,
-    typer.Option(
+    new_option(
         "--teacher",
         metavar="NETWORK",
-        show_default=False,
         help="Network whose activations NAME learns to predict, for example torchvision/vgg16.",
     ),
 ]
@@ -75,10 +69,9 @@ TeacherWeights = Annotated[
 ]
 Layers = Annotated[
     str | None,
-    typer.Option(
+    new_option(
         "--layers",
         metavar="LAYER,...",
-        show_default=False,
         help="The teacher's layers to predict, if NAME is not in the package.",
     ),
 ]
@@ -91,10 +84,7 @@ Explained = Annotated[
     ),
 ]
 Steps = Annotated[
-    int | None,
-    typer.Option(
-        "--steps", metavar="N", show_default=False, help="Steps of a training with --teacher."
-    ),
+    int | None, new_option("--steps", metavar="N", help="Steps of a training with --teacher.")
 ]
 
 

@@ -9,28 +9,22 @@ from typing import Annotated
 import typer
 
 from swag.cli import options
+from swag_lab.cli import new_argument
 
 Photos = Annotated[
-    Path,
-    typer.Argument(
-        metavar="PHOTOS",
-        show_default=False,
-        help="Folder of photos, or a packed .npz file of them.",
-    ),
+    Path, new_argument(metavar="PHOTOS", help="Folder of photos, or a packed .npz file of them.")
 ]
 Paintings = Annotated[
     Path,
-    typer.Argument(
+    new_argument(
         metavar="PAINTINGS",
-        show_default=False,
         help="Folder of paintings, or a packed .npz file of them: the styles to learn from.",
     ),
 ]
 Checkpoint = Annotated[
     Path,
-    typer.Argument(
+    new_argument(
         metavar="OUT",
-        show_default=False,
         help="Checkpoint file. If the file exists, its training is continued. The weights are "
         "written beside the file, as .safetensors.",
     ),

@@ -10,25 +10,19 @@ import typer
 from swag.cli import options
 from swag.cli.groups import LookOptions, MethodOptions, NetworkOptions, grouped, settings_from
 from swag.cli.interruption import interrupted, stop_asked
+from swag_lab.cli import new_argument, new_option
 
-Painting = Annotated[
-    Path, typer.Argument(metavar="PAINTING", show_default=False, help="The style picture.")
-]
+Painting = Annotated[Path, new_argument(metavar="PAINTING", help="The style picture.")]
 Photos = Annotated[
     list[Path],
-    typer.Argument(
-        metavar="PHOTOS...",
-        show_default=False,
-        help="Folders of photos, or packed .npz files of them.",
-    ),
+    new_argument(metavar="PHOTOS...", help="Folders of photos, or packed .npz files of them."),
 ]
 StyleOut = Annotated[
     Path,
-    typer.Option(
+    new_option(
         "--output",
         "-o",
         metavar="NAME.safetensors",
-        show_default=False,
         help="Style file to write. The checkpoint of the training, its log and a sheet of pictures "
         "are written beside the file.",
     ),
