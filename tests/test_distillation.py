@@ -26,25 +26,23 @@ from swag.cli import app
 from swag.errors import ImageError, SettingsError, WeightsError
 from swag_lab.training import checkpoint
 from swag_lab.training.data import load_pictures
-from swag_lab.training.distillation import (
-    Distillation,
-    DistillationRecipe,
-    distill,
-    principal_coordinates,
-    report,
-)
 from swag_lab.training.distillation.command import (
     Teacher,
     architecture_for,
     distill_backbones,
     split,
 )
-from swag_lab.training.distillation.coordinates import ActivationMoments, mean_and_covariance
+from swag_lab.training.distillation.coordinates import (
+    ActivationMoments,
+    mean_and_covariance,
+    principal_coordinates,
+)
 from swag_lab.training.distillation.crops import crop, crops_of
-from swag_lab.training.distillation.recipe import continued_distillation
-from swag_lab.training.distillation.report import as_markdown
+from swag_lab.training.distillation.loop import distill
+from swag_lab.training.distillation.recipe import DistillationRecipe, continued_distillation
+from swag_lab.training.distillation.report import as_markdown, report
 from swag_lab.training.distillation.restyle import restyled
-from swag_lab.training.distillation.students import load_students
+from swag_lab.training.distillation.students import Distillation, load_students
 from swag_lab.training.loop import Cadence
 
 LAYERS = ("1", "4")

@@ -13,6 +13,8 @@ whose first dimension counts pictures; only `describe` and `compare` know its co
 of a batch do not affect each other. Penalties are terms without a target: they measure the pixels.
 """
 
+from functools import partial
+
 from swag.errors import SettingsError
 from swag.losses import (
     bures,
@@ -46,73 +48,49 @@ __all__ = [
     "options_of",
 ]
 
+_style, _content = partial(loss_of, role="style"), partial(loss_of, role="content")
+
 _LOSSES = (
-    loss_of(gram, "style", "which channels are active together", "Gatys et al., CVPR 2016"),
-    loss_of(covariance, "style", "the same about the mean of each channel", "Li et al., NIPS 2017"),
-    loss_of(moments, "style", "mean and deviation of each channel", "Li et al., IJCAI 2017"),
-    loss_of(
+    _style(gram, "which channels are active together", "Gatys et al., CVPR 2016"),
+    _style(covariance, "the same about the mean of each channel", "Li et al., NIPS 2017"),
+    _style(moments, "mean and deviation of each channel", "Li et al., IJCAI 2017"),
+    _style(
         gram_robust,
-        "style",
         "Gram matrices, outliers counting less",
         "Huber, 1964; Charbonnier et al., ICIP 1994",
     ),
-    loss_of(
+    _style(
         cross_layer,
-        "style",
         "correlations between the channels of adjacent layers",
         "Novak and Nikulin, 2016",
         joint=True,
     ),
-    loss_of(
+    _style(
         bures,
-        "style",
         "Wasserstein-2 distance between Gaussians fitted to the features",
         "Olkin and Pukelsheim, 1982",
     ),
-    loss_of(
-        histogram, "style", "the distribution of each channel", "Risser, Wilmot and Barnes, 2017"
+    _style(histogram, "the distribution of each channel", "Risser, Wilmot and Barnes, 2017"),
+    _style(
+        sliced, "sliced Wasserstein distance, over random directions", "Heitz et al., CVPR 2021"
     ),
-    loss_of(
-        sliced,
-        "style",
-        "sliced Wasserstein distance, over random directions",
-        "Heitz et al., CVPR 2021",
-    ),
-    loss_of(
-        remd,
-        "style",
-        "relaxed transport between hypercolumns",
-        "Kolkin et al., CVPR 2019",
-        joint=True,
-    ),
-    loss_of(
+    _style(remd, "relaxed transport between hypercolumns", "Kolkin et al., CVPR 2019", joint=True),
+    _style(
         neighbors,
-        "style",
         "each hypercolumn matches its nearest one in the style",
         "Kolkin et al., 2022",
         joint=True,
     ),
-    loss_of(
-        mrf, "style", "each patch matches its nearest one in the style", "Li and Wand, CVPR 2016"
-    ),
-    loss_of(
-        palette, "style", "the colors of the pixels", "Kolkin et al., CVPR 2019", of_pixels=True
-    ),
-    loss_of(content, "content", "the activations, position by position", "Gatys et al., CVPR 2016"),
-    loss_of(
+    _style(mrf, "each patch matches its nearest one in the style", "Li and Wand, CVPR 2016"),
+    _style(palette, "the colors of the pixels", "Kolkin et al., CVPR 2019", of_pixels=True),
+    _content(content, "the activations, position by position", "Gatys et al., CVPR 2016"),
+    _content(
         self_similarity,
-        "content",
         "how similar positions are to each other",
         "Kolkin et al., CVPR 2019",
         joint=True,
     ),
-    loss_of(
-        laplacian,
-        "content",
-        "the edges of the pixels",
-        "Li, Xu, Nie and Chua, MM 2017",
-        of_pixels=True,
-    ),
+    _content(laplacian, "the edges of the pixels", "Li, Xu, Nie and Chua, MM 2017", of_pixels=True),
 )
 
 LOSSES = Registry("loss", _LOSSES)

@@ -20,6 +20,8 @@ from swag.types import PerImage
 Description = Tensor | tuple[Tensor, ...]
 """The description of a target; its first dimensions count pictures."""
 
+Role = Literal["style", "content"]
+
 Option = str | int | float | bool
 
 EMPTY = 1e-20
@@ -80,7 +82,7 @@ class Loss:
     """A loss between two layers, and by what it is multiplied to be that of the paper or script."""
 
     name: str
-    role: Literal["style", "content"]
+    role: Role
     """Style ignores where things are, so both pictures may have any size; content does not."""
     describe_fn: Callable[..., Any]
     """(features, mask) -> Description; see `describe`."""
@@ -169,9 +171,7 @@ class Loss:
         )
 
 
-def loss_of(
-    module: ModuleType, role: Literal["style", "content"], summary: str, reference: str, **rest: Any
-) -> Loss:
+def loss_of(module: ModuleType, summary: str, reference: str, *, role: Role, **rest: Any) -> Loss:
     """The loss of a module with `describe` and `compare` and, if it has them, the others."""
     factors = None
     if hasattr(module, "paper_factor"):

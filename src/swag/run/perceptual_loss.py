@@ -17,9 +17,7 @@ from swag.errors import SettingsError
 from swag.image import Source, read
 from swag.losses import PENALTIES
 from swag.modes import own_modes
-from swag.objective import PIXELS, LayerLoss, LossTerm, with_pixels
-from swag.objective.feature_source import FeatureCache
-from swag.objective.targets import make_layer_losses
+from swag.objective import PIXELS, LayerLoss, LossTerm, Objective, with_pixels
 from swag.run.inputs import listed
 from swag.run.terms import content_terms, style_regions, style_terms
 from swag.smoothing import Smoothing
@@ -125,10 +123,8 @@ class PerceptualLoss(nn.Module):
             regions = style_regions(self.settings, len(styles), None, [])
             terms = style_terms(self.settings, self.backbone, styles, regions, other=styles[0])
             terms = [replace(t, normalization="target", matched="none") for t in terms if t.weight]
-            layers = [layer for term in terms for layer in term.layers]
-            read = FeatureCache(with_pixels(self._extract), layers)
-            for term in terms:
-                self._style += make_layer_losses(term, read, start=styles[0], style=styles[0])
+            style = Objective.of(self.backbone.extract, terms, start=styles[0], style=styles[0])
+            self._style += style.parts
         self._smoothings = {
             layer: self._fitted(term.smoothing.at(layer), layer, styles)
             for term in self._content_terms
@@ -180,11 +176,8 @@ class PerceptualLoss(nn.Module):
         """A tensor of the network, for its device and precision."""
         return next(self.backbone.parameters()).detach()
 
-    def _extract(self, image: Tensor, layers: Sequence[str]) -> FeatureMaps:
-        return self.backbone.extract(image, layers)
-
     def _maps(self, image: Tensor, layers: Sequence[str]) -> FeatureMaps:
-        return with_pixels(self._extract)(image, layers)
+        return with_pixels(self.backbone.extract)(image, layers)
 
 
 def _network(

@@ -12,9 +12,7 @@ from swag.errors import SettingsError
 from swag.image import resize
 from swag.losses import PENALTIES
 from swag.losses.loss import Description
-from swag.objective import LayerLoss, LossTerm, with_pixels
-from swag.objective.feature_source import FeatureCache
-from swag.objective.targets import make_layer_losses
+from swag.objective import LayerLoss, LossTerm, Objective, with_pixels
 from swag.run.terms import content_terms, style_regions, style_terms
 from swag.types import FeatureMaps, Image, OwnImage, PerImage
 from swag_lab.training.instant.loss import SMALLEST_SPAN
@@ -74,12 +72,7 @@ class StyleObjective:
         Their factor is the weight of a whole span.
         """
         chosen = [replace(t, normalization="target", matched="none") for t in terms if t.weight > 0]
-        read = FeatureCache(self._extract, [name for term in chosen for name in term.layers])
-        parts = [
-            part
-            for term in chosen
-            for part in make_layer_losses(term, read, start=painting, style=painting)
-        ]
+        parts = Objective.of(self.network.extract, chosen, start=painting, style=painting).parts
         return [
             replace(part, factor=part.factor * float(part.view.loss.target_norm(part.target)[0]))
             for part in parts
