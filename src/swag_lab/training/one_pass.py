@@ -62,6 +62,19 @@ def initialize_by_he(network: nn.Module) -> None:
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True)
+class OnePassProgress(checkpoint.ProgressLine):
+    """One line of the log: errors of style and content, running means over the last steps."""
+
+    style: float
+    content: float
+
+    @property
+    def summary(self) -> str:
+        """The errors in words."""
+        return f"style {self.style:.3f}, content {self.content:.3f}"
+
+
 class Averaged(nn.Module, Generic[Painting]):
     """A network, and the running mean of its weights, which is what is kept."""
 

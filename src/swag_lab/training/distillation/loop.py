@@ -80,14 +80,13 @@ def distill(
     )
     layers = layers_of(architectures)
     teacher.to(device)
-    model, optimizer, first, earlier = _begun(
-        teacher, architectures, recipe, sources=sources, out=out, start=start, device=device
-    )
+    lesson = _Lesson(teacher, architectures, recipe, sources, device=device)
+    model, optimizer, first, earlier = lesson.begun(out, start)
     recent: Tensor | None = None
     shown, since = 0, time.perf_counter()
     for step in range(first, recipe.steps):
         if recipe.restyles(step):
-            _restyle(model, teacher, recipe, sources, step=step)
+            lesson.restyle(model, step)
         pictures = crops_of(recipe, sources, model.stylized, step).to(device)
         targets = model.targets(teacher, pictures)
         rate = optimizer.param_groups[0]["lr"] = recipe.rate(step)
@@ -116,75 +115,61 @@ def distill(
             yield line
 
 
-def _begun(
-    teacher: Backbone,
-    architectures: Mapping[str, DistilledArchitecture],
-    recipe: DistillationRecipe,
-    sources: Mapping[str, Pictures],
-    *,
-    out: Path,
-    start: Path | None,
-    device: str,
-) -> tuple[Distillation, torch.optim.Optimizer, int, list[dict[str, Any]]]:
-    """The students, the first step to take, and the trainings before: from `out` if it is there."""
-    source = out if out.exists() else start
-    state = None if source is None else checkpoint.load_training(source)
-    found = (
-        coordinates_in(state, source, architectures)
-        if source is not None and state is not None
-        else _measured(teacher, architectures, recipe, sources, device=device)
-    )
-    model = Distillation(architectures, found, asdict(recipe))
-    model = model.to(device).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.peak_rate, weight_decay=recipe.weight_decay
-    )
-    if source is None or state is None:
-        return model, optimizer, 0, []
-    if source == start:
-        checkpoint.check_teacher(state, source, recipe.fingerprint)
-        model.load_state_dict(state["model"])
-        return model, optimizer, 0, checkpoint.trainings(state)
-    checkpoint.restore(state, out, model, optimizer, recipe=recipe)
-    return model, optimizer, int(state["step"]), state.get("earlier", [])
+@dataclass(frozen=True)
+class _Lesson:
+    """Who teaches whom, how, on which pictures and where."""
 
+    teacher: Backbone
+    architectures: Mapping[str, DistilledArchitecture]
+    recipe: DistillationRecipe
+    sources: Mapping[str, Pictures]
+    device: str
 
-def _measured(
-    teacher: Backbone,
-    architectures: Mapping[str, DistilledArchitecture],
-    recipe: DistillationRecipe,
-    sources: Mapping[str, Pictures],
-    *,
-    device: str,
-) -> dict[str, PrincipalCoordinates]:
-    taps = next(iter(architectures.values())).taps
-    moments = {tap.layer: ActivationMoments() for tap in taps}
-    for i in range(recipe.axes_batches):  # steps before the first have numbers below zero
-        pictures = crops_of(recipe, sources, (), -1 - i).to(device)
-        with torch.no_grad():
-            maps = teacher.extract(pictures, moments, precision="bfloat16")
-        for layer, sums in moments.items():
-            sums.add(maps[layer])
-    return {tap.layer: principal_coordinates(moments[tap.layer], tap.coordinates) for tap in taps}
+    def begun(
+        self, out: Path, start: Path | None
+    ) -> tuple[Distillation, torch.optim.Optimizer, int, list[dict[str, Any]]]:
+        """Students, optimizer, first step, trainings before: from `out` if it is there."""
+        source = out if out.exists() else start
+        state = None if source is None else checkpoint.load_training(source)
+        found = (
+            coordinates_in(state, source, self.architectures)
+            if source is not None and state is not None
+            else self._coordinates()
+        )
+        model = Distillation(self.architectures, found, asdict(self.recipe))
+        model = model.to(self.device).to(memory_format=torch.channels_last)
+        optimizer = torch.optim.AdamW(
+            model.parameters(), lr=self.recipe.peak_rate, weight_decay=self.recipe.weight_decay
+        )
+        if source is None or state is None:
+            return model, optimizer, 0, []
+        if source == start:
+            checkpoint.check_teacher(state, source, self.recipe.fingerprint)
+            model.load_state_dict(state["model"])
+            return model, optimizer, 0, checkpoint.trainings(state)
+        checkpoint.restore(state, out, model, optimizer, recipe=self.recipe)
+        return model, optimizer, int(state["step"]), state.get("earlier", [])
 
+    def _coordinates(self) -> dict[str, PrincipalCoordinates]:
+        taps = next(iter(self.architectures.values())).taps
+        moments = {tap.layer: ActivationMoments() for tap in taps}
+        for i in range(self.recipe.axes_batches):  # steps before the first have numbers below zero
+            pictures = crops_of(self.recipe, self.sources, (), -1 - i).to(self.device)
+            with torch.no_grad():
+                maps = self.teacher.extract(pictures, moments, precision="bfloat16")
+            for layer, sums in moments.items():
+                sums.add(maps[layer])
+        return {t.layer: principal_coordinates(moments[t.layer], t.coordinates) for t in taps}
 
-def _restyle(
-    model: Distillation,
-    teacher: Backbone,
-    recipe: DistillationRecipe,
-    sources: Mapping[str, Pictures],
-    *,
-    step: int,
-) -> None:
-    """Optimize a few pictures through the first student and put every stage into the pool."""
-    largest = replace(recipe, sizes=(max(recipe.sizes),), seed=recipe.seed + 1)
-    pictures = crops_of(largest, sources, (), step).to(model.pool.device)
-    name = next(iter(model.students))
-    model.eval()
-    for stage in restyled(
-        model.student(name), teacher.prepare, pictures, steps=recipe.restyle_steps
-    ):
-        model.keep(stage)
+    def restyle(self, model: Distillation, step: int) -> None:
+        """Optimize a few pictures through the first student and put every stage into the pool."""
+        recipe = self.recipe
+        largest = replace(recipe, sizes=(max(recipe.sizes),), seed=recipe.seed + 1)
+        pictures = crops_of(largest, self.sources, (), step).to(model.pool.device)
+        student = model.student(next(iter(model.students)))
+        model.eval()
+        for stage in restyled(student, self.teacher.prepare, pictures, steps=recipe.restyle_steps):
+            model.keep(stage)
 
 
 def _update(

@@ -19,23 +19,16 @@ from swag_lab.training.instant.examples import Examples, pictures
 from swag_lab.training.instant.loss import painting_errors
 from swag_lab.training.instant.recipe import PainterRecipe
 from swag_lab.training.loop import USUAL, Cadence
-from swag_lab.training.one_pass import Averaged, begun, initialize_by_he
+from swag_lab.training.one_pass import Averaged, OnePassProgress, begun, initialize_by_he
 
 
 @dataclass(frozen=True)
-class PainterProgress(checkpoint.ProgressLine):
-    """One line of the log: errors as shares of the span, running means over the last steps."""
+class PainterProgress(OnePassProgress):
+    """One line of the log, with errors as shares of the span."""
 
-    style: float
-    content: float
     reconstruction: float
     rate: float
     pictures_per_second: float
-
-    @property
-    def summary(self) -> str:
-        """The errors in words."""
-        return f"style {self.style:.3f}, content {self.content:.3f}"
 
 
 @torch.no_grad()

@@ -10,24 +10,17 @@ from torch import Tensor
 
 from swag.instant.style_network import NormalizedResidual, StyleNetwork
 from swag_lab.training import checkpoint
-from swag_lab.training.one_pass import Averaged, begun, initialize_by_he
+from swag_lab.training.one_pass import Averaged, OnePassProgress, begun, initialize_by_he
 from swag_lab.training.style.crops import CropSource
 
 
 @dataclass(frozen=True)
-class StyleProgress(checkpoint.ProgressLine):
-    """One line of the log: weighted errors, running means over the last steps."""
+class StyleProgress(OnePassProgress):
+    """One line of the log, with weighted errors."""
 
-    style: float
-    content: float
     penalties: float
     rate: float
     pictures_per_second: float
-
-    @property
-    def summary(self) -> str:
-        """The errors in words."""
-        return f"style {self.style:.3f}, content {self.content:.3f}"
 
 
 @torch.no_grad()
