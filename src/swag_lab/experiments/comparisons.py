@@ -150,7 +150,7 @@ def effect_section(
 ) -> Section:
     """The gaps of variants to their baselines, as a table and as a figure."""
     rows, figure = rows_of(runs, pairs), effects(runs, pairs)
-    return Section(title, expected, found, certainty, rows, figure, note)
+    return Section(title, expected, found, certainty, table=rows, figure=figure, note=note)
 
 
 def picture_section(
@@ -177,7 +177,8 @@ def front_section(
 ) -> Section:
     """The mean fronts of some variants, a panel for each title."""
     figure = figures.draw_fronts(front_panels(runs, panels) or {"": {}})
-    return Section(title, expected, "Mean fronts over the units.", certainty, table, figure)
+    found = "Mean fronts over the units."
+    return Section(title, expected, found, certainty, table=table, figure=figure)
 
 
 def measured_by(
