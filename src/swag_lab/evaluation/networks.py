@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from swag import backbones
-from swag.backbones import Backbone, NetworkSource, bundled
+from swag.backbones import Backbone, NetworkSource, Normalize, bundled
 from swag.backbones.family import ThinNetwork, from_state
 from swag.backbones.initialization import seeded
 from swag.backbones.weights import sha256
@@ -200,7 +200,7 @@ def _switched(network: Network, seed: int) -> Backbone:
             module, told = ThinNetwork(architecture), f"seed {seed}"
     else:
         raise WeightsError(f"{network.name} has no trained weights: its switches are not bundled")
-    source = NetworkSource(module.eval())
+    source = NetworkSource(module.eval(), Normalize(), lambda: None)
     return backbones.assemble(
         network.backbone,
         source,
