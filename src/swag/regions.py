@@ -165,8 +165,8 @@ def _paired_colors(content_mask: MaskPicture, style_masks: Sequence[MaskPicture]
     found = []
     for i, color in enumerate(colors):
         partners = [
-            Region(_named(color), style, _map(maps[i]), _map(in_styles[style][1][paired[i]]))
-            for style, paired in enumerate(pairs)
+            Region(_named(color), style, maps[i][None, None], own[paired[i]][None, None])
+            for style, (paired, (_, own)) in enumerate(zip(pairs, in_styles, strict=True))
             if i in paired
         ]
         if not partners:
@@ -271,10 +271,6 @@ def _densest(pixels: Float[Tensor, "n 3"]) -> Color:
     _, cell, counts = torch.unique(cells, return_inverse=True, return_counts=True)
     center = pixels[cell == counts.argmax()].mean(0)
     return pixels[(pixels - center).norm(dim=1) < EXACT].mean(0)
-
-
-def _map(weights: Tensor) -> WeightMap:
-    return weights[None, None]
 
 
 def _named(color: Color) -> str:

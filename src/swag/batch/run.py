@@ -55,7 +55,13 @@ def run(
     if workers == 1 and backend == "processes":
         make = lambda job: batch.make(job, seen, stopping)  # noqa: E731
     for result in as_completed(
-        make, left, workers=workers, backend=backend, begin=begin, stopping=stopping, died=_died
+        make,
+        left,
+        workers=workers,
+        backend=backend,
+        begin=begin,
+        stopping=stopping,
+        died=lambda job, how: JobResult(job.output, "failed", error=how),
     ):
         manifest.write(result)
         yield result
@@ -72,10 +78,6 @@ class InWorker:
         """The result of a job."""
         torch.set_num_threads(self.threads)
         return self.batch.make(job, lambda update: None, told_to_stop)
-
-
-def _died(job: Job, how: str) -> JobResult:
-    return JobResult(job.output, "failed", "", how)
 
 
 def _key(batch: Batch, job: Job) -> str:

@@ -13,17 +13,8 @@ from swag.image.limits import check_inner
 Box = tuple[bytes, bytes]
 """The kind of a box, and what is in it."""
 
-_CONTAINERS = {
-    b"meta": 4,
-    b"iprp": 0,
-    b"ipco": 0,
-    b"moov": 0,
-    b"trak": 0,
-    b"mdia": 0,
-    b"minf": 0,
-    b"stbl": 0,
-}
-"""Boxes that hold boxes, after so many bytes."""
+_CONTAINERS = (b"meta", b"iprp", b"ipco", b"moov", b"trak", b"mdia", b"minf", b"stbl")
+"""Boxes that hold boxes; in the first of these, they come after 4 bytes."""
 _HEADER_BYTES, _DEEPEST = 4 << 20, 8
 _MOST_UNITS, _UNIT_BYTES = 4096, 1 << 10
 """Units of a stream that are looked at, and bytes of each: a sequence header takes some hundred at
@@ -68,7 +59,7 @@ def boxes(file: io.BufferedIOBase, name: str, depth: int = 0) -> Iterator[Box]:
         elif length > _HEADER_BYTES or depth > _DEEPEST:
             raise ImageError(f"{name} is damaged: its header has {length} bytes")
         else:
-            inner = file.read(length - skip)[_CONTAINERS[kind] :]
+            inner = file.read(length - skip)[4 if kind == b"meta" else 0 :]
             yield from boxes(io.BytesIO(inner), name, depth + 1)
         at += length
 

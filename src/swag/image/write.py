@@ -129,7 +129,12 @@ def _check_target(path: StrPath, overwrite: bool) -> None:
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
-        return _check_folder(path)
+        folder = os.path.dirname(os.path.realpath(path))
+        if os.path.isdir(folder):
+            return
+        raise ImageError(
+            f"cannot write {label(path)}: there is no folder {folder!r}; create it"
+        ) from None
     except (OSError, ValueError) as error:
         raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
     if not stat.S_ISREG(mode):
@@ -145,12 +150,6 @@ def _there(path: StrPath) -> str:
         f"{label(path)} exists; choose another name, or allow overwriting it (--overwrite, "
         "overwrite=True)"
     )
-
-
-def _check_folder(path: StrPath) -> None:
-    folder = os.path.dirname(os.path.realpath(path))
-    if not os.path.isdir(folder):
-        raise ImageError(f"cannot write {label(path)}: there is no folder {folder!r}; create it")
 
 
 def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Array:

@@ -7,7 +7,6 @@ Input `photo` and output `picture` are (1, 3, height, width) of any size, float3
 Weights that half precision holds exactly, as all that are shipped, are stored in it.
 """
 
-import io
 import logging
 import warnings
 from typing import Any
@@ -122,8 +121,7 @@ def export_onnx(network: nn.Module, path: StrPath) -> None:
     _without_traces(model)
     _in_half(model, onnx)
     onnx.checker.check_model(model)
-    data = io.BytesIO(model.SerializeToString())
-    write_whole(path, lambda file: file.write(data.getvalue()))
+    write_whole(path, lambda file: file.write(model.SerializeToString()))
 
 
 def _without_traces(model: Any) -> None:

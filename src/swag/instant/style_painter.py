@@ -17,7 +17,7 @@ from torch import Tensor
 
 from swag.instant.network import OtherMap
 from swag.instant.painter import Strip, row_strips
-from swag.instant.style_network import ChannelSpread, FreeSize, StyleNetwork
+from swag.instant.style_network import ChannelSpread, StyleNetwork
 from swag.types import FeatureMap, Image, OwnImage, Size
 
 HALO = 16
@@ -77,26 +77,19 @@ class StylePainter:
                 x = torch.relu(layer(x, rows, spread))
             return x
 
+        def convolved(layer: Any, strip: Strip, number: int) -> Tensor:
+            rows = self.network.sizes((strip.bottom - strip.top, size[1]))[number]
+            made: Tensor = layer.normalized.conv(layer.enlarged(before(strip, number), rows))
+            return made
+
         for i, layer in enumerate(layers):
-            maps = (
-                s.own(_convolved(layer, before(s, i), self._size(s, i, size)), stride >> (i + 1))
-                for s in strips
-            )
+            maps = (s.own(convolved(layer, s, i), stride >> (i + 1)) for s in strips)
             spreads.append(_spread(maps))
         paint: Callable[[Tensor], Tensor] = self.network.paint
         picture = lowest.new_empty(1, 3, *size)
         for s in strips:
             picture[:, :, s.first : s.last] = s.own(paint(before(s, len(layers)))) + 0.5
         return picture
-
-    def _size(self, strip: Strip, number: int, size: Size) -> FreeSize:
-        return self.network.sizes((strip.bottom - strip.top, size[1]))[number]
-
-
-def _convolved(layer: Any, x: Tensor, size: FreeSize) -> Tensor:
-    """The output of a layer of the decoder before its normalization."""
-    made: Tensor = layer.normalized.conv(layer.enlarged(x, size))
-    return made
 
 
 def _spread(maps: Iterator[Tensor]) -> ChannelSpread:

@@ -6,7 +6,7 @@ and a playlist opens no other file. Whatever FFmpeg cannot do is a VideoError of
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -127,7 +127,11 @@ def survey(path: Path, *, most_pixels: int = MAX_PIXELS) -> Video:
         stream = picture_stream(container, name)
         _check_size(stream, name, most_pixels)
         times = _times(container, stream, name)
-        clock = _clock(container, stream, times)
+        said = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+        rates = [rate for rate in said if rate] or [Fraction(25)]
+        clock = Clock.of(times, stream.time_base or 1 / rates[0], _start(container), rates)
+    with open_path(path) as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     with opened(path, most_pixels=most_pixels) as container:
         stream = picture_stream(container, name)
         first = next(decoded(container, stream), None)
@@ -143,7 +147,7 @@ def survey(path: Path, *, most_pixels: int = MAX_PIXELS) -> Video:
             )
         return Video(
             path=path,
-            digest=_digest(path),
+            digest=digest,
             width=first.width,
             height=first.height,
             frames=len(times),
@@ -257,12 +261,6 @@ def _times(container: InputContainer, stream: VideoStream, name: str) -> list[in
     return times
 
 
-def _clock(container: InputContainer, stream: VideoStream, times: Sequence[int | None]) -> Clock:
-    said = (stream.average_rate, stream.guessed_rate, stream.base_rate)
-    rates = [rate for rate in said if rate] or [Fraction(25)]
-    return Clock.of(times, stream.time_base or 1 / rates[0], _start(container), rates)
-
-
 def _start(container: InputContainer) -> Fraction:
     """The time, in seconds, at which a file begins."""
     return Fraction(container.start_time or 0, av.time_base)
@@ -276,8 +274,3 @@ def _matrix(frame: VideoFrame) -> tuple[int, ...] | None:
     except KeyError:
         return None
     return tuple(np.frombuffer(bytes(data)[:36], np.int32).tolist())
-
-
-def _digest(path: Path) -> str:
-    with open_path(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,7 +11,6 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import IO
 
@@ -27,7 +26,7 @@ from swag.files import open_temporary, write_whole
 from swag.messages import one_line
 from swag.types import Size
 from swag.video.reading import Video, errors_of_ffmpeg
-from swag.video.sound import AnyPacket, Packets, sound_tracks
+from swag.video.sound import Packets, sound_tracks
 
 BITEXACT = {"fflags": "+bitexact"}
 
@@ -171,7 +170,7 @@ def join(
                 container.metadata["comment"] = comment
             stream = _video_stream(container, video, form, size=size, frames=frames)
             tracks = [_packets(segments, stream), *sound_tracks(video, container, form.sound)]
-            for packet in heapq.merge(*tracks, key=_when):
+            for packet in heapq.merge(*tracks, key=lambda p: (p.dts or 0) * (p.time_base or 1)):
                 container.mux(packet)
 
     try:
@@ -194,8 +193,3 @@ def _packets(segments: Sequence[Path], stream: VideoStream) -> Packets:
                     packet.dts = packet.pts  # no frame refers to a later one
                     packet.stream = stream
                     yield packet
-
-
-def _when(packet: AnyPacket) -> Fraction:
-    """When a packet is decoded, in seconds."""
-    return Fraction(packet.dts or 0) * Fraction(packet.time_base or 1)

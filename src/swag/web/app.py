@@ -77,9 +77,11 @@ class Studio:
         session, name = self._session(request), request.path_params["name"]
         if name != "photo" and name not in GALLERY:
             raise HTTPException(404, "there is no such picture in the gallery")
-        source = get_sample_data(PHOTO, asfileobj=False) if name == "photo" else _in_gallery(name)
+        source: Any = STATIC / "gallery" / f"{name}.jpg"
+        if name == "photo":
+            source = get_sample_data(PHOTO, asfileobj=False)
         path = session.new_path()
-        shutil.copyfile(str(source), path)
+        shutil.copyfile(source, path)
         return JSONResponse((await self._admitted(session, path)).facts)
 
     async def preview(self, request: Request) -> Response:
@@ -168,10 +170,6 @@ class Studio:
         self.closing.set()
         self.sessions.close()
         self.queue.close()
-
-
-def _in_gallery(name: str) -> Path:
-    return STATIC / "gallery" / f"{name}.jpg"
 
 
 def studio_app(limits: WebLimits) -> Starlette:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from swag.config import Settings
 from swag.errors import SwagError
-from swag.image import Picture, resize
+from swag.image import Picture, fitted, resize
 from swag.run import NO_STEP, Update, iterate
 from swag.schedule import Pace, plan
 from swag.web.choices import offered
@@ -174,12 +174,10 @@ def _bytes_of(path: Path | None) -> bytes | None:
     return None if path is None else path.read_bytes()
 
 
-def as_jpeg(picture: Picture, size: int, quality: int = 85) -> bytes:
+def as_jpeg(picture: Picture, size: int) -> bytes:
     """The file of a picture, made smaller if its long side is longer than `size`."""
     width, height = picture.size
-    factor = min(1.0, size / max(width, height))
-    shape = max(1, round(height * factor)), max(1, round(width * factor))
-    small = picture.batch if factor == 1 else resize(picture.batch, shape)
+    small = resize(picture.batch, fitted(height, width, min(size, max(width, height))))
     stream = io.BytesIO()
-    Picture(small[0]).pil().save(stream, "JPEG", quality=quality)
+    Picture(small[0]).pil().save(stream, "JPEG", quality=85)
     return stream.getvalue()

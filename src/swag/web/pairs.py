@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from swag.errors import SettingsError
+from swag.image import extensions
 
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif"}
 UNIT = ("content", "style", "seed", "size")
 """What two runs of a study must share to be compared."""
 
@@ -66,7 +66,7 @@ def find_results(folder: Path) -> Results:
 
 def _by_folder(folder: Path) -> Iterator[tuple[str, str, Path]]:
     for path in sorted(folder.glob("*/*")):
-        if path.suffix.lower() in PICTURES and path.is_file():
+        if path.suffix.lower() in extensions() and path.is_file():
             yield path.stem, path.parent.name, path
 
 

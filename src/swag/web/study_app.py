@@ -75,7 +75,8 @@ class StudyPages:
         self._check_key(request)
         rows = (await asyncio.to_thread(results_of, self._store))["rows"]
         if request.path_params["ending"] == "csv":
-            return _download(results_csv(rows), "text/csv", "results.csv")
+            disposition = {"Content-Disposition": 'attachment; filename="results.csv"'}
+            return Response(results_csv(rows), media_type="text/csv", headers=disposition)
         return Response(await asyncio.to_thread(results_figure, rows), media_type="image/svg+xml")
 
     async def _progress(self, code: str) -> Response:
@@ -89,11 +90,6 @@ class StudyPages:
         given = request.query_params.get("key", "")
         if not secrets.compare_digest(given.encode(), self._key.encode()):
             raise HTTPException(403, "the results have an address of their own; see the terminal")
-
-
-def _download(text: str, kind: str, name: str) -> Response:
-    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(text, media_type=kind, headers=disposition)
 
 
 def study_app(results: Results, store: AnswerStore, key: str) -> Starlette:
