@@ -81,14 +81,11 @@ def apply(  # noqa: PLR0913 - the arguments of a command are its options
     failed: list[SwagError] = []
     for photo, path in jobs.items():
         try:
-            if path == DASH:
-                _put_out(painter, photo, output_name(path, form), **chosen)
-                continue
-            _paint(painter, photo, path, overwrite, **chosen)
+            _paint(painter, photo, path, output_name(path, form), overwrite=overwrite, **chosen)
         except SwagError as error:
             failed.append(error)
             continue
-        if not quiet:
+        if path != DASH and not quiet:
             typer.echo(str(path))
     _tell(failed, len(jobs))
 
@@ -122,17 +119,6 @@ def _piped(photos: list[Path], output: Path | None) -> dict[Path, Path]:
     return {photos[0]: path}
 
 
-def _put_out(painter: "StylePainter", photo: Path, name: str, **chosen: Any) -> None:
-    """One picture to standard output, in the format that a name ends in."""
-    from swag.image import encoded
-    from swag.image.encode import format_of
-    from swag.run import apply_style
-
-    format_of(name, 8)
-    (source,) = taken_in([photo])
-    put_out(encoded(name, apply_style(painter, source, **chosen)))
-
-
 def _jobs(photos: list[Path], output: Path | None, *, name: str) -> dict[Path, Path]:
     """Where the picture of each photo goes."""
     from swag.batch.folders import pictures_of
@@ -154,14 +140,22 @@ def _jobs(photos: list[Path], output: Path | None, *, name: str) -> dict[Path, P
 
 
 def _paint(
-    painter: "StylePainter", photo: Path, path: Path, overwrite: bool, **chosen: Any
+    painter: "StylePainter", photo: Path, path: Path, name: str, *, overwrite: bool, **chosen: Any
 ) -> None:
-    """One picture; `chosen` are keywords of `swag.apply_style`."""
+    """One picture, in the format that `name` ends in; `chosen` go to `swag.apply_style`."""
     from swag.files import create_folder
-    from swag.image import check_writable, write
+    from swag.image import check_writable, encoded, write
+    from swag.image.encode import format_of
     from swag.run import apply_style
 
-    create_folder(path.parent)
-    check_writable(path, overwrite=overwrite)
+    if path == DASH:
+        format_of(name, 8)
+    else:
+        create_folder(path.parent)
+        check_writable(path, overwrite=overwrite)
     (source,) = taken_in([photo])
-    write(path, apply_style(painter, source, **chosen), overwrite=overwrite)
+    picture = apply_style(painter, source, **chosen)
+    if path == DASH:
+        put_out(encoded(name, picture))
+    else:
+        write(path, picture, overwrite=overwrite)

@@ -3,7 +3,7 @@
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import IO
 
 import numpy as np
@@ -161,15 +161,25 @@ def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Array:
         layers.append(whole.alpha.detach())
     if any(layer.shape[1:] != layers[0].shape[1:] for layer in layers):
         raise ImageError(f"colors and alpha differ in size: {[tuple(x.shape) for x in layers]}")
-    _check_values(layers, form)
-    dtype, wide = (np.uint8, torch.float32) if bits == 8 else (np.uint16, torch.float64)
     height, width = layers[0].shape[1:]
+    if min(height, width) < 1 or max(height, width) > form.longest_side:
+        raise ImageError(
+            f"cannot write a picture of {width} x {height} pixels: {form.name} holds sides from 1 "
+            f"to {form.longest_side}"
+        )
+    dtype, wide = (np.uint8, torch.float32) if bits == 8 else (np.uint16, torch.float64)
     samples = np.zeros((height, width, 4 if len(layers) == 2 and form.holds_alpha else 3), dtype)
+    lost = 0
     for top, bottom in strip_bounds(height, width):
+        lost += sum(int((~layer[:, top:bottom].isfinite()).sum()) for layer in layers)
+        if lost:
+            continue
         values = torch.cat([layer[:, top:bottom].cpu().to(wide) for layer in layers]).clamp(0, 1)
         if len(values) == 4 and not form.holds_alpha:
             values = 1 - (1 - values[:3]) * values[3:]
         samples[top:bottom] = values.mul(2**bits - 1).round().permute(1, 2, 0).numpy()
+    if lost:
+        raise ImageError(f"the picture has {lost} values that are not finite; it is not written")
     return samples
 
 
@@ -183,22 +193,6 @@ def _single(pixels: Tensor) -> Tensor:
             "expected floats (3, height, width), or a batch of one such picture"
         )
     return one
-
-
-def _check_values(layers: Sequence[Tensor], form: Format) -> None:
-    height, width = layers[0].shape[1:]
-    if min(height, width) < 1 or max(height, width) > form.longest_side:
-        raise ImageError(
-            f"cannot write a picture of {width} x {height} pixels: {form.name} holds sides from 1 "
-            f"to {form.longest_side}"
-        )
-    lost = 0
-    for layer in layers:
-        for top, bottom in strip_bounds(height, width):
-            finite = torch.isfinite(layer[:, top:bottom])
-            lost += finite.numel() - int(finite.sum())
-    if lost:
-        raise ImageError(f"the picture has {lost} values that are not finite; it is not written")
 
 
 def _encode(
