@@ -13,21 +13,16 @@ import typer
 from swag.cli import options
 from swag.cli.groups import settings_from
 from swag.cli.table import show
-from swag_lab.cli import new_option
 
 Images = Annotated[list[Path], typer.Argument(metavar="IMAGE...", show_default=False)]
 Csv = Annotated[
     Path | None,
-    new_option(
-        "--csv", metavar="FILE", help="Write a table with a line for each picture and layer."
-    ),
+    options.option("--csv FILE", "Write a table with a line for each picture and layer."),
 ]
 Figure = Annotated[
     Path | None,
-    new_option(
-        "--figure",
-        metavar="FILE",
-        help="Draw maxima and entropies over the layers: .png, .svg or .pdf.",
+    options.option(
+        "--figure FILE", "Draw maxima and entropies over the layers: .png, .svg or .pdf."
     ),
 ]
 

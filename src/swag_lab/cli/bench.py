@@ -6,23 +6,24 @@ import typer
 
 from swag.cli import options
 from swag.cli.table import show
-from swag_lab.cli import new_option
 
 USUAL = ("swag/resnet", "torchvision/resnet50", "torchvision/vgg19")
 
 Networks = Annotated[
     list[str] | None,
-    new_option(
-        "--backbone",
-        "-b",
-        metavar="NAME",
-        help="Network to measure. Repeat the option for several. Networks of torchvision and timm "
+    options.option(
+        "--backbone -b NAME",
+        "Network to measure. Repeat the option for several. Networks of torchvision and timm "
         "get random weights.",
     ),
 ]
-Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Measurements of each side.")]
-Pixels = Annotated[int, typer.Option("--size", min=32, help="Side of the pictures in pixels.")]
-DeviceName = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda ...")]
+Rounds = Annotated[
+    int, options.option("--rounds", "Measurements of each side.", default=True, min=1)
+]
+Pixels = Annotated[
+    int, options.option("--size", "Side of the pictures in pixels.", default=True, min=32)
+]
+DeviceName = Annotated[str, options.option("--device NAME", "auto, cpu, cuda ...", default=True)]
 
 
 def bench(

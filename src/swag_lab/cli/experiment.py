@@ -11,114 +11,102 @@ import typer
 from swag.cli import options
 from swag.cli.interruption import interrupted
 from swag.errors import SettingsError
-from swag_lab.cli import new_argument, new_option
 
 Name = Annotated[
     str,
-    new_argument(
-        metavar="NAME",
-        help="Study to run: judges, weights, ablation, statistics, suppression, outliers, "
+    options.argument(
+        "NAME",
+        "Study to run: judges, weights, ablation, statistics, suppression, outliers, "
         "networks, methods, beyond or real; or paper (judges to methods), or all.",
     ),
 ]
-Out = Annotated[Path, new_option("--out", metavar="DIR", help="Folder for runs and report.")]
+Out = Annotated[Path, options.option("--out DIR", "Folder for runs and report.")]
 Contents = Annotated[
     Path | None,
-    new_option(
-        "--contents", metavar="DIR", help="Folder of photos. Default: a few synthetic pictures."
-    ),
+    options.option("--contents DIR", "Folder of photos. Default: a few synthetic pictures."),
 ]
 Styles = Annotated[
     Path | None,
-    new_option(
-        "--styles", metavar="DIR", help="Folder of style pictures. Default: a few synthetic ones."
-    ),
+    options.option("--styles DIR", "Folder of style pictures. Default: a few synthetic ones."),
 ]
 Count = Annotated[
     int | None,
-    new_option(
-        "--pictures",
-        metavar="N",
+    options.option(
+        "--pictures N",
+        "Number of pictures to use of each folder, spread evenly over its names.",
         min=1,
-        help="Number of pictures to use of each folder, spread evenly over its names.",
     ),
 ]
 Quick = Annotated[
     bool,
-    typer.Option(
-        "--quick", help="Try a study in minutes instead of hours; its numbers mean little."
+    options.option(
+        "--quick", "Try a study in minutes instead of hours; its numbers mean little.", default=True
     ),
 ]
 Workers = Annotated[
     int,
-    typer.Option(
-        "--workers", metavar="N", min=1, help="Number of processes, each with one thread."
+    options.option(
+        "--workers N", "Number of processes, each with one thread.", default=True, min=1
     ),
 ]
 Units = Annotated[
     int | None,
-    new_option(
-        "--units", metavar="N", min=1, help="Pairs of a content and a style for each variant."
-    ),
+    options.option("--units N", "Pairs of a content and a style for each variant.", min=1),
 ]
 
 
 LargeUnits = Annotated[
     int | None,
-    new_option(
-        "--large-units",
-        metavar="N",
-        min=1,
-        help="Pairs for each variant with a network of torchvision, where a run takes seconds to "
+    options.option(
+        "--large-units N",
+        "Pairs for each variant with a network of torchvision, where a run takes seconds to "
         "minutes.",
+        min=1,
     ),
 ]
 Training = Annotated[
     Path | None,
-    new_option(
-        "--training",
-        metavar="DIR",
-        help="Labeled pictures: first train all networks of the ablation on them, in the same way.",
+    options.option(
+        "--training DIR",
+        "Labeled pictures: first train all networks of the ablation on them, in the same way.",
     ),
 ]
 Epochs = Annotated[
-    float | None, new_option("--epochs", metavar="N", help="Epochs of the training on --training.")
+    float | None, options.option("--epochs N", "Epochs of the training on --training.")
 ]
 
 DryRun = Annotated[
     bool,
-    typer.Option(
+    options.option(
         "--dry-run",
-        help="Print the number of runs of each study, and do none. Runs on networks that "
+        "Print the number of runs of each study, and do none. Runs on networks that "
         "--training has yet to train are not counted.",
+        default=True,
     ),
 ]
 Networks = Annotated[
     list[str] | None,
-    new_option(
-        "--network",
-        metavar="NAME=BACKBONE,WEIGHTS",
-        help="Trained network for the study `real`: any name that --backbone takes, and a file of "
+    options.option(
+        "--network NAME=BACKBONE,WEIGHTS",
+        "Trained network for the study `real`: any name that --backbone takes, and a file of "
         "weights, which a bundled network needs not. Repeat the option for several.",
     ),
 ]
 Strengths = Annotated[
     list[float] | None,
-    new_option(
-        "--strength",
-        metavar="S",
+    options.option(
+        "--strength S",
+        "Strength of each variant's runs. Repeat the option for several. Default: 0.05, 0.2, "
+        "0.5, 0.8 and 0.95.",
         min=0.0,
         max=1.0,
-        help="Strength of each variant's runs. Repeat the option for several. Default: 0.05, 0.2, "
-        "0.5, 0.8 and 0.95.",
     ),
 ]
 Judges = Annotated[
     list[str] | None,
-    new_option(
-        "--judge",
-        metavar="NAME=BACKBONE,WEIGHTS",
-        help="Network that judges the results, instead of the bundled judges. Repeat the option "
+    options.option(
+        "--judge NAME=BACKBONE,WEIGHTS",
+        "Network that judges the results, instead of the bundled judges. Repeat the option "
         "for several. No network judges results that were optimized with it.",
     ),
 ]

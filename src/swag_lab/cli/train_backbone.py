@@ -11,81 +11,70 @@ import typer
 
 from swag.cli import options
 from swag.errors import SettingsError
-from swag_lab.cli import new_argument, new_option
 
 if TYPE_CHECKING:
     from swag_lab.training.checkpoint import ProgressLine
 
 Name = Annotated[
     str,
-    new_argument(
-        metavar="NAME",
-        help="Network to train: resnet ..., or with --teacher vgg16-distilled ... Several names "
+    options.argument(
+        "NAME",
+        "Network to train: resnet ..., or with --teacher vgg16-distilled ... Several names "
         "with commas between them are trained side by side on the same pictures.",
     ),
 ]
 Data = Annotated[
     Path,
-    new_argument(
-        metavar="DATA",
-        help="Folder with packed .npz files, or with a folder of pictures for each class. "
+    options.argument(
+        "DATA",
+        "Folder with packed .npz files, or with a folder of pictures for each class. "
         "--teacher needs no classes and uses all pictures in the folder.",
     ),
 ]
 Checkpoint = Annotated[
     Path,
-    new_argument(
-        metavar="OUT", help="Checkpoint file. If the file exists, its training is continued."
-    ),
+    options.argument("OUT", "Checkpoint file. If the file exists, its training is continued."),
 ]
-Epochs = Annotated[
-    float | None, new_option("--epochs", metavar="N", help="Passes over all pictures.")
-]
+Epochs = Annotated[float | None, options.option("--epochs N", "Passes over all pictures.")]
 Recipe = Annotated[
-    str, typer.Option("--recipe", metavar="NAME", help="Training recipe: cpu, gpu or plain.")
+    str, options.option("--recipe NAME", "Training recipe: cpu, gpu or plain.", default=True)
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the random numbers.")]
+Seed = Annotated[int, options.option("--seed N", "Seed of the random numbers.", default=True)]
 Start = Annotated[
     str | None,
-    new_option(
-        "--start",
-        metavar="WEIGHTS",
-        help="Weights to begin with: a checkpoint. Without --teacher also an exported file, or "
+    options.option(
+        "--start WEIGHTS",
+        "Weights to begin with: a checkpoint. Without --teacher also an exported file, or "
         "`shipped`: the weights in the package.",
     ),
 ]
-Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")]
+Device = Annotated[str, options.option("--device NAME", "cpu, cuda, cuda:1 ...", default=True)]
 Teacher = Annotated[
     str | None,
-    new_option(
-        "--teacher",
-        metavar="NETWORK",
-        help="Network whose activations NAME learns to predict, for example torchvision/vgg16.",
+    options.option(
+        "--teacher NETWORK",
+        "Network whose activations NAME learns to predict, for example torchvision/vgg16.",
     ),
 ]
 TeacherWeights = Annotated[
     str,
-    typer.Option("--teacher-weights", metavar="FILE", help="Weights of the teacher."),
+    options.option("--teacher-weights FILE", "Weights of the teacher.", default=True),
 ]
 Layers = Annotated[
     str | None,
-    new_option(
-        "--layers",
-        metavar="LAYER,...",
-        help="The teacher's layers to predict, if NAME is not in the package.",
+    options.option(
+        "--layers LAYER,...", "The teacher's layers to predict, if NAME is not in the package."
     ),
 ]
 Explained = Annotated[
     float,
-    typer.Option(
-        "--explained",
-        metavar="SHARE",
-        help="Share of a layer's variance that its principal coordinates keep (with --layers).",
+    options.option(
+        "--explained SHARE",
+        "Share of a layer's variance that its principal coordinates keep (with --layers).",
+        default=True,
     ),
 ]
-Steps = Annotated[
-    int | None, new_option("--steps", metavar="N", help="Steps of a training with --teacher.")
-]
+Steps = Annotated[int | None, options.option("--steps N", "Steps of a training with --teacher.")]
 
 
 def train_backbone(  # noqa: PLR0913 - the arguments of a command are its options

@@ -9,44 +9,42 @@ from typing import Annotated
 import typer
 
 from swag.cli import options
-from swag_lab.cli import new_argument
 
 Photos = Annotated[
-    Path, new_argument(metavar="PHOTOS", help="Folder of photos, or a packed .npz file of them.")
+    Path, options.argument("PHOTOS", "Folder of photos, or a packed .npz file of them.")
 ]
 Paintings = Annotated[
     Path,
-    new_argument(
-        metavar="PAINTINGS",
-        help="Folder of paintings, or a packed .npz file of them: the styles to learn from.",
+    options.argument(
+        "PAINTINGS", "Folder of paintings, or a packed .npz file of them: the styles to learn from."
     ),
 ]
 Checkpoint = Annotated[
     Path,
-    new_argument(
-        metavar="OUT",
-        help="Checkpoint file. If the file exists, its training is continued. The weights are "
+    options.argument(
+        "OUT",
+        "Checkpoint file. If the file exists, its training is continued. The weights are "
         "written beside the file, as .safetensors.",
     ),
 ]
 Steps = Annotated[
-    int, typer.Option("--steps", metavar="N", help="Training steps, one batch of photos each.")
+    int, options.option("--steps N", "Training steps, one batch of photos each.", default=True)
 ]
-Size = Annotated[int, typer.Option("--size", metavar="PIXELS", help="Side of the square crops.")]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the random numbers.")]
+Size = Annotated[int, options.option("--size PIXELS", "Side of the square crops.", default=True)]
+Seed = Annotated[int, options.option("--seed N", "Seed of the random numbers.", default=True)]
 Backbone = Annotated[
     str,
-    typer.Option(
-        "--backbone", metavar="NAME", help="Network of the training loss; see `swag backbones`."
+    options.option(
+        "--backbone NAME", "Network of the training loss; see `swag backbones`.", default=True
     ),
 ]
 Weights = Annotated[
     str,
-    typer.Option(
-        "--weights", metavar="WEIGHTS", help="Weights of --backbone: pretrained, or a file."
+    options.option(
+        "--weights WEIGHTS", "Weights of --backbone: pretrained, or a file.", default=True
     ),
 ]
-Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")]
+Device = Annotated[str, options.option("--device NAME", "cpu, cuda, cuda:1 ...", default=True)]
 
 
 def train_painter(  # noqa: PLR0913 - the arguments of a command are its options

@@ -10,29 +10,26 @@ import typer
 from swag.cli import options
 from swag.cli.groups import LookOptions, MethodOptions, NetworkOptions, grouped, settings_from
 from swag.cli.interruption import interrupted, stop_asked
-from swag_lab.cli import new_argument, new_option
 
-Painting = Annotated[Path, new_argument(metavar="PAINTING", help="The style picture.")]
+Painting = Annotated[Path, options.argument("PAINTING", "The style picture.")]
 Photos = Annotated[
     list[Path],
-    new_argument(metavar="PHOTOS...", help="Folders of photos, or packed .npz files of them."),
+    options.argument("PHOTOS...", "Folders of photos, or packed .npz files of them."),
 ]
 StyleOut = Annotated[
     Path,
-    new_option(
-        "--output",
-        "-o",
-        metavar="NAME.safetensors",
-        help="Style file to write. The checkpoint of the training, its log and a sheet of pictures "
+    options.option(
+        "--output -o NAME.safetensors",
+        "Style file to write. The checkpoint of the training, its log and a sheet of pictures "
         "are written beside the file.",
     ),
 ]
 TrainSteps = Annotated[
-    int, typer.Option("--steps", metavar="N", min=1, help="Training steps, one batch each.")
+    int, options.option("--steps N", "Training steps, one batch each.", default=True, min=1)
 ]
-Batch = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Photos in a batch.")]
+Batch = Annotated[int, options.option("--batch N", "Photos in a batch.", default=True, min=1)]
 Crop = Annotated[
-    int, typer.Option("--crop", metavar="PIXELS", min=64, help="Side of the square crops.")
+    int, options.option("--crop PIXELS", "Side of the square crops.", default=True, min=64)
 ]
 
 
