@@ -329,7 +329,6 @@ def test_lines_tell_frames_and_the_time_left(monkeypatch, capsys):
     now = SimpleNamespace(at=0.0)
     monkeypatch.setattr(bars, "PAUSE", 5.0)
     monkeypatch.setattr(bars.time, "monotonic", lambda: now.at)
-    monkeypatch.setattr(bars, "lines_where_no_bar", lambda *, shown: bars.Lines(shown, last=0.0))
     with bars.frames_bar(shown=True) as show:
         for done in range(100, 120):
             now.at += 1

@@ -56,7 +56,9 @@ def product(contents: Path, styles: Path, out: Path | None = None) -> list[Job]:
     """
     photos, paintings = pictures_of(contents, out), pictures_of(styles, out)
     pairs = [(photo, painting) for photo in photos for painting in paintings]
-    return _distinct(Job(c, (s,), output_name(photos[c], paintings[s])) for c, s in pairs)
+    jobs = [Job(c, (s,), output_name(photos[c], paintings[s])) for c, s in pairs]
+    check_distinct(jobs)
+    return jobs
 
 
 def read_jobs(table: Path) -> list[Job]:
@@ -85,7 +87,8 @@ def read_jobs(table: Path) -> list[Job]:
             raise SettingsError(f"{table}, line {number}: {error}") from error
     if not jobs:
         raise SettingsError(f"{table}: holds no jobs; expected lines with content and style")
-    return _distinct(jobs)
+    check_distinct(jobs)
+    return jobs
 
 
 def _text(table: Path) -> str:
@@ -191,9 +194,3 @@ def check_distinct(jobs: Iterable[Job], folder: Path = Path()) -> None:
                 f"two jobs have the output {job.output}{also}: {other.content} and {job.content}; "
                 "give each job its own output in a table of jobs"
             )
-
-
-def _distinct(jobs: Iterable[Job]) -> list[Job]:
-    listed = list(jobs)
-    check_distinct(listed)
-    return listed

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import typer
 from rich.console import Console
@@ -31,17 +31,29 @@ class TimeLeft(ProgressColumn):
         return Text(f"{clock(seconds)} left" if known and seconds is not None else "")
 
 
-@dataclass
-class Lines:
-    """Lines on standard error for a pipe or a log, one every few seconds."""
+class Bar(Progress):
+    """A bar that fits into 80 columns, or in a pipe or a log a line every few seconds.
 
-    shown: bool
-    last: float = field(default_factory=time.monotonic)
+    If it is not to be `shown`, there is neither.
+    """
+
+    def __init__(self, *columns: TextColumn, shown: bool) -> None:
+        console = Console(stderr=True)
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=14),
+            TimeLeft(),
+            *columns,
+            console=console,
+            disable=not (shown and console.is_terminal),
+        )
+        self._has_lines = shown and not console.is_terminal
+        self._last = time.monotonic()
 
     def tell(self, words: Callable[[], str]) -> None:
-        """Print the words if it is time for a line."""
-        if self.shown and time.monotonic() - self.last >= PAUSE:
-            self.last = time.monotonic()
+        """Print the words where no bar is, if it is time for a line."""
+        if self._has_lines and time.monotonic() - self._last >= PAUSE:
+            self._last = time.monotonic()
             typer.echo(f"swag: {words()}", err=True)
 
 
@@ -49,8 +61,7 @@ class Lines:
 def run_bar(*, shown: bool) -> Iterator[Callable[[Update], None]]:
     """A bar of scale, steps, losses and time left; gives what to call with each update."""
     pace: Pace | None = None
-    lines = lines_where_no_bar(shown=shown)
-    with make_bar(TextColumn("{task.fields[losses]}"), shown=shown) as progress:
+    with Bar(TextColumn("{task.fields[losses]}"), shown=shown) as progress:
         bar = progress.add_task("preparing", total=None, losses="", seconds_left=None)
 
         def show(update: Update) -> None:
@@ -69,7 +80,7 @@ def run_bar(*, shown: bool) -> Iterator[Callable[[Update], None]]:
                 losses=losses,
                 seconds_left=left,
             )
-            lines.tell(lambda: f"{where}, {clock(left)} left, {losses}")
+            progress.tell(lambda: f"{where}, {clock(left)} left, {losses}")
 
         yield show
 
@@ -78,9 +89,8 @@ def run_bar(*, shown: bool) -> Iterator[Callable[[Update], None]]:
 class BatchBar:
     """A bar over the jobs of a batch."""
 
-    progress: Progress
+    progress: Bar
     task: TaskID
-    lines: Lines
     failed: int = 0
 
     def seen(self, update: Update) -> None:
@@ -96,17 +106,15 @@ class BatchBar:
     def _show(self, now: str) -> None:
         self.progress.update(self.task, now=now)
         task = self.progress.tasks[0]
-        self.lines.tell(lambda: f"{task.completed:g}/{task.total:g} pictures, {now}")
+        self.progress.tell(lambda: f"{task.completed:g}/{task.total:g} pictures, {now}")
 
 
 @contextmanager
 def batch_bar(jobs: int, *, shown: bool) -> Iterator[BatchBar]:
     """A bar of jobs done, failed and under way, and time left."""
-    with make_bar(
-        TextColumn("{task.completed}/{task.total} {task.fields[now]}"), shown=shown
-    ) as bar:
+    with Bar(TextColumn("{task.completed}/{task.total} {task.fields[now]}"), shown=shown) as bar:
         task = bar.add_task("pictures", total=jobs, now="")
-        yield BatchBar(bar, task, lines_where_no_bar(shown=shown))
+        yield BatchBar(bar, task)
 
 
 def _where(update: Update) -> str:
@@ -127,34 +135,15 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def make_bar(*columns: TextColumn, shown: bool) -> Progress:
-    """A bar that fits into 80 columns, and shows nothing if nobody can watch it move."""
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=14),
-        TimeLeft(),
-        *columns,
-        console=console,
-        disable=not (shown and console.is_terminal),
-    )
-
-
-def lines_where_no_bar(*, shown: bool) -> Lines:
-    """Lines if progress is asked for and `make_bar` shows none."""
-    return Lines(shown and not Console(stderr=True).is_terminal)
-
-
 @contextmanager
 def count_bar(total: int, *, shown: bool) -> Iterator[Callable[[str], None]]:
     """A bar of items done; gives what to call with the name of each."""
-    lines = lines_where_no_bar(shown=shown)
-    with make_bar(TextColumn("{task.completed}/{task.total}"), shown=shown) as progress:
+    with Bar(TextColumn("{task.completed}/{task.total}"), shown=shown) as progress:
         bar = progress.add_task("preparing", total=total)
 
         def show(name: str) -> None:
             progress.update(bar, description=name[:40], advance=1)
-            lines.tell(lambda: f"{progress.tasks[0].completed:g}/{total}, {name}")
+            progress.tell(lambda: f"{progress.tasks[0].completed:g}/{total}, {name}")
 
         yield show
 
@@ -165,9 +154,8 @@ def frames_bar(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
 
     Frames that an earlier run has made are none of this one's speed.
     """
-    lines = lines_where_no_bar(shown=shown)
     begun: tuple[float, int] | None = None
-    with make_bar(TextColumn("{task.completed:g}/{task.total:g} frames"), shown=shown) as progress:
+    with Bar(TextColumn("{task.completed:g}/{task.total:g} frames"), shown=shown) as progress:
         bar = progress.add_task("painting", total=0, seconds_left=None)
 
         def show(done: int, total: int) -> None:
@@ -178,6 +166,6 @@ def frames_bar(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
             left = None if each is None else each * (total - done)
             progress.update(bar, total=total, completed=done, seconds_left=left)
             known = "" if left is None else f", {clock(left)} left"
-            lines.tell(lambda: f"{done}/{total} frames{known}")
+            progress.tell(lambda: f"{done}/{total} frames{known}")
 
         yield show

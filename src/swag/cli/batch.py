@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from swag.cli import options
 from swag.cli.groups import (
     LookOptions,
@@ -16,9 +14,6 @@ from swag.cli.groups import (
     grouped,
     settings_from,
 )
-
-FAILED = 3
-"""The exit status of a batch that is at its end, with jobs that failed."""
 
 Jobs = Annotated[
     Path | None,
@@ -94,13 +89,10 @@ def batch(  # noqa: PLR0913 - groups of options
         bits=to.bits,
         max_pixels=reading.max_pixels,
     )
-    failed = run_batch(
+    run_batch(
         work,
         jobs_of(jobs, contents, styles, folder),
         workers=workers,
         backend="ray" if ray else "processes",
-        quiet=to.quiet,
-        as_json=to.json,
+        to=to,
     )
-    if failed:
-        raise typer.Exit(FAILED)

@@ -11,10 +11,14 @@ import typer
 
 from swag.batch import Batch, Job, JobResult, Manifest, product, read_jobs, run
 from swag.cli.bars import batch_bar
+from swag.cli.groups import OutputOptions
 from swag.cli.interruption import interrupted, stop_asked
 from swag.distributed import Backend
 from swag.errors import SettingsError
 from swag.files import create_folder
+
+FAILED = 3
+"""The exit status of a batch that is at its end, with jobs that failed."""
 
 
 def jobs_of(
@@ -36,17 +40,16 @@ def run_batch(
     *,
     workers: int,
     backend: Backend,
-    quiet: bool,
-    as_json: bool,
-) -> bool:
-    """Do the jobs and tell what became of them; whether any has failed.
+    to: OutputOptions,
+) -> None:
+    """Do the jobs and tell what became of them.
 
     Raises:
         SettingsError: the folder cannot be written, or a job's settings are not right.
-        typer.Exit: with status 130 after an interruption.
+        typer.Exit: with status 130 after an interruption, and 3 if a job has failed.
     """
     create_folder(batch.folder)
-    shown = not (quiet or as_json)
+    shown = not (to.quiet or to.json)
     results: list[JobResult] = []
     stopped = True
     with (
@@ -67,16 +70,15 @@ def run_batch(
         for result in going:
             results.append(result)
             bar.done(result)
-            if as_json:
+            if to.json:
                 typer.echo(json.dumps(asdict(result)))
             if result.state == "done" and shown:
                 typer.echo(str(batch.folder / result.output))
-        unfinished = [o for o in results if o.state == "interrupted"]
-        stopped = bool(unfinished) or len(results) < len(jobs)
-    return _told(results, as_json=as_json, stopped=stopped, total=len(jobs))
+        stopped = len(results) < len(jobs) or any(r.state == "interrupted" for r in results)
+    _tell(results, as_json=to.json, stopped=stopped, total=len(jobs))
 
 
-def _told(results: Sequence[JobResult], *, as_json: bool, stopped: bool, total: int) -> bool:
+def _tell(results: Sequence[JobResult], *, as_json: bool, stopped: bool, total: int) -> None:
     counts = Counter(result.state for result in results)
     if as_json:
         typer.echo(json.dumps({"finished": not stopped, "counts": dict(counts)}))
@@ -88,4 +90,5 @@ def _told(results: Sequence[JobResult], *, as_json: bool, stopped: bool, total: 
     if stopped:
         made = counts["done"] + counts["there"]
         raise interrupted(f" with {made} of {total} pictures made; the same command continues")
-    return bool(failed)
+    if failed:
+        raise typer.Exit(FAILED)

@@ -3,7 +3,8 @@
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO
 
 import numpy as np
@@ -47,18 +48,9 @@ def write(
     texts = _texts(metadata, source_type)
     _check_target(path, overwrite)
     fill = _filling(path, picture, bits, quality, texts=texts)
-    try:
+    with _as_image_errors(path):
         # The target once more at the end: encoding takes a while.
-        write_whole(
-            path,
-            fill,
-            check=lambda: _check_target(path, overwrite),
-            replace=overwrite,
-        )
-    except FileExistsError as error:
-        raise ImageError(_there(path)) from error
-    except (OSError, ValueError) as error:
-        raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
+        write_whole(path, fill, check=lambda: _check_target(path, overwrite), replace=overwrite)
 
 
 def encoded(
@@ -75,13 +67,10 @@ def encoded(
     ImageError: see `write`.
     """
     fill = _filling(name, picture, bits, quality, texts=_texts(metadata, source_type))
-    try:
-        with tempfile.NamedTemporaryFile() as file:
-            fill(file)
-            file.seek(0)
-            return file.read()
-    except OSError as error:
-        raise ImageError(f"cannot write {label(name)}: {reason(error)}") from error
+    with _as_image_errors(name), tempfile.NamedTemporaryFile() as file:
+        fill(file)
+        file.seek(0)
+        return file.read()
 
 
 def _texts(metadata: Mapping[str, str] | None, source_type: str | None) -> dict[str, str]:
@@ -117,39 +106,42 @@ def check_writable(path: StrPath, *, overwrite: bool, bits: int = 8) -> None:
     """
     format_of(path, bits)
     _check_target(path, overwrite)
-    try:
+    with _as_image_errors(path):
         descriptor, temporary = open_temporary(path)
         os.close(descriptor)
         os.unlink(temporary)
+
+
+@contextmanager
+def _as_image_errors(path: StrPath) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as error:
+        raise ImageError(
+            f"{label(path)} exists; choose another name, or allow overwriting it (--overwrite, "
+            "overwrite=True)"
+        ) from error
     except (OSError, ValueError) as error:
         raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
 
 
 def _check_target(path: StrPath, overwrite: bool) -> None:
-    try:
-        mode = os.stat(path).st_mode
-    except FileNotFoundError:
-        folder = os.path.dirname(os.path.realpath(path))
-        if os.path.isdir(folder):
-            return
-        raise ImageError(
-            f"cannot write {label(path)}: there is no folder {folder!r}; create it"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ImageError(f"cannot write {label(path)}: {reason(error)}") from error
-    if not stat.S_ISREG(mode):
-        raise ImageError(
-            f"cannot write {label(path)}: what is there is not a file; give another name"
-        )
-    if not overwrite:
-        raise ImageError(_there(path))
-
-
-def _there(path: StrPath) -> str:
-    return (
-        f"{label(path)} exists; choose another name, or allow overwriting it (--overwrite, "
-        "overwrite=True)"
-    )
+    with _as_image_errors(path):
+        try:
+            mode = os.stat(path).st_mode
+        except FileNotFoundError:
+            folder = os.path.dirname(os.path.realpath(path))
+            if os.path.isdir(folder):
+                return
+            raise ImageError(
+                f"cannot write {label(path)}: there is no folder {folder!r}; create it"
+            ) from None
+        if not stat.S_ISREG(mode):
+            raise ImageError(
+                f"cannot write {label(path)}: what is there is not a file; give another name"
+            )
+        if not overwrite:
+            raise FileExistsError
 
 
 def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Array:

@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from swag.web.choices import described
 from swag.web.limits import WebLimits
 from swag.web.page_run import FORMATS, PageRun
-from swag.web.replies import HANDLERS, STATIC, NoSessionError, page_file, set_cookie, wish_of
+from swag.web.replies import HANDLERS, STATIC, NoSessionError, page_file, wish_of
 from swag.web.run_queue import RunQueue
 from swag.web.session import Session, Sessions
 from swag.web.uploads import SentPicture, TooLargeError, admit, receive, too_large
@@ -53,7 +53,9 @@ class Studio:
         """The page, with the cookie of a session."""
         response = page_file("studio.html")
         if self.sessions.find(request.cookies.get(COOKIE)) is None:
-            set_cookie(response, COOKIE, self.sessions.begin().id)
+            # Only this server reads it, until the browser is closed.
+            name = self.sessions.begin().id
+            response.set_cookie(COOKIE, name, httponly=True, samesite="strict", path="/")
         return response
 
     async def choices(self, request: Request) -> Response:

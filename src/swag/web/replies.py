@@ -60,8 +60,3 @@ def page_file(name: str) -> FileResponse:
     return FileResponse(
         STATIC / name, media_type="text/html", headers={"Cache-Control": "no-cache"}
     )
-
-
-def set_cookie(response: Response, name: str, value: str) -> None:
-    """A cookie that only this server reads, until the browser is closed."""
-    response.set_cookie(name, value, httponly=True, samesite="strict", path="/")

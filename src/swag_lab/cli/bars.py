@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from swag.cli.bars import make_bar
+from swag.cli.bars import Bar
 from swag.cli.interruption import interrupted
 from swag_lab.training.checkpoint import ProgressLine
 
@@ -12,7 +12,7 @@ from swag_lab.training.checkpoint import ProgressLine
 @contextmanager
 def training_bar(*, shown: bool) -> Iterator[Callable[[ProgressLine], None]]:
     """A bar of steps, size, error and time left; gives what to call with each line of the log."""
-    with make_bar(shown=shown) as progress:
+    with Bar(shown=shown) as progress:
         bar = progress.add_task("preparing", total=None)
 
         def show(line: ProgressLine) -> None:
