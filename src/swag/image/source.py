@@ -75,14 +75,6 @@ class MeteredFile(io.RawIOBase):
         self._file, self.left = file, left
         file.seek(0)
 
-    def readable(self) -> bool:
-        """See `io.RawIOBase`."""
-        return True
-
-    def seekable(self) -> bool:
-        """See `io.RawIOBase`."""
-        return True
-
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """See `io.RawIOBase`."""
         return self._file.seek(offset, whence)

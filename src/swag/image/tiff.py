@@ -218,11 +218,11 @@ def _check_header(page: Any, name: str, limits: Limits) -> None:
             f"{page.imagedepth}; expected at most {_MAX_SAMPLES} samples and a depth of 1"
         )
     kind = photometric_of(page)
-    if not _is_known(page):
+    if expected := _expected(page):
         raise ImageError(
             f"{name} is a TIFF of {kind} with {page.bitspersample} bits a sample, format "
             f"{word(page.sampleformat)} and compression {word(page.compression)}, which is not "
-            f"read; expected {_expected(page)}"
+            f"read; expected {expected}"
         )
     if page.samplesperpixel < COLORS[kind][1]:
         raise ImageError(f"{name} is damaged: {kind} with {page.samplesperpixel} samples per pixel")
@@ -242,22 +242,19 @@ def _check_segments(page: Any, name: str, limits: Limits) -> None:
         raise ImageError(f"{words} takes {held} bytes, more than the limit of {most}")
 
 
-def _is_known(page: Any) -> bool:
-    kind = photometric_of(page)
-    if kind == "YCBCR":
-        return bool(page.compression.name == "JPEG" and page.dtype == np.uint8)
-    if kind == "CIELAB":
-        return bool(page.dtype == np.uint8)
-    return kind in COLORS and page.dtype is not None and page.dtype.kind in "buf"
-
-
 def _expected(page: Any) -> str:
-    kind = photometric_of(page)
+    """What a page should hold instead of what it does; empty if it is read."""
+    kind, dtype = photometric_of(page), page.dtype
     if kind not in COLORS:
         return f"one of {', '.join(COLORS)}: save it as RGB"
+    known, words = dtype == np.uint8, "8 bits"
     if kind == "YCBCR":
-        return "8 bits with JPEG compression: save it as RGB"
-    return "8 bits" if kind == "CIELAB" else "unsigned integers of 1 to 64 bits, or floats"
+        known = known and page.compression.name == "JPEG"
+        words = "8 bits with JPEG compression: save it as RGB"
+    elif kind != "CIELAB":
+        known = dtype is not None and dtype.kind in "buf"
+        words = "unsigned integers of 1 to 64 bits, or floats"
+    return "" if known else words
 
 
 def _check_complete(page: Any, file: File, name: str) -> None:

@@ -94,7 +94,16 @@ def _filling(
     if not 1 <= quality <= 100:
         raise ImageError(f"quality {quality} is out of range; expected 1 to 100")
     samples = _samples(picture, form, bits)
-    return lambda file: _encode(samples, form, quality, texts, file=file)
+
+    def fill(file: IO[bytes]) -> None:
+        try:
+            form.encode(samples, quality, texts, file)
+        except (OSError, ValueError, RuntimeError, MemoryError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # of the disk's; those of encoders have no number
+            raise ImageError(f"{form.name} cannot hold this picture: {one_line(error)}") from error
+
+    return fill
 
 
 def check_writable(path: StrPath, *, overwrite: bool, bits: int = 8) -> None:
@@ -185,14 +194,3 @@ def _single(pixels: Tensor) -> Tensor:
             "expected floats (3, height, width), or a batch of one such picture"
         )
     return one
-
-
-def _encode(
-    samples: Array, form: Format, quality: int, texts: Mapping[str, str], file: IO[bytes]
-) -> None:
-    try:
-        form.encode(samples, quality, texts, file)
-    except (OSError, ValueError, RuntimeError, MemoryError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # of the disk's; those of encoders have no number
-        raise ImageError(f"{form.name} cannot hold this picture: {one_line(error)}") from error

@@ -108,7 +108,7 @@ def _differing(path: Path, job: Mapping[str, Any]) -> str:
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return "something else"
+        known = None
     if not isinstance(known, dict):
         return "something else"
     names = sorted(n for n in {*known, *job} if known.get(n) != job.get(n))

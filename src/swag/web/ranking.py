@@ -6,7 +6,6 @@
 The intervals take answers as independent; several of one person are less than that.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -76,27 +75,16 @@ def methods_of(comparisons: Sequence[PairAnswer]) -> list[str]:
 
 def shares(comparisons: Sequence[PairAnswer]) -> list[PreferenceShare]:
     """The share of each method, the highest first; who could not say counts as neither."""
-    won: Counter[str] = Counter()
-    lost: Counter[str] = Counter()
-    undecided: Counter[str] = Counter()
-    for one in comparisons:
-        if one.outcome == "neither":
-            undecided.update((one.first, one.second))
-            continue
-        pair = (one.first, one.second)
-        winner, loser = pair if one.outcome == "first" else pair[::-1]
-        won[winner] += 1
-        lost[loser] += 1
-    rows = [
-        _share(name, won[name], lost[name], undecided[name]) for name in methods_of(comparisons)
-    ]
+    rows = []
+    for method in methods_of(comparisons):
+        own = [one for one in comparisons if method in (one.first, one.second)]
+        undecided = sum(one.outcome == "neither" for one in own)
+        won = sum(one.outcome == ("first" if one.first == method else "second") for one in own)
+        lost = len(own) - won - undecided
+        low, high = wilson(won, won + lost)
+        share = won / (won + lost) if won + lost else 0.5
+        rows.append(PreferenceShare(method, won, lost, undecided, share=share, low=low, high=high))
     return sorted(rows, key=lambda row: -row.share)
-
-
-def _share(method: str, won: int, lost: int, undecided: int) -> PreferenceShare:
-    low, high = wilson(won, won + lost)
-    share = won / (won + lost) if won + lost else 0.5
-    return PreferenceShare(method, won, lost, undecided, share=share, low=low, high=high)
 
 
 def bradley_terry(comparisons: Sequence[PairAnswer], z: float = Z) -> list[Strength]:
