@@ -34,6 +34,8 @@ from swag.smoothing import parse
 SMOOTHING = "scale:alpha=0.001@stage3,stage4"
 RUNS = ("reference", "full size", "coarse to fine", "default")
 JUDGES = ("swag/vgg", "swag/noresnet")
+STYLE_LAYERS = ("stem", "stage1", "stage2", "stage3", "stage4")
+CONTENT_LAYERS = ("stage3",)
 
 
 Looked = tuple[float, int, float, Tensor]
@@ -61,7 +63,7 @@ def looks(photo: Tensor, style: Tensor, **chosen: object) -> Iterator[Looked]:
 
 def judge(name: str, photo: Tensor, style: Tensor) -> Objective:
     """Errors of Gram matrices and of the content under a network that was not optimized."""
-    network = swag.backbones.create(name)
+    network = swag.backbones.create(name, style_layers=STYLE_LAYERS, content_layers=CONTENT_LAYERS)
     none = parse("none")
     shrunk = swag.image.resize(style, (photo.shape[-2], photo.shape[-1]))
     layers, kept = (
@@ -121,7 +123,9 @@ def main() -> None:
     swag.keep_freed_memory()
     square = (args.size, args.size)
     photo, style = (swag.image.read(p, size=square).batch for p in (args.content, args.style))
-    network = swag.backbones.create("swag/resnet")
+    network = swag.backbones.create(
+        "swag/resnet", style_layers=STYLE_LAYERS, content_layers=CONTENT_LAYERS
+    )
     same = {
         "preset": "released-code",
         "backbone": network,

@@ -126,7 +126,8 @@ def test_filters_used_twice_and_those_of_containers_belong_to_their_first_use(pi
 
 
 def test_the_groups_of_the_family_are_its_stages(picture):
-    backbone = create("swag/resnet", weights="random")
+    layers = ("stem", "stage1", "stage2", "stage3", "stage4")
+    backbone = create("swag/resnet", weights="random", style_layers=layers)
     found = groups(backbone, picture)
     assert tuple(found) == backbone.style_layers
     grouped = [parameter for group in found.values() for parameter in group]

@@ -35,9 +35,11 @@ def card_picture() -> Tensor:
 
 
 def answers(name: str) -> dict[str, dict[str, list[float]]]:
-    """Mean, largest size and values at spread positions of each layer that is read."""
-    style, content = bundled.layers(name)
-    extract = FeatureExtractor(bundled.network(name), dict.fromkeys(style + content))
+    """Mean, largest size and values at spread positions of each layer that is read or can be."""
+    layers = {layer for read in bundled.layers(name) for layer in read}
+    if name in bundled.ARCHITECTURES:
+        layers |= {"stage3", "stage4"}
+    extract = FeatureExtractor(bundled.network(name), sorted(layers))
     found = {}
     with torch.no_grad():
         for layer, maps in extract(card_picture()).items():

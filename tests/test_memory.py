@@ -24,7 +24,8 @@ def photo(seed=1):
 
 @pytest.fixture(scope="module")
 def network():
-    return swag.backbones.create("swag/resnet", edits=("reflect",))
+    layers = ("stem", "stage1", "stage2", "stage3", "stage4")
+    return swag.backbones.create("swag/resnet", edits=("reflect",), style_layers=layers)
 
 
 def planner(network, gigabytes, **overrides):

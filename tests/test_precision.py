@@ -120,7 +120,12 @@ def test_in_tiles_the_gradient_is_as_near(name, weights, slope, cut):
 @pytest.mark.parametrize("cut", [True, False])
 @pytest.mark.parametrize("chosen", ["float32", "bfloat16"])
 def test_all_layers_are_read_in_tiles_in_the_precision_asked_for(chosen, cut):
-    network = swag.backbones.create("swag/resnet", weights="random", edits=("reflect",))
+    network = swag.backbones.create(
+        "swag/resnet",
+        weights="random",
+        edits=("reflect",),
+        style_layers=("stem", "stage1", "stage2", "stage3", "stage4"),
+    )
     seen = []
     for name, module in network.module.named_modules():
         if isinstance(module, torch.nn.Conv2d):

@@ -38,10 +38,10 @@ STUDENTS = {
 }
 """Networks distilled from VGG-16: one as VGG is, and its twin with shortcuts in the blocks."""
 
-STYLE_LAYERS = ("stem", "stage1", "stage2", "stage3", "stage4")
+STYLE_LAYERS = ("stem", "stage1", "stage2")
 CONTENT_LAYERS = ("stage1", "stage2")
-"""Layers of the ablation family; content at 1/4 and 1/8, as with other networks (docs/strength.md).
-The studies that repeat the paper read content from `stage3`."""
+"""Layers of the ablation family, without the deep ones, which cost style (docs/strength.md). The
+studies that repeat the paper read style from all stages, and content from `stage3`."""
 
 STUDENT_STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 STUDENT_CONTENT_LAYERS = ("relu3_1", "relu4_2")

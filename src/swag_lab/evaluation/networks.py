@@ -156,7 +156,8 @@ def as_in_paper(network: Network) -> Network:
     """
     family, _, name = network.backbone.partition("/")
     if family == "swag" and name in bundled.ARCHITECTURES:
-        return replace(network, content_layers=("stage3",))
+        stages = tuple(f"stage{number}" for number in (1, 2, 3, 4))
+        return replace(network, style_layers=("stem", *stages), content_layers=("stage3",))
     if family != "torchvision":
         return network
     if "resnet" in name:
