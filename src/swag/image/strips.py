@@ -51,36 +51,27 @@ def resize_strips(stored: Stored, name: str, size: tuple[int, int], limits: Limi
     around. What is held on the way, as high as the stored picture and as wide as the new one, is
     within the limit, too.
     """
-    strips = _converted(stored, name)
-    if stored.orientation in _TURNED:  # resized as it lies, and then turned
-        small = _rescaled(strips, name, stored.height, size[::-1], limits=limits)
-        turned = _upright(small.permute(1, 2, 0).numpy(), stored.orientation)
-        return filled(_picture(_tensor(turned)))
-    turned_strips = _turned(strips, stored)
-    return filled(_picture(_rescaled(turned_strips, name, stored.height, size, limits=limits)))
-
-
-def _turned(strips: Iterator[tuple[int, Array]], stored: Stored) -> Iterator[tuple[int, Array]]:
-    """Strips of a picture that does not lie on its side, turned upright one by one."""
-    for top, strip in strips:
-        from_below = stored.orientation in (3, 4)
-        first = stored.height - top - len(strip) if from_below else top
-        yield first, _upright(strip, stored.orientation)
+    if stored.orientation not in _TURNED:
+        return filled(_picture(_rescaled(stored, name, size, limits)))
+    small = _rescaled(stored, name, size[::-1], limits)  # as it lies, to be turned then
+    turned = _upright(small.permute(1, 2, 0).numpy(), stored.orientation)
+    return filled(_picture(_tensor(turned)))
 
 
 def _rescaled(
-    strips: Iterator[tuple[int, Array]],
-    name: str,
-    height: int,
-    size: tuple[int, int],
-    limits: Limits,
+    stored: Stored, name: str, size: tuple[int, int], limits: Limits
 ) -> Float[Tensor, "c h w"]:
-    """Strips of a picture of this height, resized in width each, and then together in height."""
+    """A picture resized in width strip by strip, and then in height.
+
+    Its strips are turned upright before, unless the picture lies on its side.
+    """
+    height, orientation = stored.height, stored.orientation
     words = f"{name}, on its way to {size[1]} x {size[0]} pixels,"
     check_size(words, size[1], height, limits.whole)
     across = torch.zeros(1, 0, 0, 0)
-    for first, strip in strips:
-        layers = _tensor(strip)[None]
+    for top, strip in _converted(stored, name):
+        first = height - top - len(strip) if orientation in (3, 4) else top
+        layers = _tensor(strip if orientation in _TURNED else _upright(strip, orientation))[None]
         if layers.shape[1] == 4:
             layers = torch.cat([layers[:, :3] * layers[:, 3:], layers[:, 3:]], dim=1)
         if across.shape[1] == 0:
