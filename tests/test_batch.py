@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner, Result
+from command import swag, the_only_line
+from typer.testing import Result
 
 from swag.batch import Batch, Job, JobResult, Manifest, product, read_jobs, run
 from swag.batch import work as work_module
-from swag.cli import app
 from swag.errors import ResourceError, SettingsError
 from swag.files import open_temporary
 from swag.image import read, read_metadata, write
@@ -21,16 +21,6 @@ from swag.run import Update
 TINY = {"weights": "random", "size": 32, "steps": 3, "scales": 1, "device": "cpu"}
 TWO = "content,style\nphotos/a.png,paintings/x.png\nphotos/b.png,paintings/x.png\n"
 WORDS = ["--weights", "random", "--size", "32", "--steps", "3", "--set", "scales=1"]
-
-
-def swag(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def the_only_line(result: Result) -> str:
-    assert (result.exit_code, result.stdout) == (1, ""), result.output
-    (line,) = result.stderr.splitlines()
-    return line
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from typer.testing import CliRunner, Result
+from command import swag
 
 from swag.batch import Batch, Job, Manifest, read_jobs, run
 from swag.batch import work as work_module
-from swag.cli import app
 from swag.config import load, settings
 from swag.errors import SettingsError
 from swag.image import Picture, read, write
@@ -18,10 +17,6 @@ from swag.run import recorded
 
 WORDS = ["--weights", "random", "--size", "32", "--steps", "2", "--set", "scales=1"]
 DOCUMENT = Path(__file__).parents[1] / "docs/files.md"
-
-
-def swag(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def example(language: str) -> str:

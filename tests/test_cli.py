@@ -6,28 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner, Result
+from command import swag, the_only_line
 
-from swag.cli import app, running
+from swag.cli import running
 from swag.config import settings
 from swag.image import read, read_metadata, write
 from swag.optimize import State
 from swag.run import Update
 
 TINY = ["--backbone", "swag/resnet", "--weights", "random", "--size", "48", "--steps", "4"]
-
-
-def swag(*words: object, **environment: str) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words], env=environment)
-
-
-def the_only_line(result: Result) -> str:
-    """What a mistake ends in: status 1, nothing on standard output, one line on standard error."""
-    assert result.exit_code == 1, result.output
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("swag: ")
-    return line
 
 
 @pytest.fixture

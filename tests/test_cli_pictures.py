@@ -7,22 +7,17 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from command import swag
 from PIL import Image
-from typer.testing import CliRunner, Result
 
 import swag as library
 from swag.batch import read_jobs
-from swag.cli import app
 from swag.config import settings
 from swag.errors import ImageError, SettingsError
 from swag.image import read, read_metadata, write
 from swag.run import recorded
 
 WORDS = ["--weights", "random", "--steps", "2", "--set", "scales=1", "--device", "cpu"]
-
-
-def swag(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 @pytest.fixture

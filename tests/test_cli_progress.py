@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from typer.testing import CliRunner, Result
+from command import swag
 
-from swag.cli import app, bars, output
+from swag.cli import bars, output
 from swag.cli.bars import clock
 from swag.errors import ResourceError
 from swag.files import claimed
@@ -19,10 +19,6 @@ from swag.run import is_unfinished
 from swag.schedule import Pace, plan
 
 TINY = ["-b", "swag/resnet", "--weights", "random", "--size", "64", "--steps", "6"]
-
-
-def swag(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import tifffile
 import torch
+from command import swag as run
+from command import the_only_line
 from PIL import Image
 from safetensors.torch import save_file
-from typer.testing import CliRunner, Result
 
 import swag
 from swag.backbones import bundled
-from swag.cli import app
 from swag.errors import ImageError
 from swag.image import read_metadata, write
 from swag.run import provenance
@@ -23,16 +23,6 @@ from swag.run import provenance
 TINY = ["--weights", "random", "--size", "48", "--steps", "4"]
 EXTENSIONS = ["png", "jpg", "webp", "tiff", "avif"]
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-
-
-def run(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def the_only_line(result: Result) -> str:
-    assert (result.exit_code, result.stdout) == (1, ""), result.output
-    (line,) = result.stderr.splitlines()
-    return line
 
 
 def noise(*size: int) -> torch.Tensor:

@@ -11,24 +11,14 @@ from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner, Result
+from command import swag, the_only_line
 
-from swag.cli import app, options, running
+from swag.cli import options, running
 from swag.files import open_temporary
 from swag.image import read, read_metadata, write
 from swag.run import SECONDS, Update, iterate, load_checkpoint
 
 TINY = ["--weights", "random", "--size", "48", "--steps", "6", "--checkpoint-every", "0"]
-
-
-def swag(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def the_only_line(result: Result) -> str:
-    assert (result.exit_code, result.stdout) == (1, ""), result.output
-    (line,) = result.stderr.splitlines()
-    return line
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from command import swag
 from PIL import Image
-from typer.testing import CliRunner, Result
 
-from swag.cli import app, pipes, running
+from swag.cli import pipes, running
 from swag.image import read, read_metadata, write
 from swag.run import load_checkpoint
 
@@ -25,10 +25,6 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
     for name in ("photo.png", "painting.png"):
         write(tmp_path / name, torch.rand(3, 24, 32, generator=draw))
     return tmp_path / "photo.png", tmp_path / "painting.png"
-
-
-def swag(*words: object, given: bytes | None = None) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words], input=given)
 
 
 def refused(*words: object, given: bytes | None = None) -> str:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 import video_files
-from typer.testing import CliRunner, Result
+from command import swag
 
 import swag as library
-from swag.cli import app, bars
+from swag.cli import bars
 from swag.errors import CheckpointError, SettingsError, VideoError
 from swag.image import read, write
 from swag.instant import StyleCard, StyleNetwork, write_style
@@ -35,10 +35,6 @@ CARD = StyleCard(
     steps=1,
     versions={},
 )
-
-
-def swag(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 @pytest.fixture(autouse=True)
