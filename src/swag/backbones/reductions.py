@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from swag.backbones.presets import LayerPreset
 from swag.errors import BackboneError
 from swag.features import Arrange, FeatureExtractor, Preprocess, observe, trial_picture
 
@@ -28,14 +29,6 @@ FEWEST = 3
 
 MANY = 5
 """Blocks from which on the middle one is read, too."""
-
-
-@dataclass(frozen=True)
-class FoundLayers:
-    """Names of the layers to read style and content from, from the first to the deepest."""
-
-    style: tuple[str, ...]
-    content: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -92,7 +85,7 @@ def trace(
 
 def find_layers(
     model: nn.Module, preprocess: Preprocess | None = None, *, arrange: Arrange | None = None
-) -> FoundLayers:
+) -> LayerPreset:
     """The layers to read style and content from, found by one trial pass.
 
     If the network has rows of alike blocks, as a ResNet has, style is read at each resolution down
@@ -116,15 +109,16 @@ def find_layers(
         )
     if len(stages) == 1:
         style = _evenly_spaced(_longest_row(stages[0]), 5)
-        return FoundLayers(style, style[-2:-1] or style)
+        return LayerPreset("", style, content=style[-2:-1] or style)
     of_blocks = any(len(_ends(stage)) > 1 for stage in stages)
     deepest = DEEPEST_OF_BLOCKS if of_blocks else DEEPEST
     shallow = sum(stage[0].reduction < deepest for stage in stages)
     read = stages[: max(FEWEST, shallow)]
     content = [_last(stage).name for stage in stages if 3 < stage[0].reduction < DEEPEST_OF_BLOCKS]
-    return FoundLayers(
-        tuple(layer.name for stage in read for layer in _ends(stage)),
-        tuple(content) or (_last(read[-2]).name,),
+    return LayerPreset(
+        "",
+        style=tuple(layer.name for stage in read for layer in _ends(stage)),
+        content=tuple(content) or (_last(read[-2]).name,),
     )
 
 

@@ -17,7 +17,7 @@ from swag.backbones.initialization import SCHEMES, calibrate, seeded
 from swag.backbones.modules import own_copy
 from swag.backbones.own import own_source
 from swag.backbones.presets import PRESETS, LayerPreset
-from swag.backbones.reductions import FoundLayers, find_layers, keeps_places
+from swag.backbones.reductions import find_layers, keeps_places
 from swag.backbones.sources import NetworkSource, timm_source, torchvision_source
 from swag.backbones.tokens import guess_maps
 from swag.backbones.weights import Weights
@@ -219,7 +219,7 @@ def _found(module: nn.Module, source: NetworkSource) -> LayerPreset:
         normalized: torch.Tensor = source.normalize(image)
         return normalized
 
-    layers: FoundLayers | None = None
+    layers: LayerPreset | None = None
     refusal: BackboneError | None = None
     for arrange in (source.arrange, guess_maps):
         try:
@@ -235,4 +235,4 @@ def _found(module: nn.Module, source: NetworkSource) -> LayerPreset:
             break
     if layers is None:
         raise refusal or BackboneError(f"{type(module).__name__} has no layers that can be read")
-    return LayerPreset("", layers.style, layers.content)
+    return layers

@@ -31,9 +31,8 @@ def make_layer_losses(
         return parts
     plain = [replace(view, smoothings=(NO_SMOOTHING,) * len(view.layers)) for view in views]
     image = start if term.other is None else term.other
-    measure = _gradient_norms if term.matched == "gradient" else _errors
-    smoothed = measure(parts, read, image)
-    unsmoothed = measure(_parts(term, plain, read, start), read, image)
+    smoothed = _sizes(term, parts, read, image)
+    unsmoothed = _sizes(term, _parts(term, plain, read, start), read, image)
     return [
         replace(part, factor=part.factor * (without / size if size > 0 else 1.0))
         for part, size, without in zip(parts, smoothed, unsmoothed, strict=True)
@@ -99,16 +98,12 @@ def _map_scales(term: LossTerm, view: LayerView, read: FeatureSource) -> tuple[f
     return tuple(map_scales)
 
 
-def _reference(term: LossTerm, start: OwnImage) -> OwnImage:
-    """The picture whose error is the unit."""
-    return start if term.normalization != "span" or term.other is None else term.other
-
-
 def _unit_errors(
     term: LossTerm, parts: list[LayerLoss], read: FeatureSource, start: OwnImage
 ) -> list[float]:
     """The factors of the comparisons of descriptions."""
-    reference = _reference(term, start)
+    # The picture whose error is the unit.
+    reference = start if term.normalization != "span" or term.other is None else term.other
     if term.normalization in ("paper", "released-code"):
         return [_absolute(term, part.view, read, reference) for part in parts]
     sizes = [float(term.loss.target_norm(part.target)[0]) for part in parts]
@@ -126,9 +121,10 @@ def _absolute(term: LossTerm, view: LayerView, read: FeatureSource, reference: O
     return term.loss.released_factor(d, h * w)
 
 
-def _errors(parts: list[LayerLoss], read: FeatureSource, image: OwnImage) -> list[float]:
-    return read.errors(parts, image)
-
-
-def _gradient_norms(parts: list[LayerLoss], read: FeatureSource, image: OwnImage) -> list[float]:
+def _sizes(
+    term: LossTerm, parts: list[LayerLoss], read: FeatureSource, image: OwnImage
+) -> list[float]:
+    """Of each part, the quantity at a picture that smoothing may not change."""
+    if term.matched == "loss":
+        return read.errors(parts, image)
     return [float(to_float64(read.gradient(part, image)).norm()) for part in parts]

@@ -7,6 +7,7 @@ rows have the same judges. A comparison of two has the judges that are neither o
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from statistics import fmean
 from typing import Any
 
@@ -52,14 +53,10 @@ def comparison_tables(scores: Sequence[Score], judges: Mapping[str, str]) -> str
         "| difference | smaller in | grain, ratio |",
         "|---|---|---:|---:|---:|---:|",
     ]
-    lines += [_against(by_name[name], by_name[base], judges) for base, name in _couples(by_name)]
+    # All against the first, then all against each of the others.
+    couples = permutations(by_name.values(), 2)
+    lines += [_against(found, base, judges) for base, found in couples]
     return "\n".join(lines) + "\n"
-
-
-def _couples(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Reference and candidate: all against the first, then all against each of the others."""
-    names = list(names)
-    return [(base, name) for base in names for name in names if name != base]
 
 
 def _others(judges: Mapping[str, str], networks: Iterable[Network]) -> list[str]:

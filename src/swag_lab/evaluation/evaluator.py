@@ -136,33 +136,23 @@ def _detail(image: OwnImage) -> float:
 
 def _objective(judge: Network, photo: OwnImage, style: OwnImage) -> Objective:
     network = judge.create(0)
-    layers, none = network.style_layers, parse("none")
-    losses = {
-        "gram": ("gram", layers),
-        "sliced": ("sliced:seed=7", layers),
-        "frechet": ("bures", layers[1:2]),
+    layers = network.style_layers
+    shrunk = resize(style, (photo.shape[-2], photo.shape[-1]))
+    measured = {
+        "gram": ("gram", layers, style, photo),
+        "sliced": ("sliced:seed=7", layers, style, photo),
+        "frechet": ("bures", layers[1:2], style, photo),
+        "content": ("content", network.content_layers, photo, shrunk),
     }
     terms = [
         LossTerm(
             name=name,
             loss=get(loss),
             layers=dict.fromkeys(read, 1.0),
-            target=style,
-            smoothing=none,
-            other=photo,
+            target=target,
+            smoothing=parse("none"),
+            other=other,
         )
-        for name, (loss, read) in losses.items()
+        for name, (loss, read, target, other) in measured.items()
     ]
-    shrunk = resize(style, (photo.shape[-2], photo.shape[-1]))
-    content = dict.fromkeys(network.content_layers, 1.0)
-    terms.append(
-        LossTerm(
-            name="content",
-            loss=get("content"),
-            layers=content,
-            target=photo,
-            smoothing=none,
-            other=shrunk,
-        )
-    )
     return Objective.of(network.extract, terms, start=photo, style=style)

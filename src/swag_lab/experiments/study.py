@@ -74,64 +74,48 @@ class Plan:
         ]
 
     def front(
-        self,
-        variant: str,
-        network: Network,
-        settings: Row | None = None,
-        *,
-        units: int | None = None,
-        **options: Any,
+        self, variant: str, network: Network, settings: Row | None = None, **options: Any
     ) -> list[StudyJob]:
         """A variant at all strengths, for each unit."""
-        return [
-            self._job(
-                variant,
-                network,
-                number,
-                {**(settings or {}), "strength": strength},
-                options=options,
-            )
-            for number in range(self._units(network, units))
-            for strength in self.strengths
-        ]
+        each = [{**(settings or {}), "strength": strength} for strength in self.strengths]
+        return self._jobs(variant, network, each, **options)
 
     def single(
+        self, variant: str, network: Network, settings: Row | None = None, **options: Any
+    ) -> list[StudyJob]:
+        """A variant as its settings are, once for each unit: for tasks without a strength."""
+        return self._jobs(variant, network, [settings or {}], **options)
+
+    def _jobs(
         self,
         variant: str,
         network: Network,
-        settings: Row | None = None,
+        each: Sequence[Row],
         *,
         units: int | None = None,
         **options: Any,
     ) -> list[StudyJob]:
-        """A variant as its settings are, once for each unit: for tasks without a strength."""
-        return [
-            self._job(variant, network, number, settings or {}, options=options)
-            for number in range(self._units(network, units))
-        ]
-
-    def _units(self, network: Network, units: int | None) -> int:
-        wanted = self.units if units is None else units
-        return min(wanted, self.few) if network.large else wanted
-
-    def _job(
-        self, variant: str, network: Network, number: int, settings: Row, options: Row
-    ) -> StudyJob:
-        content, style, seed = self.unit(number)
+        """A job for each unit, or so many of them, and each of the settings."""
+        count = self.units if units is None else units
         work = {"steps": self.steps, "scales": 2}
         if network.large:
+            count = min(count, self.few)
             work = {"steps": max(1, 2 * self.steps // 3), "scales": 1}
-        return StudyJob(
-            variant=variant,
-            network=network,
-            content=content,
-            style=style,
-            seed=seed,
-            size=self.size,
-            settings={**work, **settings},
-            judges=self.judges,
-            **options,
-        )
+        return [
+            StudyJob(
+                variant=variant,
+                network=network,
+                content=content,
+                style=style,
+                seed=seed,
+                size=self.size,
+                settings={**work, **settings},
+                judges=self.judges,
+                **options,
+            )
+            for content, style, seed in map(self.unit, range(count))
+            for settings in each
+        ]
 
 
 @dataclass(frozen=True)

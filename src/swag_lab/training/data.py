@@ -60,8 +60,8 @@ def load_pictures(path: Path) -> dict[str, list[UInt8[Tensor, "3 _h _w"]]]:
     if not path.exists():
         raise ImageError(f"{path}: no such file or folder; expected pictures to train on")
     if path.is_file():
-        return {path.stem: [_decoded(data) for data in _packed_pictures(path)]}
-    sources = {file.stem: list(map(_decoded, _packed_pictures(file))) for file in _packed_in(path)}
+        return {path.stem: _packed_pictures(path)}
+    sources = {file.stem: _packed_pictures(file) for file in sorted(path.glob("*.npz"))}
     files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in extensions()]
     if files:
         sources[path.name] = [_decoded(file) for file in files]
@@ -89,13 +89,12 @@ def large_pictures(
     return large
 
 
-def _packed_in(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.npz"))
+def _packed_pictures(path: Path) -> list[UInt8[Tensor, "3 _h _w"]]:
+    return _unpacked(*_arrays(path, "data", "offsets"))
 
 
-def _packed_pictures(path: Path) -> list[bytes]:
-    data, offsets = _arrays(path, "data", "offsets")
-    return [data[a:b].tobytes() for a, b in pairwise(offsets)]
+def _unpacked(data: np.ndarray, offsets: np.ndarray) -> list[UInt8[Tensor, "3 _h _w"]]:
+    return [_decoded(data[a:b].tobytes()) for a, b in pairwise(offsets)]
 
 
 def _decoded(source: bytes | Path) -> UInt8[Tensor, "3 _h _w"]:
@@ -104,8 +103,7 @@ def _decoded(source: bytes | Path) -> UInt8[Tensor, "3 _h _w"]:
 
 def _read_packed(path: Path) -> tuple[list[Tensor], Tensor]:
     data, offsets, labels = _arrays(path, "data", "offsets", "labels")
-    pictures = [_decoded(data[a:b].tobytes()) for a, b in pairwise(offsets)]
-    return pictures, torch.from_numpy(labels.astype(np.int64))
+    return _unpacked(data, offsets), torch.from_numpy(labels.astype(np.int64))
 
 
 def _arrays(path: Path, *names: str) -> list[np.ndarray]:
