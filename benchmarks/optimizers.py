@@ -21,11 +21,9 @@ import torch
 from torch import Tensor
 
 import swag
-from swag.backbones import Backbone
-from swag.losses import get
-from swag.objective import LossTerm, Objective
+from swag.objective import Objective
 from swag.optimize import Adam, Lbfgs, Optimizer, State, TorchLbfgs, optimize
-from swag.smoothing import parse
+from swag_lab.bench.steps import gatys_objective
 
 NETWORKS = ("swag/resnet", "swag/vgg", "torchvision/resnet18")
 METHODS: dict[str, Callable[[], Optimizer]] = {
@@ -37,34 +35,6 @@ METHODS: dict[str, Callable[[], Optimizer]] = {
     "Adam, 0.05": lambda: Adam(rate=0.05),
 }
 BUDGETS = (25, 50, 100)
-
-
-def objective_of(network: Backbone, photo: Tensor, style: Tensor) -> Objective:
-    """Gram matrices and content, ten to one, with the default's penalties."""
-    none = parse("none")
-    shrunk = swag.image.resize(style, (photo.shape[-2], photo.shape[-1]))
-    terms = [
-        LossTerm(
-            name="style",
-            loss=get("gram"),
-            layers=dict.fromkeys(network.style_layers, 1.0),
-            target=style,
-            smoothing=none,
-            weight=5.0,
-            other=photo,
-        ),
-        LossTerm(
-            name="content",
-            loss=get("content"),
-            layers=dict.fromkeys(network.content_layers, 1.0),
-            target=photo,
-            smoothing=none,
-            weight=0.5,
-            other=shrunk,
-        ),
-    ]
-    penalties = {"total_variation": 1.0, "pixel_range": 1.0}
-    return Objective.of(network.extract, terms, start=photo, style=style, penalties=penalties)
 
 
 def curve(
@@ -115,7 +85,7 @@ def main() -> None:
         rows: dict[str, list[dict[int, tuple[float, float]]]] = {}
         for path in args.styles:
             style = swag.image.read(path, size=args.size).batch
-            objective = objective_of(network, photo, style)
+            objective = gatys_objective(network, photo, style)
             for seed in range(args.seeds):
                 random = torch.Generator().manual_seed(seed)
                 start = photo + 0.1 * torch.randn(photo.shape, generator=random)

@@ -231,7 +231,7 @@ def _is_held(told: Mapping[str, str]) -> bool:
 def _texts(
     settings: Settings, made: PictureProvenance | None, size: tuple[int, int]
 ) -> dict[str, str]:
-    values = _without_paths(settings)
+    values = without_paths(settings).model_dump(mode="json")
     told = {"parameters": _parameters(settings, made, size), "swag": _canonical(values)}
     return told if made is None else {**told, "swag-run": _canonical(made.model_dump(mode="json"))}
 
@@ -271,11 +271,12 @@ def _canonical(values: Mapping[str, Any]) -> str:
     return json.dumps(values, sort_keys=True, allow_nan=False)
 
 
-def _without_paths(settings: Settings) -> dict[str, Any]:
-    """The settings as plain values; of files of weights or code, their names alone."""
-    values = settings.model_dump(mode="json")
-    backbone = _file_name(settings.backbone) if is_code(settings.backbone) else settings.backbone
-    return {**values, "backbone": backbone, "weights": _file_name(settings.weights)}
+def without_paths(settings: Settings) -> Settings:
+    """The settings with the names alone of files of weights or code."""
+    names = {"weights": _file_name(settings.weights)}
+    if is_code(settings.backbone):
+        names["backbone"] = _file_name(settings.backbone)
+    return settings.model_copy(update=names)
 
 
 def _file_name(path: str) -> str:
@@ -289,7 +290,7 @@ def _parameters(settings: Settings, made: PictureProvenance | None, size: tuple[
         "Sampler": settings.optimizer,
         "Seed": settings.seed,
         "Size": f"{size[0]}x{size[1]}",
-        "Model": _without_paths(settings)["backbone"],
+        "Model": without_paths(settings).backbone,
         "Model hash": made.weights[:10] if made else None,
         "Method": settings.method,
         "Smoothing": settings.smoothing,

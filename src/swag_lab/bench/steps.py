@@ -20,6 +20,7 @@ from torch.nn.functional import mse_loss
 from swag import backbones
 from swag.backbones import Backbone
 from swag.backbones.edits import OWN
+from swag.image import resize
 from swag.losses import get
 from swag.objective import LossTerm, Objective
 from swag.optimize import Adam, Lbfgs, Optimizer, State, optimize
@@ -100,11 +101,15 @@ def _rows(maps: Tensor) -> Tensor:
 
 def steps(bench: Bench, network: Backbone, method: Optimizer) -> Iterator[object]:
     """Steps of Gram matrices and content, with the default's penalties, without end."""
-    photo, style = bench.pictures
+    objective = gatys_objective(network, *bench.pictures)
+    return optimize(State(bench.start), objective, method, steps=1_000_000)
+
+
+def gatys_objective(network: Backbone, photo: Tensor, style: Tensor) -> Objective:
+    """Gram matrices and content, ten to one, with the default's penalties."""
     terms = gatys_terms(network, photo, style)
     weights = {"total_variation": 1.0, "pixel_range": 1.0}
-    objective = Objective.of(network.extract, terms, start=photo, style=style, penalties=weights)
-    return optimize(State(bench.start), objective, method, steps=1_000_000)
+    return Objective.of(network.extract, terms, start=photo, style=style, penalties=weights)
 
 
 def gatys_terms(network: Backbone, photo: Tensor, style: Tensor) -> list[LossTerm]:
@@ -127,7 +132,7 @@ def gatys_terms(network: Backbone, photo: Tensor, style: Tensor) -> list[LossTer
             target=photo,
             smoothing=none,
             weight=0.5,
-            other=style,
+            other=resize(style, (photo.shape[-2], photo.shape[-1])),
         ),
     ]
 

@@ -1,6 +1,5 @@
 """Train a network of one painting on folders of photos, and keep the style while it trains."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +16,7 @@ from swag.files import create_folder, remove
 from swag.image import fitted, read, read_hashed, resize, write
 from swag.instant import StyleCard, StyleNetwork, StylePainter, write_style
 from swag.run import device_of
-from swag.run.provenance import versions
-from swag.spec import is_code
+from swag.run.provenance import versions, without_paths
 from swag.types import Image
 from swag_lab.training.data import large_pictures
 from swag_lab.training.style.crops import CropSource
@@ -68,7 +66,7 @@ def train_style_on(
     recipe = replace(
         recipe,
         seed=settings.seed,
-        settings=portable(settings).model_dump_json(),
+        settings=without_paths(settings).model_dump_json(),
         painting=digest,
         fingerprint=weights_fingerprint(network),
     )
@@ -107,14 +105,6 @@ def checkpoint_of(out: Path) -> Path:
     return out.with_name(out.name + ".ckpt")
 
 
-def portable(settings: Settings) -> Settings:
-    """The settings without paths: of files of weights or code, their names."""
-    names = {"weights": os.path.basename(settings.weights)}
-    if is_code(settings.backbone):
-        names["backbone"] = os.path.basename(settings.backbone)
-    return settings.model_copy(update=names)
-
-
 def card_of(
     recipe: StyleRecipe, settings: Settings, *, steps: int, network: StyleNetwork
 ) -> StyleCard:
@@ -125,7 +115,7 @@ def card_of(
         blocks=len(network.blocks),
         painting=recipe.painting,
         weights=recipe.fingerprint,
-        settings=portable(settings).model_dump(mode="json", exclude={"device"}),
+        settings=without_paths(settings).model_dump(mode="json", exclude={"device"}),
         recipe=numbers,
         steps=steps,
         versions=versions(),
