@@ -5,7 +5,7 @@ settings("quick", method="strotss", size=512)      a preset, a method, a value
 settings(**load(Path("mine.toml")))
 """
 
-from swag.config.choose import one_spelling, settings
+from swag.config.choose import check_known, one_spelling, settings
 from swag.config.keywords import CommonSettings, SettingsKeywords
 from swag.config.load import load
 from swag.config.presets import DEFAULT_LOOK, METHODS, PRESETS, Preset
@@ -23,6 +23,7 @@ __all__ = [
     "Settings",
     "SettingsKeywords",
     "WhoseColors",
+    "check_known",
     "load",
     "one_spelling",
     "settings",

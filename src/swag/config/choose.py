@@ -1,6 +1,6 @@
 """From names and single values to the settings of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Unpack
 
 from pydantic import ValidationError
@@ -38,11 +38,7 @@ def settings(
         found = _found("preset", preset, PRESETS)
         values = {**found.values_with({**of_method, **given}), "preset": preset}
     values |= of_method
-    for name in given:
-        if name not in Settings.model_fields:
-            near = did_you_mean(name, Settings.model_fields).strip()
-            hint = near or "see `swag settings`"
-            raise SettingsError(f"there is no setting {brief(repr(name))}; {hint}")
+    check_known(given, Settings.model_fields)
     try:
         return Settings(**{**values, **given})
     except ValidationError as error:
@@ -52,6 +48,14 @@ def settings(
             raise cause from None
         where = brief(".".join(map(str, first["loc"])))
         raise SettingsError(f"{where} = {_shown(first['input'])}: {brief(first['msg'])}") from error
+
+
+def check_known(given: Collection[str], known: Collection[str]) -> None:
+    """Refuse names of settings that are not known: SettingsError."""
+    for name in given:
+        if name not in known:
+            hint = did_you_mean(name, known).strip() or "see `swag settings`"
+            raise SettingsError(f"there is no setting {brief(repr(name))}; {hint}")
 
 
 def one_spelling(overrides: Mapping[str, Any]) -> dict[str, Any]:

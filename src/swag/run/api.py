@@ -14,12 +14,10 @@ from torch import nn
 
 from swag import backbones, config
 from swag.config import CommonSettings, Settings
-from swag.config.load import brief
 from swag.errors import SettingsError
 from swag.fallbacks import Fallbacks
 from swag.image import Source
 from swag.modes import own_modes, with_own_modes
-from swag.registry import did_you_mean
 from swag.run.checkpoint import Checkpoint, load_checkpoint
 from swag.run.device import device_of
 from swag.run.inputs import Inputs, at_own_size, read_inputs
@@ -200,12 +198,8 @@ _BESIDE = ("initial", "content_mask", "style_mask", "content_map", "max_pixels",
 
 def _split(options: RunKeywords) -> tuple[dict[str, Any], dict[str, Any]]:
     """The pictures beside content and style, and the settings. SettingsError for other names."""
-    known = [*_BESIDE, *Settings.model_fields]
     given = config.one_spelling(options)
-    for name in given:
-        if name not in known:
-            hint = did_you_mean(name, known).strip() or "see `swag settings`"
-            raise SettingsError(f"there is no setting {brief(repr(name))}; {hint}")
+    config.check_known(given, [*_BESIDE, *Settings.model_fields])
     pictures = {name: value for name, value in given.items() if name in _BESIDE}
     return pictures, {name: value for name, value in given.items() if name not in _BESIDE}
 

@@ -49,13 +49,9 @@ def enlarged(
     state: State, before: Size, size: Size, *, form: Parametrization, method: Optimizer
 ) -> State:
     """The state at the next scale: the latest picture, and what the method can still use."""
-    latents = form.resized(state.image, before, size, _resized_within_range)
+    latents = form.resized(state.image, before, size, lambda x, to: resize(x, to).clamp(0, 1))
     if form.name != "pixels":
         return State(latents)
     pixels = size[0] * size[1] / (before[0] * before[1])
     memory = method.rescale_state(state.memory, lambda x: resize(x, size), pixels)
     return State(latents, memory=memory)
-
-
-def _resized_within_range(picture: Tensor, size: Size) -> Tensor:
-    return resize(picture, size).clamp(0, 1)

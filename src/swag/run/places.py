@@ -41,15 +41,6 @@ class PhotoOutside:
         return torch.lerp(resize(self.photo, size).clamp(0, 1), shown.clamp(0, 1), weight)
 
 
-def with_photo_outside(
-    finish: Finish | None, photo: Picture, covered: Tensor | None
-) -> Finish | None:
-    """The finish of a run that keeps the photo where no style goes."""
-    if covered is None:
-        return finish
-    return PhotoOutside(photo.batch, covered.cpu(), finish)
-
-
 def _seen(place: StyleRegion, painting: Picture, device: torch.device) -> Tensor | None:
     style_where, alpha = place.style_where, painting.alpha
     if alpha is None or bool((alpha == 1).all()):

@@ -52,9 +52,5 @@ def _with_colors(result: Tensor, *, photo: Picture, space: str) -> Tensor:
 
 
 def _with_paintings(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:
-    paintings = tuple(_changed(painting, change) for painting in inputs.paintings)
-    return replace(inputs, paintings=paintings)
-
-
-def _changed(picture: Picture, change: Callable[[Tensor], Tensor]) -> Picture:
-    return replace(picture, pixels=change(picture.batch)[0])
+    paintings = (replace(picture, pixels=change(picture.batch)[0]) for picture in inputs.paintings)
+    return replace(inputs, paintings=tuple(paintings))

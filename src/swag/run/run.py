@@ -18,7 +18,7 @@ from swag.run.checkpoint import Checkpoint
 from swag.run.inputs import Inputs
 from swag.run.instant import check_one_pass, painted_at_once
 from swag.run.pictures import at_size, brightness, enlarged, first_picture, size_of
-from swag.run.places import coverage, weighted_by_alpha, with_photo_outside
+from swag.run.places import PhotoOutside, coverage, weighted_by_alpha
 from swag.run.plan import ExecutionPlan, Planner
 from swag.run.precision import PrecisionPhase, phases_of
 from swag.run.provenance import Provenance, Task, versions
@@ -291,4 +291,7 @@ class Run:
         """The function from a picture of the run to the one that is shown."""
         if self.photo is None or not self.inputs.paintings:
             return self.finish
-        return with_photo_outside(self.finish, self.photo, coverage(self._style_regions))
+        covered = coverage(self._style_regions)
+        if covered is None:
+            return self.finish
+        return PhotoOutside(self.photo.batch, covered.cpu(), self.finish)
