@@ -273,10 +273,8 @@ def _canonical(values: Mapping[str, Any]) -> str:
 
 def without_paths(settings: Settings) -> Settings:
     """The settings with the names alone of files of weights or code."""
-    names = {"weights": _file_name(settings.weights)}
-    if is_code(settings.backbone):
-        names["backbone"] = _file_name(settings.backbone)
-    return settings.model_copy(update=names)
+    files = ("weights", "backbone") if is_code(settings.backbone) else ("weights",)
+    return settings.model_copy(update={n: _file_name(getattr(settings, n)) for n in files})
 
 
 def _file_name(path: str) -> str:
