@@ -5,13 +5,13 @@ import inspect
 import subprocess
 import sys
 
-from swag.cli.loading import after_torch
+from swag.cli.program import after_torch
 
 
 def test_torch_is_imported_without_the_garbage_collector_which_is_at_work_again_after() -> None:
     script = """
 import gc, sys
-from swag.cli.loading import after_torch
+from swag.cli.program import after_torch
 
 passes = []
 gc.callbacks.append(lambda phase, _: passes.append(phase))

@@ -15,8 +15,7 @@ from web_client import Client, serving
 from swag.image import Picture, read, read_metadata, write
 from swag.web.pairs import find_results
 from swag.web.study import DAMAGED, AnswerStore, Trial
-from swag.web.study_app import study_app
-from swag.web.study_pictures import SHOWN, damaged, shown_picture
+from swag.web.study_app import SHOWN, damaged, shown_picture, study_app
 from swag.web.study_results import results_csv, results_of
 
 METHODS = ("=good", "fair", "poor")

@@ -9,7 +9,6 @@ from swag.cli.groups import (
     MethodOptions,
     NetworkOptions,
     OutputOptions,
-    ReadOptions,
     RunOptions,
     grouped,
     settings_from,
@@ -59,7 +58,7 @@ def batch(  # noqa: PLR0913 - groups of options
     workers: Workers = 1,
     ray: options.Ray = False,
     to: OutputOptions,
-    reading: ReadOptions,
+    max_pixels: options.MaxPixels = None,
     look: LookOptions,
     method: MethodOptions,
     run: RunOptions,
@@ -87,7 +86,7 @@ def batch(  # noqa: PLR0913 - groups of options
         every=to.checkpoint_every,
         metadata=not to.no_metadata,
         bits=to.bits,
-        max_pixels=reading.max_pixels,
+        max_pixels=max_pixels,
     )
     run_batch(
         work,

@@ -87,13 +87,6 @@ class OutputOptions:
 
 
 @dataclass(frozen=True)
-class ReadOptions:
-    """How pictures are read, by the names that `swag.iterate` has for it."""
-
-    max_pixels: options.MaxPixels = None
-
-
-@dataclass(frozen=True)
 class WatchOptions:
     """Where pictures go besides: files while a run goes on, and standard output."""
 

@@ -9,7 +9,6 @@ import typer
 from swag.cli import options
 from swag.cli.groups import (
     OutputOptions,
-    ReadOptions,
     RegionOptions,
     WatchOptions,
     grouped,
@@ -34,7 +33,7 @@ def rerun(  # noqa: PLR0913 - the arguments of a command are its options
     style: Styles = None,
     output: options.Out = None,
     to: OutputOptions,
-    reading: ReadOptions,
+    max_pixels: options.MaxPixels = None,
     watch: WatchOptions,
     backbone: options.Backbone = None,
     weights: options.Weights = None,
@@ -61,5 +60,5 @@ def rerun(  # noqa: PLR0913 - the arguments of a command are its options
         style or None,
         settings_from(backbone=backbone, weights=weights, device=device),
         output=Output.of(to, output or picture.with_stem(f"{picture.stem}-again"), watch=watch),
-        pictures={**asdict(regions), **asdict(reading), "like": like},
+        pictures={**asdict(regions), "max_pixels": max_pixels, "like": like},
     )

@@ -8,7 +8,6 @@ from swag.cli.groups import (
     MethodOptions,
     NetworkOptions,
     OutputOptions,
-    ReadOptions,
     RegionOptions,
     RunOptions,
     WatchOptions,
@@ -26,7 +25,7 @@ def stylize(  # noqa: PLR0913 - groups of options
     output: options.Out = None,
     resume: options.Resume = None,
     to: OutputOptions,
-    reading: ReadOptions,
+    max_pixels: options.MaxPixels = None,
     watch: WatchOptions,
     look: LookOptions,
     method: MethodOptions,
@@ -52,7 +51,7 @@ def stylize(  # noqa: PLR0913 - groups of options
         style,
         settings_from(look, method, network, run, feather=feather),
         output=Output.of(to, output_path(output, resume, [content, *style]), resume, watch),
-        pictures={**asdict(regions), **asdict(reading)},
+        pictures={**asdict(regions), "max_pixels": max_pixels},
     )
 
 
@@ -63,7 +62,7 @@ def texture(  # noqa: PLR0913 - groups of options
     output: options.Out = None,
     resume: options.Resume = None,
     to: OutputOptions,
-    reading: ReadOptions,
+    max_pixels: options.MaxPixels = None,
     watch: WatchOptions,
     method: MethodOptions,
     run: RunOptions,
@@ -83,7 +82,7 @@ def texture(  # noqa: PLR0913 - groups of options
         style,
         settings_from(method, network, run),
         output=Output.of(to, path, resume, watch),
-        pictures=asdict(reading),
+        pictures={"max_pixels": max_pixels},
     )
 
 
@@ -94,7 +93,7 @@ def reconstruct(  # noqa: PLR0913 - groups of options
     output: options.Out = None,
     resume: options.Resume = None,
     to: OutputOptions,
-    reading: ReadOptions,
+    max_pixels: options.MaxPixels = None,
     watch: WatchOptions,
     method: MethodOptions,
     run: RunOptions,
@@ -114,5 +113,5 @@ def reconstruct(  # noqa: PLR0913 - groups of options
         None,
         settings_from(method, network, run),
         output=Output.of(to, path, resume, watch),
-        pictures=asdict(reading),
+        pictures={"max_pixels": max_pixels},
     )

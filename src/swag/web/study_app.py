@@ -1,8 +1,12 @@
 """The server of a study: blind pairs for participants, results for who holds the key."""
 
 import asyncio
+import io
+import random
 import secrets
+from pathlib import Path
 
+import torch
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,11 +15,17 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from swag.errors import SettingsError
+from swag.image import Picture, read
 from swag.web.pairs import Results
 from swag.web.replies import HANDLERS, STATIC, page_file, wish_of
-from swag.web.study import CHOICES, AnswerStore
-from swag.web.study_pictures import shown_picture
+from swag.web.study import CHOICES, DAMAGED, AnswerStore, Trial
 from swag.web.study_results import results_csv, results_figure, results_of
+
+SHOWN = 768
+"""Long side in pixels of the pictures of a pair."""
+
+BLOCKS = 8
+"""Rows and columns of blocks that change their places in a damaged picture."""
 
 
 class StudyPages:
@@ -90,6 +100,32 @@ class StudyPages:
         given = request.query_params.get("key", "")
         if not secrets.compare_digest(given.encode(), self._key.encode()):
             raise HTTPException(403, "the results have an address of their own; see the terminal")
+
+
+def shown_picture(results: Results, trial: Trial, method: str) -> bytes:
+    """The picture of a trial by this method, as PNG: the pixels alone, whatever its file says."""
+    methods = results.pictures[trial.unit]
+    other = trial.right if trial.left == method else trial.left
+    path: Path = methods[other if method == DAMAGED else method]
+    picture = read(path, size=SHOWN)
+    if method == DAMAGED:
+        picture = damaged(picture, seed=trial.id)
+    stream = io.BytesIO()
+    Picture(picture.pixels).pil().save(stream, "PNG", compress_level=3)
+    return stream.getvalue()
+
+
+def damaged(picture: Picture, seed: str) -> Picture:
+    """The picture with its blocks in a random order: whoever looks prefers the whole one."""
+    height, width = picture.pixels.shape[1:]
+    rows, columns = max(1, height // BLOCKS), max(1, width // BLOCKS)
+    whole = picture.pixels.clone()
+    places = [(i, j) for i in range(height // rows) for j in range(width // columns)]
+    order = random.Random(seed).sample(places, len(places))
+    for (i, j), (k, m) in zip(places, order, strict=True):
+        block = picture.pixels[:, k * rows : (k + 1) * rows, m * columns : (m + 1) * columns]
+        whole[:, i * rows : (i + 1) * rows, j * columns : (j + 1) * columns] = block
+    return Picture(torch.clamp(whole, 0, 1))
 
 
 def study_app(results: Results, store: AnswerStore, key: str) -> Starlette:
