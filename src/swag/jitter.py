@@ -10,7 +10,6 @@ makes the loss random, so it is for methods without a line search. Targets stay 
 a content loss asks for is then blurred by the size of the shifts.
 """
 
-import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,35 +21,28 @@ from swag.errors import SettingsError
 from swag.types import Image
 
 
-def jittered(
-    image: Image, *, seed: int, step: int, shift: int = 0, scale: float = 0.0, rotation: float = 0.0
-) -> Image:
-    """The picture shifted, enlarged or made smaller, and turned about its middle, all at random.
+def jittered(image: Image, *, seed: int, step: int, shift: int = 0, scale: float = 0.0) -> Image:
+    """The picture shifted, and enlarged or made smaller about its middle, both at random.
 
     Shifts are whole pixels, each of -shift ... shift alike, down and across; factors of size are
-    uniform in 1 - scale ... 1 + scale, angles in -rotation ... rotation degrees. What comes in
-    over an edge is the picture mirrored there. All pictures of a batch move alike, and as `seed`
-    and `step` say, whatever came before. The size stays; gradients flow through.
-    Departures from Lucid: the content of the frame is scaled, not the frame, and factors and
-    angles are not from a list. Between pixels the interpolation is bilinear, as Lucid's.
+    uniform in 1 - scale ... 1 + scale. What comes in over an edge is the picture mirrored there.
+    All pictures of a batch move alike, and as `seed` and `step` say, whatever came before. The
+    size stays; gradients flow through.
+    Departures from Lucid: nothing is turned, the content of the frame is scaled, not the frame,
+    and factors are not from a list. Between pixels the interpolation is bilinear, as Lucid's.
 
     Raises SettingsError for a range below 0, or a scale of 1 or more.
     """
-    _check(shift, scale, rotation)
-    if not (shift or scale or rotation):
+    _check(shift, scale)
+    if not (shift or scale):
         return image
     draw = random.Random(f"{seed}/{step}")  # a word is hashed: neighbors have nothing in common
     down, across = draw.randint(-shift, shift), draw.randint(-shift, shift)
     factor = 1 + draw.uniform(-scale, scale)
-    angle = math.radians(draw.uniform(-rotation, rotation))
-    cos, sin = math.cos(angle) / factor, math.sin(angle) / factor
     height, width = image.shape[-2:]
     # Where each pixel comes from; both sides run from -1 to 1.
     place = image.new_tensor(
-        [
-            [cos, -sin * height / width, 2 * across / width],
-            [sin * width / height, cos, 2 * down / height],
-        ]
+        [[1 / factor, 0, 2 * across / width], [0, 1 / factor, 2 * down / height]]
     )
     grid = affine_grid(place.expand(image.shape[0], 2, 3), list(image.shape), align_corners=False)
     return grid_sample(image, grid, padding_mode="reflection", align_corners=False)
@@ -64,30 +56,22 @@ class Jittered:
     seed: int
     shift: int = 0
     scale: float = 0.0
-    rotation: float = 0.0
 
     def __post_init__(self) -> None:
-        _check(self.shift, self.scale, self.rotation)
+        _check(self.shift, self.scale)
 
     def at(self, step: int) -> Callable[[Tensor], dict[str, Tensor]]:
         """The loss in a step: whatever the picture, it is moved alike."""
         return lambda image: dict(
             self.loss(
-                jittered(
-                    image,
-                    seed=self.seed,
-                    step=step,
-                    shift=self.shift,
-                    scale=self.scale,
-                    rotation=self.rotation,
-                )
+                jittered(image, seed=self.seed, step=step, shift=self.shift, scale=self.scale)
             )
         )
 
 
-def _check(shift: int, scale: float, rotation: float) -> None:
-    if not (shift >= 0 and 0 <= scale < 1 and 0 <= rotation < math.inf):
+def _check(shift: int, scale: float) -> None:
+    if not (shift >= 0 and 0 <= scale < 1):
         raise SettingsError(
-            f"jitter has shift {shift}, scale {scale} and rotation {rotation}; give pixels of at "
-            "least 0, a share from 0 to below 1, and degrees of at least 0."
+            f"jitter has shift {shift} and scale {scale}; give pixels of at least 0, and a share "
+            "from 0 to below 1."
         )

@@ -7,8 +7,6 @@ large activations may diverge as pixels leave the range; here they cannot.
 from dataclasses import replace
 from functools import partial
 
-from torch import Tensor
-
 from swag.parametrization.form import Latents, Parametrization
 from swag.types import OwnImage, Size
 
@@ -37,12 +35,8 @@ def bounded(form: Parametrization) -> Parametrization:
 
 
 def _encode(form: Parametrization, image: OwnImage) -> Latents:
-    return form.encode(_straightened(image))
+    return form.encode(((image.clamp(0, 1) - 0.5) / REACH).atanh() * REACH)
 
 
 def _decode(form: Parametrization, latents: Latents, size: Size) -> OwnImage:
     return 0.5 + REACH * (form.decode(latents, size) / REACH).tanh()
-
-
-def _straightened(image: Tensor) -> Tensor:
-    return ((image.clamp(0, 1) - 0.5) / REACH).atanh() * REACH
