@@ -12,7 +12,7 @@ WIDEST = 400
 Row = Mapping[str, Any]
 
 
-def show(rows: Sequence[Row], *, as_json: bool, title: str = "") -> None:
+def show(rows: Sequence[Row], *, as_json: bool) -> None:
     """Print rows with the same keys, which become the columns, on standard output."""
     if as_json:
         typer.echo(json.dumps([dict(row) for row in rows], indent=1))
@@ -21,7 +21,7 @@ def show(rows: Sequence[Row], *, as_json: bool, title: str = "") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
     for number, name in enumerate(rows[0]):
         table.add_column(name, overflow="fold", no_wrap=number == 0)
     for row in rows:
