@@ -10,8 +10,7 @@ the ratios are what to quote. `--write` puts the table between its marks in a do
 
 import argparse
 import os
-import statistics
-import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,6 +19,7 @@ import swag
 from swag.backbones import bundled
 from swag.objective import Objective
 from swag.optimize.optimizer import evaluate
+from swag_lab.bench import in_turns
 from swag_lab.bench.steps import gatys_terms
 
 BEGIN = "<!-- cost: python benchmarks/cost.py --write docs/backbones.md -->"
@@ -33,32 +33,22 @@ def objective_of(name: str, photo: torch.Tensor, style: torch.Tensor) -> Objecti
     return Objective.of(network.extract, terms, start=photo, style=style)
 
 
-def seconds(objective: Objective, photo: torch.Tensor) -> float:
-    """Processor time of one evaluation."""
-    began = time.process_time()
-    evaluate(objective, photo)
-    return time.process_time() - began
-
-
 def table(side: int, rounds: int) -> str:
     """Lines of Markdown."""
     random = torch.Generator().manual_seed(0)
     photo, style = torch.rand(2, 1, 3, side, side, generator=random)
-    objectives = {name: objective_of(name, photo, style) for name in bundled.bundled_names()}
-    times: dict[str, list[float]] = {name: [] for name in objectives}
-    for turn in range(rounds + 1):
-        for name, objective in objectives.items():
-            spent = seconds(objective, photo)
-            if turn:  # the first fills the memory
-                times[name].append(spent * 1e6 / side**2)
-    first = times[next(iter(times))]
+    sides = {
+        name: partial(evaluate, objective_of(name, photo, style), photo)
+        for name in bundled.bundled_names()
+    }
+    timings = in_turns(sides, rounds=rounds, device=photo.device, warm_up=1)
     lines = ["| network | seconds per megapixel | against the first | lowest and highest ratio |"]
     lines.append("|---|---:|---:|---|")
-    for name, found in times.items():
-        ratios = [own / other for own, other in zip(found, first, strict=True)]
+    for name, timing in timings.items():
+        ratio = timing.over(next(iter(timings.values())))
         lines.append(
-            f"| `swag/{name}` | {statistics.median(found):.2f} | {statistics.median(ratios):.2f} "
-            f"| {min(ratios):.2f} ... {max(ratios):.2f} |"
+            f"| `swag/{name}` | {timing.median * 1e6 / side**2:.2f} | {ratio.median:.2f} "
+            f"| {min(ratio.seconds):.2f} ... {max(ratio.seconds):.2f} |"
         )
     return "\n".join(lines)
 

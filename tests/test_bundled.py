@@ -22,7 +22,7 @@ from swag_lab.training.table import written
 
 PINS = Path(__file__).parent / "bundled_outputs.json"
 DOCUMENT = Path(__file__).parents[1] / "docs" / "backbones.md"
-TRAINED = bundled.trained_names()
+TRAINED = bundled.bundled_names()
 
 
 def card_picture() -> Tensor:

@@ -36,7 +36,7 @@ def test_a_list_is_json_on_request(command: str, names: Collection[str]) -> None
 
 def test_the_networks_of_the_package_show_size_accuracy_and_hash() -> None:
     lines = CliRunner().invoke(app, ["backbones"]).stdout.splitlines()
-    for name in bundled.trained_names():
+    for name in bundled.bundled_names():
         card = bundled.card(name)
         (line,) = (line for line in lines if line.split()[0] == card.name)
         made = card.teacher if card.top1 is None else f"{card.top1:.1%}"
@@ -45,7 +45,7 @@ def test_the_networks_of_the_package_show_size_accuracy_and_hash() -> None:
     rows = json.loads(CliRunner().invoke(app, ["backbones", "--json"]).stdout)
     cards = {row["name"]: row["card"] for row in rows if row["card"]}
     assert cards["swag/resnet"] == asdict(bundled.card("resnet"))
-    assert set(cards) == {f"swag/{name}" for name in bundled.trained_names()}
+    assert set(cards) == {f"swag/{name}" for name in bundled.bundled_names()}
 
 
 def test_a_card_is_shown_whole() -> None:

@@ -9,7 +9,7 @@ from swag import backbones
 from swag.backbones.family import ResidualBlock
 from swag.errors import SettingsError, WeightsError
 from swag.image import write
-from swag_lab.evaluation.networks import Network, Rescaled, pretrained_there, random, weights_there
+from swag_lab.evaluation.networks import Network, Rescaled, pretrained_there, random
 from swag_lab.experiments import measures
 from swag_lab.experiments.job_runner import in_deviations
 from swag_lab.experiments.painted import paint
@@ -160,8 +160,6 @@ def test_networks_without_their_weights_are_left_out(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "resnet18-f37072fd.pth").touch()
     assert [network.name for network in pretrained_there(["resnet18"])] == ["p-resnet18"]
-    nowhere = Network("p-none", "swag/never-trained")
-    assert weights_there([nowhere, thin()]) == [thin()]
 
 
 def test_samples_are_squares_spread_over_a_folder(tmp_path):

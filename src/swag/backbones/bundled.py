@@ -85,17 +85,6 @@ def bundled_names() -> tuple[str, ...]:
     return (*ARCHITECTURES, *STUDENTS)
 
 
-def trained_names(folder: Path = FOLDER) -> tuple[str, ...]:
-    """The bundled networks that have trained weights."""
-    cards = _cards(folder)
-    return tuple(name for name in bundled_names() if name in cards)
-
-
-def trained_family(folder: Path = FOLDER) -> tuple[str, ...]:
-    """The networks of the ablation family with weights, all trained on labels."""
-    return tuple(name for name in trained_names(folder) if name in ARCHITECTURES)
-
-
 def layers(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The layers of a network that are read for style and for content."""
     if bare(name) in STUDENTS:

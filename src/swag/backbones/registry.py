@@ -143,13 +143,7 @@ def available() -> list[Entry]:
     """The networks that can be named: bundled, with a preset, the rest of torchvision, timm."""
     import torchvision
 
-    trained = bundled.trained_names()
-    listed = [
-        _bundled_entry(bundled.card(name))
-        if name in trained
-        else Entry(f"swag/{name}", True, "random weights only so far")
-        for name in bundled.bundled_names()
-    ]
+    listed = [_bundled_entry(bundled.card(name)) for name in bundled.bundled_names()]
     listed += [Entry(name, True, preset.about) for name, preset in PRESETS.items()]
     found = "layers found by one pass: the ends of each stage"
     for name in torchvision.models.list_models(module=torchvision.models):

@@ -23,7 +23,7 @@ HIDDEN = {"device", "tile", "style_weights"}
 PLAIN = ("preset", "strength", "size", "steps", "method", "colors", "style_scale")
 """Settings on the page itself; all others are behind "More"."""
 
-BACKBONES = tuple(f"swag/{name}" for name in bundled.trained_names())
+BACKBONES = tuple(f"swag/{name}" for name in bundled.bundled_names())
 LARGEST_SEED = 2**53 - 1
 """The largest whole number that a browser counts to."""
 

@@ -91,7 +91,7 @@ def trained_judges() -> tuple[Network, ...]:
 
     Random ones were tried and are no judges: they preferred blurred results to sharp ones.
     """
-    return tuple(trained(name) for name in bundled.trained_family())
+    return tuple(trained(name) for name in bundled.ARCHITECTURES)
 
 
 def noise(result: OwnImage, *pictures: OwnImage) -> float:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from swag import backbones
-from swag.backbones import Backbone, NetworkSource, Normalize, bundled
+from swag.backbones import Backbone, NetworkSource, bundled
 from swag.backbones.family import ThinNetwork, from_state
 from swag.backbones.initialization import seeded
 from swag.backbones.weights import sha256
@@ -104,7 +104,7 @@ def given(text: str) -> Network:
         SettingsError: the text is not of that form, or there is no file of weights.
     """
     name, _, rest = text.partition("=")
-    if name and rest.removeprefix("swag/") in bundled.trained_names():
+    if name and rest.removeprefix("swag/") in bundled.bundled_names():
         return Network(f"p-{name}", rest)
     backbone, _, weights = rest.rpartition(",")
     if not (name and backbone and weights):
@@ -115,12 +115,6 @@ def given(text: str) -> Network:
     if not Path(weights).is_file():
         raise SettingsError(f"{text!r}: there is no file {weights}; give a file of weights")
     return Network(f"p-{name}", backbone, weights)
-
-
-def weights_there(networks: Iterable[Network]) -> list[Network]:
-    """The networks whose weights need no download: random and bundled ones."""
-    there = bundled.trained_names()
-    return [n for n in networks if n.random or n.backbone.removeprefix("swag/") in there]
 
 
 def pretrained_there(names: Iterable[str]) -> list[Network]:
@@ -201,7 +195,7 @@ def _switched(network: Network, seed: int) -> Backbone:
             module, told = ThinNetwork(architecture), f"seed {seed}"
     else:
         raise WeightsError(f"{network.name} has no trained weights: its switches are not bundled")
-    source = NetworkSource(module.eval(), Normalize(), lambda: None)
+    source = NetworkSource(module.eval())
     return backbones.assemble(
         network.backbone,
         source,

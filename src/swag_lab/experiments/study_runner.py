@@ -123,7 +123,7 @@ class StudyRunner:
         """How the runs were made, for the head of the report."""
         here = machine(torch.device("cpu"))
         plan, judges = self.plan, [judge.name for judge in self.plan.judges or trained_judges()]
-        top1 = {name: bundled.card(name).top1 for name in bundled.trained_family()}
+        top1 = {name: bundled.card(name).top1 for name in bundled.ARCHITECTURES}
         quick = {"a quick look": "few pictures, small ones, few steps: not a result"}
         return {
             **(quick if plan.quick else {}),

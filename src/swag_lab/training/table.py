@@ -24,8 +24,6 @@ def table() -> str:
 
 def _line(name: str) -> str:
     macs = macs_per_pixel(bundled.architecture(name)) / 1e3
-    if name not in bundled.trained_names():
-        return f"| `swag/{name}` | | not trained yet | {macs:.1f} | | |"
     card = bundled.card(name)
     top1 = "not measured" if card.top1 is None else f"{card.top1:.1%}"
     epochs = f"{card.epochs:g}" if card.finished else f"{card.epochs:g} (stopped early)"

@@ -29,7 +29,6 @@ from swag_lab.experiments.studies.pairs import (
     R_RESNET50,
     R_VGG,
     one_weight,
-    there,
 )
 from swag_lab.experiments.study import Plan, Row, Section, Study
 from swag_lab.experiments.twins import BASE as TWIN
@@ -79,8 +78,7 @@ def jobs(plan: Plan) -> list[StudyJob]:
         made += plan.front(one_weight(network.name), network, weighed_by=COMMON)
         made += plan.front(network.name, network)
     for pair in TRAINED:
-        if len(there(*pair)) == 2:
-            made += [job for network in pair for job in plan.front(network.name, network)]
+        made += [job for network in pair for job in plan.front(network.name, network)]
     for network in plan.twins:
         made += plan.front(network.name, network)
         made += plan.front(one_weight(network.name), network, weighed_by=COMMON)

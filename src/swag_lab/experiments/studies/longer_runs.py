@@ -4,9 +4,11 @@ from typing import Any
 
 from swag_lab.experiments.comparisons import effects, pooled, rows_of, words
 from swag_lab.experiments.job import StudyJob, StudyRun
-from swag_lab.experiments.studies.pairs import P_DEEP, P_RESNET, there
+from swag_lab.experiments.studies.pairs import P_DEEP, P_RESNET
 from swag_lab.experiments.studies.shape import BALANCED, NOTHING, VARIANTS, shape_label
 from swag_lab.experiments.study import Plan, Section
+
+NETWORKS = (P_RESNET, P_DEEP)
 
 LONGER = 4
 """So many times the steps."""
@@ -24,7 +26,7 @@ def jobs(plan: Plan) -> list[StudyJob]:
     """The core of study 8a with more steps, on half of the units."""
     made: list[StudyJob] = []
     more_steps: dict[str, Any] = {"steps": LONGER * plan.steps}
-    for network in there(P_RESNET) if plan.quick else there(P_RESNET, P_DEEP):
+    for network in NETWORKS[:1] if plan.quick else NETWORKS:
         for name in CHOSEN[2:] if plan.quick else CHOSEN:
             settings, options = VARIANTS[name]
             made += plan.front(
@@ -39,12 +41,11 @@ def jobs(plan: Plan) -> list[StudyJob]:
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The gaps of study 8a again, and what the steps alone gain."""
-    networks = there(P_RESNET, P_DEEP)
     pairs = [
-        (longer(shape_label(n, a)), longer(shape_label(n, b))) for n in networks for a, b in AGAINST
+        (longer(shape_label(n, a)), longer(shape_label(n, b))) for n in NETWORKS for a, b in AGAINST
     ]
     more = [
-        (longer(shape_label(n, name)), shape_label(n, name)) for n in networks for name in CHOSEN
+        (longer(shape_label(n, name)), shape_label(n, name)) for n in NETWORKS for name in CHOSEN
     ]
     smooth = pooled(runs, [pair for pair in pairs if pair[0].count("SWAG")])
     spans = pooled(runs, [pair for pair in pairs if not pair[0].count("SWAG")])

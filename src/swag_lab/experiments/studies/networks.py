@@ -20,20 +20,16 @@ from swag_lab.experiments.studies.pairs import (
     both_under_one_weight,
     one_weight,
     smoothed,
-    there,
 )
 from swag_lab.experiments.study import Plan, Section, Study
 
+BUNDLED = (P_RESNET, P_DEEP, P_RESVGG, P_NORESNET, P_VGG)
 PAPER = ("resnet50", "wide_resnet50_2", "inception_v3")
 BEYOND = ("densenet121", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny")
 SMALL = ("mobilenet_v3_small",)
 OVERFLOWING = "r-inception_v3"
 """Its random weights make activations of 1e10, whose Gram matrices' squares are no float32: they
 come in standard deviations of their layer, which neither spans nor an automatic temperature see."""
-
-
-def _bundled() -> list[Network]:
-    return there(P_RESNET, P_DEEP, P_RESVGG, P_NORESNET, P_VGG)
 
 
 def _torchvision(plan: Plan) -> list[Network]:
@@ -44,9 +40,8 @@ def _torchvision(plan: Plan) -> list[Network]:
 
 def jobs(plan: Plan) -> list[StudyJob]:
     """Both variants of each: the bundled ones on all units, those of torchvision on a few."""
-    bundled = _bundled()[:2] if plan.quick else _bundled()
     made: list[StudyJob] = []
-    for network in (*bundled, *_torchvision(plan)):
+    for network in (*(BUNDLED[:2] if plan.quick else BUNDLED), *_torchvision(plan)):
         deviations = network.name == OVERFLOWING
         made += both(plan, network, deviations=deviations)
         if not plan.quick:
@@ -56,7 +51,7 @@ def jobs(plan: Plan) -> list[StudyJob]:
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The effect of SWAG on each network, and pooled over trained and over random ones."""
-    names = [network.name for network in (*_bundled(), *_torchvision(plan))]
+    names = [network.name for network in (*BUNDLED, *_torchvision(plan))]
     pairs = [(smoothed(name), name) for name in names]
     weighed = [(smoothed(one_weight(name)), one_weight(name)) for name in names]
     shown = [name for name in names if name.startswith("r-")]

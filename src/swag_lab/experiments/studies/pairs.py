@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from swag_lab.evaluation.networks import Network, random, trained, weights_there
+from swag_lab.evaluation.networks import Network, random, trained
 from swag_lab.experiments.job import StudyJob
 from swag_lab.experiments.study import SMOOTHED, Plan
 
@@ -27,11 +27,6 @@ R_NODEEP = random("swag/resnet", "deep, no shortcuts", shortcuts=False, **DEEP)
 R_RESNET50 = random("torchvision/resnet50")
 R_NORESNET50 = random("torchvision/resnet50", "resnet50, no shortcuts", ("without-residuals",))
 R_VGG19 = random("torchvision/vgg19")
-
-
-def there(*networks: Network) -> list[Network]:
-    """The given networks whose weights are in the package or random."""
-    return weights_there(networks)
 
 
 def smoothed(network: Network | str) -> str:

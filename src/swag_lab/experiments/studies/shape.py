@@ -15,7 +15,7 @@ from typing import Any
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments.comparisons import effects, picture_section, pooled, rows_of, words
 from swag_lab.experiments.job import StudyJob, StudyRun
-from swag_lab.experiments.studies.pairs import COMMON, P_DEEP, P_RESNET, R_DEEP, R_RESNET50, there
+from swag_lab.experiments.studies.pairs import COMMON, P_DEEP, P_RESNET, R_DEEP, R_RESNET50
 from swag_lab.experiments.study import Plan, Section
 
 AUTO = "softmax:temperature=auto"
@@ -69,7 +69,7 @@ def shape_networks(plan: Plan) -> dict[Network, tuple[str, ...]]:
     return {
         P_RESNET: everything,
         R_DEEP: scaled,
-        **dict.fromkeys(there(P_DEEP), core),
+        P_DEEP: core,
         R_RESNET50: some,
     }
 

@@ -18,7 +18,6 @@ from swag_lab.experiments.studies.pairs import (
     R_RESNET50,
     R_VGG,
     R_VGG19,
-    there,
 )
 from swag_lab.experiments.study import Plan, Row, Section, Study
 
@@ -35,7 +34,7 @@ MAXIMA = tuple(title for title in PANELS if "maximum" in title)
 
 def statistics_networks(plan: Plan) -> list[Network]:
     """The networks of studies 1 and 2."""
-    small = there(P_RESNET, P_NORESNET, P_VGG, P_RESVGG, P_DEEP, P_NODEEP)
+    small = [P_RESNET, P_NORESNET, P_VGG, P_RESVGG, P_DEEP, P_NODEEP]
     small += [R_RESNET, R_VGG, R_DEEP, R_NODEEP]
     return small if plan.quick else [*small, R_RESNET50, R_NORESNET50, R_VGG19]
 

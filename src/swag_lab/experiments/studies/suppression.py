@@ -17,7 +17,6 @@ from swag_lab.experiments.studies.pairs import (
     R_NODEEP,
     R_NORESNET50,
     R_RESNET50,
-    there,
 )
 from swag_lab.experiments.study import Plan, Row, Section, Study
 
@@ -28,7 +27,7 @@ BASE = "r-deep, one weight"
 
 def suppression_networks(plan: Plan) -> list[Network]:
     """Residual networks and their plain twins."""
-    small = [R_DEEP, R_NODEEP, *there(P_RESNET, P_NORESNET, P_DEEP, P_NODEEP)]
+    small = [R_DEEP, R_NODEEP, P_RESNET, P_NORESNET, P_DEEP, P_NODEEP]
     large = [] if plan.quick else [_unfolded(R_RESNET50), _unfolded(R_NORESNET50)]
     return [_unfolded(network) for network in small] + large
 
