@@ -98,7 +98,7 @@ def test_words_become_settings():
 
 
 def test_a_folder_that_is_there_gets_a_picture_named_for_the_inputs(tmp_path):
-    from swag.cli.groups import output_path
+    from swag.cli.output import output_path
 
     inputs = [Path("photos/a.jpg"), Path("b.png")]
     assert output_path(tmp_path, None, inputs) == tmp_path / "a-b.png"

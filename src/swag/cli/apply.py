@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from swag.cli import controls, options
+from swag.cli import options
 from swag.cli.pipes import DASH, check_standard_output, output_name, put_out, taken_in
 from swag.errors import SettingsError, SwagError
 
@@ -31,8 +31,8 @@ Out = Annotated[
         default="this folder",
     ),
 ]
-Size = Annotated[int | None, controls.long_side("the photo's")]
-Colors = Annotated[str, controls.two_colors(options.RUN)]
+Size = Annotated[int | None, options.long_side("the photo's")]
+Colors = Annotated[str, options.two_colors(options.RUN)]
 MaskFile = Annotated[
     Path | None,
     options.option(

@@ -3,16 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-from swag.cli import options
-from swag.cli.groups import (
-    LookOptions,
-    MethodOptions,
-    NetworkOptions,
-    OutputOptions,
-    RunOptions,
-    grouped,
-    settings_from,
-)
+from swag.cli import groups, options
+from swag.cli.groups import grouped, settings_from
 
 Jobs = Annotated[
     Path | None,
@@ -57,12 +49,12 @@ def batch(  # noqa: PLR0913 - groups of options
     folder: Folder,
     workers: Workers = 1,
     ray: options.Ray = False,
-    to: OutputOptions,
+    to: groups.OutputOptions,
     max_pixels: options.MaxPixels = None,
-    look: LookOptions,
-    method: MethodOptions,
-    run: RunOptions,
-    network: NetworkOptions,
+    look: groups.LookOptions,
+    method: groups.MethodOptions,
+    run: groups.RunOptions,
+    network: groups.NetworkOptions,
 ) -> None:
     """Make many pictures. To continue, run the same command: finished pictures are skipped.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from swag.cli import controls, options
+from swag.cli import options
 
 StyleSource = Annotated[
     Path,
@@ -21,7 +21,7 @@ OnnxFile = Annotated[Path, options.argument("OUT.onnx", "The file to write.")]
 def export(
     style: StyleSource,
     out: OnnxFile,
-    strength: controls.Strength = None,
+    strength: options.Strength = None,
     size: options.Size = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,

@@ -10,34 +10,77 @@ import inspect
 import os
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
-from swag.cli import controls, options
-from swag.cli.pipes import DASH
+from swag.cli import options
 from swag.errors import SettingsError
+
+
+def option_field(names: str, help: str, *, value: Any = None, **more: Any) -> Any:
+    """A field that is an option (see `options.option`); `value` is the one that is not given."""
+    return field(default=value, metadata={"option": options.option(names, help, **more)})
+
+
+_look = partial(option_field, panel=options.LOOK)
+_regions = partial(option_field, panel=options.REGIONS)
+_network = partial(option_field, panel=options.NETWORK)
+_run = partial(option_field, panel=options.RUN)
+_output = partial(option_field, panel=options.OUTPUT)
 
 
 @dataclass(frozen=True)
 class MethodOptions:
     """The method, and the bundles of settings."""
 
-    method: controls.Method = None
-    preset: controls.Preset = None
-    config: options.Config = None
-    set: options.Set = None
+    method: str | None = _look(
+        "--method -m NAME",
+        "Style loss with settings tuned for it; see `swag methods`.",
+        default="w2",
+    )
+    preset: str | None = _look(
+        "--preset -p NAME",
+        "Bundle of settings: default, quick, quality ...; see `swag presets`.",
+        default="default",
+    )
+    config: Path | None = _run(
+        "--config FILE", "TOML or JSON file of settings. Options win over the file."
+    )
+    set: list[str] | None = _run(
+        "--set NAME=VALUE",
+        "Any setting of `swag settings`, with its value as in TOML. Repeat the option for several "
+        "settings.",
+    )
 
 
 @dataclass(frozen=True)
 class LookOptions:
     """How photo and style are weighed against each other."""
 
-    strength: controls.Strength = None
-    colors: controls.Colors = None
-    blend: controls.Blend = None
-    style_scale: controls.StyleScale = None
-    style_rotations: controls.Rotations = False
+    strength: options.Strength = None
+    colors: str | None = _look(
+        "--colors --colours WHOSE",
+        "Whose colors the result has: style, content, content-linear, match, match-cholesky or "
+        "match-histogram.",
+        default="style",
+    )
+    blend: str | None = _look(
+        "--blend X,X...",
+        "Weight of each of several styles, for example 2,1.",
+        default="equal weights",
+    )
+    style_scale: float | None = _look(
+        "--style-scale X",
+        "Size of the style picture: below 1 gives smaller strokes, above 1 larger ones.",
+        default="1",
+    )
+    style_rotations: bool = _look(
+        "--style-rotations",
+        "Also use the style picture turned by 90, 180 and 270 degrees.",
+        value=False,
+    )
 
 
 @dataclass(frozen=True)
@@ -46,19 +89,45 @@ class NetworkOptions:
 
     backbone: options.Backbone = None
     weights: options.Weights = None
-    smoothing: options.Smoothing = None
-    style_loss: options.StyleLoss = None
-    content_loss: options.ContentLoss = None
+    smoothing: str | None = _network(
+        "--smoothing SPEC",
+        "Smoothing of activations, for example softmax:temperature=auto@relu4_1,relu5_1; see "
+        "`swag smoothings`.",
+        default="none",
+    )
+    style_loss: str | None = _network(
+        "--style-loss NAME",
+        "Loss between styles, for example gram-robust:penalty=l1; see `swag losses`.",
+        default="the method's",
+    )
+    content_loss: str | None = _network(
+        "--content-loss NAME",
+        "Loss between the result and the photo; see `swag losses`.",
+        default="the method's",
+    )
 
 
 @dataclass(frozen=True)
 class RegionOptions:
     """Pictures beside photo and style, by the names that `swag.iterate` has for them."""
 
-    content_mask: controls.ContentMask = None
-    style_mask: controls.StyleMask = None
-    content_map: controls.ContentMap = None
-    initial: controls.Initial = None
+    content_mask: Path | None = _regions(
+        "--content-mask FILE",
+        "Picture of the photo's regions, in flat colors or shades of gray. Without a style mask, "
+        "white regions get the style.",
+    )
+    style_mask: list[Path] | None = _regions(
+        "--style-mask FILE",
+        "Picture of the style's regions: each gives its style to the photo's region of the same "
+        "color. One mask for each style.",
+    )
+    content_map: Path | None = _regions(
+        "--content-map FILE",
+        "Picture that weights the photo: white parts count fully, black parts not at all.",
+    )
+    initial: Path | None = _regions(
+        "--initial FILE", "Picture that the optimization begins with.", default="the photo"
+    )
 
 
 @dataclass(frozen=True)
@@ -67,31 +136,67 @@ class RunOptions:
 
     size: options.Size = None
     steps: options.Steps = None
-    start: options.Start = None
+    start: str | None = _run(
+        "--start NAME",
+        "Picture that the optimization begins with: content, noise, style, or instant for the "
+        "photo painted in one pass. Default: content (preset quick: instant), and noise for "
+        "textures and reconstructions.",
+    )
     seed: options.Seed = None
     device: options.Device = None
-    tile: options.Tile = None
-    precision: options.Precision = None
+    tile: str | None = _run(
+        "--tile PIXELS",
+        "Tile size for large pictures. 0: no tiles. auto: tiles only when memory requires them.",
+        default="auto",
+    )
+    precision: str | None = _run(
+        "--precision NAME",
+        "Precision of network passes: auto, float32 or bfloat16. The last steps always use "
+        "float32.",
+        default="auto",
+    )
 
 
 @dataclass(frozen=True)
 class OutputOptions:
     """Options of files and of printing."""
 
-    checkpoint_every: options.Every = options.SECONDS
-    bits: options.Bits = 8
+    checkpoint_every: float = _output(
+        "--checkpoint-every SECONDS",
+        "Time between two checkpoints (OUT.ckpt), at most 50 steps. 0: after each step.",
+        value=options.SECONDS,
+        default=True,
+        min=0,
+    )
+    bits: int = _output(
+        "--bits 8|16",
+        "Bits of each color value in the picture. PNG and TIFF can hold 16.",
+        value=8,
+        default=True,
+    )
     no_metadata: options.NoMetadata = False
     overwrite: options.Overwrite = False
     quiet: options.Quiet = False
-    json: options.JsonLines = False
+    json: bool = _output(
+        "--json",
+        "Instead of a progress bar, print a line of JSON for each step or job and one at the end.",
+        value=False,
+    )
 
 
 @dataclass(frozen=True)
 class WatchOptions:
     """Where pictures go besides: files while a run goes on, and standard output."""
 
-    save_every: options.SaveEvery = None
-    preview: options.Preview = None
+    save_every: int | None = _output(
+        "--save-every N",
+        "Also save the picture after every N steps, for example as OUT-0050.png.",
+        min=1,
+    )
+    preview: Path | None = _output(
+        "--preview FILE",
+        "Every few seconds, write the picture so far to this file, replacing the last one.",
+    )
     format: options.Format = None
 
 
@@ -106,7 +211,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
         if name not in groups:
             parameters.append(own[name].replace(annotation=kind))
             continue
-        annotations = get_type_hints(kind, include_extras=True)
+        annotations = _annotations(kind)
         parameters += [
             own[name].replace(name=f.name, default=f.default, annotation=annotations[f.name])
             for f in fields(kind)
@@ -124,6 +229,13 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     flat.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return flat
+
+
+def _annotations(kind: Any) -> dict[str, Any]:
+    """The options of a group by the names of its fields, as Typer takes them."""
+    hints = get_type_hints(kind, include_extras=True)
+    own = {f.name: f.metadata["option"] for f in fields(kind) if f.metadata}
+    return hints | {name: Annotated[hints[name], own[name]] for name in own}
 
 
 def _at_home(value: Any) -> Any:
@@ -158,7 +270,7 @@ def option_names() -> dict[str, str]:
     kinds = (LookOptions, MethodOptions, NetworkOptions, RunOptions)
     found = {"feather": "--feather"}
     for kind in kinds:
-        for name, hint in get_type_hints(kind, include_extras=True).items():
+        for name, hint in _annotations(kind).items():
             info = hint.__metadata__[0]  # in an annotation, the first name stands in `default`
             found[name] = next(o for o in (info.default, *info.param_decls) if o.startswith("--"))
     return found | {"style_weights": found.pop("blend")}
@@ -176,21 +288,3 @@ def _single(pairs: Sequence[str]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             values[name] = text
     return values
-
-
-def output_path(
-    given: Path | None, resume: Path | None, inputs: Sequence[Path], suffix: str = ""
-) -> Path:
-    """The path given, or that of a checkpoint's picture, or one named for the inputs.
-
-    A folder that is there gets a picture named for the inputs. What is made of standard input goes
-    to standard output.
-    """
-    if given is None and resume is None and DASH in inputs:
-        return DASH
-    if given is None and resume is not None and resume.suffix == ".ckpt":
-        return resume.with_suffix("")
-    name = "-".join(path.stem for path in inputs) + suffix + ".png"
-    if given is not None and given.is_dir():
-        return given / name
-    return given or Path(name)

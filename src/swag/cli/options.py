@@ -1,4 +1,4 @@
-"""Every option that commands share, declared once; `swag.cli.groups` puts them together.
+"""Options that commands share, declared once, as are those of `swag.cli.groups`.
 
 An option that is not given is None: a config file decides then, and after it the preset. The
 default that help shows is the one of `swag.config`, and a test compares them.
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-NETWORK, RUN, OUTPUT = "Network", "Run", "Output"
+LOOK, REGIONS, NETWORK, RUN, OUTPUT = "Look", "Regions", "Network", "Run", "Output"
 SECONDS = 30.0
 """The default of `--checkpoint-every`; `swag.run` has the same."""
 
@@ -34,6 +34,21 @@ def option(
     )
 
 
+def long_side(usual: str) -> Any:
+    """The option `--size` of a pass of a trained network; `usual` is the size without it."""
+    return option("--size PIXELS", "Long side of the result.", panel=RUN, default=usual)
+
+
+def two_colors(panel: str) -> Any:
+    """The option `--colors` where it is either those of the style or those of the content."""
+    return option(
+        "--colors WHOSE",
+        "Whose colors the result has: style or content.",
+        panel=panel,
+        default="style",
+    )
+
+
 _network = partial(option, panel=NETWORK)
 _run = partial(option, panel=RUN)
 _output = partial(option, panel=OUTPUT)
@@ -45,6 +60,22 @@ Content = Annotated[
 Styles = Annotated[
     list[Path],
     argument("STYLE...", "The style picture; - is standard input. Several are blended."),
+]
+
+Strength = Annotated[
+    float | None,
+    option(
+        "--strength X",
+        "How much style: 0 is the photo alone, 1 the style alone.",
+        panel=LOOK,
+        default="0.5",
+    ),
+]
+Feather = Annotated[
+    float | None,
+    option(
+        "--feather PIXELS", "Blur of the edges of the content mask.", panel=REGIONS, default="0"
+    ),
 ]
 
 Backbone = Annotated[
@@ -63,31 +94,6 @@ Weights = Annotated[
         "Weights of the network: pretrained, random, random:greedy, or a .safetensors or "
         ".pth file.",
         default="pretrained",
-    ),
-]
-Smoothing = Annotated[
-    str | None,
-    _network(
-        "--smoothing SPEC",
-        "Smoothing of activations, for example softmax:temperature=auto@relu4_1,relu5_1; see "
-        "`swag smoothings`.",
-        default="none",
-    ),
-]
-StyleLoss = Annotated[
-    str | None,
-    _network(
-        "--style-loss NAME",
-        "Loss between styles, for example gram-robust:penalty=l1; see `swag losses`.",
-        default="the method's",
-    ),
-]
-ContentLoss = Annotated[
-    str | None,
-    _network(
-        "--content-loss NAME",
-        "Loss between the result and the photo; see `swag losses`.",
-        default="the method's",
     ),
 ]
 
@@ -115,44 +121,6 @@ Device = Annotated[
     str | None,
     _run("--device NAME", "Device that computes: auto, cpu, cuda, cuda:1 or mps.", default="auto"),
 ]
-Start = Annotated[
-    str | None,
-    _run(
-        "--start NAME",
-        "Picture that the optimization begins with: content, noise, style, or instant for "
-        "the photo painted in one pass. Default: content (preset quick: instant), and noise for "
-        "textures and reconstructions.",
-    ),
-]
-Tile = Annotated[
-    str | None,
-    _run(
-        "--tile PIXELS",
-        "Tile size for large pictures. 0: no tiles. auto: tiles only when memory requires them.",
-        default="auto",
-    ),
-]
-Precision = Annotated[
-    str | None,
-    _run(
-        "--precision NAME",
-        "Precision of network passes: auto, float32 or bfloat16. The last steps always use "
-        "float32.",
-        default="auto",
-    ),
-]
-Config = Annotated[
-    Path | None,
-    _run("--config FILE", "TOML or JSON file of settings. Options win over the file."),
-]
-Set = Annotated[
-    list[str] | None,
-    _run(
-        "--set NAME=VALUE",
-        "Any setting of `swag settings`, with its value as in TOML. Repeat the option for "
-        "several settings.",
-    ),
-]
 
 Out = Annotated[
     Path | None,
@@ -169,30 +137,6 @@ Resume = Annotated[
         "Continue an interrupted run from this checkpoint, with the settings stored in it.",
     ),
 ]
-Every = Annotated[
-    float,
-    _output(
-        "--checkpoint-every SECONDS",
-        "Time between two checkpoints (OUT.ckpt), at most 50 steps. 0: after each step.",
-        default=True,
-        min=0,
-    ),
-]
-SaveEvery = Annotated[
-    int | None,
-    _output(
-        "--save-every N",
-        "Also save the picture after every N steps, for example as OUT-0050.png.",
-        min=1,
-    ),
-]
-Preview = Annotated[
-    Path | None,
-    _output(
-        "--preview FILE",
-        "Every few seconds, write the picture so far to this file, replacing the last one.",
-    ),
-]
 Format = Annotated[
     str | None,
     _output(
@@ -201,27 +145,12 @@ Format = Annotated[
         default="png",
     ),
 ]
-Bits = Annotated[
-    int,
-    _output(
-        "--bits 8|16",
-        "Bits of each color value in the picture. PNG and TIFF can hold 16.",
-        default=True,
-    ),
-]
 NoMetadata = Annotated[
     bool, _output("--no-metadata", "Store no settings, hashes or losses in the picture.")
 ]
 Overwrite = Annotated[bool, _output("--overwrite", "Replace existing files.")]
 Quiet = Annotated[bool, _output("--quiet -q", "Print nothing but errors.")]
 Json = Annotated[bool, _output("--json", "Print JSON.")]
-JsonLines = Annotated[
-    bool,
-    _output(
-        "--json",
-        "Instead of a progress bar, print a line of JSON for each step or job and one at the end.",
-    ),
-]
 Ray = Annotated[
     bool,
     option(

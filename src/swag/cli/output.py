@@ -102,6 +102,24 @@ class Output(PictureFile):
             )
 
 
+def output_path(
+    given: Path | None, resume: Path | None, inputs: Sequence[Path], suffix: str = ""
+) -> Path:
+    """The path given, or that of a checkpoint's picture, or one named for the inputs.
+
+    A folder that is there gets a picture named for the inputs. What is made of standard input goes
+    to standard output.
+    """
+    if given is None and resume is None and DASH in inputs:
+        return DASH
+    if given is None and resume is not None and resume.suffix == ".ckpt":
+        return resume.with_suffix("")
+    name = "-".join(path.stem for path in inputs) + suffix + ".png"
+    if given is not None and given.is_dir():
+        return given / name
+    return given or Path(name)
+
+
 def refuse_input(path: Path, inputs: Iterable[Path]) -> None:
     """Refuse to write over a file that the run reads, under whatever name: SettingsError.
 

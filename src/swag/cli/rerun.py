@@ -6,14 +6,8 @@ from typing import Annotated
 
 import typer
 
-from swag.cli import options
-from swag.cli.groups import (
-    OutputOptions,
-    RegionOptions,
-    WatchOptions,
-    grouped,
-    settings_from,
-)
+from swag.cli import groups, options
+from swag.cli.groups import grouped, settings_from
 
 Picture = Annotated[Path, options.argument("PICTURE", "A picture made by swag, with its metadata.")]
 Content = Annotated[Path | None, options.option("--content FILE", "Its photo.")]
@@ -32,13 +26,13 @@ def rerun(  # noqa: PLR0913 - the arguments of a command are its options
     content: Content = None,
     style: Styles = None,
     output: options.Out = None,
-    to: OutputOptions,
+    to: groups.OutputOptions,
     max_pixels: options.MaxPixels = None,
-    watch: WatchOptions,
+    watch: groups.WatchOptions,
     backbone: options.Backbone = None,
     weights: options.Weights = None,
     device: options.Device = None,
-    regions: RegionOptions,
+    regions: groups.RegionOptions,
 ) -> None:
     """Make a picture again, with the settings stored in the picture and the same inputs.
 

@@ -2,19 +2,8 @@
 
 from dataclasses import asdict
 
-from swag.cli import controls, options
-from swag.cli.groups import (
-    LookOptions,
-    MethodOptions,
-    NetworkOptions,
-    OutputOptions,
-    RegionOptions,
-    RunOptions,
-    WatchOptions,
-    grouped,
-    output_path,
-    settings_from,
-)
+from swag.cli import groups, options
+from swag.cli.groups import grouped, settings_from
 
 
 @grouped
@@ -24,15 +13,15 @@ def stylize(  # noqa: PLR0913 - groups of options
     *,
     output: options.Out = None,
     resume: options.Resume = None,
-    to: OutputOptions,
+    to: groups.OutputOptions,
     max_pixels: options.MaxPixels = None,
-    watch: WatchOptions,
-    look: LookOptions,
-    method: MethodOptions,
-    run: RunOptions,
-    network: NetworkOptions,
-    regions: RegionOptions,
-    feather: controls.Feather = None,
+    watch: groups.WatchOptions,
+    look: groups.LookOptions,
+    method: groups.MethodOptions,
+    run: groups.RunOptions,
+    network: groups.NetworkOptions,
+    regions: groups.RegionOptions,
+    feather: options.Feather = None,
 ) -> None:
     """Give a photo the style of a picture.
 
@@ -42,7 +31,7 @@ def stylize(  # noqa: PLR0913 - groups of options
 
     Ctrl-C saves the best picture so far and a checkpoint, from which --resume continues.
     """
-    from swag.cli.output import Output
+    from swag.cli.output import Output, output_path
     from swag.cli.running import run_and_save
 
     run_and_save(
@@ -61,18 +50,18 @@ def texture(  # noqa: PLR0913 - groups of options
     *,
     output: options.Out = None,
     resume: options.Resume = None,
-    to: OutputOptions,
+    to: groups.OutputOptions,
     max_pixels: options.MaxPixels = None,
-    watch: WatchOptions,
-    method: MethodOptions,
-    run: RunOptions,
-    network: NetworkOptions,
+    watch: groups.WatchOptions,
+    method: groups.MethodOptions,
+    run: groups.RunOptions,
+    network: groups.NetworkOptions,
 ) -> None:
     """Make a texture from noise: the style alone, without a photo.
 
     swag texture painting.jpg --size 1024 -o texture.png
     """
-    from swag.cli.output import Output
+    from swag.cli.output import Output, output_path
     from swag.cli.running import run_and_save
 
     path = output_path(output, resume, style, "-texture")
@@ -92,18 +81,18 @@ def reconstruct(  # noqa: PLR0913 - groups of options
     *,
     output: options.Out = None,
     resume: options.Resume = None,
-    to: OutputOptions,
+    to: groups.OutputOptions,
     max_pixels: options.MaxPixels = None,
-    watch: WatchOptions,
-    method: MethodOptions,
-    run: RunOptions,
-    network: NetworkOptions,
+    watch: groups.WatchOptions,
+    method: groups.MethodOptions,
+    run: groups.RunOptions,
+    network: groups.NetworkOptions,
 ) -> None:
     """Rebuild a photo from noise, which shows what the layers of a network keep of the photo.
 
     swag reconstruct photo.jpg --set 'content_layers={relu4_2=1}' -o kept.png
     """
-    from swag.cli.output import Output
+    from swag.cli.output import Output, output_path
     from swag.cli.running import run_and_save
 
     path = output_path(output, resume, [content], "-reconstruction")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from swag.cli import controls, options
+from swag.cli import options
 from swag.cli.groups import grouped
 from swag.cli.interruption import interrupted, stop_asked
 
@@ -28,14 +28,14 @@ VideoOut = Annotated[
         default="a .mp4 in this folder, named for its inputs",
     ),
 ]
-VideoSize = Annotated[int | None, controls.long_side("the video's")]
-VideoColors = Annotated[str, controls.two_colors(controls.LOOK)]
+VideoSize = Annotated[int | None, options.long_side("the video's")]
+VideoColors = Annotated[str, options.two_colors(options.LOOK)]
 Steady = Annotated[
     float,
     options.option(
         "--steadiness X",
         "Share of the previous result in each frame: 0 paints every frame by itself.",
-        panel=controls.LOOK,
+        panel=options.LOOK,
         default="0.8",
     ),
 ]
@@ -57,7 +57,7 @@ def video(  # noqa: PLR0913 - the arguments of a command are its options
     *,
     output: VideoOut = None,
     size: VideoSize = None,
-    strength: controls.Strength = None,
+    strength: options.Strength = None,
     colors: VideoColors = "style",
     steadiness: Steady = 0.8,
     max_pixels: FramePixels = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from swag.cli.groups import grouped
+from swag.cli.groups import grouped, option_field
 from swag.cli.options import option
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 EVERYWHERE = "0.0.0.0"
 _server = partial(option, panel="Server")
-_limit = partial(option, panel="Limits")
+_limit = partial(option_field, panel="Limits")
 _study_only = partial(option, panel="Study")
 
 
@@ -23,25 +23,17 @@ _study_only = partial(option, panel="Study")
 class LimitOptions:
     """Limits of the server; see `swag.web.limits`."""
 
-    megapixels: Annotated[
-        float | None, _limit("--max-megapixels N", "Largest upload, in megapixels.", default="50")
-    ] = None
-    megabytes: Annotated[
-        float | None, _limit("--max-megabytes N", "Largest upload, in megabytes.", default="30")
-    ] = None
-    size: Annotated[
-        int | None, _limit("--max-size PIXELS", "Longest side of a result.", default="1024")
-    ] = None
-    steps: Annotated[
-        int | None, _limit("--max-steps N", "Most steps of a run.", default="1000")
-    ] = None
-    seconds: Annotated[
-        float | None, _limit("--max-seconds N", "Stop a run after this time.", default="900")
-    ] = None
-    runs: Annotated[int | None, _limit("--runs N", "Most runs at the same time.", default="1")] = (
-        None
+    megapixels: float | None = _limit(
+        "--max-megapixels N", "Largest upload, in megapixels.", default="50"
     )
-    queue: Annotated[int | None, _limit("--queue N", "Most runs that wait.", default="20")] = None
+    megabytes: float | None = _limit(
+        "--max-megabytes N", "Largest upload, in megabytes.", default="30"
+    )
+    size: int | None = _limit("--max-size PIXELS", "Longest side of a result.", default="1024")
+    steps: int | None = _limit("--max-steps N", "Most steps of a run.", default="1000")
+    seconds: float | None = _limit("--max-seconds N", "Stop a run after this time.", default="900")
+    runs: int | None = _limit("--runs N", "Most runs at the same time.", default="1")
+    queue: int | None = _limit("--queue N", "Most runs that wait.", default="20")
 
 
 @grouped
