@@ -19,8 +19,7 @@ StyleFile = Annotated[
     ),
 ]
 Photos = Annotated[
-    list[Path],
-    options.argument("PHOTO...", "Photos, or folders of them; - is standard input."),
+    list[Path], options.argument("PHOTO...", "Photos, or folders of them; - is standard input.")
 ]
 Out = Annotated[
     Path | None,

@@ -9,8 +9,7 @@ from swag.cli.groups import grouped, settings_from
 Jobs = Annotated[
     Path | None,
     options.argument(
-        "JOBS",
-        "Table of jobs (CSV or JSON lines): content, style, masks, output and settings.",
+        "JOBS", "Table of jobs (CSV or JSON lines): content, style, masks, output and settings."
     ),
 ]
 Contents = Annotated[

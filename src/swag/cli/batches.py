@@ -35,12 +35,7 @@ def jobs_of(
 
 
 def run_batch(
-    batch: Batch,
-    jobs: Sequence[Job],
-    *,
-    workers: int,
-    backend: Backend,
-    to: OutputOptions,
+    batch: Batch, jobs: Sequence[Job], *, workers: int, backend: Backend, to: OutputOptions
 ) -> None:
     """Do the jobs and tell what became of them.
 

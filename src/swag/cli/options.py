@@ -58,8 +58,7 @@ Content = Annotated[
     argument("CONTENT", "The photo: PNG, JPEG, WebP, TIFF, AVIF, GIF or BMP; - is standard input."),
 ]
 Styles = Annotated[
-    list[Path],
-    argument("STYLE...", "The style picture; - is standard input. Several are blended."),
+    list[Path], argument("STYLE...", "The style picture; - is standard input. Several are blended.")
 ]
 
 Strength = Annotated[

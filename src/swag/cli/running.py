@@ -168,11 +168,7 @@ def _taken_in(
 
 
 def _inputs(
-    content: Path | None,
-    style: Sequence[Path] | None,
-    pictures: Mapping[str, Any],
-    *,
-    weights: str,
+    content: Path | None, style: Sequence[Path] | None, pictures: Mapping[str, Any], *, weights: str
 ) -> list[Path]:
     """The files that a run reads."""
     found = [path for path in (content, *(style or ())) if path is not None]

@@ -11,14 +11,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from swag.colors.spaces import (
-    Colors,
-    from_linear,
-    from_oklab,
-    luminance_of,
-    to_linear,
-    to_oklab,
-)
+from swag.colors.spaces import Colors, from_linear, from_oklab, luminance_of, to_linear, to_oklab
 from swag.errors import SettingsError
 from swag.registry import did_you_mean
 from swag.types import Image, OwnImage

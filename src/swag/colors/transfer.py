@@ -64,8 +64,7 @@ def histogram(source: Pixels, target: Pixels) -> Pixels:
 
 
 METHODS: Registry[Callable[[Pixels, Pixels], Pixels]] = Registry(
-    "way to match colors",
-    {"symmetric": symmetric, "cholesky": cholesky, "histogram": histogram},
+    "way to match colors", {"symmetric": symmetric, "cholesky": cholesky, "histogram": histogram}
 )
 """Ways to match the colors of pixels, by name; what they return may leave [0, 1]."""
 

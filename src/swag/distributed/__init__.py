@@ -75,7 +75,7 @@ def as_completed(
             "Ray is not installed; use processes, or install it: pip install 'swag-style[ray]'"
         )
     if backend == "processes" and workers == 1:
-        return _here(function, items, begin, stopping or _never)
+        return _here(function, items, begin, stopping or (lambda: False))
     return _by_workers(
         function,
         list(items),
@@ -119,7 +119,7 @@ def _by_workers(
     else:
         pool = Processes(function, polite=polite)
     with closing(pool):
-        for item, answer in pool.completed(items, workers, begin, stopping or _never):
+        for item, answer in pool.completed(items, workers, begin, stopping or (lambda: False)):
             for level, message in answer.messages:
                 LOG.log(level, "%s", message)
             if answer.error is None:
@@ -128,7 +128,3 @@ def _by_workers(
                 yield died(item, str(answer.error))
             elif not isinstance(answer.error, CancelledError):
                 raise answer.error
-
-
-def _never() -> bool:
-    return False

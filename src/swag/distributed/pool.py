@@ -79,12 +79,10 @@ class Pool(ABC, Generic[Item]):
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
     """These variables of the environment where they are not set, for processes to inherit."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update({name: before[name] or value for name, value in values.items()})
+    missing = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(missing)
     try:
         yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
+        for name in missing:
+            del os.environ[name]

@@ -15,12 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, WebPImagePlugin
 from PIL.Image import Image
 from PIL.ImageFile import ImageFile
 
@@ -126,11 +121,7 @@ def _decode_rows(file: File, kind: str, name: str, limits: Limits) -> Stored:
     else:
         strips = _decoded(file, kind, header, name)
     return Stored(
-        header.height,
-        header.width,
-        strips,
-        orientation=header.orientation,
-        notes=(header.note,),
+        header.height, header.width, strips, orientation=header.orientation, notes=(header.note,)
     )
 
 
@@ -196,9 +187,7 @@ def from_pillow(image: Image) -> Iterator[Raster]:
     """The samples of a loaded Pillow picture of any mode, strip by strip."""
     plain, width = _plain_mode(image), image.width
     return sliced(
-        image.height,
-        width,
-        lambda top, bottom: _raster(image.crop((0, top, width, bottom)), plain),
+        image.height, width, lambda top, bottom: _raster(image.crop((0, top, width, bottom)), plain)
     )
 
 
@@ -206,10 +195,10 @@ def _raster(image: Image, plain: str) -> Raster:
     found = image.info.get("icc_profile")
     profile = found if isinstance(found, bytes) else None
     if image.mode.startswith("I;16"):
-        deep = np.asarray(image).astype(np.uint16)
-        return _gray16(deep, image.info.get("transparency"), profile)
+        deep, key = np.asarray(image).astype(np.uint16), image.info.get("transparency")
+        return Raster(deep[..., None], "gray", None if key is None else deep != key, profile)
     if image.mode == "I":  # what Pillow once made of 16-bit grays
-        return _gray16(_from_int32(np.asarray(image)), None, profile)
+        return Raster(_from_int32(np.asarray(image))[..., None], "gray", None, profile)
     if image.mode == "F":
         return Raster(np.asarray(image)[..., None], "gray", None, profile)
     if image.mode == "LAB":  # TIFF's signed a and b; LittleCMS wants them offset
@@ -226,11 +215,6 @@ def _plain_mode(image: Image) -> str:
     if image.has_transparency_data:
         return "LA" if gray else "RGBA"
     return "L" if gray else "RGB"
-
-
-def _gray16(samples: Array, key: object, profile: bytes | None) -> Raster:
-    alpha = None if key is None else samples != key
-    return Raster(samples[..., None], "gray", alpha, profile)
 
 
 def _from_int32(samples: Array) -> Array:

@@ -6,7 +6,6 @@ from: no EXIF, no position, no time.
 
 import difflib
 import io
-import os
 import struct
 import zlib
 from collections.abc import Callable, Mapping
@@ -25,6 +24,7 @@ from swag.image.color_management import srgb_profile
 from swag.image.metadata import XMP, as_description, as_exif, xmp_of
 from swag.image.picture import Array
 from swag.image.source import label
+from swag.types import StrPath
 
 Text = Mapping[str, str]
 
@@ -116,7 +116,7 @@ def extensions() -> tuple[str, ...]:
     return tuple(extension for known in FORMATS for extension in known.extensions)
 
 
-def format_of(path: str | os.PathLike[str], bits: int) -> Format:
+def format_of(path: StrPath, bits: int) -> Format:
     """The format that a path's extension names; ImageError if none has it, or not that depth."""
     extension = PurePath(path).suffix.lower()
     found = next((known for known in FORMATS if extension in known.extensions), None)

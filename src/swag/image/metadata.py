@@ -8,7 +8,6 @@ it.
 
 import io
 import json
-import os
 from collections.abc import Mapping
 
 from PIL.Image import Exif
@@ -22,6 +21,7 @@ from swag.image.decode import guarded, open_header
 from swag.image.formats import HEAD_BYTES, container
 from swag.image.limits import BYTES_BESIDES, Limits
 from swag.image.source import File, label, open_path, read_start
+from swag.types import StrPath
 
 _DESCRIPTION, _EXIF, _COMMENT = 0x010E, 0x8769, 0x9286
 _UNICODE = b"UNICODE\0"
@@ -44,7 +44,7 @@ MAX_TEXT_BYTES = 60_000
 """Text that every format holds: EXIF in JPEG has 65,533 bytes, its own structure included."""
 
 
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+def read_metadata(path: StrPath) -> dict[str, str]:
     """The texts in a picture's file by name, as `write` was given them; empty if it has none.
 
     Of a PNG these are all its text chunks ahead of the pixels, whoever wrote them; of another

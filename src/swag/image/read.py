@@ -14,32 +14,14 @@ from torch import Tensor
 from swag.errors import ImageError
 from swag.image.decode import decode, from_pillow, guarded, guarded_strips
 from swag.image.limits import Limits, check_size
-from swag.image.picture import (
-    Array,
-    Picture,
-    Raster,
-    Stored,
-    of_samples,
-    orientation_of,
-    sliced,
-)
+from swag.image.picture import Array, Picture, Raster, Stored, of_samples, orientation_of, sliced
 from swag.image.resize import fitted
 from swag.image.source import File, Readable, label, open_path, reason, searchable
 from swag.image.strips import assembled, resize_strips, upright_size
 from swag.messages import one_line
+from swag.types import StrPath
 
-Source = (
-    str
-    | os.PathLike[str]
-    | bytes
-    | bytearray
-    | memoryview
-    | Readable
-    | Image
-    | Picture
-    | Array
-    | Tensor
-)
+Source = StrPath | bytes | bytearray | memoryview | Readable | Image | Picture | Array | Tensor
 Named = tuple[Stored, str]
 _FLOATS = (torch.float16, torch.float32, torch.float64)
 """Types of floating point that NumPy has, too."""

@@ -13,6 +13,7 @@ from swag.files import open_at_once
 from swag.image.formats import HEAD_BYTES, container
 from swag.image.limits import most_bytes
 from swag.messages import one_line
+from swag.types import StrPath
 
 File = io.BufferedReader | io.BytesIO
 """A binary file that can be searched."""
@@ -27,13 +28,13 @@ class Readable(Protocol):
         ...
 
 
-def label(path: str | os.PathLike[str]) -> str:
+def label(path: StrPath) -> str:
     """A path as messages show it: quoted, on one line."""
     return repr(os.fspath(path))
 
 
 @contextmanager
-def open_path(path: str | os.PathLike[str]) -> Iterator[File]:
+def open_path(path: StrPath) -> Iterator[File]:
     """Open a regular file; a missing one, folder, pipe or device is an ImageError at once."""
     name = label(path)
     try:
@@ -48,7 +49,7 @@ def open_path(path: str | os.PathLike[str]) -> Iterator[File]:
         yield file
 
 
-def is_picture(path: str | os.PathLike[str]) -> bool:
+def is_picture(path: StrPath) -> bool:
     """Whether a file begins as a picture of a format that is read; false if it cannot be opened."""
     try:
         with open_path(path) as file:
@@ -133,7 +134,7 @@ def _refuse_special(mode: int, name: str) -> None:
     raise ImageError(f"{name} is {kinds.get(stat.S_IFMT(mode), 'special')}; expected a file")
 
 
-def _similar(path: str | os.PathLike[str]) -> str:
+def _similar(path: StrPath) -> str:
     folder, name = os.path.split(os.fspath(path))
     try:
         near = difflib.get_close_matches(name, os.listdir(folder or "."), n=3)

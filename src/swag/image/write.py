@@ -82,12 +82,7 @@ def _texts(metadata: Mapping[str, str] | None, source_type: str | None) -> dict[
 
 
 def _filling(
-    path: StrPath,
-    picture: Picture | Tensor,
-    bits: int,
-    quality: int,
-    *,
-    texts: Mapping[str, str],
+    path: StrPath, picture: Picture | Tensor, bits: int, quality: int, *, texts: Mapping[str, str]
 ) -> Callable[[IO[bytes]], None]:
     """What fills a file with a picture, once all that it holds is checked."""
     form = format_of(path, bits)

@@ -21,11 +21,7 @@ class NoSessionError(SwagError):
     """The session has ended, or there never was one."""
 
 
-STATUSES: dict[type[Exception], int] = {
-    NoSessionError: 401,
-    ResourceError: 503,
-    TooLargeError: 413,
-}
+STATUSES: dict[type[Exception], int] = {NoSessionError: 401, ResourceError: 503, TooLargeError: 413}
 """The status of errors that are not mistakes in the request."""
 
 
