@@ -156,7 +156,7 @@ class Backbone(nn.Module):
     def _extractor(self, names: tuple[str, ...]) -> FeatureExtractor:
         if names not in self._extractors:
             for name, module in self.module.named_modules():
-                if name in names and (norm := _folded_into(module)):
+                if name in names and (norm := getattr(module, "folded_into", "")):
                     raise BackboneError(
                         f"{name} of {self.name} is folded into the normalization after it; "
                         f"read {norm} instead, or create the network with edits=('no-fold',)"
@@ -249,11 +249,6 @@ def narrow(extract: Callable[..., FeatureMaps], image: Tensor, *rest: Any) -> Fe
     with torch.autocast(image.device.type, torch.bfloat16):
         maps = extract(image, *rest)
     return {name: wide.to(image.dtype) for name, wide in maps.items()}
-
-
-def _folded_into(module: nn.Module) -> str:
-    """Name of the normalization that a convolution was folded with, or nothing."""
-    return str(getattr(module, "folded_into", ""))
 
 
 def _keeps_channels_last(module: nn.Module) -> bool:

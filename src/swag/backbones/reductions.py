@@ -223,11 +223,10 @@ def _longest_row(layers: list[Layer]) -> list[str]:
     for layer in layers:
         rows.setdefault(layer.name.rpartition(".")[0], []).append(layer.name)
     # The blocks of a network are numbered; the modules within one have names.
-    return max(rows.values(), key=lambda row: (all(map(_is_numbered, row)), len(row)))
-
-
-def _is_numbered(name: str) -> bool:
-    return name.rpartition(".")[2].isdecimal()
+    return max(
+        rows.values(),
+        key=lambda row: (all(name.rpartition(".")[2].isdecimal() for name in row), len(row)),
+    )
 
 
 def _evenly_spaced(names: list[str], count: int) -> tuple[str, ...]:

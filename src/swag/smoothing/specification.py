@@ -58,7 +58,7 @@ class Smoothing:
 
     def at(self, layer: str) -> "Smoothing":
         """What happens at this layer: the same for every layer it applies to, none elsewhere."""
-        if self.layers is None or any(_includes(entry, layer) for entry in self.layers):
+        if self.layers is None or any(f"{layer}.".startswith(f"{one}.") for one in self.layers):
             return replace(self, layers=None)
         return Smoothing("none")
 
@@ -128,10 +128,6 @@ def _parameter(kind: Kind, value: object) -> float | Literal["auto"] | None:
 def _written(value: float | str | None) -> str:
     """A number so that it reads back as itself, without the .0 of a whole one."""
     return str(value).removesuffix(".0")
-
-
-def _includes(entry: str, layer: str) -> bool:
-    return layer == entry or layer.startswith(f"{entry}.")
 
 
 def _check_layers(layers: tuple[str, ...] | None) -> None:

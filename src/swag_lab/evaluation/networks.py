@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from swag import backbones
 from swag.backbones import Backbone, NetworkSource, bundled
@@ -233,7 +233,4 @@ class Rescaled(Backbone):
     ) -> FeatureMaps:
         """See `Backbone.extract`."""
         maps = super().extract(image, layers, precision=precision)
-        return {layer: self._in_units(layer, features) for layer, features in maps.items()}
-
-    def _in_units(self, layer: str, features: Tensor) -> Tensor:
-        return features / self._units[layer] if layer in self._units else features
+        return {layer: found / self._units.get(layer, 1.0) for layer, found in maps.items()}

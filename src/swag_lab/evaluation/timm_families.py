@@ -48,7 +48,11 @@ def families() -> dict[str, str]:
     from timm.models import list_models, list_modules
 
     named = {family: list_models(module=family) for family in sorted(list_modules())}
-    return {family: _smallest(names) for family, names in named.items() if names}
+    return {
+        family: next((name for part in SMALL for name in names if part in name), names[0])
+        for family, names in named.items()
+        if names
+    }
 
 
 def try_family(family: str, network: str) -> FamilyResult:
@@ -62,10 +66,6 @@ def try_family(family: str, network: str) -> FamilyResult:
     except SwagError as error:
         return FamilyResult(family, network, reason=str(error))
     return FamilyResult(family, network, backbone.style_layers, sizes)
-
-
-def _smallest(names: list[str]) -> str:
-    return next((name for part in SMALL for name in names if part in name), names[0])
 
 
 def _is_read(backbone: backbones.Backbone, size: tuple[int, int]) -> bool:

@@ -40,7 +40,8 @@ def curves(
         for label, (across, up) in lines.items():
             place.plot(across, up, label=label, markersize=4, linewidth=1.1, **styles[label])
         place.set(title=title, xlabel=x, ylabel=y)
-        place.tick_params(axis="x", rotation=30 if _words(lines) else 0)
+        words = any(isinstance(value, str) for across, _ in lines.values() for value in across)
+        place.tick_params(axis="x", rotation=30 if words else 0)
         if title in logarithmic:
             place.set_yscale("log")
     for place in places[len(panels) :]:
@@ -119,10 +120,6 @@ def _legend(figure: Figure) -> None:
         figure.legend(
             known.values(), known, loc="outside lower left", ncols=wide, fontsize=7, frameon=False
         )
-
-
-def _words(lines: Mapping[str, Curve]) -> bool:
-    return any(isinstance(value, str) for across, _ in lines.values() for value in across)
 
 
 def _png(figure: Figure, dpi: int = 90) -> bytes:

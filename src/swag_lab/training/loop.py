@@ -107,7 +107,8 @@ def train(
     batch = batch_of(recipe, sources, 0, steps)
     first, earlier = _begun(model, optimizer, recipe, out, start=start, batch=batch)
     shown, since = 0, time.perf_counter()
-    coming = batches(recipe, sources, first, steps, workers=_workers(device))
+    workers = 0 if device == "cpu" else os.cpu_count() or 1
+    coming = batches(recipe, sources, first, steps, workers=workers)
     for done, batch in enumerate(coming, start=first + 1):
         rate = optimizer.param_groups[0]["lr"] = recipe.rate(done - 1, steps)
         loss = _update(model, optimizer, batch, recipe.label_smoothing)
@@ -130,10 +131,6 @@ def train(
             )
             checkpoint.write_line(out.with_suffix(".jsonl"), progress)
             yield progress
-
-
-def _workers(device: str) -> int:
-    return 0 if device == "cpu" else os.cpu_count() or 1
 
 
 def _initialized(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from swag_lab.evaluation.networks import Network, random
+from swag_lab.evaluation.networks import random
 from swag_lab.experiments.comparisons import (
     effect_section,
     effects,
@@ -63,16 +63,12 @@ def trained_alike(epochs: float, *, quick: bool = False) -> list[Twin]:
     return twins(dict(chosen), epochs)
 
 
-def _switched() -> dict[str, Network]:
-    return {name: random("swag/resnet", name, **change) for name, change in SWITCHES.items()}
-
-
 def jobs(plan: Plan) -> list[StudyJob]:
     """The paper's setting, one common weight of all layers, for random networks; trained pairs."""
-    changes = list(_switched().items())
+    changes = list(SWITCHES.items())
     made = plan.front(BASE, R_RESNET, weighed_by=COMMON)
-    for name, network in changes[:2] if plan.quick else changes:
-        made += plan.front(name, network, weighed_by=COMMON)
+    for name, change in changes[:2] if plan.quick else changes:
+        made += plan.front(name, random("swag/resnet", name, **change), weighed_by=COMMON)
     made += plan.front("r-vgg, one weight", R_VGG, weighed_by=COMMON)
     for network in (R_DEEP, R_NODEEP):
         made += plan.front(one_weight(network.name), network, weighed_by=COMMON)
