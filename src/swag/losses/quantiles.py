@@ -80,14 +80,9 @@ def squared_distances(a: Quantiles, b: Quantiles) -> Distances:
     return torch.cat([_squared_distances(*part) for part in parts], dim=1)
 
 
-def second_moments(a: Quantiles) -> Distances:
-    """Mean square of each set: its squared distance from a set of zeros."""
-    return _total(to_float64(a[0]).square(), a[1])
-
-
 def mean_magnitude(a: Quantiles) -> PerImage:
     """Mean over the sets of their mean squares; one below 1e-20 counts as one of size one."""
-    size = second_moments(a).mean(1).detach()
+    size = _total(to_float64(a[0]).square(), a[1]).mean(1).detach()
     return torch.where(size < EMPTY, 1.0, size).to(a[0].dtype)
 
 

@@ -95,7 +95,7 @@ def optimize(
         step_loss = loss_at(loss, index + 1)
         try:
             current, state.memory = optimizer.step(
-                partial(_evaluate_at, step_loss, state.loss_scale),
+                partial(evaluate, step_loss, loss_scale=state.loss_scale),
                 current,
                 state.memory,
                 state.step_scale,
@@ -108,10 +108,6 @@ def optimize(
         _keep_best(state, current)
         _update_ema(state, ema_decay)
         yield Step(index, averaged_image(state, ema_decay), current.losses(), state)
-
-
-def _evaluate_at(loss: LossFn, loss_scale: Tensor | None, image: Image) -> Evaluation:
-    return evaluate(loss, image, loss_scale)
 
 
 def averaged_image(state: State, ema_decay: float | None) -> Image:

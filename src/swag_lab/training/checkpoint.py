@@ -89,14 +89,6 @@ def network_of(state: dict[str, Any]) -> dict[str, torch.Tensor]:
     return {k.removeprefix("network."): v for k, v in named if k.startswith("network.")}
 
 
-def check_teacher(state: dict[str, Any], path: Path, fingerprint: str) -> None:
-    """Refuse to begin with students of another teacher: WeightsError."""
-    if state["recipe"].get("fingerprint") != fingerprint:
-        raise WeightsError(
-            f"{path}: was distilled from a network with other weights; give the same teacher"
-        )
-
-
 def restore(
     state: dict[str, Any],
     path: Path,

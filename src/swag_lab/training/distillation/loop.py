@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from swag.backbones import Backbone, weights_fingerprint
 from swag.backbones.distilled import DistilledArchitecture
+from swag.errors import WeightsError
 from swag.types import Image
 from swag_lab.training import checkpoint
 from swag_lab.training.distillation.coordinates import (
@@ -144,7 +145,11 @@ class _Lesson:
         if source is None or state is None:
             return model, optimizer, 0, []
         if source == start:
-            checkpoint.check_teacher(state, source, self.recipe.fingerprint)
+            if state["recipe"].get("fingerprint") != self.recipe.fingerprint:
+                raise WeightsError(
+                    f"{source}: was distilled from a network with other weights; give the same "
+                    "teacher"
+                )
             model.load_state_dict(state["model"])
             return model, optimizer, 0, checkpoint.trainings(state)
         checkpoint.restore(state, out, model, optimizer, recipe=self.recipe)
