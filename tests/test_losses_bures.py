@@ -12,7 +12,7 @@ from swag.losses import bures
 from swag.losses.bures import RIDGE
 from swag.losses.loss import loss_of
 
-LOSS = loss_of(bures, "style", "summary", "reference")
+LOSS = loss_of(bures, "summary", "reference", role="style")
 
 
 @pytest.fixture

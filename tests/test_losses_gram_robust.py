@@ -12,7 +12,7 @@ from swag.losses import gram, gram_robust
 from swag.losses.gram_robust import ERRORS
 from swag.losses.loss import loss_of
 
-LOSS = loss_of(gram_robust, "style", "summary", "reference")
+LOSS = loss_of(gram_robust, "summary", "reference", role="style")
 
 ORACLES = {
     "l1": lambda c, r: np.abs(r),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from swag.losses import histogram
 from swag.losses.loss import loss_of
 
-LOSS = loss_of(histogram, "style", "summary", "reference")
+LOSS = loss_of(histogram, "summary", "reference", role="style")
 
 
 @pytest.fixture

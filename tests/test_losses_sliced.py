@@ -11,7 +11,7 @@ from swag.losses import histogram, sliced
 from swag.losses.loss import loss_of
 from swag.losses.sliced import describe_along, random_directions
 
-LOSS = loss_of(sliced, "style", "summary", "reference")
+LOSS = loss_of(sliced, "summary", "reference", role="style")
 
 
 @pytest.fixture
