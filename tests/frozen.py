@@ -81,6 +81,7 @@ RUNS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
         STYLE,
         {
             "method": "strotss",
+            "content_loss": "self-similarity",
             "colors": "content",
             "palette": 1,
             "laplacian": 1,
