@@ -10,7 +10,7 @@ import typer
 
 from swag.cli.groups import OutputOptions, WatchOptions
 from swag.cli.pipes import DASH, check_standard_output, output_name
-from swag.errors import ImageError, SettingsError
+from swag.errors import ImageError, SettingsError, SwagError
 from swag.files import check_name
 from swag.image import check_writable
 from swag.image.encode import format_of
@@ -135,6 +135,11 @@ def refuse_input(path: Path, inputs: Iterable[Path]) -> None:
             )
 
 
+def go_on_without(error: SwagError) -> None:
+    """Warn of a file that a run could not write."""
+    typer.echo(f"swag: warning: {error}; the run goes on", err=True)
+
+
 class Watcher:
     """Writes the picture so far, for whoever watches: numbered ones, and one that is replaced."""
 
@@ -154,7 +159,7 @@ class Watcher:
                 )
             self._preview(update)
         except ImageError as error:
-            typer.echo(f"swag: warning: {error}; the run goes on", err=True)
+            go_on_without(error)
 
     def _preview(self, update: Update) -> None:
         path, now = self.output.watch.preview, time.monotonic()

@@ -12,10 +12,10 @@ import typer
 
 from swag.cli.bars import run_bar
 from swag.cli.interruption import interrupted, stop_asked
-from swag.cli.output import Output, Watcher
+from swag.cli.output import Output, Watcher, go_on_without
 from swag.cli.pipes import put_out, taken_in
 from swag.config import settings
-from swag.errors import CheckpointError, SettingsError
+from swag.errors import SettingsError
 from swag.files import claimed
 from swag.run import NO_STEP, Saved, Task, Update, iterate, load_checkpoint, run_to_file, taken
 from swag.spec import is_code
@@ -70,7 +70,7 @@ def run_and_save(
                     output,
                     seen=_watched(output, show, steps),
                     stopping=stopping,
-                    failed=_warn,
+                    failed=go_on_without,
                     unfinished=True,
                 )
             assert saved is not None  # an unfinished picture is written, too
@@ -114,10 +114,6 @@ def _watched(
     return seen
 
 
-def _warn(error: CheckpointError) -> None:
-    typer.echo(f"swag: warning: {error}; the run goes on", err=True)
-
-
 def _tell(saved: Saved, output: Output, words: str) -> None:
     """Say where the picture is: elsewhere, if its place was taken meanwhile."""
     path, result = saved.path, saved.result
@@ -135,17 +131,11 @@ def _tell(saved: Saved, output: Output, words: str) -> None:
     elif saved.finished and not output.quiet:
         typer.echo(str(path))
     if not saved.finished:
-        raise interrupted(_how_to_go_on(saved.last, output, words, path))
-
-
-def _how_to_go_on(last: Update, output: Output, words: str, path: Path) -> str:
-    height, width = last.size
-    said = (
-        f" at step {last.index + 1} of {last.steps}; the picture so far, {width} x {height} "
-        f"pixels, is {path}"
-    )
-    kept = _kept_at(output, words)
-    return f"{said}; {kept}" if kept else said
+        last, (height, width), kept = saved.last, saved.last.size, _kept_at(output, words)
+        raise interrupted(
+            f" at step {last.index + 1} of {last.steps}; the picture so far, {width} x {height} "
+            f"pixels, is {path}" + (f"; {kept}" if kept else "")
+        )
 
 
 def _kept_at(output: Output, words: str) -> str:

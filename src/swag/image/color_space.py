@@ -32,7 +32,8 @@ _PRIMARIES: dict[int, Primaries] = {
 }
 _LIKE_SRGB = (1, 2, 6, 13, 14, 15)
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
-_NAMES = {16: "PQ (HDR)", 18: "HLG (HDR)"}
+HDR = {16: "PQ (HDR)", 18: "HLG (HDR)"}
+"""Curves that are not applied."""
 _EXIF, _INTEROPERABILITY, _COLOR_SPACE = 0x8769, 0xA005, 0xA001
 
 
@@ -109,7 +110,7 @@ def _coded(primaries: int, transfer: int) -> DeclaredColors:
     """Colors by their numbers in H.273."""
     known = transfer in _LIKE_SRGB or transfer in _GAMMAS
     if primaries not in _PRIMARIES or not known:
-        what = _NAMES.get(transfer, f"numbers {primaries} and {transfer} of H.273")
+        what = HDR.get(transfer, f"numbers {primaries} and {transfer} of H.273")
         return DeclaredColors(note=_note(what))
     return DeclaredColors(_PRIMARIES[primaries], _GAMMAS.get(transfer), overrides=True)
 

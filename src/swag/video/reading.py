@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 
 from swag.errors import ResourceError, VideoError
 from swag.image import MAX_PIXELS
+from swag.image.color_space import HDR
 from swag.image.source import label, open_path
 from swag.messages import one_line
 from swag.video.clock import Clock
@@ -33,9 +34,6 @@ SMALLEST = 16
 
 SLACK, SHORT = 0.01, Fraction(1, 5)
 """Share of a declared length, and seconds beside, that may be missing: headers round and guess."""
-
-HDR = {16: "PQ (HDR)", 18: "HLG (HDR)"}
-"""Transfer functions that are kept as they are, by their numbers in H.273."""
 
 
 @dataclass(frozen=True)
