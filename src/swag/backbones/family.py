@@ -19,7 +19,6 @@ training first sets the last layer of each branch to zero (`start_as_shortcuts`)
 must not: its blocks would be identities, and the effect of shortcuts could not be seen.
 """
 
-import copy
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -28,7 +27,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from swag.backbones.folding import fold
 from swag.types import Image
 
 Block = Literal["basic", "bottleneck"]
@@ -223,9 +221,21 @@ def folded(network: ThinNetwork) -> ThinNetwork:
     return from_state(replace(network.architecture, norm=False), folded_state(network))
 
 
+@torch.no_grad()
 def folded_state(network: nn.Module) -> dict[str, Tensor]:
     """A network's tensors in float64, each `norm` in the `conv` beside it (see `conv_of`)."""
-    return fold(copy.deepcopy(network).double()).state_dict()
+    tensors = network.state_dict().items()
+    state = {name: value.to(torch.float64, copy=True) for name, value in tensors}
+    for name, norm in network.named_modules():
+        if not isinstance(norm, nn.BatchNorm2d):
+            continue
+        bias, mean = state.pop(f"{name}.bias"), state.pop(f"{name}.running_mean")
+        spread = (state.pop(f"{name}.running_var") + norm.eps).sqrt()
+        scale = state.pop(f"{name}.weight") / spread
+        state.pop(f"{name}.num_batches_tracked")
+        state[f"{conv_of(name)}.weight"] *= scale[:, None, None, None]
+        state[f"{conv_of(name)}.bias"] = bias - mean * scale
+    return state
 
 
 def from_state(architecture: Architecture, state: dict[str, Tensor]) -> ThinNetwork:
