@@ -12,8 +12,8 @@ import json
 import math
 import os
 import struct
-from collections.abc import Iterable, Mapping
-from itertools import accumulate
+from collections.abc import Mapping
+from itertools import accumulate, chain
 from typing import IO, Any
 
 import torch
@@ -56,7 +56,8 @@ def save_tensors(path: StrPath, tensors: Mapping[str, Tensor], values: Mapping[s
         digest.update(_bytes(tensor))
     header = _header(unique, {**texts, _DIGEST: digest.hexdigest()})
     try:
-        write_whole(path, lambda file: _write(file, header, unique.values()))
+        parts = chain([header], map(_bytes, unique.values()))  # one tensor's bytes at a time
+        write_whole(path, lambda file: file.writelines(parts))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CheckpointError(f"cannot write the checkpoint {path}: {reason}") from error
@@ -103,12 +104,6 @@ def _header(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> bytes:
     text = json.dumps(entries).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text
-
-
-def _write(file: IO[bytes], header: bytes, tensors: Iterable[Tensor]) -> None:
-    file.write(header)
-    for tensor in tensors:
-        file.write(_bytes(tensor))
 
 
 def _bytes(tensor: Tensor) -> Any:

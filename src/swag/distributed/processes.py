@@ -14,7 +14,7 @@ from typing import Any
 
 from swag.allocation import keep_freed_memory
 from swag.distributed.pool import ONE_THREAD, PAUSE, Item, Pool, WorkerDied, environment
-from swag.distributed.worker import Answer, attempt, stop
+from swag.distributed.worker import STOP, Answer, attempt
 
 
 class Processes(Pool[Item]):
@@ -96,9 +96,9 @@ def _listen(line: Any, items: "SimpleQueue[Any]", polite: bool) -> None:
         with suppress(EOFError, OSError):
             while True:
                 given = line.recv()
-                items.put(given) if given else stop()
+                items.put(given) if given else STOP.set()
     finally:
-        stop()
+        STOP.set()
         if not polite:
             os._exit(1)
         items.put(())

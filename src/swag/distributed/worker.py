@@ -12,7 +12,7 @@ from typing import Any
 
 from swag.messages import own_lines
 
-_STOP = threading.Event()
+STOP = threading.Event()
 
 
 @dataclass
@@ -40,19 +40,14 @@ def attempt(function: Callable[[Any], Any], item: Any) -> Answer:
 
 def told_to_stop() -> bool:
     """Whether the function that this worker runs should end soon: it was asked to, or is alone."""
-    return _STOP.is_set()
-
-
-def stop() -> None:
-    """Make `told_to_stop` true."""
-    _STOP.set()
+    return STOP.is_set()
 
 
 @contextmanager
 def stop_by_signal() -> Iterator[None]:
     """Inside, SIGINT makes `told_to_stop` true and interrupts nothing. For a main thread."""
-    _STOP.clear()
-    before = signal.signal(signal.SIGINT, lambda number, frame: stop())
+    STOP.clear()
+    before = signal.signal(signal.SIGINT, lambda number, frame: STOP.set())
     try:
         yield
     finally:
