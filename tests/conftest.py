@@ -5,6 +5,7 @@ before anything loads torch, and the checks before anything loads the packages.
 """
 
 import os
+from typing import Any
 
 import jaxtyping
 import pytest
@@ -27,6 +28,22 @@ def _no_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     from swag.cli import bars
 
     monkeypatch.setattr(bars, "PAUSE", float("inf"))
+
+
+@pytest.fixture
+def rng() -> Any:
+    """Random numbers of torch, for every test the same."""
+    import torch
+
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def pair(rng: Any) -> Any:
+    """Two batches of two feature maps, of 3 channels and 4 x 5 positions, in float64."""
+    import torch
+
+    return torch.randn(2, 2, 3, 4, 5, generator=rng, dtype=torch.float64)
 
 
 @pytest.fixture

@@ -53,11 +53,6 @@ def _give_memory_back():
 
 
 @pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
-@pytest.fixture
 def picture(rng):
     return torch.rand(1, 3, 96, 80, generator=rng)
 

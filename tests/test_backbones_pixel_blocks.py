@@ -11,11 +11,6 @@ from swag import backbones
 from swag.backbones.pixel_blocks import PixelConvolution, in_blocks, kernel
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 def convolution(side, stride, padding, *, mode="zeros", bias=True):
     conv = nn.Conv2d(3, 6, side, stride, padding, bias=bias, padding_mode=mode)
     return conv.double().requires_grad_(False)

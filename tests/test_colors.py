@@ -11,11 +11,6 @@ from swag.errors import SettingsError
 
 
 @pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
-@pytest.fixture
 def pair(rng):
     """Two pictures of their own sizes, in the middle of the range, with correlated colors."""
     mixing = torch.tensor([[0.9, 0.3, 0.1], [0.5, 0.5, -0.2], [0.2, 0.1, 0.6]])

@@ -12,11 +12,6 @@ FROM_XYZ = np.linalg.inv(
 )
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 def pixel(*values):
     return torch.tensor(values, dtype=torch.float64).view(1, 3, 1, 1)
 

@@ -30,11 +30,6 @@ from swag.losses import bures
 from swag.run.instant import START_SHARE
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 def spread(rng, channels=4, pictures=2, size=(9, 11)):
     """Maps whose channels depend on one another."""
     mixing = torch.randn(pictures, channels, channels, generator=rng, dtype=torch.float64)

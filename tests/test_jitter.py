@@ -12,11 +12,6 @@ from swag.jitter import Jittered, jittered
 from swag.optimize import Adam, State, optimize
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 def smooth_picture(height, width):
     """A picture that changes slowly, so that interpolation is nearly exact: x, y and a bump."""
     y, x = torch.meshgrid(

@@ -15,11 +15,6 @@ SQUARES = ("gram", "covariance", "moments", "cross-layer", "content", "laplacian
 """Sums of squared differences, whose size is that of the description."""
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 @pytest.fixture(params=list(LOSSES))
 def loss(request):
     return losses.get(request.param)

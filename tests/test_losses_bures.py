@@ -15,16 +15,6 @@ from swag.losses.loss import loss_of
 LOSS = loss_of(bures, "summary", "reference", role="style")
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
-@pytest.fixture
-def pair(rng):
-    return torch.randn(2, 2, 3, 4, 5, generator=rng, dtype=torch.float64)
-
-
 def difference(a, b, mask=None):
     return bures.compare(bures.describe(a, mask), bures.describe(b))
 

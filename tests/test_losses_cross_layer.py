@@ -8,12 +8,6 @@ from swag.errors import SettingsError
 from swag.losses.cross_layer import compare, describe
 from swag.losses.loss import sum_of_squares
 
-
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 HALVED = ((2, 8, 12), (3, 4, 6), (4, 2, 3))
 SAME = ((3, 3, 4), (2, 3, 4), (4, 3, 4))
 

@@ -14,11 +14,6 @@ M = H * W
 
 
 @pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
-@pytest.fixture
 def pair(rng):
     return torch.randn(2, 1, D, H, W, generator=rng, dtype=torch.float64)
 

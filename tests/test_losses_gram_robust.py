@@ -21,16 +21,6 @@ ORACLES = {
 }
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
-@pytest.fixture
-def pair(rng):
-    return torch.randn(2, 2, 3, 4, 5, generator=rng, dtype=torch.float64)
-
-
 @pytest.fixture(params=list(ERRORS))
 def penalty(request):
     return request.param

@@ -18,11 +18,6 @@ from swag.losses.hypercolumns import (
 )
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 def bilinear_by_loops(plane, rows, columns):
     """Values between the centers of pixels; beyond the outermost centers, theirs."""
     height, width = plane.shape

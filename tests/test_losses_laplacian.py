@@ -10,11 +10,6 @@ from swag.losses.laplacian import compare, describe
 from swag.losses.loss import sum_of_squares
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 def pictures(rng, rows=8, columns=12, b=2):
     return torch.rand(b, 3, rows, columns, generator=rng, dtype=torch.float64)
 

@@ -11,11 +11,6 @@ STYLE = [name for name, loss in LOSSES.items() if loss.role == "style" and not l
 
 
 @pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
-@pytest.fixture
 def features(rng):
     return torch.randn(2, 3, 4, 6, generator=rng, dtype=torch.float64)
 

@@ -8,11 +8,6 @@ from swag.errors import SettingsError
 from swag.losses.mrf import PATCHES, combine_targets, compare, describe, target_norm
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 def maps(rng, rows=4, columns=5, b=2, d=3):
     return torch.randn(b, d, rows, columns, generator=rng, dtype=torch.float64)
 

@@ -8,11 +8,6 @@ from swag.losses import neighbors
 from swag.losses.neighbors import combine_targets, compare, describe, matched, nearest, target_norm
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 def layers(rng, sizes=((3, 4, 5), (4, 2, 3)), b=2):
     return tuple(torch.randn(b, *size, generator=rng, dtype=torch.float64) for size in sizes)
 

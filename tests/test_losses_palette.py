@@ -7,11 +7,6 @@ import torch
 from swag.losses.palette import combine_targets, compare, describe, target_norm, yuv
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 def pictures(rng, rows=4, columns=5, b=2):
     return torch.rand(b, 3, rows, columns, generator=rng, dtype=torch.float64)
 

@@ -10,11 +10,6 @@ from swag.losses import PENALTIES
 pixel_range, total_variation = (PENALTIES[n].measure for n in ("pixel_range", "total_variation"))
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 @pytest.fixture(params=list(PENALTIES))
 def penalty(request):
     return PENALTIES[request.param]

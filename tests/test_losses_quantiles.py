@@ -15,11 +15,6 @@ NUMBERS = st.floats(-10, 10, allow_subnormal=False)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 def transport(x, y, p, q):
     """The least cost of moving masses p at x to masses q at y, at |x - y|^2 each."""
     cost = (x[:, None] - y[None]) ** 2

@@ -8,12 +8,6 @@ from scipy.optimize import linear_sum_assignment
 from swag.errors import SettingsError
 from swag.losses.remd import combine_targets, compare, describe, target_norm
 
-
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 DIFFERENT = ((3, 4, 5), (4, 2, 3))
 SAME = ((3, 3, 4), (2, 3, 4))
 

@@ -7,12 +7,6 @@ import torch
 from swag.errors import SettingsError
 from swag.losses.self_similarity import compare, describe, target_norm
 
-
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 DIFFERENT = ((3, 4, 5), (4, 2, 3))
 SAME = ((3, 3, 4), (2, 3, 4))
 

@@ -14,16 +14,6 @@ from swag.losses.sliced import describe_along, random_directions
 LOSS = loss_of(sliced, "summary", "reference", role="style")
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
-@pytest.fixture
-def pair(rng):
-    return torch.randn(2, 2, 3, 4, 5, generator=rng, dtype=torch.float64)
-
-
 def difference(a, b, mask=None, **options):
     return sliced.compare(sliced.describe(a, mask, **options), sliced.describe(b, **options))
 

@@ -10,11 +10,6 @@ from swag.smoothing import parse
 
 
 @pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
-@pytest.fixture
 def pictures(rng):
     return torch.rand(3, 1, 3, 8, 10, generator=rng, dtype=torch.float64)
 

@@ -10,11 +10,6 @@ SIZES = [(1, 1), (1, 2), (2, 1), (1, 7), (3, 3), (5, 8), (16, 16), (37, 53), (64
 LINEAR = ["pixels", "laplacian", "fourier"]
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 @pytest.fixture(params=list(PARAMETRIZATIONS))
 def form(request):
     return PARAMETRIZATIONS.find(request.param)

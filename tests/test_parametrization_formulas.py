@@ -9,11 +9,6 @@ import torch
 from swag.parametrization import PARAMETRIZATIONS, bounded, fourier, laplacian
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 def cas_matrix(height, width):
     """The matrix of cos + sin of every frequency (row) at every pixel (column), by its formula."""
     rows = []

@@ -28,11 +28,6 @@ EVERY = [name for name in KINDS if name not in ("log", "tanh")] + [
 ]
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 def softmax_by_loops(features, name, temperature):
     """The paper's sigma, and its kin over channels or positions, written out."""
     out = np.zeros(features.shape)

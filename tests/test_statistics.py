@@ -22,11 +22,6 @@ EVERY = {
 }
 
 
-@pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
-
-
 def by_loops(values, name):
     """One picture's statistic, written out."""
     entries = values.flatten().tolist()
