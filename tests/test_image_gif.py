@@ -1,12 +1,12 @@
 """GIF and BMP: what is read of them, and what is refused."""
 
-import io
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from picture_files import saved
 from PIL import Image
 
 from swag.errors import ImageError
@@ -14,12 +14,6 @@ from swag.image import is_picture, read
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 28, 3)).astype(np.uint8)
 PALETTE = Image.fromarray(PIXELS).quantize(17)
-
-
-def saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def numbers(image: Image.Image) -> torch.Tensor:

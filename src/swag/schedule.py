@@ -1,4 +1,4 @@
-"""Coarse to fine: at which sizes a picture is optimized, and for how many steps.
+"""Coarse to fine: at which sizes a picture is optimized, for how many steps, and for how long.
 
 Large structures of a style are cheap to place in a small picture; the last sizes only add detail
 (Gatys et al. 2017, "Controlling perceptual factors", section 6).

@@ -20,7 +20,7 @@ from swag.errors import SettingsError
 
 
 def option_field(names: str, help: str, *, value: Any = None, **more: Any) -> Any:
-    """A field that is an option (see `options.option`); `value` is the one that is not given."""
+    """A field that is an option (see `options.option`), and `value` if the option is not given."""
     return field(default=value, metadata={"option": options.option(names, help, **more)})
 
 
