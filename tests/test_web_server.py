@@ -50,6 +50,11 @@ def test_a_run_ends_with_a_picture_that_says_how_it_was_made(client: Client, tmp
     assert (again.pil().tobytes()) == swag.image.read(tmp_path / "out.png").pil().tobytes()
 
 
+def test_a_run_with_fewer_steps_than_scales_is_begun_and_says_why_it_failed(client: Client):
+    facts = client.ended(client.begin({"size": 128, "steps": 1, "scales": 3}))
+    assert facts["phase"] == "failed" and "too few for 3 scales" in facts["message"]
+
+
 def test_a_picture_of_ours_gives_its_settings_back(client: Client):
     run = client.begin({"strength": 0.8, "seed": 5})
     client.ended(run)

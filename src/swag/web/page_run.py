@@ -61,8 +61,7 @@ class PageRun:
         self._size: tuple[int, int] | None = None
         self._stopping = threading.Event()
         self._turn = threading.Lock()
-        chosen = self.settings
-        self._pace = Pace(plan(chosen.size, chosen.steps, chosen.scales))
+        self._seconds_left: float | None = None
 
     @property
     def ended(self) -> bool:
@@ -99,7 +98,7 @@ class PageRun:
             "step": self._step,
             "steps": self.settings.steps,
             "size": self._size,
-            "seconds_left": self._pace.seconds_left if 1 < self._step and not self.ended else None,
+            "seconds_left": None if self.ended else self._seconds_left,
             "frame": self.frames,
             "picture": self.has_picture,
             "settings": offered(self.settings.model_dump(mode="json")),
@@ -139,9 +138,12 @@ class PageRun:
     def _followed(self, seconds: float) -> tuple[Update, list[dict[str, Any]], bool]:
         """The last update, a line for each step, and whether the run came to its end."""
         steps: list[dict[str, Any]] = []
-        began, shown, last = time.monotonic(), 0.0, None
-        for last in self._updates():
-            self._pace.seen(last.index + 1, time.monotonic() - began)
+        chosen, began, shown, last = self.settings, time.monotonic(), 0.0, None
+        updates = self._updates()
+        pace = Pace(plan(chosen.size, chosen.steps, chosen.scales))
+        for last in updates:
+            pace.seen(last.index + 1, time.monotonic() - began)
+            self._seconds_left = pace.seconds_left if last.index else None
             self._step, self._size = last.index + 1, last.size[::-1]
             self.scales_left = last.scales - last.scale
             steps.append(last.trace_entry)
