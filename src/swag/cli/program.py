@@ -4,14 +4,18 @@ Exit status: 0 done; 1 a mistake of the user or of a file, one line on standard 
 the command line does not know; 130 interrupted, with what there is kept.
 """
 
+import atexit
 import codecs
 import gc
 import io
+import os
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from importlib.metadata import entry_points
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 from typer.core import TyperGroup
@@ -118,7 +122,24 @@ def main() -> None:
     wait_briefly()
     keep_freed_memory()
     print_any_name()
-    sys.exit(app(prog_name="swag"))
+    try:
+        app(prog_name="swag")
+    except SystemExit as end:
+        _end(end.code)
+
+
+def _end(status: str | int | None) -> NoReturn:
+    """End the process, at once if nothing else is at work in it.
+
+    Python takes all modules apart at its end; for those of torch, that is a fifth of a second.
+    """
+    if isinstance(status, int) and "torch" in sys.modules and threading.active_count() == 1:
+        atexit._run_exitfuncs()
+        with suppress(OSError):  # Python tells of streams that cannot be written
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(status)
+    sys.exit(status)
 
 
 def print_any_name() -> None:
