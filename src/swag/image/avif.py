@@ -144,14 +144,32 @@ def _frame_size(bits: _Bits) -> tuple[int, int]:
     if bits.take(1):  # of a still picture
         bits.take(5)
     else:
-        if bits.take(1):
-            raise ValueError("its AV1 stream has timing, which is not read")
+        delays = _timing(bits)
         initial = bits.take(1)
         for _ in range(bits.take(5) + 1):
             bits.take(12)
             if bits.take(5) > 7:
                 bits.take(1)
+            if delays and bits.take(1):
+                bits.take(2 * delays + 1)
             if initial and bits.take(1):
                 bits.take(4)
     wide, high = bits.take(4) + 1, bits.take(4) + 1
     return bits.take(wide) + 1, bits.take(high) + 1
+
+
+def _timing(bits: _Bits) -> int:
+    """Pass over the timing; the length of the delays of decoders, 0 if there are none."""
+    if not bits.take(1):
+        return 0
+    bits.take(64)
+    if bits.take(1):  # a number that begins with as many zeros as it has bits more
+        zeros = 0
+        while zeros < 32 and not bits.take(1):
+            zeros += 1
+        bits.take(zeros)
+    if not bits.take(1):
+        return 0
+    length = bits.take(5) + 1
+    bits.take(42)
+    return length
