@@ -229,6 +229,8 @@ def test_a_state_that_is_gone_is_told(source, style, tmp_path):
         ("in.webm", "libopus", "out.mkv", True),
         ("in.mp4", "aac", "out.webm", False),
         ("in.mov", "pcm_s16le", "out.webm", False),
+        ("in.mkv", "libopus", "out.mov", False),
+        ("in.mkv", "flac", "out.mov", False),
         ("in.mkv", None, "out.mp4", True),
     ],
 )

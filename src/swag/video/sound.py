@@ -18,6 +18,9 @@ else:  # where programs run, it has no parameters
 
 Packets = Iterator[AnyPacket]
 
+_IN_MP4_ALONE = {"flac", "mpegh_3d_audio", "opus", "truehd"}
+"""Kinds of sound that FFmpeg lists for MOV, too, and then refuses."""
+
 
 def sound_tracks(video: Video, container: OutputContainer, codec: str) -> list[Packets]:
     """Packets of each track of a video's sound, for streams that are added to the container.
@@ -26,6 +29,8 @@ def sound_tracks(video: Video, container: OutputContainer, codec: str) -> list[P
     warning.
     """
     held = container.supported_codecs
+    if container.format.name == "mov":
+        held = held - _IN_MP4_ALONE
     tracks: list[Packets] = []
     with opened(video.path, most_pixels=video.most_pixels) as source:
         for number, stream in enumerate(source.streams.audio):
