@@ -190,6 +190,21 @@ def test_average_pooling_replaces_max_pooling():
     assert network[1](x)[0, 0, 0, 0] == x[0, 0, :2, :2].mean()
 
 
+def test_a_dense_stem_looks_between_the_positions_that_it_had(picture):
+    picture = picture.float()
+    given, dense = (
+        create("torchvision/resnet18", weights="random", edits=edits)
+        for edits in ((), ["dense-stem"])
+    )
+    before, after = given.extract(picture), dense.extract(picture)
+    torch.testing.assert_close(after["relu"][..., ::2, ::2], before["relu"])
+    for layer, maps in before.items():
+        assert after[layer].shape[-1] == 2 * maps.shape[-1]
+    leaf = picture.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(dense.extract(leaf, ["relu"])["relu"].square().sum(), leaf)
+    assert (slope.abs().sum(1) > 0).all()
+
+
 @pytest.mark.parametrize("mode", ["reflect", "replicate"])
 def test_padding_of_the_first_convolution(mode):
     first, second = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3, padding=1)
@@ -239,7 +254,9 @@ def test_an_unknown_edit_is_refused_with_the_nearest():
         create(nn.Sequential(nn.Conv2d(3, 3, 1)), edits=("average-poling",))
 
 
-@pytest.mark.parametrize("name", ["average-pooling", "without-residuals", "with-residuals"])
+@pytest.mark.parametrize(
+    "name", ["average-pooling", "dense-stem", "without-residuals", "with-residuals"]
+)
 def test_an_edit_that_finds_nothing_is_refused(name):
     with pytest.raises(BackboneError, match=r"Sequential has no .* to edit"):
         edits.apply(nn.Sequential(nn.Conv2d(3, 4, 1)), (name,))
