@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import CancelledError
 from functools import partial
 from itertools import pairwise
 
@@ -14,6 +15,7 @@ import pytest
 from swag import distributed
 from swag.allocation import idle_memory
 from swag.distributed.pool import ONE_THREAD
+from swag.distributed.ray_tasks import RayTasks
 from swag.errors import ResourceError, SettingsError
 from swag.smoothing import parse
 
@@ -211,6 +213,19 @@ def test_workers_are_told_to_stop_and_nothing_more_is_begun(running, tmp_path):
         stopping=lambda: len(list(tmp_path.iterdir())) == 2,
     )
     assert sorted(results) == begun == [0, 1]
+
+
+def test_a_task_that_fails_before_it_begins_was_cancelled_if_all_were_told_to_stop(
+    running, monkeypatch
+):
+    def fails(handle):
+        raise ray.exceptions.RayTaskError("f", "", TypeError("SIG_DFL is not callable"))
+
+    pool = RayTasks(int, 1, polite=True)
+    monkeypatch.setattr(ray, "get", fails)
+    assert isinstance(pool._answer(None).error, TypeError)
+    pool._tell_to_stop([])
+    assert isinstance(pool._answer(None).error, CancelledError)
 
 
 def test_warnings_of_ours_come_with_the_result(running, caplog):

@@ -27,6 +27,7 @@ class RayTasks(Pool[Item]):
         import ray
 
         super().__init__()
+        self._told = False
         self._starts = not ray.is_initialized()
         try:
             if self._starts:
@@ -54,12 +55,14 @@ class RayTasks(Pool[Item]):
         except ray.exceptions.TaskCancelledError:
             return Answer(error=CancelledError())
         except ray.exceptions.RayTaskError as error:  # before the function was called
-            return Answer(error=error.cause)
+            # Ray calls SIG_DFL if it cancels a task whose arguments it reads at the moment.
+            return Answer(error=CancelledError() if self._told else error.cause)
         except ray.exceptions.RayError as error:
             return Answer(error=WorkerDied(f"its process died ({type(error).__name__})"))
         return answer
 
     def _tell_to_stop(self, running: list[Any]) -> None:
+        self._told = True
         _cancel(running)
 
     def _end(self, running: list[Any]) -> None:
