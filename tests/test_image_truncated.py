@@ -1,5 +1,6 @@
 """Files that do not fill their rows: refused in one line, and nothing of the process is shown."""
 
+import importlib
 import struct
 import zlib
 from collections.abc import Callable
@@ -265,6 +266,21 @@ def test_strips_that_are_not_all_of_a_picture_are_refused(shape, size, monkeypat
             strips.assembled(stored, "a picture")
         else:
             strips.resize_strips(stored, "a picture", (30, 30), limits.Limits())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.001, 1.001])
+@pytest.mark.parametrize("channel", [0, 3])
+@pytest.mark.parametrize("size", [None, 30])
+def test_no_picture_leaves_with_numbers_that_are_none(size, channel, value, monkeypatch):
+    def broken(stored: Stored, *_: object) -> torch.Tensor:
+        layers = torch.rand(4, 8, 9, generator=torch.Generator().manual_seed(0))
+        layers[channel, 5, 6] = value
+        return strips._picture(layers)
+
+    module = importlib.import_module("swag.image.read")
+    monkeypatch.setattr(module, "assembled", broken)
+    monkeypatch.setattr(module, "resize_strips", broken)
+    assert "is damaged: its values are from" in refusal(saved(RGB), size=size)
 
 
 def test_floats_of_24_bits_are_read_as_they_are():

@@ -63,8 +63,8 @@ def read(
     limits = Limits.of(max_pixels, smaller=size is not None)
     with _opened(source, limits) as (stored, name):
         if size is None:
-            return assembled(stored, name)
-        return resize_strips(stored, name, _target(stored, size, limits), limits)
+            return _checked(assembled(stored, name), name)
+        return _checked(resize_strips(stored, name, _target(stored, size, limits), limits), name)
 
 
 def size_in_file(source: Source, *, max_pixels: int | None = None) -> tuple[int, int]:
@@ -109,6 +109,19 @@ def _state(file: File) -> tuple[int, int]:
     """Numbers that change if the file is written to."""
     found = os.fstat(file.fileno())
     return found.st_size, found.st_mtime_ns
+
+
+def _checked(picture: Picture, name: str) -> Picture:
+    """The last look at a picture: whatever a decoder made, only numbers in [0, 1] go on."""
+    for layer in (picture.pixels, picture.alpha):
+        if layer is None:
+            continue
+        low, high = (float(value) for value in layer.aminmax())
+        if not (low >= 0 and high <= 1):  # false for NaN, too
+            raise ImageError(
+                f"{name} is damaged: its values are from {low:g} to {high:g}; expected [0, 1]"
+            )
+    return picture
 
 
 def _target(stored: Stored, size: int | tuple[int, int], limits: Limits) -> tuple[int, int]:
