@@ -30,12 +30,13 @@ from swag.losses import get
 from swag.objective import LossTerm, Objective
 from swag.run.terms import content_terms, style_regions, style_terms
 from swag.smoothing import parse
+from swag_lab.evaluation.networks import trained
 
 SMOOTHING = "scale:alpha=0.001@stage3,stage4"
 RUNS = ("reference", "full size", "coarse to fine", "default")
 JUDGES = ("swag/vgg", "swag/noresnet")
-STYLE_LAYERS = ("stem", "stage1", "stage2", "stage3", "stage4")
-CONTENT_LAYERS = ("stage3",)
+AS_IN_PAPER = trained("resnet")
+STYLE_LAYERS, CONTENT_LAYERS = AS_IN_PAPER.style_layers, AS_IN_PAPER.content_layers
 
 
 Looked = tuple[float, int, float, Tensor]
