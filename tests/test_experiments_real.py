@@ -21,12 +21,14 @@ from torch import nn
 class Block(nn.Module):
     def __init__(self, inputs, outputs, stride):
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, stride, 1)
-        self.short = nn.Conv2d(inputs, outputs, 1, stride)
+        self.conv1 = nn.Conv2d(inputs, 4, 1, stride)
+        self.conv2 = nn.Conv2d(4, outputs, 3, 1, 1)
         self.relu = nn.ReLU()
+        self.downsample = None if inputs == outputs else nn.Conv2d(inputs, outputs, 1, stride)
 
     def forward(self, x):
-        return self.relu(self.short(x) + self.conv(x))
+        short = x if self.downsample is None else self.downsample(x)
+        return self.relu(short + self.conv2(self.conv1(x)))
 
 class Tiny(nn.Module):
     def __init__(self):
@@ -34,9 +36,10 @@ class Tiny(nn.Module):
         self.conv1, self.relu = nn.Conv2d(3, 4, 3, 1, 1), nn.ReLU()
         inputs = 4
         for stage, blocks in enumerate((3, 4, 6, 3), 1):
-            made = [Block(inputs if k == 0 else 8, 8, 2 if k == 0 else 1) for k in range(blocks)]
+            width = 4 + 4 * stage
+            made = [Block(inputs, width, 2)] + [Block(width, width, 1) for _ in range(blocks - 1)]
             setattr(self, f"layer{stage}", nn.Sequential(*made))
-            inputs = 8
+            inputs = width
 
     def forward(self, x):
         x = self.relu(self.conv1(x))

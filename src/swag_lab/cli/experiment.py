@@ -88,8 +88,9 @@ Networks = Annotated[
     list[str] | None,
     options.option(
         "--network NAME=BACKBONE,WEIGHTS",
-        "Trained network for the study `real`: any name that --backbone takes, and a file of "
-        "weights, which a bundled network needs not. Repeat the option for several.",
+        "Trained network for the studies real, statistics, suppression, outliers and methods: any "
+        "name that --backbone takes, and a file of weights, which a bundled network needs not. "
+        "Repeat the option for several.",
     ),
 ]
 Strengths = Annotated[

@@ -35,7 +35,7 @@ class Plan:
     twins: tuple[Network, ...] = ()
     """Networks that were trained alike, for the ablation: see `twins`."""
     given: tuple[Network, ...] = ()
-    """Networks of one's own with trained weights, for the study `real`."""
+    """Networks of one's own with trained weights: see `studies.given`."""
     judges: tuple[Network, ...] = ()
     """What judges the pictures; without any, the trained networks of the package."""
 
@@ -43,6 +43,11 @@ class Plan:
     def half(self) -> int:
         """Half of the units, at least one."""
         return max(1, self.units // 2)
+
+    @property
+    def work(self) -> Row:
+        """The steps and scales of a run, if its network is not one of torchvision."""
+        return {"steps": self.steps, "scales": 2}
 
     @property
     def middle(self) -> float:
@@ -97,7 +102,7 @@ class Plan:
     ) -> list[StudyJob]:
         """A job for each unit, or so many of them, and each of the settings."""
         count = self.units if units is None else units
-        work = {"steps": self.steps, "scales": 2}
+        work = self.work
         if network.large:
             count = min(count, self.few)
             work = {"steps": max(1, 2 * self.steps // 3), "scales": 1}

@@ -1,10 +1,12 @@
 """Study 7: with and without SWAG under every method, in textures and in reconstructions."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from swag import config
 from swag.config import METHODS
 from swag_lab.evaluation.evaluator import mean_error
+from swag_lab.evaluation.networks import Network
 from swag_lab.evaluation.paired import compare
 from swag_lab.experiments.comparisons import (
     effect_section,
@@ -17,7 +19,8 @@ from swag_lab.experiments.comparisons import (
 from swag_lab.experiments.fronts import judges_of, of_variant
 from swag_lab.experiments.job import BASE, StudyJob, StudyRun
 from swag_lab.experiments.studies import art
-from swag_lab.experiments.studies.pairs import P_RESNET, smoothed
+from swag_lab.experiments.studies.given import stylized_networks
+from swag_lab.experiments.studies.pairs import P_RESNET, both, smoothed
 from swag_lab.experiments.study import SMOOTHED, Plan, Row, Section, Study
 
 ADAM = 3
@@ -43,21 +46,38 @@ def method_names() -> list[str]:
     return [name for name in METHODS if name not in ("swag", "instant")]
 
 
+def networks(plan: Plan) -> list[Network]:
+    """The networks that are given, or a bundled one."""
+    return stylized_networks(plan, [P_RESNET])
+
+
+def variant_name(plan: Plan, network: Network, name: str) -> str:
+    """The name of a variant: that of the method, or of the task, and of the network if given."""
+    return f"{network.name}: {name}" if plan.given else name
+
+
 def jobs(plan: Plan) -> list[StudyJob]:
     """Every method without and with SWAG; textures and reconstructions."""
-    made = []
+    return [*_of_methods(plan), *_of_tasks(plan)]
+
+
+def _of_methods(plan: Plan) -> Iterator[StudyJob]:
     for name in method_names()[:2] if plan.quick else method_names():
-        settings = method_settings(name, plan.steps)
+        settings = {**plan.work, **method_settings(name, plan.steps)}
         # With three times the steps, and losses that match places, the others cost thirty times.
         units = min(plan.half, plan.few) if "optimizer" in settings else plan.half
-        made += plan.front(name, P_RESNET, settings, units=units)
-        made += plan.front(smoothed(name), P_RESNET, {**settings, **SMOOTHED}, units=units)
+        for network in networks(plan):
+            variant = variant_name(plan, network, name)
+            yield from both(plan, network, settings, name=variant, units=units)
+
+
+def _of_tasks(plan: Plan) -> Iterator[StudyJob]:
     for task in TASKS:
-        label: Any = {"task": task}
-        made += plan.single(task, P_RESNET, {"steps": 2 * plan.steps}, **label)
-        longer = {"steps": 2 * plan.steps, **SMOOTHED}
-        made += plan.single(smoothed(task), P_RESNET, longer, **label)
-    return made
+        settings, options = {**plan.work, "steps": 2 * plan.steps}, {"task": task}
+        for network in networks(plan):
+            variant, smooth = variant_name(plan, network, task), {**settings, **SMOOTHED}
+            yield from plan.single(variant, network, settings, **options)
+            yield from plan.single(smoothed(variant), network, smooth, **options)
 
 
 def method_settings(name: str, steps: int) -> dict[str, Any]:
@@ -75,10 +95,21 @@ def method_settings(name: str, steps: int) -> dict[str, Any]:
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The effect of SWAG under each method; tasks without a strength; pictures."""
-    names = method_names()
+    names = [
+        variant_name(plan, network, name) for network in networks(plan) for name in method_names()
+    ]
     pairs = [(smoothed(name), name) for name in names]
-    against = [(name, "gatys") for name in (*names, smoothed("gatys")) if name != "gatys"]
-    single = [row for task in TASKS if (row := _task_row(runs, task))]
+    against = [
+        (name, gatys)
+        for network in networks(plan)
+        for gatys in [variant_name(plan, network, "gatys")]
+        for method in method_names()
+        for name in [variant_name(plan, network, method) if method != "gatys" else smoothed(gatys)]
+    ]
+    tasks = {
+        variant_name(plan, network, task): task for task in TASKS for network in networks(plan)
+    }
+    single = [row for variant, task in tasks.items() if (row := _task_row(runs, variant, task))]
     return [
         effect_section(
             runs,
@@ -101,7 +132,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             "The difference in the error, with SWAG less without.",
             "see the p of each row",
             table=single,
-            figure=sheet(plan, runs, [v for task in TASKS for v in (task, smoothed(task))]),
+            figure=sheet(plan, runs, [v for task in tasks for v in (task, smoothed(task))]),
         ),
         picture_section(
             plan,
@@ -118,8 +149,8 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     ]
 
 
-def _task_row(runs: list[StudyRun], task: str) -> Row | None:
-    plain, smooth = of_variant(runs, task), of_variant(runs, smoothed(task))
+def _task_row(runs: list[StudyRun], variant: str, task: str) -> Row | None:
+    plain, smooth = of_variant(runs, variant), of_variant(runs, smoothed(variant))
     judges = judges_of(plain, smooth)
     errors: list[dict[Any, float]] = [
         {run.job.unit: mean_error(run.metrics["judges"], TASKS[task], judges) for run in side}
@@ -129,7 +160,7 @@ def _task_row(runs: list[StudyRun], task: str) -> Row | None:
     if found is None:
         return None
     return {
-        "task": task,
+        "task": variant,
         "error": TASKS[task],
         "without": sum(errors[1].values()) / len(errors[1]),
         "difference": found.mean,

@@ -14,6 +14,7 @@ from swag_lab.experiments.comparisons import (
 )
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.measures import FRACTIONS, SMOOTHINGS, percent
+from swag_lab.experiments.studies.given import measured_networks, stylized_networks
 from swag_lab.experiments.studies.pairs import (
     P_RESNET,
     P_VGG,
@@ -37,12 +38,13 @@ def robust(network: Network, penalty: str) -> str:
 
 def jobs(plan: Plan) -> list[StudyJob]:
     """Shares on each style picture; fronts with L1, Huber, Charbonnier, L2, and SWAG."""
-    measured = [P_RESNET, P_VGG, R_DEEP, R_NODEEP] + ([] if plan.quick else [R_RESNET50, R_VGG19])
+    usual = [P_RESNET, P_VGG, R_DEEP, R_NODEEP] + ([] if plan.quick else [R_RESNET50, R_VGG19])
+    measured = measured_networks(plan, usual)
     made = [job for network in measured for job in plan.measured("outliers", network.name, network)]
-    for network in STYLIZED[:1] if plan.quick else STYLIZED:
-        made += both(plan, network)
+    for network in stylized_networks(plan, STYLIZED[:1] if plan.quick else STYLIZED):
+        made += both(plan, network, plan.work)
         for penalty in PENALTIES:
-            loss = {"style_loss": f"gram-robust:penalty={penalty}"}
+            loss = {**plan.work, "style_loss": f"gram-robust:penalty={penalty}"}
             made += plan.front(robust(network, penalty), network, loss, units=plan.half)
     return made
 
@@ -60,16 +62,17 @@ def mean_shares(runs: list[StudyRun]) -> list[Row]:
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """Shares before and after smoothing; robust errors against squares and against SWAG."""
     rows = mean_shares(runs)
+    stylized = stylized_networks(plan, STYLIZED)
     pairs = [
         pair
-        for network in STYLIZED
+        for network in stylized
         for pair in [
             *((robust(network, penalty), network.name) for penalty in PENALTIES),
             (smoothed(network), network.name),
         ]
     ]
-    robustly = {p: pooled(runs, [(robust(n, p), n.name) for n in STYLIZED]) for p in PENALTIES}
-    first = P_RESNET.name
+    robustly = {p: pooled(runs, [(robust(n, p), n.name) for n in stylized]) for p in PENALTIES}
+    first = stylized[0]
     return [
         Section(
             "Shares of the largest Gram entries",
@@ -93,7 +96,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
         picture_section(
             plan,
             runs,
-            [first, *(robust(P_RESNET, p) for p in PENALTIES), smoothed(first)],
+            [first.name, *(robust(first, p) for p in PENALTIES), smoothed(first)],
             expected="With robust errors more of the style's patterns appear.",
         ),
     ]

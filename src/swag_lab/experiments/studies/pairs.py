@@ -5,7 +5,7 @@ from typing import Any
 
 from swag_lab.evaluation.networks import Network, random, trained
 from swag_lab.experiments.job import StudyJob
-from swag_lab.experiments.study import SMOOTHED, Plan
+from swag_lab.experiments.study import SMOOTHED, Plan, Row
 
 COMMON = ("paper", "none")
 """Layers weighed as in the paper's loss without smoothing, under one common weight."""
@@ -34,11 +34,19 @@ def smoothed(network: Network | str) -> str:
     return f"{network if isinstance(network, str) else network.name} + SWAG"
 
 
-def both(plan: Plan, network: Network, **options: Any) -> list[StudyJob]:
+def both(
+    plan: Plan,
+    network: Network,
+    settings: Row | None = None,
+    *,
+    name: str | None = None,
+    **options: Any,
+) -> list[StudyJob]:
     """A network without and with SWAG, every layer's error measured in its own span."""
+    name, smooth = name or network.name, {**(settings or {}), **SMOOTHED}
     return [
-        *plan.front(network.name, network, **options),
-        *plan.front(smoothed(network), network, SMOOTHED, **options),
+        *plan.front(name, network, settings, **options),
+        *plan.front(smoothed(name), network, smooth, **options),
     ]
 
 

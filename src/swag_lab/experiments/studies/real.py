@@ -7,49 +7,25 @@ and what smoothing does to either: with Gram matrices, as in the paper, and with
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import front_panels, pooled, rows_of, sheet, words
 from swag_lab.experiments.job import StudyJob, StudyRun
+from swag_lab.experiments.studies.given import (
+    AUTHORS,
+    PLAIN,
+    RESIDUAL,
+    SHALLOW,
+    best,
+    drawn,
+    layer_sets,
+    with_layers,
+)
 from swag_lab.experiments.studies.pairs import COMMON
 from swag_lab.experiments.studies.shape import AUTO, ONE, SCRIPT
 from swag_lab.experiments.study import Plan, Section, Study
-
-LayerNames = tuple[tuple[str, ...], tuple[str, ...]]
-"""Style layers and content layers; without names, those of the preset."""
-
-_STAGES = ("relu", "layer1", "layer2", "layer3", "layer4")
-_EIGHT = (
-    "relu",
-    "layer1.0",
-    "layer1.2",
-    "layer2.0",
-    "layer2.3",
-    "layer3.0",
-    "layer3.2",
-    "layer3.5",
-)
-_TEN = (*_EIGHT, "layer4.0", "layer4.2")
-
-AUTHORS, SHALLOW = "authors' layers", "five shallow layers"
-
-RESIDUAL: Mapping[str, LayerNames] = {
-    "eight layers": (_EIGHT, ("layer1.2", "layer2.3")),
-    AUTHORS: (_STAGES, ("layer3",)),
-    "ten layers": (_TEN, ("layer1.2", "layer2.3")),
-    SHALLOW: (_EIGHT[:5], ("layer1.2", "layer2.3")),
-}
-"""Layers of ResNets with 50 layers. All of smoothing is tried on the first set, which has deep
-layers; the last is the preset. The paper's authors read the stem and the end of each stage."""
-
-PLAIN: Mapping[str, LayerNames] = {"preset": ((), ()), AUTHORS: ((), ("features.20",))}
-"""Layers of VGG-16: five style layers, with content at two, or at relu4_2 alone."""
-
-PUPIL: Mapping[str, LayerNames] = {"preset": ((), ())}
-"""Layers of a bundled network."""
 
 SMOOTHINGS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "nothing": ({}, {}),
@@ -77,26 +53,9 @@ W2 = {"style_loss": "bures", "balance": 1.0}
 """The style term of the default method."""
 
 
-def layer_sets(network: Network) -> Mapping[str, LayerNames]:
-    """The sets of layers to try on a network."""
-    if not network.large:
-        return PUPIL
-    return PLAIN if "vgg" in network.backbone.rpartition("/")[2].lower() else RESIDUAL
-
-
-def best(network: Network) -> str:
-    """The set that all of smoothing is tried on: the first."""
-    return next(iter(layer_sets(network)))
-
-
 def real_label(network: Network, *parts: str) -> str:
     """The name of a variant on a network."""
     return ": ".join((network.name, *parts))
-
-
-def drawn(network: Network) -> Network:
-    """The same network with random weights: r-NAME."""
-    return replace(network, name=f"r-{network.name.removeprefix('p-')}", weights="random")
 
 
 def jobs(plan: Plan) -> list[StudyJob]:
@@ -184,10 +143,9 @@ def _front(
     settings: Mapping[str, Any],
     **options: Any,
 ) -> list[StudyJob]:
-    style, content = layer_sets(network)[name]
-    read = replace(network, style_layers=style, content_layers=content)
-    work = {"steps": plan.steps, "scales": 2}
-    return plan.front(real_label(network, name, variant), read, {**work, **settings}, **options)
+    read = with_layers(network, name)
+    label = real_label(network, name, variant)
+    return plan.front(label, read, {**plan.work, **settings}, **options)
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:

@@ -4,6 +4,7 @@ from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import means_of, measured_by
 from swag_lab.experiments.job import StudyJob, StudyRun
+from swag_lab.experiments.studies.given import measured_networks
 from swag_lab.experiments.studies.pairs import (
     P_DEEP,
     P_NODEEP,
@@ -33,10 +34,11 @@ MAXIMA = tuple(title for title in PANELS if "maximum" in title)
 
 
 def statistics_networks(plan: Plan) -> list[Network]:
-    """The networks of studies 1 and 2."""
+    """The networks of studies 1 and 2, or those that are given."""
     small = [P_RESNET, P_NORESNET, P_VGG, P_RESVGG, P_DEEP, P_NODEEP]
     small += [R_RESNET, R_VGG, R_DEEP, R_NODEEP]
-    return small if plan.quick else [*small, R_RESNET50, R_NORESNET50, R_VGG19]
+    large = [] if plan.quick else [R_RESNET50, R_NORESNET50, R_VGG19]
+    return measured_networks(plan, [*small, *large])
 
 
 def jobs(plan: Plan) -> list[StudyJob]:

@@ -7,6 +7,7 @@ from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
 from swag_lab.experiments.comparisons import effect_section, gap_of, measured_by, words
 from swag_lab.experiments.job import StudyJob, StudyRun
+from swag_lab.experiments.studies.given import measured_networks
 from swag_lab.experiments.studies.pairs import (
     COMMON,
     P_DEEP,
@@ -26,10 +27,10 @@ BASE = "r-deep, one weight"
 
 
 def suppression_networks(plan: Plan) -> list[Network]:
-    """Residual networks and their plain twins."""
+    """Residual networks and their plain twins, or those that are given."""
     small = [R_DEEP, R_NODEEP, P_RESNET, P_NORESNET, P_DEEP, P_NODEEP]
-    large = [] if plan.quick else [_unfolded(R_RESNET50), _unfolded(R_NORESNET50)]
-    return [_unfolded(network) for network in small] + large
+    large = [] if plan.quick else [R_RESNET50, R_NORESNET50]
+    return [_unfolded(network) for network in measured_networks(plan, [*small, *large])]
 
 
 def leaky(slope: float) -> str:
@@ -38,12 +39,17 @@ def leaky(slope: float) -> str:
 
 
 def jobs(plan: Plan) -> list[StudyJob]:
-    """Fates of the largest entries, and fronts with leaky ReLUs in the paper's setting."""
+    """Fates of the largest entries; fronts with leaky ReLUs in the paper's setting.
+
+    No leaky ReLUs for given networks: they were not trained with them.
+    """
     made = [
         job
         for network in suppression_networks(plan)
         for job in plan.measured("suppression", network.name, network)
     ]
+    if plan.given:
+        return made
     made += plan.front(BASE, R_DEEP, weighed_by=COMMON)
     for slope in SLOPES:
         made += plan.front(leaky(slope), replace(R_DEEP, slope=slope), weighed_by=COMMON)
@@ -73,26 +79,28 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
         }
         for column in COLUMNS
     }
+    fates = Section(
+        "The largest hundredth of a block's input",
+        "A residual block cannot suppress its largest inputs: that takes a large negative "
+        "residual. A plain block can.",
+        _told(found),
+        "measured; the mean over the style pictures",
+        table=[row for rows in found.values() for row in rows],
+        figure=figures.curves({k: v for k, v in panels.items() if v} or {"": {}}, x="depth"),
+        note="`still largest` is 0.01 by chance. `kept` compares with the mean of the layer.",
+    )
+    return [fates] if plan.given else [fates, _of_leaky(runs)]
+
+
+def _of_leaky(runs: list[StudyRun]) -> Section:
     pairs = [(leaky(slope), BASE) for slope in SLOPES]
-    return [
-        Section(
-            "The largest hundredth of a block's input",
-            "A residual block cannot suppress its largest inputs: that takes a large negative "
-            "residual. A plain block can.",
-            _told(found),
-            "measured; the mean over the style pictures",
-            table=[row for rows in found.values() for row in rows],
-            figure=figures.curves({k: v for k, v in panels.items() if v} or {"": {}}, x="depth"),
-            note="`still largest` is 0.01 by chance. `kept` compares with the mean of the layer.",
-        ),
-        effect_section(
-            runs,
-            pairs,
-            title="Leaky ReLUs",
-            expected="The authors, asked by a reader, expected that a leaky ReLU might help, too.",
-            found=words(gap_of(runs, *pairs[0]), f"A slope of {SLOPES[0]} helps"),
-        ),
-    ]
+    return effect_section(
+        runs,
+        pairs,
+        title="Leaky ReLUs",
+        expected="The authors, asked by a reader, expected that a leaky ReLU might help, too.",
+        found=words(gap_of(runs, *pairs[0]), f"A slope of {SLOPES[0]} helps"),
+    )
 
 
 def _unfolded(network: Network) -> Network:
