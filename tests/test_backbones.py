@@ -13,6 +13,7 @@ from torchvision.models import list_models, resnet18, vit_b_16
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from swag.backbones import Backbone, Normalize, available, create
+from swag.backbones.backbone import narrow
 from swag.backbones.edits import fold
 from swag.backbones.presets import PRESETS
 from swag.backbones.reductions import find_layers
@@ -417,3 +418,29 @@ def test_weights_are_those_torchvision_draws_from_the_seed():
     torch.manual_seed(0)
     expected = resnet18(weights=None).layer4[1].conv2.weight
     assert torch.equal(plain("torchvision/resnet18").module.layer4[1].conv2.weight, expected)
+
+
+@pytest.mark.parametrize("mode", ["replicate", "reflect"])
+def test_a_pass_in_bfloat16_pads_in_bfloat16(mode):
+    """Autocast pads in float32, which copies maps to float32 and back on both ways."""
+    seen = []
+
+    class Padded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.relu = nn.Conv2d(3, 4, 3), nn.ReLU()
+
+        def forward(self, x):
+            x = F.pad(self.relu(self.conv(x)), (1, 1, 1, 1), mode=mode)
+            seen.append(x.dtype)
+            return self.relu(x)
+
+    network = create(Padded(), style_layers=["conv"], content_layers=["conv"])
+    seen.clear()
+    network.module(torch.rand(1, 3, 8, 8))
+    with torch.autocast("cpu", torch.bfloat16):
+        network.module(torch.rand(1, 3, 8, 8))
+    assert seen == [torch.float32, torch.float32]
+    seen.clear()
+    narrow(lambda x: {"": network.module(x)}, torch.rand(1, 3, 8, 8))
+    assert seen == [torch.bfloat16]

@@ -208,13 +208,16 @@ def test_a_dense_stem_looks_between_the_positions_that_it_had(picture):
 @pytest.mark.parametrize("mode", ["reflect", "replicate"])
 def test_padding_of_the_first_convolution(mode):
     first, second = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3, padding=1)
+    narrow = nn.Conv2d(1, 1, 1)
     x = torch.rand(1, 1, 6, 6)
     expected = F.conv2d(F.pad(x, (1, 1, 1, 1), mode=mode), first.weight, first.bias)
     edits.EDITS[mode](nn.Sequential(first, second))
     torch.testing.assert_close(first(x), expected)
     assert second.padding_mode == "zeros"
-    edits.EDITS[f"{mode}-all"](nn.Sequential(first, second))
+    edits.EDITS[f"{mode}-all"](nn.Sequential(first, second, narrow))
     assert second.padding_mode == mode
+    # To pad by nothing would copy the maps.
+    assert narrow.padding_mode == "zeros"
 
 
 def test_no_activation_writes_into_its_input():

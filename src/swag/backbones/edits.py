@@ -31,7 +31,8 @@ def pad(mode: str, *, everywhere: bool) -> Edit:
 def _padded(module: nn.Module, *, mode: str, everywhere: bool) -> nn.Module:
     convolutions = [conv for conv in module.modules() if isinstance(conv, nn.Conv2d)]
     for conv in convolutions if everywhere else convolutions[:1]:
-        conv.padding_mode = mode  # type: ignore[assignment]
+        if conv.padding != (0, 0):  # padding by nothing would copy the maps
+            conv.padding_mode = mode  # type: ignore[assignment]
     return module
 
 
