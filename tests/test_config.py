@@ -48,7 +48,7 @@ def test_a_named_method_wins_over_the_preset_and_a_value_over_both():
     assert settings(method="swag").method == "swag"
 
 
-QUICK, FROM_PHOTO = ("instant", 20, 1, 256), ("content", 100, 2, 256)
+QUICK, FROM_PHOTO = ("colors", 20, 1, 256), ("content", 100, 2, 256)
 
 
 @pytest.mark.parametrize(
@@ -59,19 +59,19 @@ QUICK, FROM_PHOTO = ("instant", 20, 1, 256), ("content", 100, 2, 256)
         ({"method": "swag"}, FROM_PHOTO),
         ({"backbone": "torchvision/vgg16"}, FROM_PHOTO),
         ({"weights": "random"}, FROM_PHOTO),
-        ({"start": "instant", "steps": 7}, ("instant", 7, 1, 256)),
+        ({"start": "instant", "steps": 7}, ("instant", 7, 2, 256)),
         ({"start": "content"}, FROM_PHOTO),
         ({"method": "mrf"}, QUICK),
         ({"method": "nnst"}, ("content", 100, 3, 256)),
         ({"method": "instant"}, ("instant", 0, 1, 256)),
     ],
 )
-def test_quick_makes_few_steps_where_they_begin_with_a_painted_picture(asked, expected):
+def test_quick_makes_few_steps_if_they_begin_with_the_colors_of_the_style(asked, expected):
     chosen = settings("quick", **asked)
     assert (chosen.start, chosen.steps, chosen.scales, chosen.size) == expected
 
 
-DEFAULT, AS_BEFORE = ("instant", 75), ("content", 150)
+DEFAULT, AS_BEFORE = ("colors", 75), ("content", 150)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ DEFAULT, AS_BEFORE = ("instant", 75), ("content", 150)
     [
         ({}, DEFAULT),
         ({"strength": 0.3, "size": 900}, DEFAULT),
-        ({"steps": 7}, ("instant", 7)),
+        ({"steps": 7}, ("colors", 7)),
         ({"method": "gatys"}, DEFAULT),
         ({"method": "sliced"}, DEFAULT),
         ({"method": "swag"}, AS_BEFORE),
@@ -90,13 +90,13 @@ DEFAULT, AS_BEFORE = ("instant", 75), ("content", 150)
         ({"weights": "random", "steps": 7}, ("content", 7)),
         ({"optimizer": "adam"}, AS_BEFORE),
         ({"weights": "random", "start": "instant"}, ("instant", 150)),
-        ({"preset": "quality"}, ("instant", 150)),
+        ({"preset": "quality"}, ("colors", 150)),
         ({"preset": "quality", "backbone": "torchvision/vgg16"}, ("content", 300)),
         ({"preset": "paper"}, ("content", 1000)),
         ({"preset": "released-code", "backbone": "swag/resnet"}, ("content", 1000)),
     ],
 )
-def test_runs_begin_with_a_painted_picture_only_if_they_were_measured_so(asked, expected):
+def test_runs_begin_with_the_colors_of_the_style_only_if_they_were_measured_so(asked, expected):
     chosen = settings(**asked)
     assert (chosen.start, chosen.steps) == expected
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 from safetensors.torch import save
 from scipy.linalg import sqrtm
-from torch import Tensor
 
 import swag
 from swag.errors import SettingsError, WeightsError
@@ -27,7 +26,6 @@ from swag.instant import painter as painting_module
 from swag.instant.painter import GRID, HALO
 from swag.instant.transport import FLAT, RIDGE, matrix_power
 from swag.losses import bures
-from swag.run.instant import START_SHARE
 
 
 def spread(rng, channels=4, pictures=2, size=(9, 11)):
@@ -273,35 +271,11 @@ def test_several_styles_masks_and_colors():
     assert gray.image.size == (96, 72)
 
 
-def test_a_run_begins_with_a_picture_painted_at_a_share_of_the_strength():
-    photo, painting = pictures()
-
-    def painted(strength: float) -> Tensor:
-        made = swag.stylize(photo, painting, method="instant", size=96, strength=strength)
-        return made.image.pixels
-
-    begun = next(iter(swag.iterate(photo, painting, start="instant", size=96, steps=2, scales=1)))
-    strengths = (0.02, 0.5 * START_SHARE, 0.5)
-    away = [float((begun.image.pixels - painted(strength)).abs().mean()) for strength in strengths]
-    assert away[1] == min(away)
-
-
 @pytest.mark.parametrize("task", [swag.texture, swag.reconstruct])
 def test_only_photos_are_painted(task):
     photo, _ = pictures()
     with pytest.raises(SettingsError, match="start = instant needs a photo"):
         task(photo, start="instant", size=64, steps=2)
-
-
-def test_no_steps_are_the_start_as_it_is():
-    photo, painting = pictures()
-    made = swag.stylize(photo, painting, start="content", steps=0, size=96)
-    assert torch.equal(made.image.pixels, photo.pixels)
-    painted = swag.stylize(photo, painting, steps=0, size=96)
-    assert torch.equal(
-        painted.image.pixels,
-        swag.stylize(photo, painting, method="instant", size=96).image.pixels,
-    )
 
 
 def test_a_picture_painted_in_one_pass_can_be_made_again(tmp_path):

@@ -103,9 +103,10 @@ class Settings(BaseModel):
         le=0.5,
         description="largest random change of scale of each step, as a fraction; adam only",
     )
-    start: Literal["content", "noise", "style", "instant"] = Field(
-        "instant",
-        description="picture to begin with: instant (painted in one pass), content, noise or style",
+    start: Literal["colors", "content", "noise", "style", "instant"] = Field(
+        "colors",
+        description="picture to begin with: colors (the photo in those of the style), content, "
+        "noise, style or instant (painted in one pass)",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="seed of all random numbers")
     strength: Share = Field(

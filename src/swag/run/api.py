@@ -207,11 +207,11 @@ def _split(options: RunKeywords) -> tuple[dict[str, Any], dict[str, Any]]:
 def _start_of(task: Task, start: str | None, *, initial: Source | None) -> dict[str, str]:
     """The start of a run that was asked for none, if a preset's does not suit the run.
 
-    Presets begin with the photo, or paint it in one pass.
+    Presets begin with the photo, in its own colors or those of the style, or painted in one pass.
     """
     if task != "stylize" and start != "style":
         return {"start": "noise"}
-    if initial is not None and start in (None, "instant"):
+    if initial is not None and start in (None, "colors", "instant"):
         return {"start": "content"}
     return {}
 

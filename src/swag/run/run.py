@@ -16,7 +16,6 @@ from swag.optimize import LossFn, Optimizer, State, Step, SteppedLoss, evaluate
 from swag.parametrization import PARAMETRIZATIONS, Parametrization
 from swag.run.checkpoint import Checkpoint
 from swag.run.inputs import Inputs
-from swag.run.instant import check_one_pass, painted_at_once
 from swag.run.pictures import at_size, brightness, enlarged, first_picture, size_of
 from swag.run.places import PhotoOutside, coverage, weighted_by_alpha
 from swag.run.plan import ExecutionPlan, Planner
@@ -24,13 +23,14 @@ from swag.run.precision import PrecisionPhase, phases_of
 from swag.run.provenance import Provenance, Task, versions
 from swag.run.recolor import Finish
 from swag.run.scale_problem import ScaleProblem
+from swag.run.styled_start import check_one_pass, styled_start
 from swag.run.terms import StyleRegion, content_terms, style_regions, style_terms
 from swag.run.update import Update, early_end
 from swag.schedule import Scale, plan
 from swag.types import Precision, Size
 
-PHOTO_STARTS = ("content", "instant")
-"""Starts that are the photo itself if the style has no weight."""
+STYLED_STARTS = ("colors", "instant")
+"""Starts that have something of the style, and are the photo itself if the style has no weight."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,11 @@ class Run:
     def keeps_photo(self) -> bool:
         """Whether the result is to be the photo itself: nothing but its content has a weight."""
         style, _ = self.settings.weights_of_terms
-        return self.task == "stylize" and style == 0 and self.settings.start in PHOTO_STARTS
+        return (
+            self.task == "stylize"
+            and style == 0
+            and self.settings.start in (*STYLED_STARTS, "content")
+        )
 
     @property
     def keeps_start(self) -> bool:
@@ -107,17 +111,16 @@ class Run:
         return phases_of(self.scales[scale], self.precision, last=last)
 
     def initial_state(self, scale: int) -> State:
-        """The first picture: a given picture, the photo, a painting, or noise."""
-        if self.settings.start == "instant" and self.inputs.initial is None:
-            picture = self._painted(scale)
+        """The first picture: given, the photo (as it is or styled), a painting, or noise."""
+        if self.settings.start in STYLED_STARTS and self.inputs.initial is None:
+            picture = self._styled_start(scale)
         else:
             picture = first_picture(self.settings, self.inputs, self.size(scale), self.device)
         return State(self.parametrization.encode(picture))
 
-    def _painted(self, scale: int) -> Tensor:
-        """The photo in the style of the paintings, in one pass."""
+    def _styled_start(self, scale: int) -> Tensor:
         photo = self.inputs.photo
-        return painted_at_once(
+        return styled_start(
             self.settings,
             photo=None if photo is None else at_size(photo, self.size(scale), self.device),
             paintings=self._styles(self.scales[scale].size),

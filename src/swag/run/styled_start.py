@@ -1,10 +1,11 @@
-"""A run's first picture in one pass: what method and start `instant` paint."""
+"""First pictures that have something of the style already: the starts `colors` and `instant`."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from swag.colors import match
 from swag.config import Settings
 from swag.config import settings as settings_of
 from swag.errors import SettingsError
@@ -21,10 +22,11 @@ OF_STEPS = (
 )
 """Settings that say how pixels are moved, or by what."""
 
-START_SHARE = 0.2
-"""The share of the strength at which the first picture of an optimization is painted. At all of it,
-pale skin begins in the light colors of the painting and stays so: a face in the Starry Night turns
-yellow. At a fifth the errors are the same (docs/instant.md)."""
+FULL_COLORS = 0.25
+"""The strength from which on a run that starts with `colors` has all of the painting's at once.
+
+Below, it has a share of them: the content loss hardly sees colors, and so would not bring back
+those of the photo."""
 
 
 def check_one_pass(settings: Settings, *, content_map: bool) -> None:
@@ -41,32 +43,54 @@ def check_one_pass(settings: Settings, *, content_map: bool) -> None:
         )
 
 
-def painted_at_once(
+def styled_start(
     settings: Settings,
     *,
     photo: Image | None,
     paintings: Sequence[OwnImage],
     places: Sequence[StyleRegion],
 ) -> Image:
-    """The photo in the style of the paintings, each where its region is; at `START_SHARE` of the
-    strength, if steps follow.
+    """The photo in the colors of the paintings, or painted in one pass; each where its region is.
 
     SettingsError if there is no photo, or no painting.
     """
     if photo is None or not paintings:
         raise SettingsError(
-            "start = instant needs a photo and a style picture, and one of them is missing; choose "
-            "start = content, style or noise"
+            f"start = {settings.start} needs a photo and a style picture, and one of them is "
+            "missing; choose start = content, style or noise"
         )
-    painter = bundled().to(photo.device)
     size = (photo.shape[2], photo.shape[3])
     weights = _weights(settings.style_shares(len(paintings)), places, size)
+    of_places = [(paintings[place.style], place.style_where) for place in places]
+    if settings.start == "colors":
+        return _colored(photo, of_places, weights, share=settings.strength / FULL_COLORS)
+    painter = bundled().to(photo.device)
     styles = [
-        Style(_described(painter, settings, paintings[place.style], place.style_where), weight)
-        for place, weight in zip(places, weights, strict=True)
+        Style(_described(painter, settings, painting, where), weight)
+        for (painting, where), weight in zip(of_places, weights, strict=True)
     ]
-    strength = settings.strength * (START_SHARE if settings.steps else 1)
-    return painter.paint(photo, styles, strength=strength).clamp_(0, 1)
+    return painter.paint(photo, styles, strength=settings.strength).clamp_(0, 1)
+
+
+def _colored(
+    photo: Image,
+    of_places: Sequence[tuple[OwnImage, OwnMask | None]],
+    weights: Sequence[float | Tensor],
+    *,
+    share: float,
+) -> Image:
+    """The photo with a share of the way to the colors of the paintings, see `colors.match`."""
+    matched = [match(photo, _shown(painting, where)) for painting, where in of_places]
+    colored = torch.stack([m * w for m, w in zip(matched, weights, strict=True)]).sum(0)
+    return photo.lerp(colored, min(1.0, share)).clamp_(0, 1)
+
+
+def _shown(painting: OwnImage, where: OwnMask | None) -> OwnImage:
+    """The pixels of a painting that count, in one row."""
+    if where is None:
+        return painting
+    mask = resize(where, (painting.shape[2], painting.shape[3]))[0, 0]
+    return painting[:, :, mask >= min(0.5, float(mask.max()))][:, :, None]
 
 
 def _described(
