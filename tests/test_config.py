@@ -48,7 +48,7 @@ def test_a_named_method_wins_over_the_preset_and_a_value_over_both():
     assert settings(method="swag").method == "swag"
 
 
-QUICK, FROM_PHOTO = ("colors", 20, 1, 256), ("content", 100, 2, 256)
+QUICK, FROM_PHOTO = ("style-colors", 20, 1, 256), ("content", 100, 2, 256)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_quick_makes_few_steps_if_they_begin_with_the_colors_of_the_style(asked,
     assert (chosen.start, chosen.steps, chosen.scales, chosen.size) == expected
 
 
-DEFAULT, AS_BEFORE = ("colors", 75), ("content", 150)
+DEFAULT, AS_BEFORE = ("style-colors", 75), ("content", 150)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ DEFAULT, AS_BEFORE = ("colors", 75), ("content", 150)
     [
         ({}, DEFAULT),
         ({"strength": 0.3, "size": 900}, DEFAULT),
-        ({"steps": 7}, ("colors", 7)),
+        ({"steps": 7}, ("style-colors", 7)),
         ({"method": "gatys"}, DEFAULT),
         ({"method": "sliced"}, DEFAULT),
         ({"method": "swag"}, AS_BEFORE),
@@ -90,7 +90,7 @@ DEFAULT, AS_BEFORE = ("colors", 75), ("content", 150)
         ({"weights": "random", "steps": 7}, ("content", 7)),
         ({"optimizer": "adam"}, AS_BEFORE),
         ({"weights": "random", "start": "instant"}, ("instant", 150)),
-        ({"preset": "quality"}, ("colors", 150)),
+        ({"preset": "quality"}, ("style-colors", 150)),
         ({"preset": "quality", "backbone": "torchvision/vgg16"}, ("content", 300)),
         ({"preset": "paper"}, ("content", 1000)),
         ({"preset": "released-code", "backbone": "swag/resnet"}, ("content", 1000)),

@@ -21,7 +21,7 @@ PHOTO, PAINTING, OTHER = picture(0, 48, 64), picture(1, 64, 56, gain=0.5), pictu
 def begun(*args, **settings):
     """The first picture, without any step: pixels (3, 48, 64)."""
     return swag.stylize(
-        *args, **{"start": "colors", "steps": 0, "size": 64, **settings}
+        *args, **{"start": "style-colors", "steps": 0, "size": 64, **settings}
     ).image.pixels
 
 
@@ -35,7 +35,7 @@ def colored(painting: Picture):
     [(0.0, 0.0), (FULL_COLORS / 2, 0.5), (FULL_COLORS, 1.0), (0.5, 1.0), (1.0, 1.0)],
 )
 def test_the_default_begins_with_the_photo_in_the_colors_of_the_painting(strength, share):
-    assert swag.settings().start == "colors"
+    assert swag.settings().start == "style-colors"
     expected = PHOTO.pixels.lerp(colored(PAINTING), share)
     torch.testing.assert_close(begun(PHOTO, PAINTING, strength=strength), expected)
 
@@ -74,7 +74,7 @@ def test_transparent_pixels_of_a_painting_have_no_colors():
 
 
 @pytest.mark.parametrize("task", [swag.texture, swag.reconstruct])
-@pytest.mark.parametrize("start", ["colors", "instant"])
+@pytest.mark.parametrize("start", ["style-colors", "instant"])
 def test_without_a_photo_or_a_painting_there_is_no_such_start(task, start):
     with pytest.raises(swag.SettingsError, match=f"start = {start} needs a photo"):
         task(PHOTO, start=start, size=64, steps=2)

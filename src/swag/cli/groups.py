@@ -138,10 +138,10 @@ class RunOptions:
     steps: options.Steps = None
     start: str | None = _run(
         "--start NAME",
-        "Picture that the optimization begins with: colors (the photo in the colors of the "
-        "style), content, noise, style, or instant (the photo painted in one pass). Default: "
-        "colors, content if other settings of the default look are changed, such as the network, "
-        "and noise for textures and reconstructions.",
+        "Picture that the optimization begins with: style-colors (the photo in the colors of "
+        "the style), content, noise, style, or instant (the photo painted in one pass). Default: "
+        "style-colors; content with another network, optimizer, smoothing or form; noise for "
+        "textures and reconstructions.",
     )
     seed: options.Seed = None
     device: options.Device = None

@@ -30,7 +30,7 @@ class CommonSettings(TypedDict, total=False):
     parametrization: str
     jitter: int
     jitter_scale: float
-    start: Literal["colors", "content", "noise", "style", "instant"]
+    start: Literal["style-colors", "content", "noise", "style", "instant"]
     seed: int
     strength: float
     balance: float

@@ -40,7 +40,7 @@ DEFAULT_LOOK: Mapping[str, Any] = MappingProxyType(
 """Settings that decide the default's look. What was found to cost nothing there (fewer steps from a
 photo in the painting's colors, passes in bfloat16) is done for runs with these settings only."""
 
-_COLORED = {**DEFAULT_LOOK, "start": "colors"}
+_COLORED = {**DEFAULT_LOOK, "start": "style-colors"}
 
 _PAPER = {
     "method": "swag",

@@ -103,9 +103,9 @@ class Settings(BaseModel):
         le=0.5,
         description="largest random change of scale of each step, as a fraction; adam only",
     )
-    start: Literal["colors", "content", "noise", "style", "instant"] = Field(
-        "colors",
-        description="picture to begin with: colors (the photo in those of the style), content, "
+    start: Literal["style-colors", "content", "noise", "style", "instant"] = Field(
+        "style-colors",
+        description="picture to begin with: style-colors (the photo in those), content, "
         "noise, style or instant (painted in one pass)",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="seed of all random numbers")

@@ -211,7 +211,7 @@ def _start_of(task: Task, start: str | None, *, initial: Source | None) -> dict[
     """
     if task != "stylize" and start != "style":
         return {"start": "noise"}
-    if initial is not None and start in (None, "colors", "instant"):
+    if initial is not None and start in (None, "style-colors", "instant"):
         return {"start": "content"}
     return {}
 

@@ -28,7 +28,9 @@ TRIED_SIZE = 384
 """Long side below which `auto` is float32: a last scale of 256 pixels has too few steps left at its
 end to make up for what it did in bfloat16."""
 
-TRIED_STEPS: Mapping[str, int] = MappingProxyType({"content": 150, "colors": 75, "instant": 75})
+TRIED_STEPS: Mapping[str, int] = MappingProxyType(
+    {"content": 150, "style-colors": 75, "instant": 75}
+)
 """Steps below which `auto` is float32, for each start with which results were compared."""
 
 WIDE: Precision = "float32"

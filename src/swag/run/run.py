@@ -29,7 +29,7 @@ from swag.run.update import Update, early_end
 from swag.schedule import Scale, plan
 from swag.types import Precision, Size
 
-STYLED_STARTS = ("colors", "instant")
+STYLED_STARTS = ("style-colors", "instant")
 """Starts that have something of the style, and are the photo itself if the style has no weight."""
 
 

@@ -1,4 +1,4 @@
-"""First pictures that have something of the style already: the starts `colors` and `instant`."""
+"""First pictures that have something of the style: the starts `style-colors` and `instant`."""
 
 from collections.abc import Sequence
 
@@ -23,10 +23,10 @@ OF_STEPS = (
 """Settings that say how pixels are moved, or by what."""
 
 FULL_COLORS = 0.25
-"""The strength from which on a run that starts with `colors` has all of the painting's at once.
+"""The strength from which on the start `style-colors` has all of the painting's colors.
 
-Below, it has a share of them: the content loss hardly sees colors, and so would not bring back
-those of the photo."""
+Below, the start has a share of them: the content loss hardly sees colors, and so would not bring
+back those of the photo."""
 
 
 def check_one_pass(settings: Settings, *, content_map: bool) -> None:
@@ -62,7 +62,7 @@ def styled_start(
     size = (photo.shape[2], photo.shape[3])
     weights = _weights(settings.style_shares(len(paintings)), places, size)
     of_places = [(paintings[place.style], place.style_where) for place in places]
-    if settings.start == "colors":
+    if settings.start == "style-colors":
         return _colored(photo, of_places, weights, share=settings.strength / FULL_COLORS)
     painter = bundled().to(photo.device)
     styles = [
