@@ -48,7 +48,7 @@ def test_a_named_method_wins_over_the_preset_and_a_value_over_both():
     assert settings(method="swag").method == "swag"
 
 
-QUICK, FROM_PHOTO = ("style-colors", 20, 1, 256), ("content", 100, 2, 256)
+QUICK = ("style-colors", 20, 1, 256)
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,13 @@ QUICK, FROM_PHOTO = ("style-colors", 20, 1, 256), ("content", 100, 2, 256)
     [
         ({}, QUICK),
         ({"method": "w2", "strength": 0.7}, QUICK),
-        ({"method": "swag"}, FROM_PHOTO),
-        ({"backbone": "torchvision/vgg16"}, FROM_PHOTO),
-        ({"weights": "random"}, FROM_PHOTO),
-        ({"start": "instant", "steps": 7}, ("instant", 7, 2, 256)),
-        ({"start": "content"}, FROM_PHOTO),
-        ({"method": "mrf"}, QUICK),
+        ({"method": "swag"}, QUICK),
+        ({"backbone": "torchvision/vgg16"}, QUICK),
+        ({"weights": "random"}, QUICK),
+        ({"start": "instant", "steps": 7}, ("instant", 7, 1, 256)),
+        ({"start": "content"}, ("content", 100, 2, 256)),
+        ({"optimizer": "adam"}, ("style-colors", 100, 2, 256)),
+        ({"method": "mrf"}, ("instant", 20, 1, 256)),
         ({"method": "nnst"}, ("content", 100, 3, 256)),
         ({"method": "instant"}, ("instant", 0, 1, 256)),
     ],
@@ -71,7 +72,7 @@ def test_quick_makes_few_steps_if_they_begin_with_the_colors_of_the_style(asked,
     assert (chosen.start, chosen.steps, chosen.scales, chosen.size) == expected
 
 
-DEFAULT, AS_BEFORE = ("style-colors", 75), ("content", 150)
+DEFAULT = ("style-colors", 75)
 
 
 @pytest.mark.parametrize(
@@ -82,21 +83,24 @@ DEFAULT, AS_BEFORE = ("style-colors", 75), ("content", 150)
         ({"steps": 7}, ("style-colors", 7)),
         ({"method": "gatys"}, DEFAULT),
         ({"method": "sliced"}, DEFAULT),
-        ({"method": "swag"}, AS_BEFORE),
-        ({"method": "mrf"}, DEFAULT),
+        ({"method": "swag"}, DEFAULT),
+        ({"method": "mrf"}, ("instant", 75)),
+        ({"method": "nnst"}, ("content", 150)),
         ({"start": "noise"}, ("noise", 150)),
-        ({"smoothing": "softmax"}, AS_BEFORE),
-        ({"backbone": "torchvision/resnet50"}, AS_BEFORE),
-        ({"weights": "random", "steps": 7}, ("content", 7)),
-        ({"optimizer": "adam"}, AS_BEFORE),
-        ({"weights": "random", "start": "instant"}, ("instant", 150)),
+        ({"start": "content"}, ("content", 150)),
+        ({"smoothing": "softmax"}, DEFAULT),
+        ({"backbone": "torchvision/resnet50"}, DEFAULT),
+        ({"weights": "random", "steps": 7}, ("style-colors", 7)),
+        ({"optimizer": "adam"}, ("style-colors", 150)),
+        ({"parametrization": "fourier"}, ("style-colors", 150)),
+        ({"start": "instant"}, ("instant", 75)),
         ({"preset": "quality"}, ("style-colors", 150)),
-        ({"preset": "quality", "backbone": "torchvision/vgg16"}, ("content", 300)),
+        ({"preset": "quality", "start": "content"}, ("content", 300)),
         ({"preset": "paper"}, ("content", 1000)),
         ({"preset": "released-code", "backbone": "swag/resnet"}, ("content", 1000)),
     ],
 )
-def test_runs_begin_with_the_colors_of_the_style_only_if_they_were_measured_so(asked, expected):
+def test_runs_make_half_of_the_steps_if_they_begin_with_something_of_the_style(asked, expected):
     chosen = settings(**asked)
     assert (chosen.start, chosen.steps) == expected
 

@@ -140,8 +140,8 @@ class RunOptions:
         "--start NAME",
         "Picture that the optimization begins with: style-colors (the photo in the colors of "
         "the style), content, noise, style, or instant (the photo painted in one pass). Default: "
-        "style-colors; content with another network, optimizer, smoothing or form; noise for "
-        "textures and reconstructions.",
+        "style-colors; content for strotss and nnst, instant for mrf, noise for textures and "
+        "reconstructions.",
     )
     seed: options.Seed = None
     device: options.Device = None

@@ -1,6 +1,6 @@
 """Settings that belong together: presets say how much work is done, methods what is minimized."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -10,20 +10,20 @@ from typing import Any
 class Preset:
     """Settings that belong together, and where they come from.
 
-    The values suit the settings of `premise`. If one of these is given another value, such as
-    another network, or a start by a method or for a texture, `otherwise` replaces the values.
+    The values suit runs whose settings have the values of `premise`. If one of them is given
+    another value, such as a start by a method or for a texture, `otherwise` replaces the values.
     """
 
     name: str
     summary: str
     reference: str
     values: Mapping[str, Any]
-    premise: Mapping[str, Any] = field(default_factory=dict)
+    premise: Mapping[str, Collection[Any]] = field(default_factory=dict)
     otherwise: Mapping[str, Any] = field(default_factory=dict)
 
     def values_with(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """The values for runs with these settings of their own."""
-        suits = all(given.get(name, value) == value for name, value in self.premise.items())
+        suits = all(given[n] in values for n, values in self.premise.items() if n in given)
         return self.values if suits else self.otherwise
 
 
@@ -37,10 +37,15 @@ DEFAULT_LOOK: Mapping[str, Any] = MappingProxyType(
         "parametrization": "pixels",
     }
 )
-"""Settings that decide the default's look. What was found to cost nothing there (fewer steps from a
-photo in the painting's colors, passes in bfloat16) is done for runs with these settings only."""
+"""Settings that decide the default's look. Passes in bfloat16, which were found to cost nothing
+there, are chosen for runs with these settings only."""
 
-_COLORED = {**DEFAULT_LOOK, "start": "style-colors"}
+_FEW_STEPS = {
+    "start": ("style-colors", "instant"),
+    "optimizer": ("lbfgs",),
+    "parametrization": ("pixels",),
+}
+"""Half of the steps suffice from a picture that has the colors of the style (docs/methods.md)."""
 
 _PAPER = {
     "method": "swag",
@@ -72,17 +77,17 @@ _AS_PUBLISHED = {**_PAPER, "size": 512, "smoothing": "softmax", "normalization":
 _RELEASED = {**_AS_PUBLISHED, "smoothing": "scale:alpha=0.001@layer3,layer4",
              "normalization": "released-code"}  # fmt: skip
 
-_RESNET50 = {"backbone": "torchvision/resnet50"}
+_RESNET50 = {"backbone": ("torchvision/resnet50",)}
 
 _PRESETS = (
     Preset("default", "the best settings measured, coarse to fine", "docs/log.md", {},
-           premise=_COLORED, otherwise={"start": "content", "steps": 150}),
+           premise=_FEW_STEPS, otherwise={"steps": 150}),
     Preset("quick", "a first look, within seconds on two cores", "as default, at one scale",
            {"size": 256, "steps": 20, "scales": 1},
-           premise=_COLORED, otherwise={"size": 256, "start": "content", "steps": 100}),
+           premise=_FEW_STEPS, otherwise={"size": 256, "steps": 100}),
     Preset("quality", "more steps for a larger picture", "as default, longer",
-           {"size": 1024, "steps": 150, "scales": 3}, premise=_COLORED,
-           otherwise={"size": 1024, "start": "content", "steps": 300, "scales": 3}),
+           {"size": 1024, "steps": 150, "scales": 3}, premise=_FEW_STEPS,
+           otherwise={"size": 1024, "steps": 300, "scales": 3}),
     Preset("paper", "the losses of the paper, exactly", "Wang, Li and Vasconcelos, CVPR 2021",
            {**_AS_PUBLISHED, **_AUTHORS_LAYERS}, premise=_RESNET50, otherwise=_AS_PUBLISHED),
     Preset("released-code", "the losses of the authors' published script, exactly",
@@ -116,7 +121,7 @@ _METHODS = (
            "Kolkin et al., 2022",
            {"style_loss": "neighbors", "palette": 0.2, "balance": 0.6, **_POSITIONS}),
     Preset("mrf", "each patch matches its nearest patch in the style", "Li and Wand, CVPR 2016",
-           {"style_loss": "mrf", "palette": 0.2, "balance": 2.0}),
+           {"style_loss": "mrf", "palette": 0.2, "balance": 2.0, "start": "instant"}),
     Preset("instant", "one pass of a small network, without optimization",
            "Lu et al., ICCV 2019; Johnson et al., ECCV 2016",
            {"start": "instant", "steps": 0, "scales": 1}),

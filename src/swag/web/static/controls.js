@@ -89,7 +89,9 @@ export class Controls {
   // All settings of the preset, in the form that suits a method, as `Preset.values_with` has it.
   ofPreset(method) {
     const { name, premise, values, otherwise } = this.bundle("preset");
-    const suits = Object.entries(premise).every(([key, value]) => (method[key] ?? value) === value);
+    const suits = Object.entries(premise).every(
+      ([key, allowed]) => !(key in method) || allowed.includes(method[key]),
+    );
     return { ...this.defaults(), ...(suits ? values : otherwise), preset: name };
   }
 
