@@ -80,6 +80,16 @@ def test_without_a_photo_or_a_painting_there_is_no_such_start(task, start):
         task(PHOTO, start=start, size=64, steps=2)
 
 
+@pytest.mark.parametrize("name", ["initial", "content_map"])
+def test_a_first_picture_and_a_map_of_the_photo_keep_its_colors(name):
+    updates = swag.iterate(PHOTO, PAINTING, size=64, **{name: PHOTO})
+    chosen = next(iter(updates)).settings
+    assert (chosen.start, chosen.steps) == ("content", 150)
+    asked = {name: PHOTO, "start": "style-colors"}
+    updates = swag.iterate(PHOTO, PAINTING, size=64, **asked)
+    assert next(iter(updates)).settings.start == "style-colors"
+
+
 def test_no_steps_are_the_start_as_it_is():
     made = swag.stylize(PHOTO, PAINTING, start="content", steps=0, size=64)
     assert torch.equal(made.image.pixels, PHOTO.pixels)
