@@ -12,7 +12,7 @@ from torch import nn
 from torchvision.models import list_models, resnet18, vit_b_16
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from swag.backbones import Backbone, Normalize, available, create
+from swag.backbones import Backbone, Normalize, available, create, fingerprint
 from swag.backbones.backbone import narrow
 from swag.backbones.edits import fold
 from swag.backbones.presets import PRESETS
@@ -20,6 +20,7 @@ from swag.backbones.reductions import find_layers
 from swag.backbones.tokens import resize_positions
 from swag.config import settings
 from swag.errors import BackboneError, DependencyError
+from swag.run.terms import style_regions, style_terms
 
 PLAIN = ("no-fold", "no-channels-last", "no-pixel-blocks")
 TOKENS = {"torchvision/vit_b_16", "timm/vit_small_patch16_224.dino"}
@@ -444,3 +445,28 @@ def test_a_pass_in_bfloat16_pads_in_bfloat16(mode):
     seen.clear()
     narrow(lambda x: {"": network.module(x)}, torch.rand(1, 3, 8, 8))
     assert seen == [torch.bfloat16]
+
+
+def test_style_layers_may_have_weights_that_decide_the_loss_and_the_fingerprint():
+    weights = {"0": 1.0, "2": 0.25}
+    plain, weighed = (
+        create(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3)),
+               style_layers=layers, content_layers=["1"])
+        for layers in ([*weights], weights)
+    )  # fmt: skip
+    assert plain.style_layers == weighed.style_layers == ("0", "2")
+    assert (plain.layer_weights, weighed.layer_weights) == ({"0": 1.0, "2": 1.0}, weights)
+    weighed.module.load_state_dict(plain.module.state_dict())
+    assert fingerprint(plain) != fingerprint(weighed)
+    picture = torch.rand(1, 3, 16, 16)
+
+    def layers_of(network, **chosen):
+        places = style_regions(settings(**chosen), 1, None, [])
+        (term,) = style_terms(settings(**chosen), network, [picture], places, picture)
+        return term.layers
+
+    assert layers_of(plain) == {"0": 1.0, "2": 1.0} and layers_of(weighed) == weights
+    assert layers_of(weighed, style_layers={"2": 3.0}) == {"2": 3.0}
+    # Hypercolumns join the layers to vectors; the weights were not found for these.
+    joint = layers_of(weighed, style_loss="remd")
+    assert joint == {"0": 1.0, "2": 1.0}

@@ -538,4 +538,4 @@ def test_names_of_students_lead_to_their_layers():
     for name in bundled.STUDENTS:
         style, content = bundled.layers(name)
         taps = {tap.name for tap in bundled.STUDENTS[name].taps}
-        assert set(style + content) <= taps
+        assert {*style, *content} <= taps

@@ -50,7 +50,8 @@ class Backbone(nn.Module):
     Args:
         name: as given to `create`.
         module: the network; put into evaluation mode and frozen.
-        style_layers: returned by default, together with `content_layers`.
+        style_layers: returned by default, together with `content_layers`; a mapping says how much
+            each counts in losses that add up layers, instead of all alike (see `layer_weights`).
         normalize: from sRGB in [0, 1] to the input of the network.
         arrange: from the output of a layer to maps, for networks of tokens.
         multiple: pictures are extended below and at the right, by repeating the last pixels,
@@ -64,7 +65,7 @@ class Backbone(nn.Module):
         self,
         name: str,
         module: nn.Module,
-        style_layers: Iterable[str],
+        style_layers: Iterable[str] | Mapping[str, float],
         content_layers: Iterable[str],
         normalize: nn.Module,
         *,
@@ -78,6 +79,11 @@ class Backbone(nn.Module):
         self.name = name
         self.module = module.eval().requires_grad_(False)
         self.style_layers = tuple(style_layers)
+        self.layer_weights: Mapping[str, float] = (
+            dict(style_layers)
+            if isinstance(style_layers, Mapping)
+            else dict.fromkeys(self.style_layers, 1.0)
+        )
         self.content_layers = tuple(content_layers)
         self.normalize = normalize
         self.aliases = dict(aliases or {})

@@ -8,8 +8,10 @@ card("resnet").top1                                 what the weights are and how
 import difflib
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from safetensors import SafetensorError
@@ -43,9 +45,12 @@ CONTENT_LAYERS = ("stage1", "stage2")
 """Layers of the ablation family, without the deep ones, which cost style (docs/strength.md). The
 studies that repeat the paper read style from all stages, and content from `stage3`."""
 
-STUDENT_STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+STUDENT_STYLE_LAYERS: Mapping[str, float] = MappingProxyType(
+    {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 0.3}
+)
 STUDENT_CONTENT_LAYERS = ("relu3_1", "relu4_2")
-"""Layers of the students: style as Gatys et al. 2016; content at two depths keeps faces."""
+"""Layers of the students: style as Gatys et al. 2016; content at two depths keeps faces. What the
+students predict worst counts less (docs/backbones.md)."""
 
 FOLDER = Path(__file__).parent / "weights_files"
 CARDS = "cards.json"
@@ -85,8 +90,8 @@ def bundled_names() -> tuple[str, ...]:
     return (*ARCHITECTURES, *STUDENTS)
 
 
-def layers(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The layers of a network that are read for style and for content."""
+def layers(name: str) -> tuple[tuple[str, ...] | Mapping[str, float], tuple[str, ...]]:
+    """The layers of a network that are read for style, perhaps with weights, and for content."""
     if bare(name) in STUDENTS:
         return STUDENT_STYLE_LAYERS, STUDENT_CONTENT_LAYERS
     return STYLE_LAYERS, CONTENT_LAYERS

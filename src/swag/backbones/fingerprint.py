@@ -9,9 +9,14 @@ from swag.errors import WeightsError
 
 
 def fingerprint(network: Backbone) -> str:
-    """SHA-256 of a network's tensors, their names, types and shapes, and the layers read by it."""
+    """SHA-256 of a network's tensors, their names, types and shapes, and the layers read by it.
+
+    Weights of layers that do not all count alike are part of it.
+    """
     layers = (network.style_layers, network.content_layers)
-    return _of_tensors(network, hashlib.sha256(repr(layers).encode()))
+    weights = tuple(network.layer_weights.values())
+    read = layers if set(weights) <= {1.0} else (*layers, weights)
+    return _of_tensors(network, hashlib.sha256(repr(read).encode()))
 
 
 def weights_fingerprint(network: Backbone) -> str:

@@ -15,13 +15,14 @@ class LayerPreset:
 
     Args:
         about: one line for a list of networks.
-        style: layers whose statistics are matched, from the first to the deepest.
+        style: layers whose statistics are matched, from the first to the deepest; with weights if
+            not all count alike.
         content: layers that are matched position by position.
         aliases: other names of layers, as the literature has them.
     """
 
     about: str
-    style: tuple[str, ...]
+    style: tuple[str, ...] | Mapping[str, float]
     content: tuple[str, ...]
     aliases: Mapping[str, str] = field(default_factory=dict)
 

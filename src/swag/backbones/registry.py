@@ -1,6 +1,6 @@
 """Create a network by its name, and list the names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -53,7 +53,7 @@ def create(
     seed: int = 0,
     edits: Iterable[str] = (),
     calibrate_on: Image | None = None,
-    style_layers: Iterable[str] | None = None,
+    style_layers: Iterable[str] | Mapping[str, float] | None = None,
     content_layers: Iterable[str] | None = None,
 ) -> Backbone:
     """Create a frozen network that maps sRGB pictures to activations by layer.
@@ -73,7 +73,8 @@ def create(
             also apply `replicate-all` and `reflect` (the setting `edits`); a network made here
             pads with zeros unless you name these, and the zeros show as a frame.
         calibrate_on: sRGB pictures for `+calibrated`; the greedy scheme reconstructs the first.
-        style_layers: layers to use instead of the preset's. Default without a preset: the first
+        style_layers: layers to use instead of the preset's, with their weights if not all count
+            alike in losses that add up layers. Default without a preset: the first
             and last block of each stage, or its last layer; see `reductions.find_layers`.
         content_layers: layers to use instead of the preset's. Default without a preset: the last
             layers at 1/4 and 1/8 of the picture's resolution.
@@ -112,7 +113,7 @@ def assemble(
     *,
     edits: Iterable[str] = (),
     weights: str = "",
-    style_layers: Iterable[str] | None = None,
+    style_layers: Iterable[str] | Mapping[str, float] | None = None,
     content_layers: Iterable[str] | None = None,
 ) -> Backbone:
     """Make a backbone of a network whose weights are in: edits, layers, normalization."""

@@ -1,6 +1,6 @@
 """From settings and pictures to the terms of the loss, at one size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -78,7 +78,7 @@ def style_terms(
         LossTerm(
             name=role if len(places) == 1 else f"{role} {place.name}",
             loss=loss,
-            layers=_layers(loss, settings.style_layers, network.style_layers),
+            layers=_layers(loss, settings.style_layers, network.layer_weights),
             target=turned(styles[place.style], settings.style_rotations),
             smoothing=parse_smoothing(settings.smoothing),
             weight=loss_weight * place.share,
@@ -100,6 +100,7 @@ def content_terms(
 ) -> list[LossTerm]:
     """The content, and the photo's Laplacian if it is asked for."""
     _, weight = settings.weights_of_terms
+    usual = dict.fromkeys(network.content_layers, 1.0)
     losses = [(get_loss(settings.content_loss), weight, "content")]
     if settings.laplacian:
         losses.append((get_loss("laplacian"), settings.laplacian, "laplacian"))
@@ -111,7 +112,7 @@ def content_terms(
         LossTerm(
             name=name,
             loss=loss,
-            layers=_layers(loss, settings.content_layers, network.content_layers),
+            layers=_layers(loss, settings.content_layers, usual),
             target=photo,
             smoothing=parse_smoothing(smoothing),
             weight=loss_weight,
@@ -132,10 +133,13 @@ def layers_read(settings: Settings, network: Backbone) -> list[str]:
     return list({**style, **content})
 
 
-def _layers(loss: Loss, chosen: dict[str, float] | None, usual: Sequence[str]) -> dict[str, float]:
+def _layers(
+    loss: Loss, chosen: dict[str, float] | None, usual: Mapping[str, float]
+) -> dict[str, float]:
+    """Layers with their weights; those of a network were found for losses that add up layers."""
     if loss.of_pixels:
         return {PIXELS: 1.0}
-    return chosen or dict.fromkeys(usual, 1.0)
+    return chosen or (dict.fromkeys(usual, 1.0) if loss.joint else dict(usual))
 
 
 def turned(picture: Tensor, rotations: bool) -> Tensor | tuple[Tensor, ...]:

@@ -40,7 +40,7 @@ PLAIN: Mapping[str, LayerNames] = {"preset": ((), ()), AUTHORS: ((), ("features.
 """Layers of VGG-16: five style layers, with content at two, or at relu4_2 alone."""
 
 PUPIL: Mapping[str, LayerNames] = {"preset": ((), ())}
-"""Layers of a bundled network."""
+"""Layers of a bundled network, with the weights that it has for them."""
 
 
 def layer_sets(network: Network) -> Mapping[str, LayerNames]:
