@@ -143,7 +143,9 @@ def test_a_bundled_network_needs_no_file_and_is_asked_only_about_trained_weights
     jobs = real.jobs(replace(plan, given=(pupil,)))
     assert pupil == replace(trained("vgg16-distilled"), name="p-pupil")
     assert {job.network.weights for job in jobs} == {"pretrained"}
-    assert {job.network.style_layers for job in jobs} == {()}
+    layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    assert {job.network.style_layers for job in jobs} == {layers}
+    assert set(jobs[0].network.create(0).layer_weights.values()) == {1.0}
 
 
 def test_answers_come_in_the_order_of_the_questions(plan):

@@ -6,6 +6,7 @@ Studies 3, 4, 5 and 7 are about these networks, instead of those of the package,
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from swag.backbones import bundled
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments.study import Plan
 
@@ -39,14 +40,15 @@ layers; the last is the preset. The paper's authors read the stem and the end of
 PLAIN: Mapping[str, LayerNames] = {"preset": ((), ()), AUTHORS: ((), ("features.20",))}
 """Layers of VGG-16: five style layers, with content at two, or at relu4_2 alone."""
 
-PUPIL: Mapping[str, LayerNames] = {"preset": ((), ())}
-"""Layers of a bundled network, with the weights that it has for them."""
-
 
 def layer_sets(network: Network) -> Mapping[str, LayerNames]:
-    """The sets of layers to try on a network."""
+    """The sets of layers to try on a network.
+
+    Of a bundled one those of its preset by name, so that all count alike.
+    """
     if not network.large:
-        return PUPIL
+        style, content = bundled.layers(network.backbone)
+        return {"preset": (tuple(style), content)}
     return PLAIN if "vgg" in network.backbone.rpartition("/")[2].lower() else RESIDUAL
 
 
