@@ -90,6 +90,11 @@ def test_a_first_picture_and_a_map_of_the_photo_keep_its_colors(name):
     assert next(iter(updates)).settings.start == "style-colors"
 
 
+def test_with_a_map_of_the_photo_methods_keep_a_start_of_their_own():
+    (update, *_) = swag.iterate(PHOTO, PAINTING, size=64, method="mrf", content_map=PHOTO, steps=2)
+    assert update.settings.start == "instant"
+
+
 def test_no_steps_are_the_start_as_it_is():
     made = swag.stylize(PHOTO, PAINTING, start="content", steps=0, size=64)
     assert torch.equal(made.image.pixels, PHOTO.pixels)

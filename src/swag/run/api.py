@@ -175,7 +175,7 @@ def prepare(
     has_start = "start" in changes
     changes = _over(settings, changes)
     if earlier is None and not has_start:
-        changes |= _start_of(task, changes.get("start"), pictures)
+        changes |= _start_of(task, changes, pictures)
     chosen = config.settings(**(changes if earlier is None else earlier.settings_with(changes)))
     chosen = at_own_size(chosen, content, style, pictures.get("max_pixels"))
     inputs = read_inputs(chosen, task, content, style, **pictures)
@@ -204,16 +204,21 @@ def _split(options: RunKeywords) -> tuple[dict[str, Any], dict[str, Any]]:
     return pictures, {name: value for name, value in given.items() if name not in _BESIDE}
 
 
-def _start_of(task: Task, start: str | None, pictures: Mapping[str, Any]) -> dict[str, str]:
+def _start_of(
+    task: Task, changes: Mapping[str, Any], pictures: Mapping[str, Any]
+) -> dict[str, str]:
     """The start of a run that was asked for none, if a preset's does not suit the run.
 
     Presets begin with the photo, in its own colors or those of the style, or painted in one pass.
     Where a content map is bright, the photo should stay, and so should its colors.
     """
+    start = changes.get("start")
     if task != "stylize" and start != "style":
         return {"start": "noise"}
-    own = any(pictures.get(name) is not None for name in ("initial", "content_map"))
-    return {"start": "content"} if own and start in (None, "style-colors", "instant") else {}
+    own = pictures.get("initial") is not None and start in (None, "style-colors", "instant")
+    if pictures.get("content_map") is not None:
+        own = own or config.settings(**changes).start == "style-colors"
+    return {"start": "content"} if own else {}
 
 
 def _over(settings: Settings | None, changes: Mapping[str, Any]) -> dict[str, Any]:
