@@ -105,8 +105,8 @@ class Settings(BaseModel):
     )
     start: Literal["style-colors", "content", "noise", "style", "instant"] = Field(
         "style-colors",
-        description="picture to begin with: style-colors (the photo in those), content, "
-        "noise, style or instant (painted in one pass)",
+        description="picture to begin with: style-colors (the photo in the colors of the style), "
+        "content, noise, style or instant (the photo painted in one pass)",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="seed of all random numbers")
     strength: Share = Field(
