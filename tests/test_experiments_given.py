@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from given_networks import written
 from torch import nn
 
 from swag.backbones import create
@@ -43,16 +44,11 @@ STUDIES_OF_GIVEN = ("statistics", "suppression", "outliers", "methods")
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("networks")
-    (folder / "made.py").write_text(CODE)
-    names: dict[str, type[nn.Module]] = {}
-    exec(CODE, names)
-    torch.manual_seed(0)
-    torch.save(names["Tiny"]().state_dict(), folder / "tiny.pt")
+    text = written(tmp_path_factory.mktemp("networks"), CODE, "Tiny")
     return Plan(
         painted_samples("contents"), painted_samples("styles")[:2], size=48, steps=2,
         strengths=(0.2, 0.8), units=1, few=1, quick=True,
-        given=(given(f"tiny={folder}/made.py:Tiny,{folder}/tiny.pt"),), judges=(trained("resnet"),),
+        given=(given(text),), judges=(trained("resnet"),),
     )  # fmt: skip
 
 
@@ -62,7 +58,7 @@ def test_a_study_is_about_the_networks_that_are_given(plan, name, tmp_path):
     tiny = plan.given[0]
     assert {job.network.backbone for job in jobs} == {tiny.backbone}
     measured = {job.network.name for job in jobs if job.kind != "picture"}
-    assert measured == (set() if name == "methods" else {"p-tiny", "r-tiny"})
+    assert measured == (set() if name == "methods" else {"p-Tiny", "r-Tiny"})
     for job in jobs:
         authors = job.kind != "picture"
         layers = layer_sets(tiny)[AUTHORS if authors else "eight layers"]
@@ -72,12 +68,12 @@ def test_a_study_is_about_the_networks_that_are_given(plan, name, tmp_path):
     runs = list(runner.do(runner.missing()))
     assert [run.metrics["failed"] for run in runs if run.failed] == []
     text = runner.report().read_text(encoding="utf-8")
-    assert "tiny" in text and "p-resnet:" not in text
+    assert "Tiny" in text and "p-resnet:" not in text
 
 
 def test_methods_name_their_networks_only_if_some_are_given(plan):
     ours = {job.variant for job in STUDIES["methods"].jobs(plan)}
-    assert {"p-tiny: gatys", "p-tiny: gatys + SWAG", "p-tiny: texture"} <= ours
+    assert {"p-Tiny: gatys", "p-Tiny: gatys + SWAG", "p-Tiny: texture"} <= ours
     usual = {job.variant for job in STUDIES["methods"].jobs(replace(plan, given=()))}
     assert {"gatys", "gatys + SWAG", "texture"} <= usual
 

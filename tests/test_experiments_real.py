@@ -4,9 +4,7 @@ import csv
 from dataclasses import replace
 
 import pytest
-import torch
-from safetensors.torch import save_file
-from torch import nn
+from given_networks import written
 
 from swag.errors import SettingsError
 from swag_lab.evaluation.networks import given, trained
@@ -67,13 +65,7 @@ class TinyVGG(nn.Module):
 def texts(tmp_path_factory):
     """A residual and a plain network, as they are named on the command line."""
     folder = tmp_path_factory.mktemp("networks")
-    (folder / "made.py").write_text(CODE)
-    names: dict[str, type[nn.Module]] = {}
-    exec(CODE, names)
-    torch.manual_seed(0)
-    for name in ("Tiny", "TinyVGG"):
-        save_file(names[name]().state_dict(), folder / f"{name}.safetensors")
-    return [f"{n}={folder}/made.py:{n},{folder}/{n}.safetensors" for n in ("Tiny", "TinyVGG")]
+    return [written(folder, CODE, name) for name in ("Tiny", "TinyVGG")]
 
 
 @pytest.fixture(scope="module")

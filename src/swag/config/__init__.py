@@ -8,16 +8,16 @@ settings(**load(Path("mine.toml")))
 from swag.config.choose import check_known, one_spelling, settings
 from swag.config.keywords import CommonSettings, SettingsKeywords
 from swag.config.load import load
-from swag.config.presets import DEFAULT_LOOK, METHODS, PRESETS, Preset
+from swag.config.presets import METHODS, PRESETS, STYLED_STARTS, Preset
 from swag.config.settings import LARGEST_SIZE, ORIGINAL, SMALLEST_SIZE, Settings, WhoseColors
 
 __all__ = [
-    "DEFAULT_LOOK",
     "LARGEST_SIZE",
     "METHODS",
     "ORIGINAL",
     "PRESETS",
     "SMALLEST_SIZE",
+    "STYLED_STARTS",
     "CommonSettings",
     "Preset",
     "Settings",

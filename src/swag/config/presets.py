@@ -27,21 +27,11 @@ class Preset:
         return self.values if suits else self.otherwise
 
 
-DEFAULT_LOOK: Mapping[str, Any] = MappingProxyType(
-    {
-        "backbone": "swag/vgg16-distilled",
-        "weights": "pretrained",
-        "content_loss": "content",
-        "smoothing": "none",
-        "optimizer": "lbfgs",
-        "parametrization": "pixels",
-    }
-)
-"""Settings that decide the default's look. Passes in bfloat16, which were found to cost nothing
-there, are chosen for runs with these settings only."""
+STYLED_STARTS = ("style-colors", "instant")
+"""Starts that have something of the style already."""
 
 _FEW_STEPS = {
-    "start": ("style-colors", "instant"),
+    "start": STYLED_STARTS,
     "optimizer": ("lbfgs",),
     "parametrization": ("pixels",),
 }

@@ -13,7 +13,7 @@ from typing import Any, TypedDict, Unpack
 from torch import nn
 
 from swag import backbones, config
-from swag.config import CommonSettings, Settings
+from swag.config import STYLED_STARTS, CommonSettings, Settings
 from swag.errors import SettingsError
 from swag.fallbacks import Fallbacks
 from swag.image import Source
@@ -215,7 +215,7 @@ def _start_of(
     start = changes.get("start")
     if task != "stylize" and start != "style":
         return {"start": "noise"}
-    own = pictures.get("initial") is not None and start in (None, "style-colors", "instant")
+    own = pictures.get("initial") is not None and start in (None, *STYLED_STARTS)
     if pictures.get("content_map") is not None:
         own = own or config.settings(**changes).start == "style-colors"
     return {"start": "content"} if own else {}

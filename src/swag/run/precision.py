@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from swag.config import DEFAULT_LOOK, Settings
+from swag.config import Settings
 from swag.fallbacks import Fallbacks
 from swag.optimize import State
 from swag.precision import NARROW_DEVICES, has_fast_bfloat16
@@ -23,6 +23,19 @@ SHARE = 0.75
 
 SMALLEST = 256
 """Pixels of the long side below which passes are in float32."""
+
+TRIED: Mapping[str, str] = MappingProxyType(
+    {
+        "backbone": "swag/vgg16-distilled",
+        "weights": "pretrained",
+        "style_loss": "bures",
+        "content_loss": "content",
+        "smoothing": "none",
+        "optimizer": "lbfgs",
+        "parametrization": "pixels",
+    }
+)
+"""Settings of the runs with which results were compared; `auto` is float32 for all others."""
 
 TRIED_SIZE = 384
 """Long side below which `auto` is float32: a last scale of 256 pixels has too few steps left at its
@@ -73,8 +86,7 @@ def _is_tried(settings: Settings) -> bool:
     steps = TRIED_STEPS.get(settings.start)
     if steps is None or settings.steps < steps or settings.size < TRIED_SIZE:
         return False
-    plain = all(getattr(settings, name) == value for name, value in DEFAULT_LOOK.items())
-    return plain and settings.style_loss == "bures"
+    return all(getattr(settings, name) == value for name, value in TRIED.items())
 
 
 def phases_of(scale: Scale, precision: Precision, *, last: bool) -> list[PrecisionPhase]:

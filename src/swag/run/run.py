@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from swag.backbones import Backbone, fingerprint
-from swag.config import Settings
+from swag.config import STYLED_STARTS, Settings
 from swag.fallbacks import Fallbacks
 from swag.image import Picture, resize
 from swag.jitter import Jittered
@@ -28,9 +28,6 @@ from swag.run.terms import StyleRegion, content_terms, style_regions, style_term
 from swag.run.update import Update, early_end
 from swag.schedule import Scale, plan
 from swag.types import Precision, Size
-
-STYLED_STARTS = ("style-colors", "instant")
-"""Starts that have something of the style, and are the photo itself if the style has no weight."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,10 @@ class Run:
 
     @property
     def keeps_photo(self) -> bool:
-        """Whether the result is to be the photo itself: nothing but its content has a weight."""
+        """Whether the result is to be the photo itself: nothing but its content has a weight.
+
+        Styled starts are the photo itself then.
+        """
         style, _ = self.settings.weights_of_terms
         return (
             self.task == "stylize"
