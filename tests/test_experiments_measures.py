@@ -6,7 +6,9 @@ import torch
 from torch import nn
 
 from swag import backbones
+from swag.backbones import create
 from swag.backbones.family import ResidualBlock
+from swag.backbones.fingerprint import fingerprint
 from swag.errors import SettingsError, WeightsError
 from swag.image import write
 from swag_lab.evaluation.networks import Network, Rescaled, pretrained_there, random
@@ -129,9 +131,21 @@ def test_entropy_grows_with_temperature(style):
 
 def test_a_network_in_deviations_has_deviation_one_on_the_style(style):
     network = in_deviations(thin().create(0), style)
-    assert isinstance(network, Rescaled)
     for features in network.extract(style, network.style_layers).values():
         assert float(features.std(correction=0)) == pytest.approx(1, rel=1e-4)
+
+
+def test_a_rescaled_network_has_all_of_the_network_but_the_size_of_its_activations(style):
+    network = create(
+        "swag/vgg16-distilled", style_layers={"relu1_1": 2.0, "relu3_1": 0.5}, edits=["reflect"]
+    )
+    rescaled = Rescaled(network, {"relu3_1": 4.0})
+    for name in ("name", "layer_weights", "style_layers", "content_layers", "edits", "weights"):
+        assert getattr(rescaled, name) == getattr(network, name)
+    plain, maps = network.extract(style), rescaled.extract(style)
+    assert torch.equal(maps["relu1_1"], plain["relu1_1"])
+    assert torch.equal(maps["relu3_1"], plain["relu3_1"] / 4)
+    assert fingerprint(rescaled) == fingerprint(network)
 
 
 def test_switches_change_the_network_and_seeds_its_weights(style):

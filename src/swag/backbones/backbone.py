@@ -89,8 +89,8 @@ class Backbone(nn.Module):
         self.aliases = dict(aliases or {})
         self.weights = weights
         self.edits = tuple(edits)
-        self._arrange = arrange
-        self._multiple = multiple
+        self.arrange = arrange
+        self.multiple = multiple
         self._channels_last = _keeps_channels_last(module)
         self._extractors: dict[tuple[str, ...], FeatureExtractor] = {}
 
@@ -131,7 +131,7 @@ class Backbone(nn.Module):
         """Names of all layers that can be read, in the order in which they run."""
         return tuple(
             layer.name
-            for layer in trace(self.module, self.prepare, arrange=self._arrange)
+            for layer in trace(self.module, self.prepare, arrange=self.arrange)
             if layer.runs == 1 and layer.shape is not None and not layer.folded
         )
 
@@ -146,7 +146,7 @@ class Backbone(nn.Module):
     def prepare(self, image: Tensor) -> Tensor:
         """The input of the network: normalized, extended to its multiple, in its memory format."""
         ready: Tensor = self.normalize(image)
-        below, right = (-side % self._multiple for side in ready.shape[-2:])
+        below, right = (-side % self.multiple for side in ready.shape[-2:])
         if below or right:
             ready = F.pad(ready, (0, right, 0, below), mode="replicate")
         return self.laid_out(ready)
@@ -158,7 +158,7 @@ class Backbone(nn.Module):
     @property
     def of_maps(self) -> bool:
         """Whether its layers give maps of a picture of any size, not tokens of patches."""
-        return self._arrange is None and self._multiple == 1
+        return self.arrange is None and self.multiple == 1
 
     def _extractor(self, names: tuple[str, ...]) -> FeatureExtractor:
         if names not in self._extractors:
@@ -169,7 +169,7 @@ class Backbone(nn.Module):
                         f"read {norm} instead, or create the network with edits=('no-fold',)"
                     )
             self._extractors[names] = FeatureExtractor(
-                self.module, names, self.prepare, arrange=self._arrange
+                self.module, names, self.prepare, arrange=self.arrange
             )
         return self._extractors[names]
 

@@ -221,8 +221,19 @@ class Rescaled(Backbone):
     """
 
     def __init__(self, network: Backbone, units: Mapping[str, float]) -> None:
-        vars(self).update(vars(network))
-        self._units = dict(units)
+        super().__init__(
+            network.name,
+            network.module,
+            network.layer_weights,
+            network.content_layers,
+            network.normalize,
+            arrange=network.arrange,
+            multiple=network.multiple,
+            aliases=network.aliases,
+            weights=network.weights,
+            edits=network.edits,
+        )
+        self.units = dict(units)
 
     def extract(
         self,
@@ -233,4 +244,4 @@ class Rescaled(Backbone):
     ) -> FeatureMaps:
         """See `Backbone.extract`."""
         maps = super().extract(image, layers, precision=precision)
-        return {layer: found / self._units.get(layer, 1.0) for layer, found in maps.items()}
+        return {layer: found / self.units.get(layer, 1.0) for layer, found in maps.items()}
