@@ -126,7 +126,7 @@ class RegionOptions:
         "Picture that weights the photo: white parts count fully, black parts not at all.",
     )
     initial: Path | None = _regions(
-        "--initial FILE", "Picture that the optimization begins with.", default="the photo"
+        "--initial FILE", "Picture that the optimization begins with.", default="see --start"
     )
 
 
