@@ -19,7 +19,7 @@ WORDS = {
     "blend": "equal weights",
     "style_loss": "the method's",
     "content_loss": "the method's",
-    "initial": "the photo",
+    "initial": "see --start",
     "output": "a .png in this folder, named for its inputs",
     "format": "png",
 }

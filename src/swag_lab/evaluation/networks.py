@@ -224,9 +224,9 @@ class Rescaled(Backbone):
         super().__init__(
             network.name,
             network.module,
-            network.layer_weights,
-            network.content_layers,
-            network.normalize,
+            style_layers=network.layer_weights,
+            content_layers=network.content_layers,
+            normalize=network.normalize,
             arrange=network.arrange,
             multiple=network.multiple,
             aliases=network.aliases,
