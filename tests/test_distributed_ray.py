@@ -14,6 +14,7 @@ import pytest
 
 from swag import distributed
 from swag.allocation import idle_memory
+from swag.distributed import ray_tasks
 from swag.distributed.pool import ONE_THREAD
 from swag.distributed.ray_tasks import RayTasks
 from swag.errors import ResourceError, SettingsError
@@ -65,7 +66,9 @@ def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch):
 STOPPED = """
 import os, signal, time
 from swag import distributed
+from swag.distributed import ray_tasks
 
+ray_tasks.PATIENCE = 0.5
 # What is started in the background of a shell is born deaf to Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -150,7 +153,8 @@ def test_no_more_run_at_once_than_workers_and_none_after_the_last_that_was_asked
     assert 1 <= len(list(tmp_path.glob("??"))) <= 4
 
 
-def test_what_runs_when_no_more_is_asked_for_is_stopped(running):
+def test_what_runs_when_no_more_is_asked_for_is_stopped(running, monkeypatch):
+    monkeypatch.setattr(ray_tasks, "PATIENCE", 0.5)
     results = with_ray(time.sleep, [0, 60, 60], workers=2)
     next(results)
     results.close()
