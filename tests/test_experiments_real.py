@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 from given_networks import written
 
-from swag.errors import SettingsError
+from swag.errors import OptimizationError, SettingsError
 from swag_lab.evaluation.networks import given, trained
-from swag_lab.experiments import Plan, StudyRunner, painted_samples
+from swag_lab.experiments import Plan, StudyRunner, job_runner, painted_samples
 from swag_lab.experiments.fronts import judges_of
+from swag_lab.experiments.job_runner import JobRunner
 from swag_lab.experiments.studies import real
 
 CODE = """
@@ -135,9 +136,22 @@ def test_a_bundled_network_needs_no_file_and_is_asked_only_about_trained_weights
     jobs = real.jobs(replace(plan, given=(pupil,)))
     assert pupil == replace(trained("vgg16-distilled"), name="p-pupil")
     assert {job.network.weights for job in jobs} == {"pretrained"}
-    layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-    assert {job.network.style_layers for job in jobs} == {layers}
-    assert set(jobs[0].network.create(0).layer_weights.values()) == {1.0}
+
+
+def test_layers_count_alike_in_studies_whatever_the_preset_says(plan, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        job_runner, "iterate", lambda *_, **settings: told.append(settings) or stop()
+    )
+
+    def stop():
+        raise OptimizationError("enough")
+
+    pupil = given("pupil=swag/vgg16-distilled")
+    job = next(j for j in real.jobs(replace(plan, given=(pupil,))) if j.variant.endswith("w2"))
+    assert JobRunner(tmp_path)(job).metrics == {"failed": "enough"}
+    assert told[0]["style_layers"] == ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+    assert set(pupil.create(0).layer_weights.values()) == {1.0, 0.3}
 
 
 def test_answers_come_in_the_order_of_the_questions(plan):

@@ -75,7 +75,8 @@ def _picture(job: StudyJob, folder: Path) -> dict[str, Any]:
     settings: dict[str, Any] = {**BASE, "size": job.size, "seed": job.seed, "device": "cpu"}
     if job.task != "stylize":
         settings["start"] = "noise"
-    settings |= job.settings
+    # All layers count alike: a preset's weights would be one more thing that is compared.
+    settings |= {"style_layers": list(network.style_layers)} | job.settings
     if job.weighed_by is not None:
         settings["style_layers"] = common_weights(network, photo, style, *job.weighed_by)
     updates = iterate(

@@ -6,7 +6,6 @@ Studies 3, 4, 5 and 7 are about these networks, instead of those of the package,
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from swag.backbones import bundled
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments.study import Plan
 
@@ -42,13 +41,9 @@ PLAIN: Mapping[str, LayerNames] = {"preset": ((), ()), AUTHORS: ((), ("features.
 
 
 def layer_sets(network: Network) -> Mapping[str, LayerNames]:
-    """The sets of layers to try on a network.
-
-    Of a bundled one those of its preset by name, so that all count alike.
-    """
+    """The sets of layers to try on a network."""
     if not network.large:
-        style, content = bundled.layers(network.backbone)
-        return {"preset": (tuple(style), content)}
+        return {"preset": ((), ())}
     return PLAIN if "vgg" in network.backbone.rpartition("/")[2].lower() else RESIDUAL
 
 
