@@ -73,10 +73,11 @@ def _picture(job: StudyJob, folder: Path) -> dict[str, Any]:
     if job.deviations:
         network = in_deviations(network, style)
     settings: dict[str, Any] = {**BASE, "size": job.size, "seed": job.seed, "device": "cpu"}
+    # All layers count alike: a preset's weights would be one more thing that is compared.
+    settings["style_layers"] = list(network.style_layers)
     if job.task != "stylize":
         settings["start"] = "noise"
-    # All layers count alike: a preset's weights would be one more thing that is compared.
-    settings |= {"style_layers": list(network.style_layers)} | job.settings
+    settings |= job.settings
     if job.weighed_by is not None:
         settings["style_layers"] = common_weights(network, photo, style, *job.weighed_by)
     updates = iterate(
