@@ -5,6 +5,5 @@
 
 `recipe` says what is shown when and is a pure function of the step, `crops` cuts and alters the
 pictures, `coordinates` finds the principal coordinates that are predicted, `loop` trains,
-`restyle` makes the pictures that a student meets when it is optimized through, `growth` gives new
-students the weights of smaller ones, `report` measures.
+`restyle` makes the pictures that a student meets when it is optimized through, `report` measures.
 """

@@ -21,7 +21,6 @@ from swag_lab.training.distillation.coordinates import (
     principal_coordinates,
 )
 from swag_lab.training.distillation.crops import Pictures, crops_of
-from swag_lab.training.distillation.growth import begin_as, can_begin_as
 from swag_lab.training.distillation.recipe import DistillationRecipe
 from swag_lab.training.distillation.restyle import restyled
 from swag_lab.training.distillation.students import (
@@ -29,7 +28,6 @@ from swag_lab.training.distillation.students import (
     coordinates_in,
     errors,
     layers_of,
-    load_students,
 )
 from swag_lab.training.loop import USUAL, Cadence
 
@@ -67,10 +65,9 @@ def distill(
     """Distill students, yielding a line of the log now and then; goes on from `out` if it exists.
 
     `start` is a finished distillation of the same students, whose weights and coordinates a new
-    one begins with; its students may have other sizes (see `growth`). The first student is the one
-    that stylized pictures are made with. Checkpoints go to `out`, the log grows beside it with the
-    ending `.jsonl`. On one kind of machine a training that was interrupted ends with the bits of
-    one that was not.
+    one begins with. The first student is the one that stylized pictures are made with. Checkpoints
+    go to `out`, the log grows beside it with the ending `.jsonl`. On one kind of machine a training
+    that was interrupted ends with the bits of one that was not.
 
     Raises:
         WeightsError: `out` or `start` is damaged, or holds a distillation of other students, of
@@ -153,30 +150,10 @@ class _Lesson:
                     f"{source}: was distilled from a network with other weights; give the same "
                     "teacher"
                 )
-            self._begin(model, state, source)
+            model.load_state_dict(state["model"])
             return model, optimizer, 0, checkpoint.trainings(state)
         checkpoint.restore(state, out, model, optimizer, recipe=self.recipe)
         return model, optimizer, int(state["step"]), state.get("earlier", [])
-
-    def _begin(self, model: Distillation, state: dict[str, Any], start: Path) -> None:
-        """Give the students the weights of those in `start`, which may have other sizes."""
-        if state["recipe"].get("students") == self.recipe.students:
-            model.load_state_dict(state["model"])
-            return
-        trained, _ = load_students(start)
-        trained.to(self.device)
-        inputs = self.teacher.prepare(crops_of(self.recipe, self.sources, (), -1).to(self.device))
-        for name, architecture in self.architectures.items():
-            if name not in trained.students or not can_begin_as(
-                architecture, trained.student(name).architecture
-            ):
-                raise WeightsError(
-                    f"{start}: has no student that {name} can begin as; expected one of this name "
-                    "with as many blocks and taps, no fewer channels and no more layers"
-                )
-            begin_as(model.student(name), trained.student(name), inputs)
-        model.pool.copy_(trained.pool)
-        model.filled.copy_(trained.filled)
 
     def _coordinates(self) -> dict[str, PrincipalCoordinates]:
         taps = next(iter(self.architectures.values())).taps
