@@ -41,8 +41,8 @@ def vgg_names(*convolutions: int) -> dict[str, str]:
     return names
 
 
-def _vgg_style(*relus: int) -> dict[str, float]:
-    """relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 of a VGG.
+def _vgg_style(relus: tuple[int, ...]) -> dict[str, float]:
+    """relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 of a VGG, by number.
 
     Gatys et al. 2016 count all alike. With 0.3 of the last one the style error of VGG-16 at equal
     content error is smaller by 5 % (docs/backbones.md); on VGG-19 nothing was measured.
@@ -77,14 +77,14 @@ def _blocks(about: str, prefix: str) -> LayerPreset:
 PRESETS: Mapping[str, LayerPreset] = {
     "torchvision/vgg16": LayerPreset(
         "VGG-16 (2014), ReLUs after the first convolution of each block",
-        style=_vgg_style(1, 6, 11, 18, 25),
+        style=_vgg_style((1, 6, 11, 18, 25)),
         # relu3_1, relu4_2: with the shallower one faces stay recognizable (docs/backbones.md).
         content=("features.11", "features.20"),
         aliases=vgg_names(2, 2, 3, 3, 3),
     ),
     "torchvision/vgg19": LayerPreset(
         "VGG-19 (2014), the network of Gatys et al. 2016",
-        style=_vgg_style(1, 6, 11, 20, 29),
+        style=_vgg_style((1, 6, 11, 20, 29)),
         content=("features.11", "features.22"),  # relu3_1, relu4_2
         aliases=vgg_names(2, 2, 4, 4, 4),
     ),
