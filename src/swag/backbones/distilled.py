@@ -80,9 +80,9 @@ VGG16 = DistilledArchitecture(
     widths=(32, 64, 128, 112, 128),
     depths=(2, 2, 1, 2, 1),
     taps=(
-        Tap("relu1_1", block=1, depth=1, coordinates=24),
-        Tap("relu2_1", block=2, depth=1, coordinates=48, weight=2),
-        Tap("relu3_1", block=3, depth=1, coordinates=96, weight=5),
+        Tap("relu1_1", block=1, depth=1, coordinates=24, weight=2),
+        Tap("relu2_1", block=2, depth=1, coordinates=48, weight=5),
+        Tap("relu3_1", block=3, depth=1, coordinates=96, weight=10),
         Tap("relu4_1", block=4, depth=1, coordinates=128),
         Tap("relu4_2", block=4, depth=2, coordinates=128),
         Tap("relu5_1", block=5, depth=1, coordinates=128),
