@@ -448,12 +448,10 @@ def test_a_pass_in_bfloat16_pads_in_bfloat16(mode):
 
 
 @pytest.mark.parametrize("name", ["vgg16", "vgg19"])
-def test_of_a_vgg_the_deepest_style_layer_counts_less_unless_layers_are_named(name):
-    network = create(f"torchvision/{name}", weights="random")
-    names = {network.aliases[f"relu{block}_1"]: 1.0 for block in (1, 2, 3, 4)}
-    assert network.layer_weights == {**names, network.aliases["relu5_1"]: 0.3}
-    named = create(f"torchvision/{name}", weights="random", style_layers=network.style_layers)
-    assert set(named.layer_weights.values()) == {1.0}
+def test_of_a_vgg_the_deepest_style_layer_counts_less(name):
+    preset = PRESETS[f"torchvision/{name}"]
+    weights = {f"relu{block}_1": 1 for block in (1, 2, 3, 4)} | {"relu5_1": 0.3}
+    assert preset.style == {preset.aliases[layer]: w for layer, w in weights.items()}
 
 
 def test_style_layers_may_have_weights_that_decide_the_loss_and_the_fingerprint():
