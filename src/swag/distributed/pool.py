@@ -1,6 +1,7 @@
 """What all kinds of workers share: each gets an item, and another when that is done."""
 
 import os
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,6 +14,10 @@ from swag.errors import ResourceError
 Item = TypeVar("Item")
 PAUSE = 0.2
 """Seconds between two looks whether to stop."""
+
+TELL_AGAIN = 1.0
+"""Seconds until workers are told again to stop. A task of Ray that has heard is about to give its
+answer, and would lose it if it were told while it does."""
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Variables that libraries read when they are loaded: they are set for workers to inherit."""
@@ -37,10 +42,13 @@ class Pool(ABC, Generic[Item]):
     ) -> Iterator[tuple[Item, Answer]]:
         """Hand out items, at most one per worker, and yield answers when they are ready."""
         waiting = deque(items)
+        told = float("-inf")
         while True:
             if stopping():
                 waiting.clear()
-                self._tell_to_stop(list(self._running))
+                if time.monotonic() - told >= TELL_AGAIN:
+                    self._tell_to_stop(list(self._running))
+                    told = time.monotonic()
             while waiting and len(self._running) < workers:
                 begin(waiting[0])
                 handle = self._start(waiting[0])
