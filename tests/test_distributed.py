@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from swag.distributed import WorkerDied, as_completed, told_to_stop
+from swag.distributed import WorkerDied, as_completed, pool, told_to_stop
+from swag.distributed.pool import Pool
+from swag.distributed.worker import Answer
 from swag.errors import DependencyError, SettingsError
 
 # Functions of the standard library: a new process then has nothing of ours to import.
@@ -30,6 +32,39 @@ def test_a_plain_loop_begins_no_item_once_it_is_to_stop():
     begun = []
     results = as_completed(int, "12345", begin=begun.append, stopping=lambda: len(begun) > 1)
     assert (list(results), begun) == ([1, 2], ["1", "2"])
+
+
+class Told(Pool[int]):
+    """Workers that answer one by one, each at the next look."""
+
+    def __init__(self):
+        super().__init__()
+        self.told = []
+
+    def _start(self, item):
+        return item
+
+    def _done(self, running):
+        return running[:1]
+
+    def _answer(self, handle):
+        return Answer(value=handle)
+
+    def _tell_to_stop(self, running):
+        self.told.append(running)
+
+    def _end(self, running):
+        pass
+
+
+@pytest.mark.parametrize(("pause", "told"), [(60.0, [[2, 3]]), (0.0, [[2, 3], [3], []])])
+def test_workers_are_told_again_to_stop_after_a_pause_only(monkeypatch, pause, told):
+    """A task of Ray that is told while it gives its answer loses the answer."""
+    monkeypatch.setattr(pool, "TELL_AGAIN", pause)
+    workers, begun = Told(), []
+    answers = workers.completed(range(1, 9), 3, begun.append, stopping=lambda: len(begun) == 3)
+    assert [item for item, _ in answers] == begun == [1, 2, 3]
+    assert workers.told == told
 
 
 def test_processes_have_one_thread_each(monkeypatch):

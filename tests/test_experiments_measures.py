@@ -131,6 +131,7 @@ def test_entropy_grows_with_temperature(style):
 
 def test_a_network_in_deviations_has_deviation_one_on_the_style(style):
     network = in_deviations(thin().create(0), style)
+    assert isinstance(network, Rescaled)
     for features in network.extract(style, network.style_layers).values():
         assert float(features.std(correction=0)) == pytest.approx(1, rel=1e-4)
 

@@ -136,6 +136,7 @@ def test_a_bundled_network_needs_no_file_and_is_asked_only_about_trained_weights
     jobs = real.jobs(replace(plan, given=(pupil,)))
     assert pupil == replace(trained("vgg16-distilled"), name="p-pupil")
     assert {job.network.weights for job in jobs} == {"pretrained"}
+    assert {job.network.style_layers for job in jobs} == {()}
 
 
 def test_layers_count_alike_in_studies_whatever_the_preset_says(plan, tmp_path, monkeypatch):

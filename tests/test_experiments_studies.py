@@ -22,7 +22,7 @@ from swag_lab.experiments.study import Study
 from swag_lab.experiments.study_runner import PAPER
 
 PLAN = Plan(
-    painted_samples("contents"), painted_samples("styles")[:2], size=32, steps=3,
+    painted_samples("contents"), painted_samples("styles")[:2], size=48, steps=3,
     strengths=(0.05, 0.95), units=1, few=1, quick=True,
 )  # fmt: skip
 
