@@ -12,6 +12,7 @@ picture that was read, which is to be the same whatever the process had in its m
 
 import argparse
 import contextlib
+import gc
 import hashlib
 import io
 import random
@@ -478,6 +479,17 @@ def _held(field: str) -> int:
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
 
 
+@contextlib.contextmanager
+def _older_objects_left_alone() -> Iterator[None]:
+    """Garbage is looked for among new objects only: a million older ones are no file's cost."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 def cost(source: bytes | Path, size: int | None, limit: int = LIMIT) -> tuple[str, float, int]:
     """What came of a file, the CPU time that it took, and the memory beyond what there was."""
     Path("/proc/self/clear_refs").write_text("5")  # what the process has held at most: as of now
@@ -501,17 +513,24 @@ def cases(count: int, seed: int) -> Iterator[tuple[int, str, bytes, int | None]]
 
 
 def run(count: int, seed: int) -> tuple[Counter[tuple[str, str]], list[str]]:
-    """Read so many: counts by format and outcome, and the faults."""
+    """Read so many: counts by format and outcome, and the faults.
+
+    What takes too long is read once more: a file costs the same again, the rest of the process and
+    the machine do not.
+    """
     counts: Counter[tuple[str, str]] = Counter()
     faults = []
-    for number, kind, data, size in cases(count, seed):
-        result, seconds, memory = cost(data, size)
-        known = "refused" if result == "refused" else "read" if len(result) == 64 else "fault"
-        if seconds > SECONDS or memory > MEMORY:
-            result, known = f"{seconds:.1f} s, {memory >> 20} MiB: {result}", "fault"
-        counts[kind, known] += 1
-        if known == "fault":
-            faults.append(f"{kind}, seed {seed}, case {number}: {result}")
+    with _older_objects_left_alone():
+        for number, kind, data, size in cases(count, seed):
+            result, seconds, memory = cost(data, size)
+            if seconds > SECONDS:
+                seconds = min(seconds, cost(data, size)[1])
+            known = "refused" if result == "refused" else "read" if len(result) == 64 else "fault"
+            if seconds > SECONDS or memory > MEMORY:
+                result, known = f"{seconds:.1f} s, {memory >> 20} MiB: {result}", "fault"
+            counts[kind, known] += 1
+            if known == "fault":
+                faults.append(f"{kind}, seed {seed}, case {number}: {result}")
     return counts, faults
 
 

@@ -60,6 +60,14 @@ def test_hostile_pictures_are_read_or_refused_at_a_bounded_cost(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(("slow", "faults"), [(1, 0), (2, 1)])
+def test_a_file_is_at_fault_if_it_takes_too_long_each_time(monkeypatch, slow, faults):
+    """The first case of a corpus of one takes too long so many times."""
+    times = iter([2 * hostile_pictures.SECONDS] * slow + [0.0])
+    monkeypatch.setattr(hostile_pictures, "cost", lambda *_: ("refused", next(times), 0))
+    assert len(hostile_pictures.run(1, 1)[1]) == faults
+
+
 # --- files that want too much ------------------------------------------------------------------
 
 
