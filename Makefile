@@ -36,6 +36,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks
 
 # The options of the tests are dropped: they disable the benchmarks.
 bench: $(INSTALLED)

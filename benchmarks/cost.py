@@ -9,11 +9,11 @@ the ratios are what to quote. `--write` puts the table between its marks in a do
 """
 
 import argparse
-import os
 from functools import partial
 from pathlib import Path
 
 import torch
+from shared import one_thread, write
 
 import swag
 from swag.backbones import bundled
@@ -22,8 +22,7 @@ from swag.optimize.optimizer import evaluate
 from swag_lab.bench import in_turns
 from swag_lab.bench.steps import gatys_terms
 
-BEGIN = "<!-- cost: python benchmarks/cost.py --write docs/backbones.md -->"
-END = "<!-- /cost -->"
+MARK = "<!-- cost: python benchmarks/cost.py --write docs/backbones.md -->"
 
 
 def objective_of(name: str, photo: torch.Tensor, style: torch.Tensor) -> Objective:
@@ -61,21 +60,9 @@ def main() -> None:
     parser.add_argument("--write", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    made = f"{table(args.side, args.rounds)}\n\n{machine(args)}"
-    print(made)
-    if args.write:
-        before, rest = args.write.read_text().split(BEGIN)
-        args.write.write_text(f"{before}{BEGIN}\n{made}\n{END}{rest.split(END)[1]}")
-
-
-def machine(args: argparse.Namespace) -> str:
-    """Where it was measured, in a sentence."""
-    isa = torch.backends.cpu.get_cpu_capability()
-    return (
-        f"A picture of {args.side} x {args.side} pixels, float32, one thread of a machine of "
-        f"{os.cpu_count()} cores ({isa}), torch {torch.__version__.partition('+')[0]}, "
-        f"{args.rounds} rounds."
-    )
+    where = f"A picture of {args.side} x {args.side} pixels, float32, {one_thread()}"
+    made = f"{table(args.side, args.rounds)}\n\n{where}, {args.rounds} rounds."
+    write(args.write, MARK, made)
 
 
 if __name__ == "__main__":

@@ -24,14 +24,16 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
+from shared import held
 
 CHILD = "--child"
 
 
 def child(
-    content: str, style: str, chosen: dict[str, object], limit: float, *, returned: bool
+    content: str, style: str, chosen: dict[str, Any], limit: float, *, returned: bool
 ) -> None:
     """One run; prints a line of JSON."""
     if limit:
@@ -44,7 +46,7 @@ def child(
         swag.keep_freed_memory()
     own: list[float] = []
     threading.Thread(target=watch, args=(own,), daemon=True).start()
-    updates = []
+    updates: list[swag.Update] = []
     marks = []
     for update in swag.iterate(content, style, scales=1, **chosen):
         updates[:] = [update]
@@ -66,20 +68,14 @@ def child(
 
 def peak() -> float:
     """The largest resident set of this process in gigabytes (getrusage counts its parent's)."""
-    return status("VmHWM")
+    return held("VmHWM") / 1e9
 
 
 def watch(own: list[float]) -> None:
     """Note the memory of this process that is no file, ten times a second."""
     while True:
-        own.append(status("RssAnon"))
+        own.append(held("RssAnon") / 1e9)
         time.sleep(0.1)
-
-
-def status(field: str) -> float:
-    """What Linux says of this process, in gigabytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024 / 1e9
 
 
 def picture(size: int, seed: int, path: Path) -> Path:
@@ -110,18 +106,8 @@ def main() -> None:
         "--returned", action="store_true", help="give freed memory back to the system"
     )
     args = parser.parse_args()
-    columns = (
-        "pixels",
-        "tile",
-        "optimizer",
-        "passes",
-        "peak, GB",
-        "of it no file, GB",
-        "CPU s a step",
-        "CPU s / MP",
-        "MP",
-    )
-    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    columns = "pixels | tile | optimizer | passes | peak, GB | of it no file, GB | CPU s a step"
+    print(f"| {columns} | CPU s / MP | MP |\n|{'---|' * 9}")
     with tempfile.TemporaryDirectory() as folder:
         for size in args.sizes:
             pictures = [picture(size, i, Path(folder) / f"{i}.png") for i in (1, 2)]

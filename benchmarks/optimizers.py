@@ -11,7 +11,6 @@ and a seed in which an optimizer has the lowest loss of all.
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -67,14 +66,13 @@ def at_budgets(
 
 
 def main() -> None:
-    """Print a table for each network, and every number as a line of JSON to --out."""
+    """Print a table for each network."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--content", type=Path, required=True)
     parser.add_argument("--styles", type=Path, nargs="+", required=True)
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     photo = swag.image.read(args.content, size=args.size).batch
     for name in args.networks:
@@ -94,16 +92,6 @@ def main() -> None:
                 for label, make in METHODS.items():
                     row = at_budgets(list(curve(objective, start, make())), first)
                     rows.setdefault(label, []).append(row)
-                    if args.out:
-                        line = {
-                            "network": name,
-                            "style": path.name,
-                            "seed": seed,
-                            "method": label,
-                            "budgets": row,
-                        }
-                        with args.out.open("a") as file:
-                            file.write(json.dumps(line) + "\n")
         table(name, rows)
 
 

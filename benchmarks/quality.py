@@ -13,11 +13,12 @@ the two pictures. A run whose loss leaves the finite numbers ends there.
 """
 
 import argparse
-import statistics
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,15 +27,14 @@ import swag
 from swag.backbones import Backbone
 from swag.config import Settings, settings
 from swag.errors import OptimizationError
-from swag.losses import get
-from swag.objective import LossTerm, Objective
+from swag.objective import Objective
 from swag.run.terms import content_terms, style_regions, style_terms
-from swag.smoothing import parse
+from swag_lab.evaluation.evaluator import Evaluator, mean_error
 from swag_lab.evaluation.networks import trained
 
 SMOOTHING = "scale:alpha=0.001@stage3,stage4"
 RUNS = ("reference", "full size", "coarse to fine", "default")
-JUDGES = ("swag/vgg", "swag/noresnet")
+JUDGES = [replace(trained(name), edits=()) for name in ("vgg", "noresnet")]
 AS_IN_PAPER = trained("resnet")
 STYLE_LAYERS, CONTENT_LAYERS = AS_IN_PAPER.style_layers, AS_IN_PAPER.content_layers
 
@@ -43,7 +43,7 @@ Looked = tuple[float, int, float, Tensor]
 """Seconds and steps so far, the loss that is minimized, and the picture."""
 
 
-def looks(photo: Tensor, style: Tensor, **chosen: object) -> Iterator[Looked]:
+def looks(photo: Tensor, style: Tensor, **chosen: Any) -> Iterator[Looked]:
     """A look whenever the seconds have grown by half, and at the end."""
     spent, due = 0.0, 0.0
     updates = swag.iterate(photo[0], style[0], **chosen)
@@ -62,46 +62,18 @@ def looks(photo: Tensor, style: Tensor, **chosen: object) -> Iterator[Looked]:
             yield spent, update.index + 1, sum(update.losses.values()), update.image.batch
 
 
-def judge(name: str, photo: Tensor, style: Tensor) -> Objective:
-    """Errors of Gram matrices and of the content under a network that was not optimized."""
-    network = swag.backbones.create(name, style_layers=STYLE_LAYERS, content_layers=CONTENT_LAYERS)
-    none = parse("none")
-    shrunk = swag.image.resize(style, (photo.shape[-2], photo.shape[-1]))
-    layers, kept = (
-        dict.fromkeys(names, 1.0) for names in (network.style_layers, network.content_layers)
-    )
-    terms = [
-        LossTerm(
-            name="style", loss=get("gram"), layers=layers, target=style, smoothing=none, other=photo
-        ),
-        LossTerm(
-            name="content",
-            loss=get("content"),
-            layers=kept,
-            target=photo,
-            smoothing=none,
-            other=shrunk,
-        ),
-    ]
-    return Objective.of(network.extract, terms, start=photo, style=style)
-
-
 def objective_of(chosen: Settings, network: Backbone, photo: Tensor, style: Tensor) -> Objective:
     """The loss of a run at full size."""
     terms = style_terms(chosen, network, [style], style_regions(chosen, 1, None, []), other=photo)
-    terms += content_terms(chosen, network, photo, style, where=None)
+    terms += content_terms(chosen, network, photo, style, mask=None)
     return Objective.of(network.extract, terms, start=photo, style=style)
 
 
 @torch.no_grad()
-def judged(
-    reference: Objective, judges: list[Objective], image: Tensor
-) -> tuple[float, float, float]:
+def judged(reference: Objective, evaluator: Evaluator, image: Tensor) -> tuple[float, float, float]:
     """The reference's loss, and the mean errors of style and content under the judges."""
-    errors = [one(image) for one in judges]
-    style, content = (
-        statistics.mean(float(each[key]) for each in errors) for key in ("style", "content")
-    )
+    scores = evaluator(image)["judges"]
+    style, content = (mean_error(scores, measure, scores) for measure in ("gram", "content"))
     return float(sum(reference(image).values())), style, content
 
 
@@ -135,8 +107,8 @@ def main() -> None:
     }
     chosen = settings(**{**same, "backbone": "swag/resnet"})
     reference = objective_of(chosen, network, photo, style)
-    judges = [judge(name, photo, style) for name in JUDGES]
-    first, *_ = judged(reference, judges, photo)
+    evaluator = Evaluator.of(photo, style, JUDGES)
+    first, *_ = judged(reference, evaluator, photo)
     ours = {**same, "optimizer": "lbfgs"}
     default = {"backbone": network, "size": args.size, "square": True, "strength": args.strength}
     runs = [
@@ -152,8 +124,8 @@ def main() -> None:
         if name in ("coarse to fine", "default"):
             seen = iter([*seen][-1:])
         for spent, steps, minimized, small in seen:
-            errors = judged(reference, judges, swag.image.resize(small, square))
-            kept, style_error, content_error = errors
+            whole = swag.image.resize(small, square)
+            kept, style_error, content_error = judged(reference, evaluator, whole)
             # The default minimizes another loss.
             own = "" if name == "default" else f"{minimized / first:.2e}"
             losses = f"{own} | {kept / first:.2e}"

@@ -17,17 +17,11 @@ import time
 from pathlib import Path
 
 import torch
+from shared import held
 
 import swag
 
 CHILD = "--child"
-
-
-def held(field: str) -> int:
-    """Bytes that this process holds (VmRSS), or has held at most (VmHWM)."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    (words,) = [line.split() for line in lines if line.startswith(f"{field}:")]
-    return 1024 * int(words[1])
 
 
 def grain(side: int) -> swag.image.Picture:
@@ -46,7 +40,7 @@ def child(task: str, path: str, side: int, to: int, bits: int, whole: bool) -> N
     """One task; prints a line of JSON."""
     torch.set_num_threads(1)
     if whole:
-        sys.modules["pyvips"] = None  # as if it were not installed
+        sys.modules["pyvips"] = None  # type: ignore[assignment]  # as if it were not installed
     small = torch.zeros(3, 8, 8)  # so that libraries are loaded before the memory is looked at
     swag.image.write(f"{path}.small{Path(path).suffix}", small, bits=bits)
     swag.image.read(f"{path}.small{Path(path).suffix}", size=4)

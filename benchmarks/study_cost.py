@@ -9,7 +9,6 @@ processor time stands for all. Runs that studies share are counted in each, and 
 """
 
 import argparse
-import os
 import random
 import tempfile
 import time
@@ -18,14 +17,14 @@ from pathlib import Path
 from statistics import mean
 
 import torch
+from shared import one_thread, write
 
 from swag_lab.experiments import Plan, StudyRunner, samples_in
 from swag_lab.experiments.job import StudyJob
 from swag_lab.experiments.job_runner import JobRunner
 from swag_lab.experiments.studies.ablation import trained_alike
 
-BEGIN = "<!-- cost: python benchmarks/study_cost.py --write docs/study.md -->"
-END = "<!-- /cost -->"
+MARK = "<!-- cost: python benchmarks/study_cost.py --write docs/study.md -->"
 TWINS = "ablation with --training"
 
 
@@ -88,21 +87,11 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     plan = Plan(samples_in(args.contents, 8), samples_in(args.styles, 8))
-    made = f"{table(plan, args.sample)}\n\n{machine(args.sample)}"
-    print(made)
-    if args.write:
-        before, rest = args.write.read_text().split(BEGIN)
-        args.write.write_text(f"{before}{BEGIN}\n{made}\n{END}{rest.split(END)[1]}")
-
-
-def machine(sample: int) -> str:
-    """Where it was measured, in a sentence."""
-    isa = torch.backends.cpu.get_cpu_capability()
-    return (
-        f"Mean (lowest to highest) processor time of {sample} runs of each study, or of all if "
-        f"there are fewer, on one thread of a machine of {os.cpu_count()} cores ({isa}), torch "
-        f"{torch.__version__.partition('+')[0]}."
+    where = (
+        f"Mean (lowest to highest) processor time of {args.sample} runs of each study, or of all "
+        f"if there are fewer, on {one_thread()}."
     )
+    write(args.write, MARK, f"{table(plan, args.sample)}\n\n{where}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """One evaluation of the default objective: `make bench`. Quote ratios from one run, not seconds."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -12,7 +14,7 @@ from swag.smoothing import parse
 
 @pytest.mark.parametrize("smoothing", ["none", "softmax:temperature=auto"])
 @pytest.mark.parametrize("backbone", ["swag/resnet", "swag/vgg"])
-def test_loss_and_gradient_at_256_pixels(benchmark, backbone, smoothing):
+def test_loss_and_gradient_at_256_pixels(benchmark: Any, backbone: str, smoothing: str) -> None:
     """Forward, all terms, and backward to the pixels."""
     network = swag.backbones.create(backbone, edits=("reflect",))
     random = torch.Generator().manual_seed(0)
