@@ -15,12 +15,13 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from swag.backbones import Backbone, Normalize, available, create, fingerprint
 from swag.backbones.backbone import narrow
 from swag.backbones.edits import fold
+from swag.backbones.initialization import seeded
 from swag.backbones.presets import PRESETS
 from swag.backbones.reductions import find_layers
 from swag.backbones.tokens import resize_positions
 from swag.config import settings
 from swag.errors import BackboneError, DependencyError
-from swag.run.terms import style_regions, style_terms
+from swag.run.terms import content_terms, style_regions, style_terms
 
 PLAIN = ("no-fold", "no-channels-last", "no-pixel-blocks")
 TOKENS = {"torchvision/vit_b_16", "timm/vit_small_patch16_224.dino"}
@@ -454,26 +455,37 @@ def test_of_a_vgg_the_deepest_style_layer_counts_less(name):
     assert preset.style == {preset.aliases[layer]: w for layer, w in weights.items()}
 
 
-def test_style_layers_may_have_weights_that_decide_the_loss_and_the_fingerprint():
-    weights = {"0": 1.0, "2": 0.25}
-    plain, weighed = (
-        create(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3)),
-               style_layers=layers, content_layers=["1"])
-        for layers in ([*weights], weights)
-    )  # fmt: skip
-    assert plain.style_layers == weighed.style_layers == ("0", "2")
-    assert (plain.layer_weights, weighed.layer_weights) == ({"0": 1.0, "2": 1.0}, weights)
-    weighed.module.load_state_dict(plain.module.state_dict())
-    assert fingerprint(plain) != fingerprint(weighed)
-    picture = torch.rand(1, 3, 16, 16)
+def small_network(style_layers, content_layers):
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3))
+    with seeded(0):
+        for layer in (network[0], network[2]):
+            layer.reset_parameters()
+    return create(network, style_layers=style_layers, content_layers=content_layers)
 
-    def layers_of(network, **chosen):
-        places = style_regions(settings(**chosen), 1, None, [])
-        (term,) = style_terms(settings(**chosen), network, [picture], places, picture)
-        return term.layers
 
-    assert layers_of(plain) == {"0": 1.0, "2": 1.0} and layers_of(weighed) == weights
-    assert layers_of(weighed, style_layers={"2": 3.0}) == {"2": 3.0}
+def layers_of_terms(network, **chosen):
+    """The layers of the style term and of the content term, with their weights."""
+    picture, of_run = torch.rand(1, 3, 16, 16), settings(**chosen)
+    (style,) = style_terms(of_run, network, [picture], style_regions(of_run, 1, None, []), picture)
+    (content,) = content_terms(of_run, network, picture, picture, mask=None)
+    return style.layers, content.layers
+
+
+def test_layers_may_have_weights_that_decide_the_loss_and_the_fingerprint():
+    weights, alike = {"0": 1.0, "2": 0.25}, {"0": 1.0, "2": 1.0}
+    plain = small_network([*weights], [*weights])
+    of_style, of_content = small_network(weights, [*weights]), small_network([*weights], weights)
+    for network in (plain, of_style, of_content):
+        assert network.style_layers == network.content_layers == ("0", "2")
+    assert plain.style_layer_weights == plain.content_layer_weights == alike
+    assert of_style.style_layer_weights == of_content.content_layer_weights == weights
+    assert len({fingerprint(network) for network in (plain, of_style, of_content)}) == 3
+
+    assert layers_of_terms(plain) == (alike, alike)
+    assert layers_of_terms(of_style) == (weights, alike)
+    assert layers_of_terms(of_content) == (alike, weights)
+    chosen = {"2": 3.0}
+    assert layers_of_terms(of_style, style_layers=chosen) == (chosen, alike)
+    assert layers_of_terms(of_content, content_layers=chosen) == (alike, chosen)
     # Hypercolumns join the layers to vectors; the weights were not found for these.
-    joint = layers_of(weighed, style_loss="remd")
-    assert joint == {"0": 1.0, "2": 1.0}
+    assert layers_of_terms(of_style, style_loss="remd") == (alike, alike)

@@ -138,10 +138,14 @@ def test_a_network_in_deviations_has_deviation_one_on_the_style(style):
 
 def test_a_rescaled_network_has_all_of_the_network_but_the_size_of_its_activations(style):
     network = create(
-        "swag/vgg16-distilled", style_layers={"relu1_1": 2.0, "relu3_1": 0.5}, edits=["reflect"]
+        "swag/vgg16-distilled",
+        style_layers={"relu1_1": 2.0, "relu3_1": 0.5},
+        content_layers={"relu3_1": 2.0, "relu4_2": 1.0},
+        edits=["reflect"],
     )
     rescaled = Rescaled(network, {"relu3_1": 4.0})
-    for name in ("name", "layer_weights", "style_layers", "content_layers", "edits", "weights"):
+    weights = ("style_layer_weights", "content_layer_weights")
+    for name in ("name", *weights, "style_layers", "content_layers", "edits", "weights"):
         assert getattr(rescaled, name) == getattr(network, name)
     plain, maps = network.extract(style), rescaled.extract(style)
     assert torch.equal(maps["relu1_1"], plain["relu1_1"])

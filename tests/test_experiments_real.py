@@ -152,7 +152,8 @@ def test_layers_count_alike_in_studies_whatever_the_preset_says(plan, tmp_path, 
     job = next(j for j in real.jobs(replace(plan, given=(pupil,))) if j.variant.endswith("w2"))
     assert JobRunner(tmp_path)(job).metrics == {"failed": "enough"}
     assert told[0]["style_layers"] == ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
-    assert set(pupil.create(0).layer_weights.values()) == {1.0, 0.3}
+    assert told[0]["content_layers"] == list(pupil.create(0).content_layers)
+    assert set(pupil.create(0).style_layer_weights.values()) == {1.0, 0.3}
 
 
 def test_answers_come_in_the_order_of_the_questions(plan):

@@ -50,8 +50,8 @@ class Backbone(nn.Module):
     Args:
         name: as given to `create`.
         module: the network; put into evaluation mode and frozen.
-        style_layers: returned by default, together with `content_layers`; a mapping says how much
-            each counts in losses that add up layers, instead of all alike (see `layer_weights`).
+        style_layers, content_layers: returned by default; a mapping says how much each counts in
+            losses that add up layers, instead of all alike.
         normalize: from sRGB in [0, 1] to the input of the network.
         arrange: from the output of a layer to maps, for networks of tokens.
         multiple: pictures are extended below and at the right, by repeating the last pixels,
@@ -66,7 +66,7 @@ class Backbone(nn.Module):
         name: str,
         module: nn.Module,
         style_layers: Iterable[str] | Mapping[str, float],
-        content_layers: Iterable[str],
+        content_layers: Iterable[str] | Mapping[str, float],
         normalize: nn.Module,
         *,
         arrange: Arrange | None = None,
@@ -78,13 +78,8 @@ class Backbone(nn.Module):
         super().__init__()
         self.name = name
         self.module = module.eval().requires_grad_(False)
-        self.style_layers = tuple(style_layers)
-        self.layer_weights: Mapping[str, float] = (
-            dict(style_layers)
-            if isinstance(style_layers, Mapping)
-            else dict.fromkeys(self.style_layers, 1.0)
-        )
-        self.content_layers = tuple(content_layers)
+        self.style_layer_weights = _weights(style_layers)
+        self.content_layer_weights = _weights(content_layers)
         self.normalize = normalize
         self.aliases = dict(aliases or {})
         self.weights = weights
@@ -126,6 +121,16 @@ class Backbone(nn.Module):
                 raise
             raise refusal from error
         return {layer: maps[name] for layer, name in names.items()}
+
+    @property
+    def style_layers(self) -> tuple[str, ...]:
+        """Names of the layers whose statistics are matched."""
+        return tuple(self.style_layer_weights)
+
+    @property
+    def content_layers(self) -> tuple[str, ...]:
+        """Names of the layers that are matched position by position."""
+        return tuple(self.content_layer_weights)
 
     def layers(self) -> tuple[str, ...]:
         """Names of all layers that can be read, in the order in which they run."""
@@ -214,6 +219,11 @@ class Backbone(nn.Module):
         except REFUSALS:
             return False
         return True
+
+
+def _weights(layers: Iterable[str] | Mapping[str, float]) -> Mapping[str, float]:
+    """How much each layer counts: all alike if nothing else is said."""
+    return dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
 
 
 def check_pictures(image: Tensor, *, like: Tensor | None, name: str) -> None:

@@ -52,6 +52,9 @@ STUDENT_CONTENT_LAYERS = ("relu3_1", "relu4_2")
 """Layers of the students: style as Gatys et al. 2016; content at two depths keeps faces. What the
 students predict worst counts less (docs/backbones.md)."""
 
+Layers = tuple[str, ...] | Mapping[str, float]
+"""Names of layers, with weights if not all count alike."""
+
 FOLDER = Path(__file__).parent / "weights_files"
 CARDS = "cards.json"
 
@@ -90,8 +93,8 @@ def bundled_names() -> tuple[str, ...]:
     return (*ARCHITECTURES, *STUDENTS)
 
 
-def layers(name: str) -> tuple[tuple[str, ...] | Mapping[str, float], tuple[str, ...]]:
-    """The layers of a network that are read for style, perhaps with weights, and for content."""
+def layers(name: str) -> tuple[Layers, Layers]:
+    """The layers of a network that are read for style, and those for content."""
     if bare(name) in STUDENTS:
         return STUDENT_STYLE_LAYERS, STUDENT_CONTENT_LAYERS
     return STYLE_LAYERS, CONTENT_LAYERS

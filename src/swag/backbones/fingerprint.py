@@ -13,9 +13,12 @@ def fingerprint(network: Backbone) -> str:
 
     Weights of layers that do not all count alike are part of it.
     """
-    layers = (network.style_layers, network.content_layers)
-    weights = tuple(network.layer_weights.values())
-    read = layers if set(weights) <= {1.0} else (*layers, weights)
+    read: tuple[object, ...] = (network.style_layers, network.content_layers)
+    style, content = network.style_layer_weights, network.content_layer_weights
+    if set(style.values()) - {1.0}:
+        read = (*read, tuple(style.values()))
+    if set(content.values()) - {1.0}:
+        read = (*read, "content", tuple(content.values()))
     return _of_tensors(network, hashlib.sha256(repr(read).encode()))
 
 

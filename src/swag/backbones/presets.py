@@ -13,17 +13,18 @@ from dataclasses import dataclass, field
 class LayerPreset:
     """Layers of one network.
 
+    Layers are in the order in which they run, with weights if not all count alike.
+
     Args:
         about: one line for a list of networks.
-        style: layers whose statistics are matched, from the first to the deepest; with weights if
-            not all count alike.
+        style: layers whose statistics are matched.
         content: layers that are matched position by position.
         aliases: other names of layers, as the literature has them.
     """
 
     about: str
     style: tuple[str, ...] | Mapping[str, float]
-    content: tuple[str, ...]
+    content: tuple[str, ...] | Mapping[str, float]
     aliases: Mapping[str, str] = field(default_factory=dict)
 
 

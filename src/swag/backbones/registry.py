@@ -54,7 +54,7 @@ def create(
     edits: Iterable[str] = (),
     calibrate_on: Image | None = None,
     style_layers: Iterable[str] | Mapping[str, float] | None = None,
-    content_layers: Iterable[str] | None = None,
+    content_layers: Iterable[str] | Mapping[str, float] | None = None,
 ) -> Backbone:
     """Create a frozen network that maps sRGB pictures to activations by layer.
 
@@ -76,8 +76,8 @@ def create(
         style_layers: layers to use instead of the preset's, with their weights if not all count
             alike in losses that add up layers. Default without a preset: the first
             and last block of each stage, or its last layer; see `reductions.find_layers`.
-        content_layers: layers to use instead of the preset's. Default without a preset: the last
-            layers at 1/4 and 1/8 of the picture's resolution.
+        content_layers: the same for the content. Default without a preset: the last layers at 1/4
+            and 1/8 of the picture's resolution.
 
     Raises:
         BackboneError: an unknown name, edit or layer.
@@ -114,7 +114,7 @@ def assemble(
     edits: Iterable[str] = (),
     weights: str = "",
     style_layers: Iterable[str] | Mapping[str, float] | None = None,
-    content_layers: Iterable[str] | None = None,
+    content_layers: Iterable[str] | Mapping[str, float] | None = None,
 ) -> Backbone:
     """Make a backbone of a network whose weights are in: edits, layers, normalization."""
     module, done = edits_by_name.apply(source.module.eval().requires_grad_(False), edits)

@@ -78,7 +78,7 @@ def style_terms(
         LossTerm(
             name=role if len(places) == 1 else f"{role} {place.name}",
             loss=loss,
-            layers=_layers(loss, settings.style_layers, network.layer_weights),
+            layers=_layers(loss, settings.style_layers, network.style_layer_weights),
             target=turned(styles[place.style], settings.style_rotations),
             smoothing=parse_smoothing(settings.smoothing),
             weight=loss_weight * place.share,
@@ -100,7 +100,6 @@ def content_terms(
 ) -> list[LossTerm]:
     """The content, and the photo's Laplacian if it is asked for."""
     _, weight = settings.weights_of_terms
-    usual = dict.fromkeys(network.content_layers, 1.0)
     losses = [(get_loss(settings.content_loss), weight, "content")]
     if settings.laplacian:
         losses.append((get_loss("laplacian"), settings.laplacian, "laplacian"))
@@ -112,7 +111,7 @@ def content_terms(
         LossTerm(
             name=name,
             loss=loss,
-            layers=_layers(loss, settings.content_layers, usual),
+            layers=_layers(loss, settings.content_layers, network.content_layer_weights),
             target=photo,
             smoothing=parse_smoothing(smoothing),
             weight=loss_weight,

@@ -224,8 +224,8 @@ class Rescaled(Backbone):
         super().__init__(
             network.name,
             network.module,
-            style_layers=network.layer_weights,
-            content_layers=network.content_layers,
+            style_layers=network.style_layer_weights,
+            content_layers=network.content_layer_weights,
             normalize=network.normalize,
             arrange=network.arrange,
             multiple=network.multiple,

@@ -75,6 +75,7 @@ def _picture(job: StudyJob, folder: Path) -> dict[str, Any]:
     settings: dict[str, Any] = {**BASE, "size": job.size, "seed": job.seed, "device": "cpu"}
     # All layers count alike: a preset's weights would be one more thing that is compared.
     settings["style_layers"] = list(network.style_layers)
+    settings["content_layers"] = list(network.content_layers)
     if job.task != "stylize":
         settings["start"] = "noise"
     settings |= job.settings
