@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from swag.backbones import bundled
+from swag.backbones import bundled, create
 from swag.errors import BackboneError, WeightsError
 from swag.features import FeatureExtractor
 from swag_lab.training.table import written
@@ -206,3 +206,12 @@ def pin(anew: list[str]) -> None:
 
 if __name__ == "__main__":
     pin(sys.argv[1:])
+
+
+@pytest.mark.parametrize("name", [*bundled.STUDENTS])
+def test_of_a_student_layers_that_it_predicts_well_count_more(name):
+    network = create(f"swag/{name}")
+    assert network.style_layer_weights == {
+        "relu1_1": 1, "relu2_1": 2, "relu3_1": 1, "relu4_1": 1, "relu5_1": 0.3,
+    }  # fmt: skip
+    assert network.content_layer_weights == {"relu2_1": 1, "relu3_1": 2, "relu4_2": 1}

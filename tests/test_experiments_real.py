@@ -153,7 +153,7 @@ def test_layers_count_alike_in_studies_whatever_the_preset_says(plan, tmp_path, 
     assert JobRunner(tmp_path)(job).metrics == {"failed": "enough"}
     assert told[0]["style_layers"] == ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
     assert told[0]["content_layers"] == list(pupil.create(0).content_layers)
-    assert set(pupil.create(0).style_layer_weights.values()) == {1.0, 0.3}
+    assert set(pupil.create(0).style_layer_weights.values()) == {1.0, 2.0, 0.3}
 
 
 def test_answers_come_in_the_order_of_the_questions(plan):

@@ -46,11 +46,14 @@ CONTENT_LAYERS = ("stage1", "stage2")
 studies that repeat the paper read style from all stages, and content from `stage3`."""
 
 STUDENT_STYLE_LAYERS: Mapping[str, float] = MappingProxyType(
-    {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 0.3}
+    {"relu1_1": 1.0, "relu2_1": 2.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 0.3}
 )
-STUDENT_CONTENT_LAYERS = ("relu3_1", "relu4_2")
-"""Layers of the students: style as Gatys et al. 2016; content at two depths keeps faces. What the
-students predict worst counts less (docs/backbones.md)."""
+STUDENT_CONTENT_LAYERS: Mapping[str, float] = MappingProxyType(
+    {"relu2_1": 1.0, "relu3_1": 2.0, "relu4_2": 1.0}
+)
+"""Layers of the students: style as Gatys et al. 2016, content also at shallow layers, which keeps
+faces. What the students predict well counts more, and what they predict worst less
+(docs/backbones.md)."""
 
 Layers = tuple[str, ...] | Mapping[str, float]
 """Names of layers, with weights if not all count alike."""
