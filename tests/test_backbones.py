@@ -12,7 +12,7 @@ from torch import nn
 from torchvision.models import list_models, resnet18, vit_b_16
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from swag.backbones import Backbone, Normalize, available, create, fingerprint
+from swag.backbones import Backbone, Normalize, available, bundled, create, fingerprint
 from swag.backbones.backbone import narrow
 from swag.backbones.edits import fold
 from swag.backbones.initialization import seeded
@@ -195,7 +195,7 @@ def test_names_of_the_literature_are_accepted(picture):
 def test_style_layers_of_vgg_are_the_first_relu_of_each_block(name):
     aliases = {module: alias for alias, module in PRESETS[name].aliases.items()}
     assert [aliases[layer] for layer in PRESETS[name].style] == [f"relu{i}_1" for i in range(1, 6)]
-    assert [aliases[layer] for layer in PRESETS[name].content] == ["relu3_1", "relu4_2"]
+    assert [aliases[layer] for layer in PRESETS[name].content] == ["relu2_1", "relu3_1", "relu4_2"]
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101"])
@@ -449,10 +449,11 @@ def test_a_pass_in_bfloat16_pads_in_bfloat16(mode):
 
 
 @pytest.mark.parametrize("name", ["vgg16", "vgg19"])
-def test_of_a_vgg_the_deepest_style_layer_counts_less(name):
+def test_layers_of_a_vgg_count_as_those_of_its_students(name):
     preset = PRESETS[f"torchvision/{name}"]
-    weights = {f"relu{block}_1": 1 for block in (1, 2, 3, 4)} | {"relu5_1": 0.3}
-    assert preset.style == {preset.aliases[layer]: w for layer, w in weights.items()}
+    of_students = bundled.layers("vgg16-distilled")
+    for found, weights in zip((preset.style, preset.content), of_students, strict=True):
+        assert found == {preset.aliases[layer]: weight for layer, weight in weights.items()}
 
 
 def small_network(style_layers, content_layers):

@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 from safetensors import SafetensorError
@@ -22,6 +21,7 @@ from swag.backbones import distilled
 from swag.backbones.distilled import VGG16, DistilledNetwork
 from swag.backbones.family import Architecture, ThinNetwork, from_state
 from swag.backbones.initialization import seeded
+from swag.backbones.presets import VGG_CONTENT, VGG_STYLE
 from swag.errors import BackboneError, WeightsError
 
 ARCHITECTURES = {
@@ -44,16 +44,6 @@ STYLE_LAYERS = ("stem", "stage1", "stage2")
 CONTENT_LAYERS = ("stage1", "stage2")
 """Layers of the ablation family, without the deep ones, which cost style (docs/strength.md). The
 studies that repeat the paper read style from all stages, and content from `stage3`."""
-
-STUDENT_STYLE_LAYERS: Mapping[str, float] = MappingProxyType(
-    {"relu1_1": 1.0, "relu2_1": 2.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 0.3}
-)
-STUDENT_CONTENT_LAYERS: Mapping[str, float] = MappingProxyType(
-    {"relu2_1": 1.0, "relu3_1": 2.0, "relu4_2": 1.0}
-)
-"""Layers of the students: style as Gatys et al. 2016, content also at shallow layers, which keeps
-faces. What the students predict well counts more, and what they predict worst less
-(docs/backbones.md)."""
 
 Layers = tuple[str, ...] | Mapping[str, float]
 """Names of layers, with weights if not all count alike."""
@@ -99,7 +89,7 @@ def bundled_names() -> tuple[str, ...]:
 def layers(name: str) -> tuple[Layers, Layers]:
     """The layers of a network that are read for style, and those for content."""
     if bare(name) in STUDENTS:
-        return STUDENT_STYLE_LAYERS, STUDENT_CONTENT_LAYERS
+        return VGG_STYLE, VGG_CONTENT
     return STYLE_LAYERS, CONTENT_LAYERS
 
 
