@@ -208,7 +208,8 @@ def test_layers_of_a_resnet_are_the_first_and_last_blocks_of_two_stages(name):
         for block in (0, count - 1)
     )
     assert backbone.style_layers == ("relu", *ends)
-    assert backbone.content_layers == (ends[1], ends[3])
+    assert [*backbone.style_layer_weights.values()] == [1, 2, 1, 1, 1]
+    assert backbone.content_layer_weights == {"relu": 1, ends[1]: 2, ends[3]: 1}
 
 
 @pytest.mark.parametrize("preset", ["paper", "released-code"])
@@ -304,8 +305,8 @@ def test_layers_that_are_given_are_not_searched_for(monkeypatch):
     ("name", "style", "content"),
     [
         # A ResNet has a row of blocks in each stage: those of the preset are found.
-        ("resnet50", PRESETS["torchvision/resnet50"].style, ("layer1", "layer2")),
-        ("resnet18", PRESETS["torchvision/resnet18"].style, ("layer1", "layer2")),
+        ("resnet50", (*PRESETS["torchvision/resnet50"].style,), ("layer1", "layer2")),
+        ("resnet18", (*PRESETS["torchvision/resnet18"].style,), ("layer1", "layer2")),
         # No blocks: the last layer at each resolution.
         (
             "vgg16",

@@ -73,13 +73,15 @@ def _resnet(about: str, first: int, second: int) -> LayerPreset:
     """Layers of a residual network whose first two stages have so many blocks.
 
     Style is read from the stem and from the first and last block of both stages, content from the
-    ends of both. On a ResNet-50 trained on ImageNet this is better than with layers of the third
-    stage, and than the ends of all stages with content at the third, which the authors of SWAG
-    read (the presets `paper` and `released-code`); see docs/study.md, section 9.
+    stem and the ends of both. On a ResNet-50 trained on ImageNet this is better than with layers of
+    the third stage, and than the ends of all stages with content at the third, which the authors of
+    SWAG read (the presets `paper` and `released-code`); see docs/study.md, section 9.
     """
-    style = ("layer1.0", f"layer1.{first - 1}", "layer2.0", f"layer2.{second - 1}")
+    ends = f"layer1.{first - 1}", f"layer2.{second - 1}"
     return LayerPreset(
-        about, ("relu", *style), content=(f"layer1.{first - 1}", f"layer2.{second - 1}")
+        about,
+        style={"relu": 1.0, "layer1.0": 2.0, ends[0]: 1.0, "layer2.0": 1.0, ends[1]: 1.0},
+        content={"relu": 1.0, ends[0]: 2.0, ends[1]: 1.0},
     )
 
 
