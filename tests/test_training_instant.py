@@ -16,6 +16,7 @@ from swag.instant import InstantNetwork, painter_from
 from swag.objective import LossTerm, Objective
 from swag.smoothing import Smoothing
 from swag_lab.training import checkpoint
+from swag_lab.training.instant import command
 from swag_lab.training.instant.command import export_painter, train_on
 from swag_lab.training.instant.examples import Examples, pictures, seen
 from swag_lab.training.instant.loop import initialize, painted_batch, train_painter
@@ -156,11 +157,35 @@ def test_a_recipe_that_cannot_be(wrong):
         replace(RECIPE, **wrong)
 
 
-def test_the_command_trains_and_writes_weights(tmp_path):
+def folders(parent: Path) -> None:
     draw = torch.Generator().manual_seed(0)
     for kind in ("photos", "paintings"):
-        (tmp_path / kind).mkdir()
-        write(tmp_path / kind / "a.png", Picture(torch.rand(3, 70, 70, generator=draw)))
+        (parent / kind).mkdir()
+        write(parent / kind / "a.png", Picture(torch.rand(3, 70, 70, generator=draw)))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "content"),
+    [("swag/vgg16-distilled", ("relu3_1", "relu4_2")), ("swag/vgg", ("stage1", "stage2"))],
+)
+def test_no_crop_is_kept_at_the_largest_layer_of_a_student(
+    backbone, content, tmp_path, monkeypatch
+):
+    folders(tmp_path)
+    networks = []
+
+    def train(network, *_, **__):
+        networks.append(network)
+        return iter(())
+
+    monkeypatch.setattr(command, "train_painter", train)
+    sources = (tmp_path / kind for kind in ("photos", "paintings"))
+    train_on(*sources, out=tmp_path / "c.pt", recipe=RECIPE, backbone=backbone)
+    assert networks[0].content_layers == content
+
+
+def test_the_command_trains_and_writes_weights(tmp_path):
+    folders(tmp_path)
     words = ["train-painter", *(str(tmp_path / k) for k in ("photos", "paintings", "out.pt"))]
     more = ["--steps", "1", "--size", "64"]
     ended = CliRunner().invoke(app, [*words, *more])

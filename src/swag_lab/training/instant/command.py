@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save
 
 from swag import backbones
+from swag.backbones import bundled
 from swag.errors import SettingsError
 from swag.files import create_folder, write_whole
 from swag_lab.training import checkpoint
@@ -14,6 +15,9 @@ from swag_lab.training.command import check_device
 from swag_lab.training.data import large_pictures
 from swag_lab.training.instant.loop import PainterProgress, train_painter
 from swag_lab.training.instant.recipe import PainterRecipe
+
+CONTENT_OF_STUDENTS = ("relu3_1", "relu4_2")
+"""What all crops are looked at for is kept in memory; relu2_1 alone is larger than these two."""
 
 
 def train_on(
@@ -33,7 +37,9 @@ def train_on(
         SwagError: the backbone cannot be made, or `out` is something else's.
     """
     check_device(device)
-    network = backbones.create(backbone, weights=weights)
+    student = bundled.bare(backbone) in bundled.STUDENTS
+    content_layers = CONTENT_OF_STUDENTS if student else None
+    network = backbones.create(backbone, weights=weights, content_layers=content_layers)
     create_folder(out.parent)
     large = [
         large_pictures([path], recipe.size, smaller="a smaller size")
