@@ -396,7 +396,7 @@ def test_without_timm_the_extra_is_named(monkeypatch):
 
 def test_a_network_of_timm_without_a_preset(picture):
     backbone = create("timm/resnet18", weights="random", edits=PLAIN)
-    assert backbone.style_layers == ("act1", *PRESETS["torchvision/resnet18"].style[1:])
+    assert backbone.style_layers == ("act1", *[*PRESETS["torchvision/resnet18"].style][1:])
     folded = create("timm/resnet18", weights="random")
     deepest = [network.extract(picture, ["layer4"])["layer4"] for network in (folded, backbone)]
     torch.testing.assert_close(*deepest, rtol=1e-3, atol=1e-4)

@@ -58,7 +58,7 @@ measured.
 """
 
 
-def _vgg(about: str, *convolutions: int) -> LayerPreset:
+def _vgg(about: str, convolutions: tuple[int, ...]) -> LayerPreset:
     """A VGG with so many convolutions in its blocks."""
     names = vgg_names(*convolutions)
     return LayerPreset(
@@ -97,9 +97,9 @@ def _blocks(about: str, prefix: str) -> LayerPreset:
 
 PRESETS: Mapping[str, LayerPreset] = {
     "torchvision/vgg16": _vgg(
-        "VGG-16 (2014), ReLUs after the first convolution of each block", 2, 2, 3, 3, 3
+        "VGG-16 (2014), ReLUs after the first convolution of each block", (2, 2, 3, 3, 3)
     ),
-    "torchvision/vgg19": _vgg("VGG-19 (2014), the network of Gatys et al. 2016", 2, 2, 4, 4, 4),
+    "torchvision/vgg19": _vgg("VGG-19 (2014), the network of Gatys et al. 2016", (2, 2, 4, 4, 4)),
     "torchvision/resnet18": _resnet("ResNet-18 (2015)", 2, 2),
     "torchvision/resnet34": _resnet("ResNet-34 (2015)", 3, 4),
     "torchvision/resnet50": _resnet("ResNet-50 (2015), the network of the SWAG authors", 3, 4),
