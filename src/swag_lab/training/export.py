@@ -73,9 +73,9 @@ STUDENT_DATA = [
 
 STUDENT_USE = (
     "Features for style transfer, texture synthesis and their study, in place of VGG-16: style "
-    "from relu1_1 ... relu5_1, content from relu3_1 and relu4_2, as principal coordinates of "
-    "VGG-16's activations. Pictures in sRGB [0, 1], normalized by ImageNet's mean and standard "
-    "deviation."
+    "from relu1_1 ... relu5_1, content from relu2_1, relu3_1 and relu4_2, as principal "
+    "coordinates of VGG-16's activations. Pictures in sRGB [0, 1], normalized by ImageNet's "
+    "mean and standard deviation."
 )
 
 STUDENT_LIMITS = (
