@@ -8,7 +8,6 @@ card("resnet").top1                                 what the weights are and how
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +20,7 @@ from swag.backbones import distilled
 from swag.backbones.distilled import VGG16, DistilledNetwork
 from swag.backbones.family import Architecture, ThinNetwork, from_state
 from swag.backbones.initialization import seeded
-from swag.backbones.presets import VGG_CONTENT, VGG_STYLE
+from swag.backbones.presets import VGG_CONTENT, VGG_STYLE, Layers
 from swag.errors import BackboneError, WeightsError
 
 ARCHITECTURES = {
@@ -44,9 +43,6 @@ STYLE_LAYERS = ("stem", "stage1", "stage2")
 CONTENT_LAYERS = ("stage1", "stage2")
 """Layers of the ablation family, without the deep ones, which cost style (docs/strength.md). The
 studies that repeat the paper read style from all stages, and content from `stage3`."""
-
-Layers = tuple[str, ...] | Mapping[str, float]
-"""Names of layers, with weights if not all count alike."""
 
 FOLDER = Path(__file__).parent / "weights_files"
 CARDS = "cards.json"

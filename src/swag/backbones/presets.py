@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+Layers = tuple[str, ...] | Mapping[str, float]
+"""Names of layers in the order in which they run, with weights if not all count alike."""
+
 
 @dataclass(frozen=True)
 class LayerPreset:
     """Layers of one network.
-
-    Layers are in the order in which they run, with weights if not all count alike.
 
     Args:
         about: one line for a list of networks.
@@ -24,8 +25,8 @@ class LayerPreset:
     """
 
     about: str
-    style: tuple[str, ...] | Mapping[str, float]
-    content: tuple[str, ...] | Mapping[str, float]
+    style: Layers
+    content: Layers
     aliases: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -73,9 +74,10 @@ def _resnet(about: str, first: int, second: int) -> LayerPreset:
     """Layers of a residual network whose first two stages have so many blocks.
 
     Style is read from the stem and from the first and last block of both stages, content from the
-    stem and the ends of both. On a ResNet-50 trained on ImageNet this is better than with layers of
-    the third stage, and than the ends of all stages with content at the third, which the authors of
-    SWAG read (the presets `paper` and `released-code`); see docs/study.md, section 9.
+    stem and the ends of both; a shallow layer of each counts twice. On a ResNet-50 trained on
+    ImageNet this is better than with layers of the third stage, and than the ends of all stages
+    with content at the third, which the authors of SWAG read (the presets `paper` and
+    `released-code`); see docs/study.md, section 9.
     """
     ends = f"layer1.{first - 1}", f"layer2.{second - 1}"
     return LayerPreset(
