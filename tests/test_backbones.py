@@ -350,6 +350,43 @@ def test_networks_without_a_preset_are_read_at_several_resolutions(name, picture
     assert rows == sorted(rows, reverse=True)
 
 
+class SharedModules(nn.Module):
+    """One ReLU and one pooling for all of its convolutions, as networks in tutorials have."""
+
+    def __init__(self):
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(c, 4, 3, padding=1) for c in (3, 4, 4, 4))
+        self.relu, self.pool = nn.ReLU(), nn.MaxPool2d(2)
+
+    def forward(self, x):
+        for conv in self.convs[:3]:
+            x = self.pool(self.relu(conv(x)))
+        return self.relu(self.convs[3](x))
+
+
+def test_a_module_that_runs_at_several_resolutions_hides_no_layer():
+    found = find_layers(SharedModules())
+    assert found.style == ("convs.0", "convs.1", "convs.2", "convs.3")
+    assert found.content == ("convs.2", "convs.3")
+
+
+class ConvolutionAfterPadding(nn.Conv2d):
+    """A convolution with its padding as a child, as EfficientNets converted from TensorFlow have."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__(inputs, outputs, 3)
+        self.static_padding = nn.ZeroPad2d(1)
+
+    def forward(self, x):
+        return super().forward(self.static_padding(x))
+
+
+def test_convolutions_that_pad_by_a_module_are_layers_and_no_blocks():
+    layers = [ConvolutionAfterPadding(3, 4), nn.ReLU(), ConvolutionAfterPadding(4, 4), nn.ReLU()]
+    found = find_layers(nn.Sequential(*layers, nn.MaxPool2d(2), ConvolutionAfterPadding(4, 4)))
+    assert found.style == ("3", "5")
+
+
 def test_a_network_that_never_reduces_is_read_at_even_distances():
     layers = [nn.Conv2d(3, 3, 3, padding=1) for _ in range(10)]
     found = find_layers(nn.Sequential(*layers))

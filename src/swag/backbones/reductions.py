@@ -168,12 +168,13 @@ def _stages(layers: list[Layer]) -> list[list[Layer]]:
     for layer in layers:
         if layer.shape is None:
             continue
-        # Convolutions without padding take a few rows each: no reduction in the sense meant.
-        if not stages or layer.shape[-2] < 0.7 * rows:
+        # Convolutions without padding take a few rows each: no reduction in the sense meant. Of a
+        # module that runs more than once, a ReLU shared by all layers, only the last map is known.
+        if layer.runs == 1 and (not stages or layer.shape[-2] < 0.7 * rows):
             stages.append([])
             learns.append(False)
             rows = layer.shape[-2]
-        if layer.shape[-2] <= rows:
+        if stages and layer.shape[-2] <= rows:
             learns[-1] |= layer.learns
             if layer.runs == 1 and not layer.folded:
                 stages[-1].append(layer)
@@ -181,9 +182,12 @@ def _stages(layers: list[Layer]) -> list[list[Layer]]:
 
 
 def _block(module: nn.Module) -> type[nn.Module] | None:
-    """The class of a module that does something with its children; a mere row of them has none."""
-    is_row = isinstance(module, (nn.Sequential, nn.ModuleList))
-    return None if is_row or next(module.children(), None) is None else type(module)
+    """The class of a module that does something with its children.
+
+    None for a row of modules, and for a convolution that has its padding as a child.
+    """
+    is_block = not isinstance(module, (nn.Sequential, nn.ModuleList, nn.Conv2d))
+    return type(module) if is_block and next(module.children(), None) is not None else None
 
 
 def _last(stage: list[Layer]) -> Layer:
