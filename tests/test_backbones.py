@@ -371,7 +371,7 @@ def test_a_module_that_runs_at_several_resolutions_hides_no_layer():
 
 
 class ConvolutionAfterPadding(nn.Conv2d):
-    """A convolution with its padding as a child, as EfficientNets converted from TensorFlow have."""
+    """A convolution with its padding as a child, as EfficientNets from TensorFlow have."""
 
     def __init__(self, inputs, outputs):
         super().__init__(inputs, outputs, 3)

@@ -78,9 +78,34 @@ def test_a_compiled_module_is_read_as_the_one_that_was_compiled():
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_a_scripted_module_is_refused_with_what_to_give_instead():
-    scripted = torch.jit.trace(small().eval(), PICTURE)
-    with pytest.raises(BackboneError, match="does not show its layers; give the module that was"):
-        backbones.create(scripted)
+    for scripted in (torch.jit.trace(small().eval(), PICTURE), torch.jit.script(small())):
+        with pytest.raises(BackboneError, match="does not show its layers; give the module that"):
+            backbones.create(scripted)
+
+
+class WritesIntoItsInput(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x.sub_(0.5))
+
+
+class OfOneFrame(nn.Sequential):
+    """A network of videos, on a video of one frame."""
+
+    def forward(self, x):
+        return super().forward(x[:, :, None]).squeeze(2)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        WritesIntoItsInput(nn.Conv2d(3, 4, 3), nn.ReLU()),
+        OfOneFrame(nn.Conv3d(3, 4, (1, 3, 3)), nn.Flatten(1, 2), nn.Conv2d(4, 4, 3)),
+    ],
+    ids=["writes into its input", "weights of five dimensions"],
+)
+def test_unusual_networks_are_read_and_optimized_through(module):
+    result = swag.stylize(PICTURE, PICTURE.flip(3), backbone=module, size=32, steps=2, scales=1)
+    assert result.losses["style"] > 0
 
 
 def locked():
@@ -97,8 +122,11 @@ def locked():
         (Blind(), "no gradient reaches the picture from conv of Blind"),
         (locked(), "Sequential cannot be copied .*lock.* as in file.py:factory"),
         (nn.Sequential(), "Sequential has no layer that returns maps"),
+        (nn.Sequential(nn.LazyConv2d(3, 3)), r"lazy layers.* \(0.weight, 0.bias\); run it once"),
+        (Strange, "an object of type type was given as the network; expected a name or a torch.nn"),
+        (small, "an object of type function was given as the network"),
     ],
-    ids=["linear", "two inputs", "no gradient", "no copy", "empty"],
+    ids=["linear", "two inputs", "no gradient", "no copy", "empty", "lazy", "class", "factory"],
 )
 def test_what_is_missing_is_said_in_one_line(module, words):
     with pytest.raises(SwagError, match=words) as caught:

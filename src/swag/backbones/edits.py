@@ -116,7 +116,10 @@ def no_inplace(module: nn.Module) -> nn.Module:
 
 def channels_last(module: nn.Module) -> nn.Module:
     """Lay the weights out with channels last, which convolutions compute faster with."""
-    return module.to(memory_format=torch.channels_last)
+    for weight in module.parameters():
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return module
 
 
 def unchanged(module: nn.Module) -> nn.Module:

@@ -88,7 +88,7 @@ def _pairs(module: nn.Module) -> list[ConvAndNorm]:
     ]
     try:
         with torch.enable_grad():
-            readers = _readers(module(picture))
+            readers = _readers(module(picture.clone()))  # a network may write into its input
     finally:
         for handle in handles:
             handle.remove()

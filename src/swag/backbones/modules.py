@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from swag.backbones.backbone import Backbone
 from swag.errors import BackboneError
@@ -19,13 +20,20 @@ def own_copy(module: nn.Module) -> nn.Module:
     What `torch.compile` has wrapped is unwrapped: it would hide the layers.
 
     Raises:
-        BackboneError: a scripted module, or one that cannot be copied.
+        BackboneError: a scripted module, one with uninitialized lazy layers, or one that cannot be
+            copied.
     """
     module = _uncompiled(module)
     if isinstance(module, torch.jit.ScriptModule):
         raise BackboneError(
             "a scripted module (TorchScript) does not show its layers; give the module that was "
             "scripted, or a program of torch.export"
+        )
+    lazy = [name for name, parameter in module.named_parameters() if is_lazy(parameter)]
+    if lazy:
+        raise BackboneError(
+            f"{type(module).__name__} has lazy layers, whose shapes are not known yet "
+            f"({', '.join(lazy[:3])}); run it once on a picture, then give it"
         )
     try:
         copied = copy.deepcopy(module)
@@ -55,7 +63,7 @@ def check_gradient(backbone: Backbone, layers: Iterable[str]) -> None:
 
 
 def _uncompiled(module: nn.Module) -> nn.Module:
-    inner = vars(module).get("_modules", {}).get("_orig_mod")
+    inner: nn.Module | None = getattr(module, "_orig_mod", None)
     return module if inner is None else inner
 
 

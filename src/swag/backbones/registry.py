@@ -83,6 +83,7 @@ def create(
         BackboneError: an unknown name, edit or layer.
         WeightsError: weights that are missing, damaged, or of another network.
     """
+    known_as = name_of(name)
     given = weights_of.parse_weights(weights)
     if given.calibrated and calibrate_on is None:
         raise WeightsError(f"weights {str(weights)!r} need pictures: give calibrate_on")
@@ -90,7 +91,7 @@ def create(
     if given.calibrated and calibrate_on is not None:
         calibrate(source.module, source.normalize(calibrate_on))
     backbone = assemble(
-        name if isinstance(name, str) else name_of(name),
+        known_as,
         source,
         edits=edits,
         weights=f"{weights}, seed {seed}" if given.scheme else str(weights),
@@ -102,9 +103,16 @@ def create(
     return backbone
 
 
-def name_of(module: nn.Module) -> str:
-    """The name of a network that is given as a module."""
-    return module.name if isinstance(module, Backbone) else type(module).__name__
+def name_of(network: object) -> str:
+    """The name of a network that is given by its name or as a module; of others a BackboneError."""
+    if isinstance(network, str):
+        return network
+    if not isinstance(network, nn.Module):
+        raise BackboneError(
+            f"an object of type {type(network).__name__} was given as the network; expected a "
+            "name or a torch.nn.Module (not its class or a factory, but what these return)"
+        )
+    return network.name if isinstance(network, Backbone) else type(network).__name__
 
 
 def assemble(

@@ -164,7 +164,7 @@ def prepare(
     pictures, changes = _split(options)
     backbone = changes.pop("backbone", None)
     if backbone is not None:
-        changes["backbone"] = backbone if isinstance(backbone, str) else backbones.name_of(backbone)
+        changes["backbone"] = backbones.name_of(backbone)
     checkpoint = pictures.pop("resume", None)
     checkpoint = (
         load_checkpoint(checkpoint) if isinstance(checkpoint, str | os.PathLike) else checkpoint
