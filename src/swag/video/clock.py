@@ -1,4 +1,4 @@
-"""When frames are shown: at the times of the file, or evenly if that is what it means.
+"""When frames are shown: at the times of the file, or evenly if they are even but for rounding.
 
 Some containers round times to milliseconds. Frames that are even but for such rounding are shown
 evenly, so that a video keeps its frame rate from one container to another.
@@ -11,15 +11,15 @@ from fractions import Fraction
 import numpy as np
 
 FINEST = 10_000
-"""Units of a second that an even time base has at least: half of one is no offset to be heard."""
+"""Least number of units in a second of an even time base: half a unit is no audible offset."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """From times in a file, in units of `given` seconds, to those of its result.
+    """Maps times in a file, in units of `given` seconds, to times in its result.
 
-    `first` is the time of the first frame, `start` what the file begins with, in seconds, which
-    results do without. `rate` are frames a second, in the mean if they are not `even`.
+    `first` is the time of the first frame in these units. `start`, in seconds, is the time at which
+    the file begins; results begin at 0. `rate` is in frames a second, a mean if not `even`.
     """
 
     given: Fraction
@@ -36,16 +36,16 @@ class Clock:
         start: Fraction,
         rates: Sequence[Fraction],
     ) -> "Clock":
-        """The clock of frames at these times, in any order; `rates` are the file's own words.
+        """The clock of frames at these times, in any order; `rates` are those the file declares.
 
-        Frames without a time are even.
+        Frames are even if any of them has no time.
         """
         known = sorted(time for time in times if time is not None)
         if len(known) < len(times) or not known:
             return cls(given, round(start / given), start, rates[0], even=True)
         for rate in rates:
-            away = (np.array(known) - known[0]) * float(given * rate) - np.arange(len(known))
-            if np.abs(away).max() <= min(float(given * rate), 0.25) + 1e-6:
+            offsets = (np.array(known) - known[0]) * float(given * rate) - np.arange(len(known))
+            if np.abs(offsets).max() <= min(float(given * rate), 0.25) + 1e-6:
                 return cls(given, known[0], start, rate, even=True)
         return cls(given, known[0], start, rates[0], even=False)
 
@@ -61,11 +61,11 @@ class Clock:
 
     @property
     def step(self) -> int:
-        """Units that a frame is shown, if it does not say so."""
+        """Units of the time base that a frame without a declared duration is shown."""
         return max(1, round(1 / (self.rate * self.time_base)))
 
     def time(self, given: int | None, number: int) -> int:
-        """When a frame, by its number if it does not say when, is shown in the result."""
+        """The time of a frame in the result, by its number if the file gives no time."""
         seconds = number / self.rate
         if given is not None:
             seconds = (given - self.first) * self.given

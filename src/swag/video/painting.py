@@ -1,7 +1,7 @@
 """Paint a video into a file: frame after frame, segment after segment.
 
-What is whole is kept: an interrupted run goes on after its last segment, with the state that it had
-there, and its file is that of a run that was not.
+Complete segments are kept: an interrupted run continues after the last one, from the state stored
+with it, and writes the same file as an uninterrupted run.
 """
 
 import json
@@ -26,12 +26,12 @@ from swag.video.styles import FramePainter, VideoStyle, frame_painter
 from swag.video.writing import SegmentEncoder, VideoFormat, check_place, join, video_format
 
 SEGMENT = 48
-"""Frames of a segment: what an interruption can cost."""
+"""Frames of a segment: the most that an interruption can cost."""
 
 
 @dataclass(frozen=True)
 class VideoProgress:
-    """Frames done, and about how many there are; `finished` when the video is written."""
+    """Frames done, and about how many the video has; `finished` when the result is written."""
 
     done: int
     frames: int
@@ -50,10 +50,10 @@ def paint_video(  # noqa: PLR0913 - what a run takes
     overwrite: bool = False,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[VideoProgress]:
-    """Paint a video in a style; progress after each frame, and at the end.
+    """Paint a video in a style; yields its progress after each frame and at the end.
 
-    Beside `out`, in `out`.parts, are the segments that are whole; the same call goes on from them,
-    and removes them when the video is written.
+    Complete segments are kept beside `out`, in `out`.parts; the same call continues from them, and
+    removes them when the video is written.
 
     Args:
         source: a video in any container and code that FFmpeg reads.
@@ -64,29 +64,31 @@ def paint_video(  # noqa: PLR0913 - what a run takes
         max_pixels: of a frame.
         metadata: whether the file says, in its comment, how it was made.
         overwrite: whether a file at `out`, or parts of another video, may be replaced.
-        stopping: asked after each frame; if it says so, the run ends there.
+        stopping: called after each frame; if it returns True, the run ends there.
 
     Raises:
-        VideoError: no video, a damaged one, frames that are too large, or a place that cannot be
-            written.
+        VideoError: the file is no video, is damaged or has frames that are too large, or `out`
+            cannot be written.
         ImageError, WeightsError: the style cannot be read.
         SettingsError: a setting is out of range.
         CheckpointError: the parts are of another video.
         ResourceError: no memory, a full disk, or another process at work on `out`.
     """
-    how, path = look or VideoStyle(), Path(out)
+    video_style, path = look or VideoStyle(), Path(out)
     check_name(path, ".parts")
     check_place(path, overwrite=overwrite)
     video = survey(Path(source), most_pixels=max_pixels)
-    painter = frame_painter(style, result_size(video, size), how)
-    job = _job(video, painter, how, path)
+    painter = frame_painter(style, result_size(video, size), video_style)
+    job = _job(video, painter, video_style, path)
     parts = parts_of(path)
 
-    def made() -> Iterator[VideoProgress]:
+    def progress() -> Iterator[VideoProgress]:
         with claimed(path):
             parts.begin(job, overwrite=overwrite)
-            steadiness = how.steadiness
-            for done in _painted(video, painter, video_format(path), parts, steadiness=steadiness):
+            steadiness = video_style.steadiness
+            for done in _paint_frames(
+                video, painter, video_format(path), parts, steadiness=steadiness
+            ):
                 yield VideoProgress(done, max(done, video.frames))
                 if stopping():
                     return
@@ -102,27 +104,27 @@ def paint_video(  # noqa: PLR0913 - what a run takes
             parts.clear()
         yield VideoProgress(video.frames, video.frames, finished=True)
 
-    return made()
+    return progress()
 
 
 def parts_of(out: Path) -> Parts:
-    """Where the segments of a video are kept until it is written."""
+    """The segments of a video, which are kept beside it until it is written."""
     return Parts(out.with_name(out.name + ".parts"))
 
 
-def _painted(
+def _paint_frames(
     video: Video, painter: FramePainter, form: VideoFormat, parts: Parts, *, steadiness: float
 ) -> Iterator[int]:
-    """Paint the frames that no segment holds yet; the number done after each."""
+    """Paint the frames that no segment holds yet; yields the number of frames done."""
     done, last = len(parts.segments) * SEGMENT, parts.last()
     rows, columns = painter.size
-    what = f"frames of {columns} x {rows} pixels"
+    description = f"frames of {columns} x {rows} pixels"
     encoder: SegmentEncoder | None = None
     try:
         for timed in frames(video, first=done):
-            with enough_memory(what, "give a smaller --size or another --device"):
-                small, painted = painter(timed.frame)
-                last = follow(last, small, painted, share=steadiness)
+            with enough_memory(description, "give a smaller --size or another --device"):
+                resized, painted = painter(timed.frame)
+                last = follow(last, resized, painted, share=steadiness)
             with errors_of_ffmpeg(video.name, "encoded"):
                 encoder = encoder or SegmentEncoder(video, form, painter.size, frames=SEGMENT)
                 encoder.add(last.result, timed.time, timed.duration)
@@ -141,7 +143,7 @@ def _painted(
 
 
 def _job(video: Video, painter: FramePainter, look: VideoStyle, path: Path) -> dict[str, Any]:
-    """All that the bits of a video depend on."""
+    """All that the bytes of a painted video depend on."""
     return {
         "video": video.digest,
         "style": painter.digest,
@@ -155,7 +157,7 @@ def _job(video: Video, painter: FramePainter, look: VideoStyle, path: Path) -> d
 
 
 def result_size(video: Video, size: int | None) -> Size:
-    """Height and width of an upright result, even: the video's own, or with this long side.
+    """Even height and width of an upright result: the video's own, or with a long side of `size`.
 
     Raises:
         VideoError: it would be too small, or too large.

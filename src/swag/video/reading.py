@@ -1,6 +1,6 @@
 """Videos as frames: what a file declares is checked before anything is decoded.
 
-The file is opened here, and FFmpeg is given its bytes alone: no name of a file is ever an address,
+The file is opened here, and FFmpeg gets its bytes alone: no file name is ever taken as an address,
 and a playlist opens no other file. Whatever FFmpeg cannot do is a VideoError of one line.
 """
 
@@ -30,17 +30,17 @@ from swag.video.clock import Clock
 from swag.video.coherence import Frame
 
 SMALLEST = 16
-"""Pixels of a side: fewer have no motion that could be found, and no style."""
+"""Least side in pixels: smaller frames show neither motion that can be found nor style."""
 
 SLACK, SHORT = 0.01, Fraction(1, 5)
-"""Share of a declared length, and seconds beside, that may be missing: headers round and guess."""
+"""Share of the declared length, and seconds besides, that may be missing: headers are inexact."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """What there is in a file: frames as they are stored, and how they are to be shown.
+    """A video file: its frames as they are stored, and how they are to be shown.
 
-    `frames` are packets, which for nearly all formats is how many frames there are. `matrix` is the
+    `frames` is the number of packets, for nearly all formats that of frames. `matrix` is the
     display matrix, 9 numbers in fixed point, and `turns` the quarter turns to the left that make a
     frame upright.
     """
@@ -60,13 +60,13 @@ class Video:
 
     @property
     def name(self) -> str:
-        """The file as messages call it."""
+        """The name of the file in messages."""
         return label(self.path)
 
 
 @dataclass(frozen=True, eq=False)
 class Timed:
-    """A frame, upright, with its time and how long it is shown, by the clock of its video."""
+    """An upright frame with its time and duration, in units of the clock's time base."""
 
     frame: Frame
     time: int
@@ -75,32 +75,32 @@ class Timed:
 
 @contextmanager
 def errors_of_ffmpeg(name: str, doing: str = "read") -> Iterator[None]:
-    """Turn whatever FFmpeg raises about a file into one line. VideoError, ResourceError.
+    """Turn FFmpeg's errors about a file into a VideoError, or a ResourceError, of one line.
 
-    Its errors have one base, and some are an OSError or an EOFError beside, which a command line
-    would take for the user's.
+    FFmpeg's errors share a base class, but some are also an OSError or an EOFError, which the
+    command line would take for the user's mistake.
     """
     try:
         yield
     except MemoryError as error:
         raise ResourceError(f"there is no memory left; {name} cannot be {doing}") from error
     except (av.FFmpegError, av.codec.codec.UnknownCodecError) as error:
-        said = one_line(getattr(error, "strerror", None) or error)
+        reason = one_line(getattr(error, "strerror", None) or error)
         if doing != "read":
-            raise VideoError(f"{name} cannot be {doing}: {said}") from error
+            raise VideoError(f"{name} cannot be {doing}: {reason}") from error
         raise VideoError(
-            f"{name} is not a video, or is damaged or cut off ({said}); if players show it, try to "
-            "repair it with `ffmpeg -i VIDEO -c copy REPAIRED.mkv`"
+            f"{name} is not a video, or is damaged or cut off ({reason}); if players show it, "
+            "try to repair it with `ffmpeg -i VIDEO -c copy REPAIRED.mkv`"
         ) from error
 
 
 @contextmanager
 def opened(path: Path, *, most_pixels: int = MAX_PIXELS) -> Iterator[InputContainer]:
-    """A file that FFmpeg may read, and nothing beside it; no decoder makes larger frames.
+    """Open a file that FFmpeg may read, and no other; decoders refuse frames of more pixels.
 
     Raises:
-        ImageError: there is no such file, or it is no file.
-        VideoError: it is no video, or damaged, which may show only within.
+        ImageError: the path does not exist, or is no file.
+        VideoError: the file is no video, or is damaged, which may show only inside the context.
     """
     options = {"max_pixels": str(most_pixels)}
 
@@ -114,19 +114,19 @@ def opened(path: Path, *, most_pixels: int = MAX_PIXELS) -> Iterator[InputContai
 
 
 def survey(path: Path, *, most_pixels: int = MAX_PIXELS) -> Video:
-    """Read a whole file, decode its first frame, and say what there is. See `Video`.
+    """Describe a video: read the whole file, and decode its first frame.
 
     Raises:
         ImageError: there is no such file.
-        VideoError: no video is in it, it is damaged or cut off, or frames are too large or small.
+        VideoError: the file has no video, is damaged or cut off, or frames are too large or small.
     """
     name = label(path)
     with opened(path, most_pixels=most_pixels) as container:
         stream = picture_stream(container, name)
         _check_size(stream, name, most_pixels)
         times = _times(container, stream, name)
-        said = (stream.average_rate, stream.guessed_rate, stream.base_rate)
-        rates = [rate for rate in said if rate] or [Fraction(25)]
+        declared = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+        rates = [rate for rate in declared if rate] or [Fraction(25)]
         clock = Clock.of(times, stream.time_base or 1 / rates[0], _start(container), rates)
     with open_path(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -136,7 +136,7 @@ def survey(path: Path, *, most_pixels: int = MAX_PIXELS) -> Video:
         if first is None:
             raise VideoError(f"{name} has no frames; expected a video with at least one")
         _check_frame(first, name, most_pixels)
-        matrix = _matrix(first)
+        matrix = _display_matrix(first)
         if first.color_trc in HDR:
             warnings.warn(
                 f"{name}: its colors are declared as {HDR[first.color_trc]}; they are painted as "
@@ -160,7 +160,7 @@ def survey(path: Path, *, most_pixels: int = MAX_PIXELS) -> Video:
 
 
 def picture_stream(container: InputContainer, name: str) -> VideoStream:
-    """The first stream of moving pictures; covers of music are none. VideoError."""
+    """The first stream of moving pictures, not album covers. VideoError if there is none."""
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
             stream.thread_type = "AUTO"
@@ -181,8 +181,8 @@ def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
 def frames(video: Video, *, first: int = 0) -> Iterator[Timed]:
     """The frames from number `first` on, upright, and of even sides.
 
-    Earlier ones are decoded, too, and left out: no container can be trusted to find a frame. An odd
-    last row or column is left out, since videos store colors of squares of 2 x 2 pixels.
+    Earlier frames are decoded, too, and left out: no container can be trusted to find a frame. An
+    odd last row or column is left out, since videos store colors of squares of 2 x 2 pixels.
 
     Raises:
         VideoError: the file is damaged.
@@ -196,21 +196,21 @@ def frames(video: Video, *, first: int = 0) -> Iterator[Timed]:
             last = time if last is None else max(time, last + 1)
             if number < first:
                 continue
-            # A size that changes on the way is brought to the first one.
+            # Later frames of another size are resized to that of the first.
             pixels = frame.to_ndarray(
                 width=video.width,
                 height=video.height,
                 format="rgb24",
-                src_colorspace=_matrix_of_colors(frame),
+                src_colorspace=_color_matrix(frame),
                 threads=1,
             )[:height, :width]
             upright = np.ascontiguousarray(np.rot90(pixels, video.turns))
-            shown = round((frame.duration or 0) * clock.given / clock.time_base)
-            yield Timed(upright, last, clock.step if clock.even or not shown else shown)
+            duration = round((frame.duration or 0) * clock.given / clock.time_base)
+            yield Timed(upright, last, clock.step if clock.even or not duration else duration)
 
 
-def _matrix_of_colors(frame: VideoFrame) -> str:
-    """From brightness and colors to RGB; what is not declared goes by the size, as in players."""
+def _color_matrix(frame: VideoFrame) -> str:
+    """The name of the matrix from YUV to RGB; if undeclared by the size, as in players."""
     if frame.colorspace == 7:
         return "SMPTE240M"
     if frame.colorspace in (5, 6):
@@ -219,25 +219,25 @@ def _matrix_of_colors(frame: VideoFrame) -> str:
     return "ITU709" if declared or frame.height >= 720 else "ITU601"
 
 
-def _check_size(stream: VideoStream, name: str, most: int) -> None:
+def _check_size(stream: VideoStream, name: str, most_pixels: int) -> None:
     width, height = stream.codec_context.width, stream.codec_context.height
-    if width * height > most:
+    if width * height > most_pixels:
         raise VideoError(
-            f"{name} has frames of {width} x {height} pixels, more than its limit of {most}; make "
-            "them smaller, or give a higher --max-pixels"
+            f"{name} has frames of {width} x {height} pixels, more than its limit of "
+            f"{most_pixels}; make them smaller, or give a higher --max-pixels"
         )
 
 
-def _check_frame(frame: VideoFrame, name: str, most: int) -> None:
-    if min(frame.width, frame.height) < SMALLEST or frame.width * frame.height > most:
+def _check_frame(frame: VideoFrame, name: str, most_pixels: int) -> None:
+    if min(frame.width, frame.height) < SMALLEST or frame.width * frame.height > most_pixels:
         raise VideoError(
             f"{name} has frames of {frame.width} x {frame.height} pixels; expected sides of at "
-            f"least {SMALLEST}, and {most} pixels at most"
+            f"least {SMALLEST}, and {most_pixels} pixels at most"
         )
 
 
 def _times(container: InputContainer, stream: VideoStream, name: str) -> list[int | None]:
-    """The times of all packets of a stream. VideoError if the file ends before it says it does."""
+    """The times of all packets of a stream. VideoError if the file ends before its declared end."""
     times, end = [], Fraction(0)
     for packet in container.demux():
         if packet.stream is stream and packet.size:
@@ -247,14 +247,14 @@ def _times(container: InputContainer, stream: VideoStream, name: str) -> list[in
     if not times:
         raise VideoError(f"{name} has no frames; expected a video with at least one")
     declared = Fraction(container.duration or 0, av.time_base)
-    there = end - _start(container)
-    lost = len(times) < (1 - SLACK) * stream.frames - 2
-    if lost or there < (1 - SLACK) * declared - SHORT:
-        known = f"{len(times)} of {stream.frames} frames"
-        seconds = f"{float(there):.1f} of {float(declared):.1f} seconds"
+    duration = end - _start(container)
+    frames_missing = len(times) < (1 - SLACK) * stream.frames - 2
+    if frames_missing or duration < (1 - SLACK) * declared - SHORT:
+        counts = f"{len(times)} of {stream.frames} frames"
+        seconds = f"{float(duration):.1f} of {float(declared):.1f} seconds"
         raise VideoError(
-            f"{name} is cut off: {known if lost else seconds} are there; copy it again, or keep "
-            "the rest with `ffmpeg -i VIDEO -c copy SHORTER.mkv`"
+            f"{name} is cut off: {counts if frames_missing else seconds} are there; copy it "
+            "again, or keep the rest with `ffmpeg -i VIDEO -c copy SHORTER.mkv`"
         )
     return times
 
@@ -264,11 +264,11 @@ def _start(container: InputContainer) -> Fraction:
     return Fraction(container.start_time or 0, av.time_base)
 
 
-def _matrix(frame: VideoFrame) -> tuple[int, ...] | None:
-    """The display matrix that comes with a frame."""
-    held: Any = frame.side_data
+def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
+    """The display matrix of a frame, if it has one."""
+    side_data: Any = frame.side_data
     try:
-        data = held[SideDataType.DISPLAYMATRIX]
+        data = side_data[SideDataType.DISPLAYMATRIX]
     except KeyError:
         return None
     return tuple(np.frombuffer(bytes(data)[:36], np.int32).tolist())

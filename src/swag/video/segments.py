@@ -1,8 +1,8 @@
-"""The whole segments of a video that is being made, in a folder beside it.
+"""The complete segments of an unfinished video, in a folder beside it.
 
-OUT.parts holds `job.json`, what is made from what; `000000.nut`, `000001.nut`, ..., so many frames
-each; and beside the last one the state from which the next goes on, `000001.safetensors`. Every
-file is whole or absent, and the state is there before its segment: a process may end at any time.
+OUT.parts holds `job.json`, the inputs and settings; `000000.nut`, `000001.nut`, ..., with equally
+many frames; and beside the last one `000001.safetensors`, the state that the next starts from. Each
+file is complete or absent, and a state precedes its segment: a process may end at any time.
 """
 
 import contextlib
@@ -29,45 +29,45 @@ class Parts:
     folder: Path
 
     def segment(self, number: int) -> Path:
-        """Where a segment is, if it is there."""
+        """The path of a segment, which need not exist."""
         return self.folder / f"{number:06}.nut"
 
     def state(self, number: int) -> Path:
-        """Where the state after a segment is, if it is there."""
+        """The path of the state after a segment, which need not exist."""
         return self.folder / f"{number:06}.safetensors"
 
     @property
     def segments(self) -> list[Path]:
-        """All that are there, up to the first that is not."""
-        found: list[Path] = []
-        while self.segment(len(found)).is_file():
-            found.append(self.segment(len(found)))
-        return found
+        """The paths of the segments that exist, up to the first that does not."""
+        paths: list[Path] = []
+        while self.segment(len(paths)).is_file():
+            paths.append(self.segment(len(paths)))
+        return paths
 
     def begin(self, job: Mapping[str, Any], *, overwrite: bool) -> None:
-        """Make the folder, or go on with it if it is of this job.
+        """Create the folder, or continue with it if it is of this job.
 
         Raises:
-            CheckpointError: it is of another job, and is not to be overwritten.
-            ResourceError: it cannot be made.
+            CheckpointError: the folder is of another job, and is not to be overwritten.
+            ResourceError: the folder cannot be created or written.
         """
         text = json.dumps(job, indent=1, sort_keys=True)
         try:
             self.folder.mkdir(exist_ok=True)
             if (self.folder / JOB).exists() or any(self.folder.iterdir()):
-                differing = _differing(self.folder / JOB, json.loads(text))
-                if not differing:
+                differences = _differences(self.folder / JOB, json.loads(text))
+                if not differences:
                     return
                 if not overwrite:
                     raise CheckpointError(
-                        f"{self.folder} holds parts of a video made with {differing}; give the "
+                        f"{self.folder} holds parts of a video made with {differences}; give the "
                         "same settings to continue, or --overwrite to start anew"
                     )
                 self.clear()
                 self.folder.mkdir(exist_ok=True)
             write_text(self.folder / JOB, text)
         except OSError as error:
-            raise _refused(self.folder, error) from error
+            raise _write_error(self.folder, error) from error
 
     def last(self) -> Shown | None:
         """The state after the last segment. CheckpointError if it is missing or damaged."""
@@ -83,7 +83,7 @@ class Parts:
             ) from error
 
     def keep(self, data: bytes, shown: Shown) -> None:
-        """Keep a segment, with the state after it. ResourceError if the disk is full."""
+        """Store a segment and the state after it. ResourceError if the disk is full."""
         number = len(self.segments)
         state = save({"frame": shown.frame, "result": shown.result})
         try:
@@ -92,10 +92,10 @@ class Parts:
             if number:
                 remove(self.state(number - 1))
         except OSError as error:
-            raise _refused(self.folder, error) from error
+            raise _write_error(self.folder, error) from error
 
     def clear(self) -> None:
-        """Remove what is ours, and the folder if nothing else is in it."""
+        """Remove all files of the job, and the folder if nothing else is in it."""
         for pattern in (JOB, "[0-9]" * 6 + ".nut", "[0-9]" * 6 + ".safetensors"):
             for path in self.folder.glob(pattern):
                 remove(path)
@@ -103,17 +103,17 @@ class Parts:
             self.folder.rmdir()
 
 
-def _differing(path: Path, job: Mapping[str, Any]) -> str:
-    """What a job was made with and this one is not, in words; empty if it is the same."""
+def _differences(path: Path, job: Mapping[str, Any]) -> str:
+    """The values of an earlier job that this job does not share, as text; empty if none."""
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        earlier = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        known = None
-    if not isinstance(known, dict):
+        earlier = None
+    if not isinstance(earlier, dict):
         return "something else"
-    names = sorted(n for n in {*known, *job} if known.get(n) != job.get(n))
-    return " and ".join(f"{n} = {str(known.get(n))[:40]}" for n in names)
+    names = sorted(n for n in {*earlier, *job} if earlier.get(n) != job.get(n))
+    return " and ".join(f"{n} = {str(earlier.get(n))[:40]}" for n in names)
 
 
-def _refused(folder: Path, error: OSError) -> ResourceError:
+def _write_error(folder: Path, error: OSError) -> ResourceError:
     return ResourceError(f"cannot write to {str(folder)!r}: {error.strerror or error}")

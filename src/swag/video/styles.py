@@ -1,4 +1,4 @@
-"""What paints frames: a network of one painting, or the one of any painting with its statistics."""
+"""Painters of frames: the network of one painting, or that of all paintings with statistics."""
 
 import hashlib
 from collections.abc import Callable
@@ -52,7 +52,7 @@ class VideoStyle:
 class FramePainter:
     """Paints frames, each as a photo of this (height, width).
 
-    `digest` is a SHA-256 of all that its pictures depend on beside.
+    `digest` is a SHA-256 of the network and of all else that determines the style.
     """
 
     paint: Callable[[Image], OwnImage]
@@ -64,24 +64,24 @@ class FramePainter:
     def __call__(
         self, frame: UInt8[np.ndarray, "_h _w 3"]
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w 3"]]:
-        """The frame in the size of the result, and painted."""
+        """The frame in the size of the result, and the painted frame."""
         photo = torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255
         photo = resize(photo, self.size).clamp(0, 1)
         painted = self.paint(photo.to(self.device)).cpu().clamp(0, 1)
         if self.colors == "content":
             painted = with_colors_of(painted, photo, "oklab").clamp(0, 1)
-        small = frame if frame.shape[:2] == self.size else _rows(photo * 255).round()
-        return small.astype(np.uint8, copy=False), _rows(painted)
+        resized = frame if frame.shape[:2] == self.size else _rows(photo * 255).round()
+        return resized.astype(np.uint8, copy=False), _rows(painted)
 
 
 def frame_painter(style: StrPath, size: Size, look: VideoStyle) -> FramePainter:
-    """The painter that a name stands for: `great-wave`, a .safetensors file, or a painting.
+    """The painter of a style: `great-wave`, a .safetensors file, or a painting.
 
     The statistics of a painting are taken once, at the long side of the result, as a run of
     method instant takes them.
 
     Raises:
-        WeightsError, ImageError: the file is damaged, or something else.
+        WeightsError, ImageError: the file is damaged, or is neither a style nor a picture.
         SettingsError: strength is given for a trained style, or out of range.
     """
     device = device_of(look.device)
@@ -91,24 +91,24 @@ def frame_painter(style: StrPath, size: Size, look: VideoStyle) -> FramePainter:
                 f"{style} was trained at a strength; leave --strength out, or give a painting"
             )
         trained = read_style(style).to(device)
-        known = digest_of(trained.network)
-        return FramePainter(trained.paint, size, look.colors, device=device, digest=known)
-    given: dict[str, Any] = {} if look.strength is None else {"strength": look.strength}
-    chosen = settings("default", "instant", size=max(size), **given)
+        digest = digest_of(trained.network)
+        return FramePainter(trained.paint, size, look.colors, device=device, digest=digest)
+    overrides: dict[str, Any] = {} if look.strength is None else {"strength": look.strength}
+    chosen = settings("default", "instant", size=max(size), **overrides)
     painting = filled(read(style, size=chosen.size_without_photo()))
     painter = bundled().to(device)
-    seen = None if painting.alpha is None else painting.alpha[None].to(device)
-    described = painter.describe(painting.batch.to(device), seen)
-    known = digest_of(painter.network, repr(chosen.strength).encode(), painting.batch)
+    mask = None if painting.alpha is None else painting.alpha[None].to(device)
+    painting_style = painter.describe(painting.batch.to(device), mask)
+    digest = digest_of(painter.network, repr(chosen.strength).encode(), painting.batch)
 
     def paint(photo: Image) -> OwnImage:
-        return painter.paint(photo, [described], strength=chosen.strength)
+        return painter.paint(photo, [painting_style], strength=chosen.strength)
 
-    return FramePainter(paint, size, look.colors, device=device, digest=known)
+    return FramePainter(paint, size, look.colors, device=device, digest=digest)
 
 
 def digest_of(network: nn.Module, *more: bytes | Tensor) -> str:
-    """SHA-256 of the tensors of a network, and of what there is beside."""
+    """SHA-256 of the tensors of a network and of more bytes or tensors, in hexadecimal."""
     digest = hashlib.sha256()
     for part in (*network.state_dict().values(), *more):
         digest.update(part if isinstance(part, bytes) else part.cpu().contiguous().numpy().data)
@@ -116,6 +116,6 @@ def digest_of(network: nn.Module, *more: bytes | Tensor) -> str:
 
 
 def _rows(batch: OwnImage) -> Painted:
-    """A batch of one as an array (height, width, 3)."""
-    rows: Painted = np.ascontiguousarray(batch[0].permute(1, 2, 0).numpy())
-    return rows
+    """A batch of one picture as an array (height, width, 3)."""
+    array: Painted = np.ascontiguousarray(batch[0].permute(1, 2, 0).numpy())
+    return array

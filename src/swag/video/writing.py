@@ -42,9 +42,9 @@ VP9 = ("libvpx-vp9", {"crf": "24", "b": "0", "cpu-used": "4"})
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """A container that is written: FFmpeg's name of it, and how its pictures and sound are coded.
+    """An output format: FFmpeg's name of the container, and the codecs of pictures and sound.
 
-    `sound` codes what the container cannot hold as it is.
+    `sound` encodes the tracks that the container cannot hold as they are.
     """
 
     container: str
@@ -59,26 +59,26 @@ FORMATS = {
     ".mkv": VideoFormat("matroska", H264, "aac"),
     ".webm": VideoFormat("webm", VP9, "libopus"),
 }
-"""What is written, by the ending of the name."""
+"""The output formats by the extension of the name."""
 
 
 def video_format(path: Path) -> VideoFormat:
-    """The format that a name ends in. VideoError if there is none."""
-    found = FORMATS.get(path.suffix.lower())
-    if found is None:
+    """The format that the extension stands for. VideoError if there is none."""
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
         raise VideoError(
             f"cannot write {str(path)!r}: expected a name that ends in {', '.join(FORMATS)}"
         )
-    return found
+    return form
 
 
 def check_place(path: Path, *, overwrite: bool) -> None:
-    """Refuse, before any work, a place that cannot be written. VideoError."""
+    """Check, before any work, that a file can be written. VideoError if it cannot."""
     video_format(path)
     if path.exists() and not (overwrite and path.is_file()):
-        way = "choose another name, or allow overwriting it (--overwrite)"
+        advice = "choose another name, or allow overwriting it (--overwrite)"
         raise VideoError(
-            f"{str(path)!r} exists{'' if path.is_file() else ' and is no file'}; {way}"
+            f"{str(path)!r} exists{'' if path.is_file() else ' and is no file'}; {advice}"
         )
     try:
         descriptor, temporary = open_temporary(path)
@@ -98,7 +98,7 @@ class SegmentEncoder:
         self.stream = _video_stream(self.container, video, form, size=size, frames=frames)
 
     def add(self, result: Float16[np.ndarray, "h w 3"], time: int, duration: int) -> None:
-        """Encode an upright result, at a time by the clock of the video."""
+        """Encode an upright result; time and duration are in units of the clock's time base."""
         pixels = (result.astype(np.float32) * 255).round().astype(np.uint8)
         turned = np.ascontiguousarray(np.rot90(pixels, -self.video.turns))
         frame = VideoFrame.from_ndarray(turned, format="rgb24").reformat(
@@ -112,20 +112,20 @@ class SegmentEncoder:
         self.container.mux(self.stream.encode(frame))
 
     def finish(self) -> bytes:
-        """The whole segment."""
+        """The bytes of the complete segment."""
         self.container.mux(self.stream.encode(None))
         self.close()
         return self.file.getvalue()
 
     def close(self) -> None:
-        """Let the encoder go, with what it holds."""
+        """Release the encoder, its threads and its memory."""
         self.container.close()
 
 
 def _video_stream(
     container: OutputContainer, video: Video, form: VideoFormat, *, size: Size, frames: int
 ) -> VideoStream:
-    """A stream of results; that of a segment and that of the file are the same."""
+    """Add a stream of results to a container: the same for a segment and for the file."""
     codec, options = form.codec
     stream = container.add_stream(codec, rate=video.clock.rate, options=options)
     assert isinstance(stream, VideoStream)
@@ -154,10 +154,10 @@ def join(
     overwrite: bool,
     comment: str = "",
 ) -> None:
-    """Write segments of so many frames as one file, whole or not at all, with the video's sound.
+    """Write segments of `frames` frames as one file, whole or not at all, with the video's sound.
 
     Raises:
-        VideoError: a file is there that is not to be replaced, or the container refuses.
+        VideoError: the file exists and is not to be replaced, or FFmpeg cannot write it.
         ResourceError: the disk is full.
     """
     form = video_format(path)
@@ -185,7 +185,7 @@ def join(
 
 
 def _packets(segments: Sequence[Path], stream: VideoStream) -> Packets:
-    """The packets of segments one after the other, as those of a stream."""
+    """The packets of all segments in turn, assigned to a stream."""
     for path in segments:
         with open(path, "rb") as file, closing(av.open(file, "r", format="nut")) as container:
             for packet in container.demux(video=0):
