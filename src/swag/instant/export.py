@@ -23,17 +23,17 @@ from swag.instant.transport import FLAT, RIDGE, Gaussian
 from swag.types import FeatureMap, GramMatrix, Image, StrPath
 
 ITERATIONS = 32
-"""Of Newton and Schulz: enough for products of covariances whose variances differ by a factor of
-1e10. `RIDGE` leaves fewer."""
+"""Steps of Newton and Schulz: enough for products of covariances whose variances differ by a factor
+of 1e10; `RIDGE` keeps them closer."""
 
 NEEDED = ("onnx", "onnxscript")
 
 FEWEST = 64
-"""Numbers of a tensor that is stored in half precision; smaller ones are not worth it."""
+"""Least size of a tensor that is stored in half precision: smaller ones gain nothing by it."""
 
 
 class PaintedIn(nn.Module):
-    """A painter of any painting with the statistics of one, as a network of the photo alone.
+    """The painter of all paintings with the statistics of one, as a network of the photo alone.
 
     Roots of matrices, which ONNX lacks, come from the iteration of Newton and Schulz in float64
     (Higham, "Functions of Matrices", 2008, section 6.7).
@@ -50,27 +50,27 @@ class PaintedIn(nn.Module):
 
     def forward(self, photo: Image) -> Image:
         """The photo (1, 3, h, w) in the style of the painting."""
-        picture: Tensor = self.network(photo, self._moved)
+        picture: Tensor = self.network(photo, self._transported)
         if self.strength < GIVEN_BACK_BELOW:
-            lost = photo - self.network(photo, as_is)
-            picture = picture + (1 - self.strength / GIVEN_BACK_BELOW) * lost
+            residual = photo - self.network(photo, as_is)
+            picture = picture + (1 - self.strength / GIVEN_BACK_BELOW) * residual
         return picture
 
-    def _moved(self, at: int, features: FeatureMap) -> FeatureMap:
-        """The features of a stage after their transport (see `transport`)."""
+    def _transported(self, i: int, features: FeatureMap) -> FeatureMap:
+        """The transported features of a stage (see `transport`)."""
         values, vectors, mean = (
-            getattr(self, f"{name}{at}") for name in ("values", "vectors", "mean")
+            getattr(self, f"{name}{i}") for name in ("values", "vectors", "mean")
         )
         photo = Gaussian.of(features)
         c = photo.covariance.double()
-        still = torch.eye(c.shape[1], dtype=torch.float64)
-        variance = (c * still).sum((1, 2)) / c.shape[1]
+        identity = torch.eye(c.shape[1], dtype=torch.float64)
+        variance = (c * identity).sum((1, 2)) / c.shape[1]
         ridge = RIDGE * (variance + values.mean(1)) / 2 + FLAT
         root = (vectors * (values + ridge[:, None]).sqrt()[:, None, :]) @ vectors.mT
-        matrix = root @ inverse_root(root @ (c + ridge[:, None, None] * still) @ root) @ root
+        matrix = root @ inverse_root(root @ (c + ridge[:, None, None] * identity) @ root) @ root
         offset = mean - (matrix @ photo.mean.double()[:, :, None])[:, :, 0]
         share = way(self.strength)
-        matrix = (still + share * (matrix - still)).float()
+        matrix = (identity + share * (matrix - identity)).float()
         moved: Tensor = torch.einsum("bij,bjhw->bihw", matrix, features)
         moved += (share * offset).float()[:, :, None, None]
         return moved
@@ -79,10 +79,10 @@ class PaintedIn(nn.Module):
 def inverse_root(matrices: GramMatrix) -> GramMatrix:
     """The inverse of the root of symmetric positive definite matrices, by products alone."""
     norm = matrices.square().sum((1, 2), keepdim=True).sqrt()
-    still = torch.eye(matrices.shape[1], dtype=matrices.dtype)
-    y, z = matrices / norm, still.expand(matrices.shape)
+    identity = torch.eye(matrices.shape[1], dtype=matrices.dtype)
+    y, z = matrices / norm, identity.expand(matrices.shape)
     for _ in range(ITERATIONS):
-        t = 1.5 * still - 0.5 * (z @ y)
+        t = 1.5 * identity - 0.5 * (z @ y)
         y, z = y @ t, t @ z
     return z / norm.sqrt()
 
@@ -99,12 +99,12 @@ def export_onnx(network: nn.Module, path: StrPath) -> None:
 
     sides = {2: torch.export.Dim("height", min=16), 3: torch.export.Dim("width", min=16)}
     example: Float[Tensor, "1 3 h w"] = torch.zeros(1, 3, 112, 144)
-    quiet = logging.getLogger("torch.onnx")
-    level = quiet.level
-    quiet.setLevel(logging.ERROR)
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's own, of its exporter
+            warnings.simplefilter("ignore")  # torch's exporter warns of its own code
             program: Any = torch.onnx.export(
                 network.eval(),
                 (example,),
@@ -112,20 +112,20 @@ def export_onnx(network: nn.Module, path: StrPath) -> None:
                 input_names=["photo"],
                 output_names=["picture"],
                 dynamic_shapes=(sides,),
-                optimize=False,  # programs that run it do so, too, and it takes a minute
+                optimize=False,  # it takes a minute, and programs that run the file do it, too
                 verbose=False,
             )
     finally:
-        quiet.setLevel(level)
+        logger.setLevel(level)
     model = program.model_proto
-    _without_traces(model)
-    _in_half(model, onnx)
+    _remove_traces(model)
+    _store_in_half(model, onnx)
     onnx.checker.check_model(model)
     write_whole(path, lambda file: file.write(model.SerializeToString()))
 
 
-def _without_traces(model: Any) -> None:
-    """Leave out where in the source, on which machine, each operation was written."""
+def _remove_traces(model: Any) -> None:
+    """Remove from each operation its place in the source, which names folders of the machine."""
     graph = model.graph
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         part.ClearField("doc_string")
@@ -133,10 +133,10 @@ def _without_traces(model: Any) -> None:
     del graph.value_info[:]
 
 
-def _in_half(model: Any, onnx: Any) -> None:
-    """Store the weights in half precision that it holds exactly, and cast them when they are read.
+def _store_in_half(model: Any, onnx: Any) -> None:
+    """Store weights that half precision holds exactly in it, and cast them when they are read.
 
-    What is read is the same to the bit.
+    The weights as read are the same to the bit.
     """
     casts = []
     for tensor in model.graph.initializer:

@@ -1,9 +1,9 @@
 """The network of one pass: an encoder, transports of its features, a decoder.
 
 A photo and a painting go through the same thin network. At each stage of its decoder the photo's
-positions are moved to be spread like the painting's own at that stage (`swag.instant.transport`),
-full covariances and all; statistics are all that it knows of a painting, so any painting will do.
-Without transports the network gives back its picture.
+positions are moved to have the mean and full covariance of the painting's at that stage
+(`swag.instant.transport`). The network knows nothing else of a painting, so it paints in any style.
+Without transports it gives back its picture.
 
 Transports of encoded features are those of Li et al. 2017 (whitening and coloring), Huang and
 Belongie 2017 (means and deviations) and Lu et al. 2019 (optimal transport). Theirs have one stage
@@ -76,7 +76,7 @@ class Down(nn.Module):
         self.conv = conv(outputs, outputs) if twice else None
 
     def forward(self, x: FeatureMap) -> OtherMap:
-        """Run the layer; its input has passed no ReLU yet."""
+        """Run the layer; it rectifies its input itself."""
         out = conv_of_relu(self.halve, x)
         return out if self.conv is None else out + conv_of_relu(self.conv, out)
 
@@ -118,13 +118,13 @@ class InstantNetwork(nn.Module):
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Pixels of the picture to a position of each stage."""
+        """Pixels of the picture along a side of a position, for each stage."""
         lowest = 2 ** len(self.down)
         return (lowest, *(lowest >> i for i in range(len(self.up) + 1)))
 
     @property
     def stages(self) -> int:
-        """How many features may be moved: before and behind the blocks, and after each Up."""
+        """The number of stages: before and after the residual blocks, and after each Up."""
         return 2 + len(self.up)
 
     def forward(self, picture: Image, stage: Stage) -> Image:
@@ -137,16 +137,16 @@ class InstantNetwork(nn.Module):
         return last(self.decoded(self.deepened(lowest, stage), details, stage))
 
     def encoded(self, picture: Image) -> list[OtherMap]:
-        """What each Up is given of the picture, and the features at the lowest resolution."""
+        """The encoder's features that each Up takes, and those at the lowest resolution."""
         x = self.stem(picture - 0.5)
-        details = [picture]  # the last Up takes no more than its size
+        details = [picture]  # of which the last Up takes the size alone
         for down in self.down:
             x = down(x)
             details.append(x)
         return details
 
     def deepened(self, lowest: FeatureMap, stage: Stage) -> FeatureMap:
-        """The first two stages: before and behind the blocks."""
+        """The features after the first two stages, before and after the residual blocks."""
         x = stage(0, lowest)
         for block in self.blocks:
             x = block(x)
@@ -161,5 +161,5 @@ class InstantNetwork(nn.Module):
             yield deep
 
     def painted(self, features: FeatureMap) -> Image:
-        """The picture of the last stage's features."""
+        """The picture from the last stage's features."""
         return conv_of_relu(self.paint, features) + 0.5

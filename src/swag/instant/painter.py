@@ -6,8 +6,8 @@
 
 A large photo is painted in strips, but for its lowest resolution, which is held as a whole. The
 statistics of a stage are those of the whole photo, taken in a pass of their own before the stages
-that follow, and strips overlap by all that encoder and decoder see: the picture is that of one pass
-over the whole, but for rounding.
+that follow, and strips overlap by the receptive fields of encoder and decoder: the picture is that
+of one pass over the whole, but for rounding.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,19 +31,19 @@ HALO = 64
 """Rows on either side of a strip that encoder and decoder see: 28 and 46, details of a stage 50."""
 
 GRID = 16
-"""Strips begin at multiples of it, where all resolutions have a position."""
+"""Strips begin at multiples of this many rows, where all resolutions have a position."""
 
 GIVEN_BACK_BELOW = 0.5
-"""Strength below which what the network cannot paint of the photo is given back, the more the
-less."""
+"""Strength below which details of the photo that the network cannot paint are added back: all of
+them at 0."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """What is known of a painting: how its positions are spread at each stage.
+    """A painting as the network knows it: mean and covariance of its positions at each stage.
 
-    `weight` is its share, or a map (1, 1, h, w) of where it goes, of the photo's size. Weights of
-    several styles sum to 1, at each pixel.
+    `weight` is its share of the result, or a map of shares (1, 1, h, w) of the photo's size. The
+    weights of several styles sum to 1, at each pixel.
     """
 
     stages: tuple[Gaussian, ...]
@@ -63,7 +63,7 @@ class Strip(NamedTuple):
         return picture[:, :, self.top : self.bottom]
 
     def own(self, features: Tensor, stride: int = 1) -> Tensor:
-        """The part of the rows read that belongs to the strip alone."""
+        """The rows of a strip's features without the halo, at this stride."""
         first = (self.first - self.top) // stride
         return features[:, :, first : -(-(self.last - self.top) // stride)]
 
@@ -71,8 +71,8 @@ class Strip(NamedTuple):
 def row_strips(height: int, width: int, halo: int) -> list[Strip]:
     """A picture in strips of about `AT_ONCE` pixels with their halos: one if it has no more.
 
-    All strips read as many rows, but for rounding, so that each finds room in the memory that the
-    one before has left. A strip is at least as high as its halos.
+    All strips read equally many rows, but for rounding, so that each fits into the memory that the
+    one before has freed. A strip is at least as high as its halos.
     """
     if height * width <= AT_ONCE:
         return [Strip(0, height, 0, height)]
@@ -102,23 +102,23 @@ class Painter:
         counts."""
         parts: list[list[tuple[float, Gaussian]]] = [[] for _ in self.network.strides]
 
-        def counted(piece: Strip) -> Stage:
+        def collect(piece: Strip) -> Stage:
             def stage(i: int, features: FeatureMap) -> FeatureMap:
                 stride = self.network.strides[i]
-                here = None if mask is None else shrunk(piece.seen(mask), stride)
-                parts[i] += _counted(piece, stride, features, here)
+                stage_mask = None if mask is None else shrunk(piece.seen(mask), stride)
+                parts[i] += _statistics(piece, stride, features, stage_mask)
                 return features
 
             return stage
 
         pieces = row_strips(painting.shape[2], painting.shape[3], HALO)
         if len(pieces) == 1:
-            self.network.features(painting, counted(pieces[0]))
-            return Style(tuple(pool_gaussians(seen) for seen in parts))
-        deep = self.network.deepened(self._lowest(painting, pieces), counted(_whole(painting)))
+            self.network.features(painting, collect(pieces[0]))
+            return Style(tuple(pool_gaussians(part) for part in parts))
+        deep = self.network.deepened(self._lowest(painting, pieces), collect(_whole(painting)))
         for piece in pieces:
-            last(self._decoded(painting, deep, piece, counted(piece)))
-        return Style(tuple(pool_gaussians(seen) for seen in parts))
+            last(self._decode(painting, deep, piece, collect(piece)))
+        return Style(tuple(pool_gaussians(part) for part in parts))
 
     @torch.no_grad()
     def paint(self, photo: Image, styles: Sequence[Style], *, strength: float = 0.5) -> Image:
@@ -136,37 +136,37 @@ class Painter:
             if given_back:
                 picture += given_back * (photo - self.network(photo, as_is))
             return picture
-        return self._in_strips(photo, pieces, moves, given_back)
+        return self._paint_in_strips(photo, pieces, moves, given_back)
 
-    def _in_strips(
+    def _paint_in_strips(
         self, photo: Image, pieces: Sequence[Strip], moves: "_Moves", given_back: float
     ) -> OwnImage:
         lowest = self._lowest(photo, pieces)
         deep = self.network.deepened(lowest, moves.all(_whole(photo)))
-        still = self.network.deepened(lowest, as_is) if given_back else None
+        unmoved = self.network.deepened(lowest, as_is) if given_back else None
         while len(moves.maps) < self.network.stages:
-            parts = [self._spread(photo, deep, piece, moves) for piece in pieces]
+            parts = [self._stage_statistics(photo, deep, piece, moves) for piece in pieces]
             moves.fit(pool_gaussians(parts))
         picture = torch.empty_like(photo)
         for piece in pieces:
-            painted = self._painted(photo, deep, piece, moves.all(piece))
-            if still is not None:
-                lost = piece.seen(photo) - self._painted(photo, still, piece, as_is)
-                painted += given_back * lost
+            painted = self._paint_strip(photo, deep, piece, moves.all(piece))
+            if unmoved is not None:
+                residual = piece.seen(photo) - self._paint_strip(photo, unmoved, piece, as_is)
+                painted += given_back * residual
             picture[:, :, piece.first : piece.last] = piece.own(painted)
         return picture
 
     def _lowest(self, picture: Image, pieces: Sequence[Strip]) -> OtherMap:
-        """The whole picture's features at the lowest resolution, where they are small."""
+        """The features of a whole picture at the lowest resolution, where they are small."""
         stride = self.network.strides[0]
         rows, columns = (-(-side // stride) for side in picture.shape[2:])
         lowest = picture.new_empty(1, self.network.widths[-1], rows, columns)
         for piece in pieces:
-            own = piece.own(self.network.encoded(piece.seen(picture))[-1], stride)
-            lowest[:, :, piece.first // stride :][:, :, : own.shape[2]] = own
+            features = piece.own(self.network.encoded(piece.seen(picture))[-1], stride)
+            lowest[:, :, piece.first // stride :][:, :, : features.shape[2]] = features
         return lowest.contiguous(memory_format=torch.channels_last)
 
-    def _decoded(
+    def _decode(
         self, picture: Image, deep: OtherMap, piece: Strip, stage: Stage
     ) -> Iterator[FeatureMap]:
         """The features of a piece at each stage from the third on."""
@@ -175,54 +175,56 @@ class Painter:
         rows = deep[:, :, piece.top // stride : -(-piece.bottom // stride)]
         return self.network.decoded(rows, details, stage)
 
-    def _spread(
+    def _stage_statistics(
         self, photo: Image, deep: OtherMap, piece: Strip, moves: "_Moves"
     ) -> tuple[float, Gaussian]:
-        """How the positions of a piece are spread at the first stage that has no maps yet."""
-        at = len(moves.maps)
-        found = self._decoded(photo, deep, piece, moves.known(piece))
-        (part,) = _counted(piece, self.network.strides[at], next(islice(found, at - 2, None)), None)
+        """Statistics of a piece and their weight, at the first stage that has no maps yet."""
+        i = len(moves.maps)
+        stages = self._decode(photo, deep, piece, moves.known(piece))
+        (part,) = _statistics(
+            piece, self.network.strides[i], next(islice(stages, i - 2, None)), None
+        )
         return part
 
-    def _painted(self, photo: Image, deep: OtherMap, piece: Strip, stage: Stage) -> OwnImage:
-        return self.network.painted(last(self._decoded(photo, deep, piece, stage)))
+    def _paint_strip(self, photo: Image, deep: OtherMap, piece: Strip, stage: Stage) -> OwnImage:
+        return self.network.painted(last(self._decode(photo, deep, piece, stage)))
 
 
 class _Moves:
-    """The maps of each stage, one a style, and where each of them counts."""
+    """The transport maps of each stage, one for each style, weighted by the styles' weights."""
 
     def __init__(self, strides: Sequence[int], styles: Sequence[Style], share: float) -> None:
         self.strides, self.styles, self.share = strides, styles, share
         self.maps: list[list[Transport]] = []
 
     def fit(self, photo: Gaussian) -> None:
-        """Find the maps of the next stage, at which the photo is spread like this.
+        """Find the maps of the next stage from the photo's statistics there.
 
-        In float64, without which rounding of a map shows behind the next ones: up to 1 in 255.
+        In float64: in float32, rounding of a map shows after later stages, by up to 1 in 255.
         """
-        at = len(self.maps)
+        i = len(self.maps)
         start = photo.in_float64()
-        targets = [style.stages[at].in_float64() for style in self.styles]
+        targets = [style.stages[i].in_float64() for style in self.styles]
         self.maps.append([transport(start, target).share(self.share) for target in targets])
 
     def known(self, piece: Strip) -> Stage:
-        """Stages with maps move their features, the others leave them as they are."""
-        return lambda i, f: self._moved(i, f, piece) if i < len(self.maps) else f
+        """A stage function: stages with maps move their features, others do not."""
+        return lambda i, f: self._transported(i, f, piece) if i < len(self.maps) else f
 
     def all(self, piece: Strip) -> Stage:
-        """All stages move their features; maps that are missing are found from these."""
+        """A stage function: all stages move their features, first fitting maps that are missing."""
 
         def stage(i: int, features: FeatureMap) -> FeatureMap:
             if i == len(self.maps):
                 self.fit(Gaussian.of(features))
-            return self._moved(i, features, piece)
+            return self._transported(i, features, piece)
 
         return stage
 
-    def _moved(self, at: int, features: FeatureMap, piece: Strip) -> FeatureMap:
+    def _transported(self, i: int, features: FeatureMap, piece: Strip) -> FeatureMap:
         moved = [
-            move(features) * self._weight(style, piece, self.strides[at])
-            for move, style in zip(self.maps[at], self.styles, strict=True)
+            move(features) * self._weight(style, piece, self.strides[i])
+            for move, style in zip(self.maps[i], self.styles, strict=True)
         ]
         return torch.stack(moved).sum(0) if len(moved) > 1 else moved[0]
 
@@ -239,7 +241,7 @@ def _whole(picture: Image) -> Strip:
 
 
 def way(strength: float) -> float:
-    """The share of the way that positions are moved: as in training
+    """The share of its transport that a position is moved at a strength: as in training
     (`swag_lab.training.instant`)."""
     return float(strength**0.4)
 
@@ -250,19 +252,19 @@ def as_is(_: int, features: FeatureMap) -> FeatureMap:
 
 
 def shrunk(mask: OwnMask, stride: int) -> Float[Tensor, "b 1 _rows _columns"]:
-    """A map of pixels as a map of a stage's positions, each the mean of its own."""
+    """A map of pixels, averaged over the `stride` x `stride` pixels of each position."""
     return (
         mask if stride == 1 else avg_pool2d(mask, stride, ceil_mode=True, count_include_pad=False)
     )
 
 
-def _counted(
+def _statistics(
     strip: Strip, stride: int, features: FeatureMap, mask: OwnMask | None
 ) -> list[tuple[float, Gaussian]]:
-    """The positions of a strip, with how much they count: by their number, or by a mask."""
-    own = strip.own(features, stride)
+    """Weight and statistics of a strip's positions: the weight is their number or mask's sum."""
+    own_features = strip.own(features, stride)
     if mask is None:
-        return [(float(own.shape[2] * own.shape[3]), Gaussian.of(own))]
-    where = strip.own(mask, stride)
-    size = float(where.sum())
-    return [(size, Gaussian.of(own, where))] if size > 0 else []
+        return [(float(own_features.shape[2] * own_features.shape[3]), Gaussian.of(own_features))]
+    own_mask = strip.own(mask, stride)
+    weight = float(own_mask.sum())
+    return [(weight, Gaussian.of(own_features, own_mask))] if weight > 0 else []

@@ -1,4 +1,4 @@
-"""Files of one style: `.safetensors` with the weights, and in its metadata what they are.
+"""Files of one style: `.safetensors` with the weights, and their card in its metadata.
 
 The metadata holds `swag-style`, JSON: the format, widths and blocks of the network, the SHA-256 of
 the painting, the settings of its loss, the recipe, the steps done, and versions. No path is in it.
@@ -58,7 +58,7 @@ def read_style(path: StrPath) -> StylePainter:
     """The style in a file of `swag train-style`, or one of `SHIPPED_STYLES` by its name.
 
     Raises:
-        WeightsError: no such file, or one that is damaged or holds something else.
+        WeightsError: there is no such file, or it is damaged or holds something else.
     """
     name = os.fspath(path)
     if name in SHIPPED_STYLES and not os.path.exists(name):

@@ -20,7 +20,7 @@ from swag.instant.network import OtherMap, conv
 from swag.types import FeatureMap, Image
 
 FreeSize = tuple[int | torch.SymInt, int | torch.SymInt]
-"""Rows and columns, which are yet unknown when a network is exported."""
+"""Rows and columns, which are symbols while a network is exported."""
 
 STYLE_WIDTHS = (16, 32, 64)
 """Channels at a resolution of 1, 1/2 and 1/4 of the picture's."""
@@ -66,7 +66,7 @@ class NormalizedConv(nn.Module):
         self.shift = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: FeatureMap, spread: ChannelSpread | None = None) -> OtherMap:
-        """Run the layer; `spread` is that of the whole picture if `x` is a part of it."""
+        """Run the layer; if `x` is a part of a picture, `spread` is that of the whole."""
         y: Tensor = self.conv(x)
         if spread is None:  # a group for each channel; several times faster than instance_norm
             return torch.group_norm(
@@ -102,12 +102,12 @@ class NormalizedUp(nn.Module):
     def forward(
         self, x: FeatureMap, size: FreeSize, spread: ChannelSpread | None = None
     ) -> OtherMap:
-        """Run the layer; the result has so many rows and columns."""
+        """Run the layer; `size` are the rows and columns of the result."""
         out: Tensor = self.normalized(self.enlarged(x, size), spread)
         return out
 
     def enlarged(self, x: FeatureMap, size: FreeSize) -> OtherMap:
-        """What is convolved; an odd last row has half a position."""
+        """The interpolated input of the convolution, cropped to `size`, which may be odd."""
         larger = interpolate(self.narrow(x), scale_factor=2, mode="bilinear")
         return larger[:, :, : size[0], : size[1]]
 
@@ -147,6 +147,6 @@ class StyleNetwork(nn.Module):
         return x
 
     def sizes(self, size: FreeSize) -> list[FreeSize]:
-        """Rows and columns behind each layer of the decoder, for a picture of this size."""
+        """Rows and columns after each layer of the decoder, for a picture of this size."""
         strides = [2**i for i in reversed(range(len(self.decoder)))]
         return [((size[0] + s - 1) // s, (size[1] + s - 1) // s) for s in strides]

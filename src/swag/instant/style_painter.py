@@ -5,8 +5,8 @@
 
 A large photo goes through encoder and decoder in strips, and through the blocks between them, whose
 maps are small, as a whole. The normalizations of strips use the statistics of the whole photo, each
-taken in a pass of its own, and strips overlap by all that a position sees: the picture is that of
-one pass over the whole, but for rounding.
+taken in a pass of its own, and strips overlap by the receptive field: the picture is that of one
+pass over the whole, but for rounding.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ HALO = 16
 
 
 class StylePainter:
-    """A trained network of one style, and what its file says of it."""
+    """A trained network of one style, and the card in its file."""
 
     def __init__(self, network: StyleNetwork, card: dict[str, Any] | None = None) -> None:
         self.network = network.eval().requires_grad_(False)
@@ -43,15 +43,15 @@ class StylePainter:
         if len(strips) == 1:
             picture: Tensor = self.network(photo.contiguous(memory_format=torch.channels_last))
             return picture
-        lowest = self.network.transform(self._encoded(photo, strips))
-        return self._decoded(lowest, strips, (photo.shape[2], photo.shape[3]))
+        lowest = self.network.transform(self._encode(photo, strips))
+        return self._decode(lowest, strips, (photo.shape[2], photo.shape[3]))
 
-    def _encoded(self, photo: Image, strips: Sequence[Strip]) -> OtherMap:
+    def _encode(self, photo: Image, strips: Sequence[Strip]) -> OtherMap:
         """The features of the whole photo at the lowest resolution."""
         layers: list[Any] = list(self.network.encoder)
         spreads: list[ChannelSpread] = []
 
-        def before(strip: Strip, number: int) -> Tensor:
+        def features_of(strip: Strip, number: int) -> Tensor:
             x = strip.seen(photo) - 0.5
             for layer, spread in zip(layers[:number], spreads, strict=False):
                 x = torch.relu(layer(x, spread))
@@ -59,18 +59,18 @@ class StylePainter:
 
         for i, layer in enumerate(layers):
             stride = 2**i
-            maps = (s.own(layer.conv(before(s, i)), stride) for s in strips)
-            spreads.append(_spread(maps))
+            maps = (s.own(layer.conv(features_of(s, i)), stride) for s in strips)
+            spreads.append(_pooled_spread(maps))
         deepest = 2 ** (len(layers) - 1)
-        return torch.cat([s.own(before(s, len(layers)), deepest) for s in strips], dim=2)
+        return torch.cat([s.own(features_of(s, len(layers)), deepest) for s in strips], dim=2)
 
-    def _decoded(self, lowest: FeatureMap, strips: Sequence[Strip], size: Size) -> OwnImage:
-        """The picture that the features of the whole photo stand for."""
+    def _decode(self, lowest: FeatureMap, strips: Sequence[Strip], size: Size) -> OwnImage:
+        """The picture from the features of the whole photo at the lowest resolution."""
         layers = list(self.network.decoder)
         stride = 2 ** len(layers)
         spreads: list[ChannelSpread] = []
 
-        def before(strip: Strip, number: int) -> Tensor:
+        def features_of(strip: Strip, number: int) -> Tensor:
             x = lowest[:, :, strip.top // stride : -(-strip.bottom // stride)]
             sizes = self.network.sizes((strip.bottom - strip.top, size[1]))
             for layer, rows, spread in zip(layers[:number], sizes, spreads, strict=False):
@@ -79,20 +79,22 @@ class StylePainter:
 
         def convolved(layer: Any, strip: Strip, number: int) -> Tensor:
             rows = self.network.sizes((strip.bottom - strip.top, size[1]))[number]
-            made: Tensor = layer.normalized.conv(layer.enlarged(before(strip, number), rows))
-            return made
+            features: Tensor = layer.normalized.conv(
+                layer.enlarged(features_of(strip, number), rows)
+            )
+            return features
 
         for i, layer in enumerate(layers):
             maps = (s.own(convolved(layer, s, i), stride >> (i + 1)) for s in strips)
-            spreads.append(_spread(maps))
+            spreads.append(_pooled_spread(maps))
         paint: Callable[[Tensor], Tensor] = self.network.paint
         picture = lowest.new_empty(1, 3, *size)
         for s in strips:
-            picture[:, :, s.first : s.last] = s.own(paint(before(s, len(layers)))) + 0.5
+            picture[:, :, s.first : s.last] = s.own(paint(features_of(s, len(layers)))) + 0.5
         return picture
 
 
-def _spread(maps: Iterator[Tensor]) -> ChannelSpread:
-    """Statistics of a whole picture, from the maps of its strips, one at a time."""
+def _pooled_spread(maps: Iterator[Tensor]) -> ChannelSpread:
+    """Statistics of a whole picture from the maps of its strips, of which one exists at a time."""
     parts = ((float(m.shape[2] * m.shape[3]), ChannelSpread.of(m)) for m in maps)
     return ChannelSpread.pooled(list(parts))

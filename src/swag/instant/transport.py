@@ -1,13 +1,13 @@
-"""Move the positions of one picture to be spread like another's: the optimal map of Gaussians.
+"""Optimal transport between Gaussians: gives one picture's features another's statistics.
 
-Positions of a layer, as vectors over its channels, are seen as normal distributions N(m_c, C) of
+Positions of a layer, as vectors over its channels, are modeled as normal distributions N(m_c, C) of
 the photo and N(m_s, S) of the painting. Of all maps that take the first to the second,
 
     T(x) = m_s + A (x - m_c),    A = S^1/2 (S^1/2 C S^1/2)^-1/2 S^1/2
 
 moves them the least in the mean of squares (Olkin and Pukelsheim 1982; for style transfer Lu et
-al., "A closed-form solution to universal style transfer", ICCV 2019). What is left is the Bures
-distance that `swag.losses.bures` measures: none.
+al., "A closed-form solution to universal style transfer", ICCV 2019). After it, the Bures
+distance that `swag.losses.bures` measures is 0.
 """
 
 from collections.abc import Sequence
@@ -41,11 +41,11 @@ class Gaussian:
     @classmethod
     @in_full_precision
     def of(cls, features: FeatureMap, mask: Mask | None = None) -> "Gaussian":
-        """What the positions of each picture come to; a mask says how much each of them counts."""
+        """The Gaussian of each picture's positions; a mask says how much each of them counts."""
         return cls(*covariance.with_mean(features, mask))
 
     def in_float64(self) -> "Gaussian":
-        """The same, on the processor: not every device has float64."""
+        """The same in float64, on the CPU: not every device has float64."""
         return Gaussian(self.mean.cpu().double(), self.covariance.cpu().double())
 
 
@@ -55,8 +55,8 @@ def pool_gaussians(parts: Sequence[tuple[float, Gaussian]]) -> Gaussian:
     mean = sum((part.mean * (weight / total) for weight, part in parts), torch.zeros(()))
     covariance = torch.zeros(())
     for weight, part in parts:
-        apart = part.mean - mean
-        spread = part.covariance + apart[:, :, None] * apart[:, None, :]
+        difference = part.mean - mean
+        spread = part.covariance + difference[:, :, None] * difference[:, None, :]
         covariance = covariance + spread * (weight / total)
     return Gaussian(mean, covariance)
 
@@ -76,14 +76,16 @@ class Transport:
         return moved.view_as(rows).permute(0, 3, 1, 2)
 
     def share(self, alpha: Float[Tensor, " b"] | float) -> "Transport":
-        """The map that goes only a share of the way: 0 stays, 1 is all of it.
+        """The map that moves positions a share of the way: 0 is the identity, 1 the whole map.
 
         Positions between are on the straight path from one distribution to the other, the shortest
         in the Wasserstein-2 metric (McCann 1997).
         """
         share = torch.as_tensor(alpha).to(self.matrix).reshape(-1, 1)
-        still = torch.eye(self.matrix.shape[1]).to(self.matrix)
-        return Transport(still + share[:, :, None] * (self.matrix - still), share * self.offset)
+        identity = torch.eye(self.matrix.shape[1]).to(self.matrix)
+        return Transport(
+            identity + share[:, :, None] * (self.matrix - identity), share * self.offset
+        )
 
 
 def transport(start: Gaussian, target: Gaussian) -> Transport:
@@ -103,8 +105,8 @@ def transport(start: Gaussian, target: Gaussian) -> Transport:
 
 def matrix_power(matrices: GramMatrix, exponent: float) -> GramMatrix:
     """A power of symmetric positive definite matrices: 0.5 is the root, -0.5 its inverse."""
-    found: Tensor = _Power.apply(matrices, exponent)
-    return found
+    powers: Tensor = _Power.apply(matrices, exponent)
+    return powers
 
 
 class _Power(torch.autograd.Function):
@@ -118,12 +120,12 @@ class _Power(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, matrices: Tensor, exponent: float) -> Tensor:
         values, vectors = torch.linalg.eigh((matrices + matrices.mT) / 2)
-        smallest = values[:, -1:] * torch.finfo(values.dtype).eps  # below it all is rounding
+        smallest = values[:, -1:] * torch.finfo(values.dtype).eps  # below it, all is rounding
         roots = values.maximum(smallest).sqrt()
         ctx.save_for_backward(roots, vectors)
         ctx.exponent = exponent
-        found: Tensor = (vectors * roots.pow(2 * exponent)[:, None, :]) @ vectors.mT
-        return found
+        powers: Tensor = (vectors * roots.pow(2 * exponent)[:, None, :]) @ vectors.mT
+        return powers
 
     @staticmethod
     @once_differentiable
@@ -131,6 +133,6 @@ class _Power(torch.autograd.Function):
         roots, vectors = ctx.saved_tensors
         a, b = roots[:, :, None], roots[:, None, :]
         slopes = 1 / (a + b) if ctx.exponent == 0.5 else -1 / (a * b * (a + b))
-        turned = vectors.mT @ ((gradient + gradient.mT) / 2) @ vectors
-        found: Tensor = vectors @ (turned * slopes) @ vectors.mT
-        return found, None
+        rotated = vectors.mT @ ((gradient + gradient.mT) / 2) @ vectors
+        result: Tensor = vectors @ (rotated * slopes) @ vectors.mT
+        return result, None

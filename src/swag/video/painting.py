@@ -86,9 +86,7 @@ def paint_video(  # noqa: PLR0913 - what a run takes
         with claimed(path):
             parts.begin(job, overwrite=overwrite)
             steadiness = video_style.steadiness
-            for done in _paint_frames(
-                video, painter, video_format(path), parts, steadiness=steadiness
-            ):
+            for done in _paint(video, painter, video_format(path), parts, steadiness=steadiness):
                 yield VideoProgress(done, max(done, video.frames))
                 if stopping():
                     return
@@ -112,7 +110,7 @@ def parts_of(out: Path) -> Parts:
     return Parts(out.with_name(out.name + ".parts"))
 
 
-def _paint_frames(
+def _paint(
     video: Video, painter: FramePainter, form: VideoFormat, parts: Parts, *, steadiness: float
 ) -> Iterator[int]:
     """Paint the frames that no segment holds yet; yields the number of frames done."""
