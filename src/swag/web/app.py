@@ -27,16 +27,16 @@ from swag.web.uploads import SentPicture, TooLargeError, admit, receive, too_lar
 
 COOKIE = "swag-session"
 LOOK_SECONDS = 0.1
-"""Between two looks at the runs of a session whose page is open."""
+"""Seconds between two checks of the runs of a session with an open page."""
 
 STILL_SECONDS = 15.0
-"""After which something is sent though nothing has changed, so that a lost page is noticed."""
+"""Seconds after which an event is sent without a change, so that a lost page is noticed."""
 
 PHOTO = "grace_hopper.jpg"
 """Rear Admiral Grace Hopper by James S. Davis, 1984: a work of the US Navy, public domain."""
 
 GALLERY = ("brush", "mosaic", "ink", "strokes", "tiles")
-"""Painted by arithmetic, by `examples/paint.py` and the laboratory."""
+"""Paintings made by formulas, in `examples/paint.py` and the laboratory."""
 
 
 class Studio:
@@ -54,8 +54,8 @@ class Studio:
         response = page_file("studio.html")
         if self.sessions.find(request.cookies.get(COOKIE)) is None:
             # Only this server reads it, until the browser is closed.
-            name = self.sessions.begin().id
-            response.set_cookie(COOKIE, name, httponly=True, samesite="strict", path="/")
+            session_id = self.sessions.begin().id
+            response.set_cookie(COOKIE, session_id, httponly=True, samesite="strict", path="/")
         return response
 
     async def choices(self, request: Request) -> Response:
@@ -63,7 +63,7 @@ class Studio:
         return JSONResponse({**described(self.limits), "gallery": GALLERY})
 
     async def send_picture(self, request: Request) -> Response:
-        """Take a picture, the body of the request."""
+        """Add the picture in the body of the request."""
         session = self._session(request)
         if int(request.headers.get("content-length") or 0) > self.limits.most_bytes:
             raise TooLargeError(too_large(self.limits))
@@ -72,10 +72,10 @@ class Studio:
             await receive(request.stream(), path, self.limits)
         except (TimeoutError, ClientDisconnect) as error:
             raise HTTPException(408, "the picture did not arrive; try again") from error
-        return JSONResponse((await self._admitted(session, path)).facts)
+        return JSONResponse((await self._admit(session, path)).facts)
 
     async def take_sample(self, request: Request) -> Response:
-        """Take a picture of the gallery, or the sample photo."""
+        """Add a picture of the gallery, or the sample photo."""
         session, name = self._session(request), request.path_params["name"]
         if name != "photo" and name not in GALLERY:
             raise HTTPException(404, "there is no such picture in the gallery")
@@ -84,7 +84,7 @@ class Studio:
             source = get_sample_data(PHOTO, asfileobj=False)
         path = session.new_path()
         shutil.copyfile(source, path)
-        return JSONResponse((await self._admitted(session, path)).facts)
+        return JSONResponse((await self._admit(session, path)).facts)
 
     async def preview(self, request: Request) -> Response:
         """A picture of the session, as the page shows it."""
@@ -128,28 +128,30 @@ class Studio:
         return JSONResponse({})
 
     async def events(self, request: Request) -> Response:
-        """How the runs of a session come along: server-sent events."""
-        return StreamingResponse(self._told(self._session(request)), media_type="text/event-stream")
+        """The progress of a session's runs, as server-sent events."""
+        return StreamingResponse(
+            self._event_stream(self._session(request)), media_type="text/event-stream"
+        )
 
-    async def _told(self, session: Session) -> AsyncIterator[str]:
-        """All runs first, then those that have changed; an event each time something has."""
-        told: dict[str, Any] = {}
+    async def _event_stream(self, session: Session) -> AsyncIterator[str]:
+        """Yield events: first all runs, then, at each change or long pause, those that changed."""
+        sent: dict[str, Any] = {}
         waited = STILL_SECONDS
         while not self.closing.is_set() and self.sessions.find(session.id) is session:
             places = self.queue.places()
             runs = list(session.runs.values())
-            now = {r.id: {**r.snapshot(), "place": places.get(r.id, 0)} for r in runs}
-            changed = [facts for name, facts in now.items() if told.get(name) != facts]
-            if changed or now.keys() != told.keys() or waited >= STILL_SECONDS:
-                event = {"runs": changed, "all": list(now), "waiting": len(places)}
+            current = {r.id: {**r.snapshot(), "place": places.get(r.id, 0)} for r in runs}
+            changed = [facts for name, facts in current.items() if sent.get(name) != facts]
+            if changed or current.keys() != sent.keys() or waited >= STILL_SECONDS:
+                event = {"runs": changed, "all": list(current), "waiting": len(places)}
                 yield f"data: {json.dumps(event)}\n\n"
                 waited = 0.0
-            told = now
+            sent = current
             await asyncio.sleep(LOOK_SECONDS)
             waited += LOOK_SECONDS
 
-    async def _admitted(self, session: Session, path: Path) -> SentPicture:
-        """Read what was sent in a thread; two at a time, whose memory is bounded."""
+    async def _admit(self, session: Session, path: Path) -> SentPicture:
+        """Read an upload in a thread, two at a time to bound the memory, and add it."""
         async with self._reading:
             picture = await asyncio.to_thread(admit, path, self.limits)
         session.keep(picture, self.limits)
@@ -175,26 +177,26 @@ class Studio:
 
 
 def studio_app(limits: WebLimits) -> Starlette:
-    """The application; as long as it answers it has a temporary folder for all files."""
+    """The application; while it runs, a temporary folder holds all files."""
     closing = asyncio.Event()
 
     @asynccontextmanager
-    async def life(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         with TemporaryDirectory(prefix="swag-web-") as folder:
             studio = Studio(Path(folder), limits, closing)
             app.router.routes.extend(_routes(studio))
-            sweeping = asyncio.create_task(_sweep(studio.sessions))
+            sweeper = asyncio.create_task(_sweep(studio.sessions))
             yield
-            sweeping.cancel()
+            sweeper.cancel()
             await asyncio.to_thread(studio.close)
 
-    app = Starlette(lifespan=life, exception_handlers=HANDLERS)
+    app = Starlette(lifespan=lifespan, exception_handlers=HANDLERS)
     app.state.closing = closing
     return app
 
 
 def _routes(studio: Studio) -> list[BaseRoute]:
-    one = "/api/runs/{id}"
+    run = "/api/runs/{id}"
     return [
         Route("/", studio.home),
         Route("/api/choices", studio.choices),
@@ -204,9 +206,9 @@ def _routes(studio: Studio) -> list[BaseRoute]:
         Route("/api/runs", studio.begin_run, methods=["POST"]),
         Route("/api/events", studio.events),
         Route("/api/session", studio.end_session, methods=["DELETE"]),
-        Route(f"{one}/stop", studio.stop_run, methods=["POST"]),
-        Route(f"{one}/frame", studio.frame),
-        Route(f"{one}/picture.{{ending}}", studio.download),
+        Route(f"{run}/stop", studio.stop_run, methods=["POST"]),
+        Route(f"{run}/frame", studio.frame),
+        Route(f"{run}/picture.{{ending}}", studio.download),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
 

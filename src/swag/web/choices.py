@@ -18,7 +18,7 @@ from swag.smoothing import KINDS
 from swag.web.limits import WebLimits
 
 HIDDEN = {"device", "tile", "style_weights"}
-"""Settings of the machine, and the weights of the paintings, which stand beside them."""
+"""Settings of the machine, and the weights of the paintings, which the page shows beside them."""
 
 PLAIN = ("preset", "strength", "size", "steps", "method", "colors", "style_scale")
 """Settings on the page itself; all others are behind "More"."""
@@ -29,7 +29,7 @@ LARGEST_SEED = 2**53 - 1
 
 _LONG_NUMBER = re.compile(r"(?<![\d.])\d{5,}|\d[eE]\+?\d")
 _SPECS = ("weights", "parametrization", "style_loss", "content_loss", "smoothing")
-"""Settings that hold numbers within words."""
+"""Settings whose text holds numbers."""
 
 
 def page_settings(
@@ -37,7 +37,7 @@ def page_settings(
 ) -> Settings:
     """The settings of a run that a page asks for, with the weights of its paintings.
 
-    SettingsError if a value is none, or not for a page, or beyond the limits.
+    SettingsError if a value is invalid, not available on a page, or beyond the limits.
     """
     unknown = sorted(values.keys() - (Settings.model_fields.keys() - HIDDEN))
     if unknown:
@@ -106,18 +106,18 @@ def _is_offered(preset: Preset, limits: WebLimits) -> bool:
 def _bundles(bundles: Iterable[Preset]) -> list[dict[str, Any]]:
     return [
         {
-            "name": one.name,
-            "what": one.summary,
-            "values": dict(one.values),
-            "premise": dict(one.premise),
-            "otherwise": dict(one.otherwise),
+            "name": bundle.name,
+            "what": bundle.summary,
+            "values": dict(bundle.values),
+            "premise": dict(bundle.premise),
+            "otherwise": dict(bundle.otherwise),
         }
-        for one in bundles
+        for bundle in bundles
     ]
 
 
-def _words(limits: WebLimits) -> dict[str, list[str]]:
-    """Words that a setting may be, if its type does not say; others can be typed for some."""
+def _values(limits: WebLimits) -> dict[str, list[str]]:
+    """Values to choose from for settings of free text; some accept others, too."""
     return {
         "preset": [p.name for p in PRESETS.values() if _is_offered(p, limits)],
         "method": list(METHODS),
@@ -132,20 +132,20 @@ def _words(limits: WebLimits) -> dict[str, list[str]]:
 def _field(name: str, limits: WebLimits) -> dict[str, Any]:
     """One setting: its kind, range, default and meaning, from the JSON schema of the settings."""
     schema = _SCHEMA[name]
-    kinds = [schema, *schema.get("anyOf", ())]
-    kind = next(one["type"] for one in kinds if one.get("type", "null") != "null")
-    ends = {"size": limits.size, "steps": limits.steps, "seed": LARGEST_SEED}
-    found = {key: value for one in reversed(kinds) for key, value in one.items()}
-    low, high = (found.get(f"exclusive{end}", found.get(end.lower())) for end in _ENDS)
+    schemas = [schema, *schema.get("anyOf", ())]
+    kind = next(variant["type"] for variant in schemas if variant.get("type", "null") != "null")
+    maxima = {"size": limits.size, "steps": limits.steps, "seed": LARGEST_SEED}
+    merged = {key: value for variant in reversed(schemas) for key, value in variant.items()}
+    low, high = (merged.get(f"exclusive{bound}", merged.get(bound.lower())) for bound in _BOUNDS)
     return {
         "name": name,
         "kind": kind,
-        "optional": any(one.get("type") == "null" for one in kinds),
+        "optional": any(variant.get("type") == "null" for variant in schemas),
         "default": schema.get("default"),
         "minimum": low,
-        "maximum": ends.get(name, high),
-        "words": found.get("enum") or _words(limits).get(name),
-        "free": "enum" not in found and name not in {"preset", "method", "backbone"},
+        "maximum": maxima.get(name, high),
+        "words": merged.get("enum") or _values(limits).get(name),
+        "free": "enum" not in merged and name not in {"preset", "method", "backbone"},
         "what": _MEANINGS.get(name) or re.sub(r"; see `[^`]*`", "", schema["description"]),
     }
 
@@ -153,5 +153,5 @@ def _field(name: str, limits: WebLimits) -> dict[str, Any]:
 _MEANINGS = {"weights": "pretrained, or random with a scheme"}
 """Meanings of settings that accept less from a page than elsewhere."""
 
-_ENDS = ("Minimum", "Maximum")
+_BOUNDS = ("Minimum", "Maximum")
 _SCHEMA: Mapping[str, Any] = Settings.model_json_schema()["properties"]

@@ -1,8 +1,8 @@
 """Rules for every request and headers of every answer, which keep other sites out.
 
-A page of another site can make a browser send requests here, and a name of its own can be made to
-lead here (DNS rebinding). So the host that a request names must be one of ours, and a request
-that changes something must come from a page of ours.
+A page of another site can make a browser send requests here, and its own host name can be made to
+lead here (DNS rebinding). So a request must name a host of this server, and a request that changes
+something must come from a page of this server.
 """
 
 import ipaddress
@@ -31,8 +31,8 @@ READING = {"GET", "HEAD"}
 class Guard:
     """An application behind a check of the headers Host and Origin.
 
-    `names` are hosts that it answers to, beside localhost and any address in numbers: a number
-    cannot be made to lead elsewhere. `closing` is set when the server is about to end.
+    It answers to the hosts in `names`, localhost and any numeric address, which cannot be made to
+    lead elsewhere. `closing` is set when the server is about to end.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        wrong = self._complaint(Headers(scope=scope), scope["method"])
-        answer = self._app if wrong is None else PlainTextResponse(wrong, status_code=403)
+        complaint = self._complaint(Headers(scope=scope), scope["method"])
+        answer = self._app if complaint is None else PlainTextResponse(complaint, status_code=403)
         await answer(scope, receive, send_guarded)
 
     def _complaint(self, headers: Headers, method: str) -> str | None:
         """Why a request is refused; None if it is not."""
         host = headers.get("host", "")
-        if not self._is_ours(host):
+        if not self._is_own_host(host):
             return "this server does not answer to that host; open it by its address"
         if method in READING:
             return None
@@ -70,7 +70,7 @@ class Guard:
             return "this request did not come from the page of this server"
         return None
 
-    def _is_ours(self, host: str) -> bool:
+    def _is_own_host(self, host: str) -> bool:
         try:
             name = urlsplit(f"//{host}").hostname or ""
             return name in self._names or bool(ipaddress.ip_address(name))

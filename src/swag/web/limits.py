@@ -21,7 +21,7 @@ class WebLimits:
         session_megabytes: of the pictures that are kept for a session.
         history: runs that are kept for a session, the newest.
         sessions: at the same time.
-        idle_minutes: after which a session ends of which nobody has a page open.
+        idle_minutes: after which a session ends if no page of it is open.
     """
 
     megapixels: float = 50
@@ -38,7 +38,7 @@ class WebLimits:
     idle_minutes: float = 60
 
     def __post_init__(self) -> None:
-        """SettingsError for a limit that lets nothing through."""
+        """Check that each limit is above 0. SettingsError if one is not."""
         for name, value in vars(self).items():
             if not value > 0:
                 raise SettingsError(

@@ -19,17 +19,17 @@ from swag.web.choices import offered
 
 RunPhase = Literal["waiting", "running", "done", "stopped", "failed"]
 FORMATS = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
-"""In which a picture can be downloaded, by the ending of its name."""
+"""Media types of the formats in which a picture can be downloaded, by extension."""
 
 FRAME_SECONDS = 0.2
-"""Between two pictures of a run that is shown as it goes."""
+"""Seconds between two pictures of a run in progress, at least."""
 
 LARGEST_FRAME = 1024
 
 
 @dataclass(frozen=True)
 class AskedInputs:
-    """The files of a run, and which pictures of the session they are."""
+    """The files of a run; `told` describes them for the page, by the pictures' ids."""
 
     content: Path
     styles: tuple[Path, ...]
@@ -40,9 +40,9 @@ class AskedInputs:
 
 @dataclass
 class PageRun:
-    """A run of a session; a worker's thread computes it, others look at it.
+    """A run of a session; a worker's thread computes it, other threads read its state.
 
-    `folder` is where its picture goes. When it has ended it holds no tensors.
+    Its picture is written to `folder`. After its end the run holds no tensors.
     """
 
     settings: Settings
@@ -51,7 +51,7 @@ class PageRun:
     id: str = field(default_factory=lambda: secrets.token_urlsafe(9))
 
     def __post_init__(self) -> None:
-        """Waiting, without a picture."""
+        """Start as waiting, without a picture."""
         self.phase: RunPhase = "waiting"
         self.message = ""
         self.frame = b""
@@ -65,7 +65,7 @@ class PageRun:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come of it."""
+        """Whether the run is over."""
         return self.phase in {"done", "stopped", "failed"}
 
     def stop(self) -> None:
@@ -85,12 +85,12 @@ class PageRun:
         return self.ended and self.picture("png").exists()
 
     def remove(self) -> None:
-        """Remove its files."""
+        """Remove the files of the result."""
         for ending in FORMATS:
             self.picture(ending).unlink(missing_ok=True)
 
     def snapshot(self) -> dict[str, Any]:
-        """What the page is told, as plain values."""
+        """The state of the run for the page, as plain values."""
         return {
             "id": self.id,
             "phase": self.phase,
@@ -106,13 +106,13 @@ class PageRun:
         }
 
     def work(self, seconds: float) -> None:
-        """Compute it, for at most so many seconds; whatever goes wrong is its message."""
+        """Compute the run for at most `seconds`; an error becomes its message."""
         with self._turn:
             if self.ended:
                 return
             self.phase = "running"
         try:
-            self._finish(self._followed(seconds))
+            self._finish(self._follow(seconds))
         except SwagError as error:
             self._fail(str(error))
         except MemoryError:
@@ -125,7 +125,7 @@ class PageRun:
         self.phase, self.message = "failed", message
 
     def _updates(self) -> Iterator[Update]:
-        """The steps. Inputs are given as bytes, so that no message names a file of the server."""
+        """The updates of the run. Inputs are bytes, so that no message names a server's file."""
         inputs = self.inputs
         return iterate(
             inputs.content.read_bytes(),
@@ -135,10 +135,10 @@ class PageRun:
             initial=_bytes_of(inputs.initial),
         )
 
-    def _followed(self, seconds: float) -> tuple[Update, list[dict[str, Any]], bool]:
-        """The last update, a line for each step, and whether the run came to its end."""
+    def _follow(self, seconds: float) -> tuple[Update, list[dict[str, Any]], bool]:
+        """Follow the steps: the last update, all trace entries, and whether the run finished."""
         steps: list[dict[str, Any]] = []
-        chosen, began, shown, last = self.settings, time.monotonic(), 0.0, None
+        chosen, began, shown_at, last = self.settings, time.monotonic(), 0.0, None
         updates = self._updates()
         pace = Pace(plan(chosen.size, chosen.steps, chosen.scales))
         for last in updates:
@@ -147,28 +147,28 @@ class PageRun:
             self._step, self._size = last.index + 1, last.size[::-1]
             self.scales_left = last.scales - last.scale
             steps.append(last.trace_entry)
-            if time.monotonic() - shown >= FRAME_SECONDS:
-                self._show(last.image)
-                shown = time.monotonic()
-            late = time.monotonic() - began > seconds
-            if (late or self._stopping.is_set()) and not last.last:
-                self.message = f"stopped after {seconds:g} seconds" if late else ""
+            if time.monotonic() - shown_at >= FRAME_SECONDS:
+                self._show_frame(last.image)
+                shown_at = time.monotonic()
+            timed_out = time.monotonic() - began > seconds
+            if (timed_out or self._stopping.is_set()) and not last.last:
+                self.message = f"stopped after {seconds:g} seconds" if timed_out else ""
                 return last, steps, False
         if last is None:
             raise SwagError(NO_STEP)
         return last, steps, True
 
-    def _show(self, picture: Picture) -> None:
+    def _show_frame(self, picture: Picture) -> None:
         self.frame = as_jpeg(picture, LARGEST_FRAME)
         self.frames += 1
 
-    def _finish(self, followed: tuple[Update, list[dict[str, Any]], bool]) -> None:
-        """Write the picture in every format, with how it was made in it."""
-        last, steps, finished = followed
+    def _finish(self, outcome: tuple[Update, list[dict[str, Any]], bool]) -> None:
+        """Write the picture, with its metadata, in every format."""
+        last, steps, finished = outcome
         result = last.result(steps, finished=finished)
         for ending in FORMATS:
             result.save(self.picture(ending))
-        self._show(result.image)
+        self._show_frame(result.image)
         self.phase = "done" if finished else "stopped"
 
 
@@ -177,7 +177,7 @@ def _bytes_of(path: Path | None) -> bytes | None:
 
 
 def as_jpeg(picture: Picture, size: int) -> bytes:
-    """The file of a picture, made smaller if its long side is longer than `size`."""
+    """A picture as the bytes of a JPEG file, with a long side of at most `size` pixels."""
     width, height = picture.size
     small = resize(picture.batch, fitted(height, width, min(size, max(width, height))))
     stream = io.BytesIO()

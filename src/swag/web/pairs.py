@@ -44,18 +44,18 @@ class Results:
 
 
 def find_results(folder: Path) -> Results:
-    """The results in a folder: of a study's runs, or METHOD/PICTURE with the same names in each.
+    """The results in a folder: a study's runs, or METHOD/PICTURE with the same picture names.
 
     SettingsError if there are no two pictures to compare.
     """
     if not folder.is_dir():
         raise SettingsError(f"there is no folder {folder}; give one with results to compare")
     runs = next((f for f in (folder / "runs", folder) if any(f.glob("*/config.json"))), None)
-    found: dict[str, dict[str, Path]] = {}
-    for unit, method, path in _by_folder(folder) if runs is None else _of_runs(runs):
-        found.setdefault(unit, {})[method] = path
-    kept = {unit: dict(sorted(found[unit].items())) for unit in sorted(found)}
-    results = Results({unit: methods for unit, methods in kept.items() if len(methods) > 1})
+    pictures: dict[str, dict[str, Path]] = {}
+    for unit, method, path in _folder_pictures(folder) if runs is None else _run_pictures(runs):
+        pictures.setdefault(unit, {})[method] = path
+    by_unit = {unit: dict(sorted(pictures[unit].items())) for unit in sorted(pictures)}
+    results = Results({unit: methods for unit, methods in by_unit.items() if len(methods) > 1})
     if not results.pictures:
         raise SettingsError(
             f"{folder} has no two pictures to compare; expected METHOD/PICTURE.png with the same "
@@ -64,15 +64,15 @@ def find_results(folder: Path) -> Results:
     return results
 
 
-def _by_folder(folder: Path) -> Iterator[tuple[str, str, Path]]:
+def _folder_pictures(folder: Path) -> Iterator[tuple[str, str, Path]]:
     for path in sorted(folder.glob("*/*")):
         if path.suffix.lower() in extensions() and path.is_file():
             yield path.stem, path.parent.name, path
 
 
-def _of_runs(folder: Path) -> Iterator[tuple[str, str, Path]]:
+def _run_pictures(folder: Path) -> Iterator[tuple[str, str, Path]]:
     """The pictures of runs; a method is named for the settings in which the runs differ."""
-    runs = [(path.with_name("picture.png"), _flat(path)) for path in folder.glob("*/config.json")]
+    runs = [(path.with_name("picture.png"), _facts(path)) for path in folder.glob("*/config.json")]
     runs = [(path, facts) for path, facts in runs if facts and path.is_file()]
     names = sorted({name for _, facts in runs for name in facts} - set(UNIT))
     differing = [n for n in names if len({repr(facts.get(n)) for _, facts in runs}) > 1]
@@ -82,8 +82,8 @@ def _of_runs(folder: Path) -> Iterator[tuple[str, str, Path]]:
         yield unit, method or "default", path
 
 
-def _flat(path: Path) -> dict[str, Any]:
-    """What a config says, as one level of names; nothing if it is no config."""
+def _facts(path: Path) -> dict[str, Any]:
+    """The values of a config file by name, nested ones as OUTER.INNER; empty if it is none."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -70,17 +70,17 @@ def wilson(successes: int, trials: int, z: float = Z) -> tuple[float, float]:
 
 def methods_of(comparisons: Sequence[PairAnswer]) -> list[str]:
     """The names of the methods, sorted."""
-    return sorted({name for one in comparisons for name in (one.first, one.second)})
+    return sorted({name for answer in comparisons for name in (answer.first, answer.second)})
 
 
 def shares(comparisons: Sequence[PairAnswer]) -> list[PreferenceShare]:
-    """The share of each method, the highest first; who could not say counts as neither."""
+    """The share of each method, the highest first; undecided answers do not count."""
     rows = []
     for method in methods_of(comparisons):
-        own = [one for one in comparisons if method in (one.first, one.second)]
-        undecided = sum(one.outcome == "neither" for one in own)
-        won = sum(one.outcome == ("first" if one.first == method else "second") for one in own)
-        lost = len(own) - won - undecided
+        answers = [answer for answer in comparisons if method in (answer.first, answer.second)]
+        undecided = sum(answer.outcome == "neither" for answer in answers)
+        won = sum(a.outcome == ("first" if a.first == method else "second") for a in answers)
+        lost = len(answers) - won - undecided
         low, high = wilson(won, won + lost)
         share = won / (won + lost) if won + lost else 0.5
         rows.append(PreferenceShare(method, won, lost, undecided, share=share, low=low, high=high))
@@ -88,46 +88,46 @@ def shares(comparisons: Sequence[PairAnswer]) -> list[PreferenceShare]:
 
 
 def bradley_terry(comparisons: Sequence[PairAnswer], z: float = Z) -> list[Strength]:
-    """The log strength of each method, the highest first: odds of two are as their strengths.
+    """The log strength of each method, the highest first: their difference is the log odds.
 
     Bradley and Terry, "Rank analysis of incomplete block designs", Biometrika 1952. "Cannot say"
-    is half a win for either. It is the mode of the posterior under a wide normal prior (`PRIOR`),
-    and the intervals are those of its curvature.
+    is half a win for either. Strengths are the mode of the posterior under a wide normal prior
+    (`PRIOR`), and the intervals are those of its curvature.
     """
     names = methods_of(comparisons)
     if not names:
         return []
     wins = np.zeros((len(names), len(names)))
-    place = {name: i for i, name in enumerate(names)}
-    for one in comparisons:
-        i, j = place[one.first], place[one.second]
-        first = {"first": 1.0, "second": 0.0, "neither": 0.5}[one.outcome]
-        wins[i, j] += first
-        wins[j, i] += 1 - first
-    strengths, covariance = _mode(wins)
+    index = {name: i for i, name in enumerate(names)}
+    for answer in comparisons:
+        i, j = index[answer.first], index[answer.second]
+        score = {"first": 1.0, "second": 0.0, "neither": 0.5}[answer.outcome]
+        wins[i, j] += score
+        wins[j, i] += 1 - score
+    strengths, covariance = _posterior_mode(wins)
     centering = np.eye(len(names)) - 1 / len(names)
     deviations = np.sqrt(np.diag(centering @ covariance @ centering))
     rows = [
-        Strength(name, float(middle), float(middle - z * wide), float(middle + z * wide))
-        for name, middle, wide in zip(names, strengths - strengths.mean(), deviations, strict=True)
+        Strength(name, float(mode), float(mode - z * sd), float(mode + z * sd))
+        for name, mode, sd in zip(names, strengths - strengths.mean(), deviations, strict=True)
     ]
     return sorted(rows, key=lambda row: -row.strength)
 
 
-def _mode(wins: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _posterior_mode(wins: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """The most probable log strengths and their covariance, by Newton's method.
 
     The logarithm of the posterior is concave; a step is cut to length 1 so that none overshoots.
     """
     strengths = np.zeros(len(wins))
-    played = wins + wins.T
+    totals = wins + wins.T
     precision = np.eye(len(wins)) / PRIOR**2
     for _ in range(100):
         expected = 1 / (1 + np.exp(strengths[None] - strengths[:, None]))
-        slope = (wins - played * expected).sum(1) - strengths / PRIOR**2
-        curvature = played * expected * (1 - expected)
+        gradient = (wins - totals * expected).sum(1) - strengths / PRIOR**2
+        curvature = totals * expected * (1 - expected)
         information = np.diag(curvature.sum(1)) - curvature + precision
-        step = np.linalg.solve(information, slope)
+        step = np.linalg.solve(information, gradient)
         strengths = strengths + step / max(1.0, float(np.abs(step).max()))
         if np.abs(step).max() < 1e-10:
             break

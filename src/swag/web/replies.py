@@ -26,7 +26,7 @@ STATUSES: dict[type[Exception], int] = {NoSessionError: 401, ResourceError: 503,
 
 
 async def wish_of(request: Request) -> dict[str, Any]:
-    """What a page sends as JSON. SettingsError if it is too long or no object."""
+    """The JSON object that a page sends. SettingsError if it is too long or no object."""
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -42,7 +42,7 @@ async def wish_of(request: Request) -> dict[str, Any]:
 
 
 async def complain(request: Request, error: Exception) -> Response:
-    """A mistake as one line."""
+    """An error as one line of JSON, with its status."""
     if isinstance(error, HTTPException):
         return JSONResponse({"error": error.detail}, status_code=error.status_code)
     return JSONResponse({"error": str(error)}, status_code=STATUSES.get(type(error), 400))

@@ -1,4 +1,4 @@
-"""Runs that wait for their turn, and the threads that compute them."""
+"""The queue of runs, and the threads that compute them."""
 
 import threading
 from collections import deque
@@ -25,7 +25,7 @@ class RunQueue:
             worker.start()
 
     def submit(self, run: PageRun) -> None:
-        """Let a run wait for its turn. ResourceError if as many wait as may."""
+        """Add a run to the queue. ResourceError if the queue is full."""
         with self._changed:
             self._drop_ended()
             free = self._limits.runs - len(self._running)
@@ -43,7 +43,7 @@ class RunQueue:
             return {run.id: place for place, run in enumerate(self._waiting, start=1)}
 
     def close(self) -> None:
-        """Stop what runs, drop what waits, and wait a while for the threads."""
+        """Drop the runs that wait, and give the threads a while to end."""
         with self._changed:
             self._open = False
             self._waiting.clear()
@@ -52,7 +52,7 @@ class RunQueue:
             worker.join(timeout=5)
 
     def _drop_ended(self) -> None:
-        """Forget those that were stopped while they waited."""
+        """Drop runs that were stopped while they waited."""
         self._waiting = deque(run for run in self._waiting if not run.ended)
 
     def _compute(self) -> None:

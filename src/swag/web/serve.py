@@ -15,10 +15,10 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class QuietServer(uvicorn.Server):
-    """A server that ends its endless answers first when it is asked to end."""
+    """A server that first ends its event streams, which have no end of their own, when it ends."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Tell the application."""
+        """Set the event `closing` of the application, and end."""
         closing = getattr(self.config.app, "closing", None)
         if closing is not None:
             closing.set()
@@ -26,21 +26,21 @@ class QuietServer(uvicorn.Server):
 
 
 def serve(app: Starlette, host: str, port: int, *, announce: Callable[[str], None]) -> None:
-    """Answer requests until Ctrl-C or SIGTERM; `announce` is given the address of the page.
+    """Answer requests until Ctrl-C or SIGTERM; `announce` is called with the page's address.
 
-    Port 0 is any that is free. ResourceError if the port cannot be had.
+    Port 0 is any free port. ResourceError if the port is not available.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listening = socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise ResourceError(
             f"cannot listen on {host}, port {port} ({error.strerror}); give another --port"
         ) from error
-    shown = f"[{host}]" if ":" in host else host
-    announce(f"http://{shown}:{listening.getsockname()[1]}/")
-    with listening:
-        server_for(app, host).run(sockets=[listening])
+    name = f"[{host}]" if ":" in host else host
+    announce(f"http://{name}:{listener.getsockname()[1]}/")
+    with listener:
+        server_for(app, host).run(sockets=[listener])
 
 
 def server_for(app: Starlette, host: str) -> QuietServer:

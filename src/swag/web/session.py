@@ -28,52 +28,52 @@ class Session:
     seen: float = field(default_factory=time.monotonic)
 
     def new_path(self) -> Path:
-        """Where a picture that is sent goes; its name is its id."""
+        """The path for an upload; the file name is the picture's id."""
         return self.folder / secrets.token_urlsafe(9)
 
     def keep(self, picture: SentPicture, limits: WebLimits) -> None:
-        """Add a picture; the oldest ones that no run needs go if there are too many.
+        """Add a picture; remove the oldest ones that no run needs beyond the limits.
 
-        Too many bytes are too many, too.
+        The limits are of their number and of their bytes.
         """
         self.pictures[picture.id] = picture
         needed = {path for run in self.runs.values() if not run.ended for path in files_of(run)}
         needed.add(picture.path)
-        for one in [one for one in self.pictures.values() if one.path not in needed]:
-            held = sum(kept.bytes for kept in self.pictures.values())
-            if len(self.pictures) <= limits.pictures and held <= 1e6 * limits.session_megabytes:
+        for spare in [spare for spare in self.pictures.values() if spare.path not in needed]:
+            total = sum(sent.bytes for sent in self.pictures.values())
+            if len(self.pictures) <= limits.pictures and total <= 1e6 * limits.session_megabytes:
                 break
-            del self.pictures[one.id]
-            one.remove()
+            del self.pictures[spare.id]
+            spare.remove()
 
     def add(self, run: PageRun, limits: WebLimits) -> None:
-        """Add a run; the oldest ones that have ended go if there are too many."""
+        """Add a run; remove the oldest ended runs beyond the limit."""
         self.runs[run.id] = run
-        needed = {path for one in self.runs.values() if not one.ended for path in files_of(one)}
-        spare = [
-            one
-            for one in self.runs.values()
-            if one.ended and one is not run and one.picture("png") not in needed
+        needed = {path for r in self.runs.values() if not r.ended for path in files_of(r)}
+        ended = [
+            other
+            for other in self.runs.values()
+            if other.ended and other is not run and other.picture("png") not in needed
         ]
-        for one in spare[: max(0, len(self.runs) - limits.history)]:
-            del self.runs[one.id]
-            one.remove()
+        for other in ended[: max(0, len(self.runs) - limits.history)]:
+            del self.runs[other.id]
+            other.remove()
 
     def asked(self, wish: dict[str, Any], limits: WebLimits) -> PageRun:
-        """The run that a page wishes for.
+        """The run that a page asks for.
 
-        SettingsError if the wish is none, or names what this session does not have.
+        SettingsError if the wish is invalid, or names a picture that this session does not have.
         """
-        paintings = [one for one in _listed(wish.get("styles")) if isinstance(one, dict)]
+        paintings = [entry for entry in _as_list(wish.get("styles")) if isinstance(entry, dict)]
         if not 1 <= len(paintings) <= MOST_STYLES:
             raise SettingsError(f"choose one to {MOST_STYLES} paintings")
         values = wish.get("settings", {})
         if not isinstance(values, dict):
             raise SettingsError("the settings are not names with values; reload the page")
-        given = [_number(one.get("weight", 1)) for one in paintings]
-        settings = page_settings(values, limits, weights=given if len(given) > 1 else ())
-        settings.style_shares(len(given))
-        # A picture of one pass has no steps that could go on from another.
+        weights = [_painting_weight(entry.get("weight", 1)) for entry in paintings]
+        settings = page_settings(values, limits, weights=weights if len(weights) > 1 else ())
+        settings.style_shares(len(weights))
+        # A run of one pass has no steps, so that it cannot continue from a picture.
         earlier = self._run(wish["from"]) if wish.get("from") and settings.steps else None
         if earlier is not None:
             scales = earlier.scales_left if earlier.settings.size == settings.size else 1
@@ -81,14 +81,14 @@ class Session:
         mask = wish.get("mask")
         inputs = AskedInputs(
             content=self._picture(wish.get("content"), "a photo"),
-            styles=tuple(self._picture(one.get("id"), "a painting") for one in paintings),
+            styles=tuple(self._picture(entry.get("id"), "a painting") for entry in paintings),
             content_mask=self._picture(mask, "the mask") if mask else None,
             initial=None if earlier is None else earlier.picture("png"),
             told={
                 "content": wish.get("content"),
                 "styles": [
-                    {"id": one.get("id"), "weight": weight}
-                    for one, weight in zip(paintings, given, strict=True)
+                    {"id": entry.get("id"), "weight": weight}
+                    for entry, weight in zip(paintings, weights, strict=True)
                 ],
                 "mask": mask,
                 "from": None if earlier is None else earlier.id,
@@ -96,17 +96,17 @@ class Session:
         )
         return PageRun(settings, inputs, self.folder)
 
-    def _picture(self, name: object, what: str) -> Path:
-        found = self.pictures.get(name) if isinstance(name, str) else None
-        if found is None:
-            raise SettingsError(f"{what} is missing or no longer kept; add it again")
-        return found.path
+    def _picture(self, name: object, role: str) -> Path:
+        picture = self.pictures.get(name) if isinstance(name, str) else None
+        if picture is None:
+            raise SettingsError(f"{role} is missing or no longer kept; add it again")
+        return picture.path
 
     def _run(self, name: object) -> PageRun:
-        found = self.runs.get(name) if isinstance(name, str) else None
-        if found is None or not found.has_picture:
+        run = self.runs.get(name) if isinstance(name, str) else None
+        if run is None or not run.has_picture:
             raise SettingsError("the picture to continue from is no longer kept; start a new run")
-        return found
+        return run
 
 
 def files_of(run: PageRun) -> list[Path | None]:
@@ -115,18 +115,18 @@ def files_of(run: PageRun) -> list[Path | None]:
     return [inputs.content, *inputs.styles, inputs.content_mask, inputs.initial]
 
 
-def _listed(value: object) -> list[Any]:
+def _as_list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _number(value: object) -> float:
+def _painting_weight(value: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise SettingsError("the weight of a painting is no number; reload the page")
     return float(value)
 
 
 class Sessions:
-    """All sessions of a server; those that nobody uses any more end, with their files."""
+    """All sessions of a server; unused ones end, and their files are removed."""
 
     def __init__(self, folder: Path, limits: WebLimits) -> None:
         self._folder, self._limits = folder, limits
@@ -134,23 +134,23 @@ class Sessions:
         self._lock = threading.Lock()
 
     def find(self, name: str | None) -> Session | None:
-        """The session of this id, which is in use from now on."""
+        """The session of this id, which counts as used now."""
         session = self._by_id.get(name or "")
         if session is not None:
             session.seen = time.monotonic()
         return session
 
     def begin(self) -> Session:
-        """A new session. ResourceError if there are as many as may."""
+        """A new session. ResourceError if the server has as many as the limit."""
         self.sweep()
         with self._lock:
             if len(self._by_id) >= self._limits.sessions:
                 raise ResourceError("too many people are using this server; try again later")
-            name = secrets.token_urlsafe(24)
+            session_id = secrets.token_urlsafe(24)
             folder = self._folder / secrets.token_hex(8)
             folder.mkdir(mode=0o700)
-            self._by_id[name] = Session(name, folder)
-            return self._by_id[name]
+            self._by_id[session_id] = Session(session_id, folder)
+            return self._by_id[session_id]
 
     def end(self, session: Session) -> None:
         """End a session: its runs stop, and its files are removed."""
@@ -160,12 +160,12 @@ class Sessions:
         shutil.rmtree(session.folder, ignore_errors=True)
 
     def sweep(self) -> None:
-        """End those that were not seen for so long as the limits say."""
+        """End sessions that were unused for longer than the limits allow."""
         oldest = time.monotonic() - 60 * self._limits.idle_minutes
-        for session in [one for one in self._by_id.values() if one.seen < oldest]:
+        for session in [session for session in self._by_id.values() if session.seen < oldest]:
             self.end(session)
 
     def close(self) -> None:
-        """End them all."""
+        """End all sessions."""
         for session in list(self._by_id.values()):
             self.end(session)

@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS answers (
 
 @dataclass(frozen=True)
 class Trial:
-    """Two pictures that a participant sees; `id` says nothing of what they are."""
+    """Two pictures that a participant sees; `id` reveals nothing about them."""
 
     id: str
     number: int
@@ -70,7 +70,7 @@ class AnswerStore:
     def __init__(
         self, path: Path, results: Results, *, trials: int = 40, catch_every: int = 8
     ) -> None:
-        """ResourceError if the file cannot be opened, or is none of ours."""
+        """Open or create the file. ResourceError if it cannot be opened, or is of another kind."""
         self._path, self._results = path, results
         self._trials, self._catch_every = trials, catch_every
         with self._open() as database:
@@ -89,30 +89,30 @@ class AnswerStore:
             raise ResourceError(f"cannot use the answers in {self._path}: {error}") from error
 
     def enter(self, code: str | None = None) -> str:
-        """The code of a participant: a new one, whose trials are drawn, or one that is known.
+        """The code of a participant: a new one, with trials drawn for it, or the known `code`.
 
         SettingsError for a code that was never given out.
         """
         with self._open() as database:
             if code is None:
-                return self._draw(database)
+                return self._draw_trials(database)
             code = code.strip().lower()
-            if _known(database, code):
+            if _is_known(database, code):
                 return code
         raise SettingsError("this code is unknown; check its letters, or begin without a code")
 
     def progress(self, code: str) -> StudyProgress:
-        """The first trial without an answer. SettingsError for an unknown code."""
+        """Counts of trials, and the first one unanswered. SettingsError for an unknown code."""
         with self._open() as database:
-            if not _known(database, code):
+            if not _is_known(database, code):
                 raise SettingsError("this code is unknown; begin again")
             rows = database.execute(
                 "SELECT id, number, unit, left_method, right_method, choice FROM trials "
                 "LEFT JOIN answers ON trial = id WHERE code = ? ORDER BY number",
                 (code,),
             ).fetchall()
-        left = [Trial(*row[:5]) for row in rows if row[5] is None]
-        return StudyProgress(len(rows) - len(left), len(rows), left[0] if left else None)
+        pending = [Trial(*row[:5]) for row in rows if row[5] is None]
+        return StudyProgress(len(rows) - len(pending), len(rows), pending[0] if pending else None)
 
     def trial(self, trial: str) -> Trial | None:
         """The trial of this id."""
@@ -124,37 +124,37 @@ class AnswerStore:
         return Trial(*row) if row else None
 
     def answer(self, code: str, trial: str, choice: Choice) -> bool:
-        """Keep an answer; whether it was the first to this trial, which alone counts.
+        """Store an answer if it is the first to this trial; returns whether it is.
 
         SettingsError if the trial is not of this participant.
         """
         with self._open() as database:
-            own = "SELECT 1 FROM trials WHERE id = ? AND code = ?"
-            if database.execute(own, (trial, code)).fetchone() is None:
+            query = "SELECT 1 FROM trials WHERE id = ? AND code = ?"
+            if database.execute(query, (trial, code)).fetchone() is None:
                 raise SettingsError("this pair is not one of yours; reload the page")
-            kept = database.execute(
+            inserted = database.execute(
                 "INSERT INTO answers VALUES (?, ?) ON CONFLICT DO NOTHING", (trial, choice)
             )
-            return kept.rowcount == 1
+            return inserted.rowcount == 1
 
     def comparisons(self, *, attentive: float = 0.75) -> list[PairAnswer]:
-        """The answers of those who saw through so large a share of their catch trials."""
+        """The answers of participants who passed a share `attentive` of their catch trials."""
         caught = self.catches()
-        found = []
+        answers = []
         for code, left, right, choice in self._answers():
-            right_ones, shown = caught.get(code, (0, 0))
-            if DAMAGED not in (left, right) and right_ones >= attentive * shown:
-                found.append(PairAnswer(left, right, _OUTCOMES[choice]))
-        return found
+            passed, total = caught.get(code, (0, 0))
+            if DAMAGED not in (left, right) and passed >= attentive * total:
+                answers.append(PairAnswer(left, right, _OUTCOMES[choice]))
+        return answers
 
     def catches(self) -> dict[str, tuple[int, int]]:
         """For each participant, the number of catch trials answered right, and of all answered."""
         counts: dict[str, tuple[int, int]] = {}
         for code, left, right, choice in self._answers():
             if DAMAGED in (left, right):
-                found, shown = counts.get(code, (0, 0))
-                fine = choice == ("right" if left == DAMAGED else "left")
-                counts[code] = found + fine, shown + 1
+                passed, total = counts.get(code, (0, 0))
+                correct = choice == ("right" if left == DAMAGED else "left")
+                counts[code] = passed + correct, total + 1
         return counts
 
     def _answers(self) -> list[tuple[str, str, str, str]]:
@@ -164,8 +164,8 @@ class AnswerStore:
                 "JOIN trials ON trial = id ORDER BY code, number"
             ).fetchall()
 
-    def _draw(self, database: sqlite3.Connection) -> str:
-        """A new code with its trials: the pairs that were drawn least, sides at random."""
+    def _draw_trials(self, database: sqlite3.Connection) -> str:
+        """Add a new code with its trials: the pairs drawn least so far, sides at random."""
         rng = secrets.SystemRandom()
         database.execute("BEGIN IMMEDIATE")
         code = "".join(rng.choices(LETTERS, k=8))
@@ -174,13 +174,13 @@ class AnswerStore:
         rng.shuffle(pairs)
         pairs = sorted(pairs, key=lambda pair: counts.get(pair.key, 0))[: self._trials]
         rng.shuffle(pairs)
-        shown: list[BlindPair] = []
+        trials: list[BlindPair] = []
         for number, pair in enumerate(pairs, start=1):
-            shown.append(pair)
+            trials.append(pair)
             if self._catch_every and number % self._catch_every == 0:
-                shown.append(BlindPair(pair.unit, pair.first, DAMAGED))
+                trials.append(BlindPair(pair.unit, pair.first, DAMAGED))
         database.execute("INSERT INTO participants VALUES (?)", (code,))
-        for number, pair in enumerate(shown):
+        for number, pair in enumerate(trials):
             left, right = rng.sample([pair.first, pair.second], 2)
             row = (secrets.token_urlsafe(12), code, number, pair.unit, left, right, pair.key)
             database.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?)", row)
@@ -191,6 +191,6 @@ class AnswerStore:
 _OUTCOMES: dict[str, Preference] = {"left": "first", "right": "second", "neither": "neither"}
 
 
-def _known(database: sqlite3.Connection, code: str) -> bool:
-    found = database.execute("SELECT 1 FROM participants WHERE code = ?", (code,)).fetchone()
-    return found is not None
+def _is_known(database: sqlite3.Connection, code: str) -> bool:
+    row = database.execute("SELECT 1 FROM participants WHERE code = ?", (code,)).fetchone()
+    return row is not None

@@ -1,4 +1,4 @@
-"""The server of a study: blind pairs for participants, results for who holds the key."""
+"""The server of a study: blind pairs for participants, results for those who have the key."""
 
 import asyncio
 import io
@@ -40,14 +40,14 @@ class StudyPages:
         return page_file("study.html")
 
     async def enter(self, request: Request) -> Response:
-        """A code that is known, or a new one."""
+        """Enter with a known code, or get a new one."""
         code = (await wish_of(request)).get("code") or None
         if not isinstance(code, str | None):
             raise SettingsError("the code is no text")
         return await self._progress(await asyncio.to_thread(self._store.enter, code))
 
     async def answer(self, request: Request) -> Response:
-        """Keep an answer, and say what is next."""
+        """Store an answer, and reply with the next trial."""
         wish = await wish_of(request)
         code, trial, choice = (str(wish.get(name)) for name in ("code", "trial", "choice"))
         if choice not in CHOICES:
@@ -90,20 +90,20 @@ class StudyPages:
         return Response(await asyncio.to_thread(results_figure, rows), media_type="image/svg+xml")
 
     async def _progress(self, code: str) -> Response:
-        """How far a participant has come, and which trial is next."""
+        """The numbers of trials done and in all, and the next trial's id, as JSON."""
         progress = await asyncio.to_thread(self._store.progress, code)
         trial = None if progress.trial is None else progress.trial.id
         facts = {"code": code, "done": progress.done, "total": progress.total, "trial": trial}
         return JSONResponse(facts)
 
     def _check_key(self, request: Request) -> None:
-        given = request.query_params.get("key", "")
-        if not secrets.compare_digest(given.encode(), self._key.encode()):
+        key = request.query_params.get("key", "")
+        if not secrets.compare_digest(key.encode(), self._key.encode()):
             raise HTTPException(403, "the results have an address of their own; see the terminal")
 
 
 def shown_picture(results: Results, trial: Trial, method: str) -> bytes:
-    """The picture of a trial by this method, as PNG: the pixels alone, whatever its file says."""
+    """The picture of a trial by this method, as PNG without the metadata of its file."""
     methods = results.pictures[trial.unit]
     other = trial.right if trial.left == method else trial.left
     path: Path = methods[other if method == DAMAGED else method]
@@ -116,16 +116,16 @@ def shown_picture(results: Results, trial: Trial, method: str) -> bytes:
 
 
 def damaged(picture: Picture, seed: str) -> Picture:
-    """The picture with its blocks in a random order: whoever looks prefers the whole one."""
+    """The picture with its blocks in random order: attentive people prefer the other picture."""
     height, width = picture.pixels.shape[1:]
     rows, columns = max(1, height // BLOCKS), max(1, width // BLOCKS)
-    whole = picture.pixels.clone()
+    shuffled = picture.pixels.clone()
     places = [(i, j) for i in range(height // rows) for j in range(width // columns)]
     order = random.Random(seed).sample(places, len(places))
     for (i, j), (k, m) in zip(places, order, strict=True):
         block = picture.pixels[:, k * rows : (k + 1) * rows, m * columns : (m + 1) * columns]
-        whole[:, i * rows : (i + 1) * rows, j * columns : (j + 1) * columns] = block
-    return Picture(torch.clamp(whole, 0, 1))
+        shuffled[:, i * rows : (i + 1) * rows, j * columns : (j + 1) * columns] = block
+    return Picture(torch.clamp(shuffled, 0, 1))
 
 
 def study_app(results: Results, store: AnswerStore, key: str) -> Starlette:

@@ -11,42 +11,42 @@ from swag.web.study import AnswerStore
 
 
 def results_of(store: AnswerStore) -> dict[str, Any]:
-    """Results of each method, the strongest first, with 95 % intervals; and who was attentive."""
+    """Results of each method, the strongest first, with 95 % intervals; and the catch trials."""
     comparisons = store.comparisons()
     share_of = {row.method: row for row in shares(comparisons)}
     rows = [
         {
-            "method": one.method,
-            "strength": one.strength,
-            "strength_low": one.low,
-            "strength_high": one.high,
-            **{f: getattr(share_of[one.method], f) for f in ("won", "lost", "undecided", "share")},
-            "share_low": share_of[one.method].low,
-            "share_high": share_of[one.method].high,
+            "method": row.method,
+            "strength": row.strength,
+            "strength_low": row.low,
+            "strength_high": row.high,
+            **{f: getattr(share_of[row.method], f) for f in ("won", "lost", "undecided", "share")},
+            "share_low": share_of[row.method].low,
+            "share_high": share_of[row.method].high,
         }
-        for one in bradley_terry(comparisons)
+        for row in bradley_terry(comparisons)
     ]
     caught = list(store.catches().values())
     return {
         "rows": rows,
         "answers": len(comparisons),
-        "catches": sum(shown for _, shown in caught),
-        "caught": sum(right for right, _ in caught),
+        "catches": sum(total for _, total in caught),
+        "caught": sum(passed for passed, _ in caught),
     }
 
 
 def results_csv(rows: list[dict[str, Any]]) -> str:
-    """The rows, a method in each line."""
+    """The rows as CSV, a line for each method."""
     text = io.StringIO()
     fields = list(rows[0]) if rows else ["method"]
     writer = csv.DictWriter(text, fields, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**row, "method": _inert(row["method"])} for row in rows)
+    writer.writerows({**row, "method": _escaped(row["method"])} for row in rows)
     return text.getvalue()
 
 
-def _inert(name: str) -> str:
-    """A name that no spreadsheet takes for a formula."""
+def _escaped(name: str) -> str:
+    """A name, quoted if a spreadsheet would take it for a formula."""
     return f"'{name}" if name[:1] in "=+-@\t\r" else name
 
 
@@ -57,9 +57,9 @@ def results_figure(rows: list[dict[str, Any]]) -> bytes:
     for axis, name, title in zip(
         axes, ("strength", "share"), ("strength (Bradley-Terry)", "share preferred"), strict=True
     ):
-        for place, row in enumerate(reversed(rows)):
-            axis.plot([row[f"{name}_low"], row[f"{name}_high"]], [place, place], color="#7a869a")
-            axis.plot([row[name]], [place], "o", color="#1f4fa3")
+        for height, row in enumerate(reversed(rows)):
+            axis.plot([row[f"{name}_low"], row[f"{name}_high"]], [height, height], color="#7a869a")
+            axis.plot([row[name]], [height], "o", color="#1f4fa3")
         axis.axvline(0 if name == "strength" else 0.5, color="#c0c6d0", linewidth=0.8, zorder=0)
         axis.set_xlabel(f"{title}, with 95 % intervals")
         axis.set_yticks(range(len(rows)), [row["method"] for row in reversed(rows)])

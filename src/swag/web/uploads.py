@@ -1,4 +1,4 @@
-"""Pictures that are sent to the server: how they are received, judged and kept."""
+"""Pictures that are sent to the server: how they are received, checked and stored."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ class TooLargeError(ImageError):
 
 @dataclass(frozen=True)
 class SentPicture:
-    """A picture as it was sent, its preview, and the settings in it if it is one of ours."""
+    """A picture as it was sent, its preview, and the settings in it if SWAG made it."""
 
     id: str
     path: Path
@@ -36,18 +36,18 @@ class SentPicture:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the page is told."""
+        """Id, size and settings of the picture, for the page."""
         width, height = self.size
         return {"id": self.id, "width": width, "height": height, "settings": self.settings}
 
     def remove(self) -> None:
-        """Remove its files."""
+        """Remove the picture and its preview."""
         self.path.unlink(missing_ok=True)
         self.preview.unlink(missing_ok=True)
 
 
 async def receive(chunks: AsyncIterator[bytes], path: Path, limits: WebLimits) -> None:
-    """Write what is sent to a new file; nothing is left of it if it is too large or breaks off."""
+    """Write an upload to a new file, which is removed if the upload is too large or breaks off."""
     count = 0
     try:
         with path.open("xb") as file:
@@ -68,10 +68,10 @@ def too_large(limits: WebLimits) -> str:
 
 
 def admit(path: Path, limits: WebLimits) -> SentPicture:
-    """Read a picture that was sent, as far as the page shows it; ImageError if it is none.
+    """Read an upload at the size that the page shows; ImageError if it is no picture.
 
-    It is read from its bytes, so that no message names a file of the server. The file goes where
-    it is refused.
+    It is read from its bytes, so that no message names a file of the server. A refused file is
+    removed.
     """
     preview = path.with_name(f"{path.name}.jpg")
     try:
