@@ -1,7 +1,7 @@
 """The command line, in parts that the commands of the laboratory use, too.
 
-`swag.cli.app` and `swag.cli.main`, the whole program, are loaded when they are asked for: they load
-the commands of the laboratory, which import parts of this package.
+`swag.cli.app` and `swag.cli.main`, the whole program, are imported on first use: they import the
+commands of the laboratory, which import parts of this package.
 """
 
 from typing import Any

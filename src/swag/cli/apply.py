@@ -69,7 +69,7 @@ def apply(  # noqa: PLR0913 - the arguments of a command are its options
     from swag.instant import read_style
 
     painter = read_style(style)
-    jobs = _piped(photos, output) or _jobs(photos, output, name=style.stem)
+    jobs = _piped_job(photos, output) or _jobs(photos, output, name=style.stem)
     if mask is not None and len(jobs) > 1:
         raise SettingsError(f"one mask was given for {len(jobs)} photos; give one photo")
     for path in jobs.values():
@@ -86,11 +86,11 @@ def apply(  # noqa: PLR0913 - the arguments of a command are its options
             continue
         if path != DASH and not quiet:
             typer.echo(str(path))
-    _tell(failed, len(jobs))
+    _report(failed, len(jobs))
 
 
-def _tell(failed: list[SwagError], photos: int) -> None:
-    """End with status 1, and a line for each photo that has no picture."""
+def _report(failed: list[SwagError], photos: int) -> None:
+    """Print a line for each photo that failed, and exit with status 1; raise a single failure."""
     if photos == 1 and failed:
         raise failed[0]
     for error in failed:
@@ -99,10 +99,10 @@ def _tell(failed: list[SwagError], photos: int) -> None:
         raise typer.Exit(1)
 
 
-def _piped(photos: list[Path], output: Path | None) -> dict[Path, Path]:
-    """The one photo from standard input or to standard output, if `-` is given, and its place.
+def _piped_job(photos: list[Path], output: Path | None) -> dict[Path, Path]:
+    """The one photo and its output path if either is `-`; empty if neither is.
 
-    SettingsError if there are more photos, or a terminal is at the end.
+    SettingsError if there are more photos, or the output is a folder or a terminal.
     """
     if DASH not in (*photos, output):
         return {}
@@ -119,29 +119,29 @@ def _piped(photos: list[Path], output: Path | None) -> dict[Path, Path]:
 
 
 def _jobs(photos: list[Path], output: Path | None, *, name: str) -> dict[Path, Path]:
-    """Where the picture of each photo goes."""
+    """The output path for each photo."""
     from swag.batch.folders import pictures_of
 
     single = len(photos) == 1 and not photos[0].is_dir()
     if single and output is not None and not output.is_dir():
         return {photos[0]: output}
     folder = output or Path()
-    found: dict[Path, Path] = {}
-    for place in photos:
-        names = pictures_of(place, output) if place.is_dir() else {place: Path(place.stem)}
-        found |= {path: folder / f"{names[path]}-{name}.png" for path in names}
-    if len(set(found.values())) < len(found):
-        twice = next(path for path in found.values() if [*found.values()].count(path) > 1)
+    outputs: dict[Path, Path] = {}
+    for source in photos:
+        names = pictures_of(source, output) if source.is_dir() else {source: Path(source.stem)}
+        outputs |= {path: folder / f"{names[path]}-{name}.png" for path in names}
+    if len(set(outputs.values())) < len(outputs):
+        duplicate = next(path for path in outputs.values() if [*outputs.values()].count(path) > 1)
         raise SettingsError(
-            f"two photos would both be written to {twice}; paint them with two commands"
+            f"two photos would both be written to {duplicate}; paint them with two commands"
         )
-    return found
+    return outputs
 
 
 def _paint(
     painter: "StylePainter", photo: Path, path: Path, name: str, *, overwrite: bool, **chosen: Any
 ) -> None:
-    """One picture, in the format that `name` ends in; `chosen` go to `swag.apply_style`."""
+    """Paint one picture in the format of `name`; `chosen` are keywords of `swag.apply_style`."""
     from swag.files import create_folder
     from swag.image import check_writable, encoded, write
     from swag.image.encode import format_of

@@ -20,12 +20,12 @@ PAUSE = 5.0
 
 
 class TimeLeft(ProgressColumn):
-    """The time left, with its name: what the task says of it, or what its speed gives."""
+    """The time left, with a label: as the task estimates it, or else from its speed."""
 
     max_refresh = 0.5
 
     def render(self, task: Task) -> Text:
-        """The words of the column, none as long as nothing is known."""
+        """The text of the column, empty while the time left is unknown."""
         seconds = task.fields.get("seconds_left", task.time_remaining)
         known = seconds is not None and task.total is not None
         return Text(f"{clock(seconds)} left" if known and seconds is not None else "")
@@ -34,7 +34,7 @@ class TimeLeft(ProgressColumn):
 class Bar(Progress):
     """A bar that fits into 80 columns, or in a pipe or a log a line every few seconds.
 
-    If it is not to be `shown`, there is neither.
+    Without `shown` it prints neither.
     """
 
     def __init__(self, *columns: TextColumn, shown: bool) -> None:
@@ -51,7 +51,7 @@ class Bar(Progress):
         self._last = time.monotonic()
 
     def tell(self, words: Callable[[], str]) -> None:
-        """Print the words where no bar is, if it is time for a line."""
+        """Print a line of words if there is no bar and `PAUSE` has passed since the last line."""
         if self._has_lines and time.monotonic() - self._last >= PAUSE:
             self._last = time.monotonic()
             typer.echo(f"swag: {words()}", err=True)
@@ -59,7 +59,7 @@ class Bar(Progress):
 
 @contextmanager
 def run_bar(*, shown: bool) -> Iterator[Callable[[Update], None]]:
-    """A bar of scale, steps, losses and time left; gives what to call with each update."""
+    """A bar of scale, steps, losses and time left; yields a function to call with each update."""
     pace: Pace | None = None
     with Bar(TextColumn("{task.fields[losses]}"), shown=shown) as progress:
         bar = progress.add_task("preparing", total=None, losses="", seconds_left=None)
@@ -71,16 +71,16 @@ def run_bar(*, shown: bool) -> Iterator[Callable[[Update], None]]:
             chosen = update.settings
             pace = pace or Pace(plan(chosen.size, chosen.steps, chosen.scales))
             pace.seen(update.index + 1, update.seconds)
-            where, losses, left = _where(update), _losses(update.losses), pace.seconds_left
+            position, losses, seconds = _position(update), _losses(update.losses), pace.seconds_left
             progress.update(
                 bar,
-                description=where,
+                description=position,
                 total=1.0,
                 completed=pace.share,
                 losses=losses,
-                seconds_left=left,
+                seconds_left=seconds,
             )
-            progress.tell(lambda: f"{where}, {clock(left)} left, {losses}")
+            progress.tell(lambda: f"{position}, {clock(seconds)} left, {losses}")
 
         yield show
 
@@ -94,19 +94,19 @@ class BatchBar:
     failed: int = 0
 
     def seen(self, update: Update) -> None:
-        """Show where the job under way is."""
+        """Show the size and step of the current job."""
         self._show(f"{max(update.size)} px, step {update.index + 1}/{update.steps}")
 
     def done(self, result: JobResult) -> None:
-        """Move on by one job."""
+        """Count a job as done or failed."""
         self.failed += result.state == "failed"
         self.progress.advance(self.task)
         self._show(f"{self.failed} failed" if self.failed else result.output)
 
-    def _show(self, now: str) -> None:
-        self.progress.update(self.task, now=now)
+    def _show(self, activity: str) -> None:
+        self.progress.update(self.task, now=activity)
         task = self.progress.tasks[0]
-        self.progress.tell(lambda: f"{task.completed:g}/{task.total:g} pictures, {now}")
+        self.progress.tell(lambda: f"{task.completed:g}/{task.total:g} pictures, {activity}")
 
 
 @contextmanager
@@ -117,27 +117,27 @@ def batch_bar(jobs: int, *, shown: bool) -> Iterator[BatchBar]:
         yield BatchBar(bar, task)
 
 
-def _where(update: Update) -> str:
+def _position(update: Update) -> str:
     scale = f"scale {update.scale + 1}/{update.scales} ({max(update.size)} px)"
     return f"{scale} {update.index + 1}/{update.steps}"
 
 
 def _losses(losses: Mapping[str, float]) -> str:
-    """The terms between pictures; penalties are left to the trace."""
+    """The loss terms as text; penalties are only in the trace."""
     terms = {name: loss for name, loss in losses.items() if name not in PENALTIES}
     return ", ".join(f"{name} {loss:.3g}" for name, loss in terms.items())
 
 
 def clock(seconds: float) -> str:
     """Hours, minutes and seconds, as in 0:21 or 1:02:03."""
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, remainder = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{hours}:{minutes:02}:{remainder:02}" if hours else f"{minutes}:{remainder:02}"
 
 
 @contextmanager
 def count_bar(total: int, *, shown: bool) -> Iterator[Callable[[str], None]]:
-    """A bar of items done; gives what to call with the name of each."""
+    """A bar of items done; yields a function to call with the name of each."""
     with Bar(TextColumn("{task.completed}/{task.total}"), shown=shown) as progress:
         bar = progress.add_task("preparing", total=total)
 
@@ -150,22 +150,22 @@ def count_bar(total: int, *, shown: bool) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def frames_bar(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar of the frames of a video and the time left; gives what to call with those done and all.
+    """A bar of a video's frames and the time left; yields a function of (frames done, all frames).
 
-    Frames that an earlier run has made are none of this one's speed.
+    Frames that an earlier run has made do not count for the speed.
     """
-    begun: tuple[float, int] | None = None
+    start: tuple[float, int] | None = None
     with Bar(TextColumn("{task.completed:g}/{task.total:g} frames"), shown=shown) as progress:
         bar = progress.add_task("painting", total=0, seconds_left=None)
 
         def show(done: int, total: int) -> None:
-            nonlocal begun
+            nonlocal start
             now = time.monotonic()
-            begun = begun or (now, done)
-            each = (now - begun[0]) / (done - begun[1]) if done > begun[1] else None
-            left = None if each is None else each * (total - done)
-            progress.update(bar, total=total, completed=done, seconds_left=left)
-            known = "" if left is None else f", {clock(left)} left"
-            progress.tell(lambda: f"{done}/{total} frames{known}")
+            start = start or (now, done)
+            pace = (now - start[0]) / (done - start[1]) if done > start[1] else None
+            seconds_left = None if pace is None else pace * (total - done)
+            progress.update(bar, total=total, completed=done, seconds_left=seconds_left)
+            estimate = "" if seconds_left is None else f", {clock(seconds_left)} left"
+            progress.tell(lambda: f"{done}/{total} frames{estimate}")
 
         yield show

@@ -37,10 +37,10 @@ def jobs_of(
 def run_batch(
     batch: Batch, jobs: Sequence[Job], *, workers: int, backend: Backend, to: OutputOptions
 ) -> None:
-    """Do the jobs and tell what became of them.
+    """Run the jobs and report their results.
 
     Raises:
-        SettingsError: the folder cannot be written, or a job's settings are not right.
+        SettingsError: the folder cannot be written, or a job's settings are invalid.
         typer.Exit: with status 130 after an interruption, and 3 if a job has failed.
     """
     create_folder(batch.folder)
@@ -53,7 +53,7 @@ def run_batch(
         batch_bar(len(jobs), shown=shown) as bar,
         stop_asked(lambda: True) as stopping,
     ):
-        going = run(
+        job_results = run(
             batch,
             jobs,
             manifest,
@@ -62,7 +62,7 @@ def run_batch(
             seen=bar.seen,
             stopping=stopping,
         )
-        for result in going:
+        for result in job_results:
             results.append(result)
             bar.done(result)
             if to.json:
@@ -70,10 +70,10 @@ def run_batch(
             if result.state == "done" and shown:
                 typer.echo(str(batch.folder / result.output))
         stopped = len(results) < len(jobs) or any(r.state == "interrupted" for r in results)
-    _tell(results, as_json=to.json, stopped=stopped, total=len(jobs))
+    _report(results, as_json=to.json, stopped=stopped, total=len(jobs))
 
 
-def _tell(results: Sequence[JobResult], *, as_json: bool, stopped: bool, total: int) -> None:
+def _report(results: Sequence[JobResult], *, as_json: bool, stopped: bool, total: int) -> None:
     counts = Counter(result.state for result in results)
     if as_json:
         typer.echo(json.dumps({"finished": not stopped, "counts": dict(counts)}))
@@ -83,7 +83,7 @@ def _tell(results: Sequence[JobResult], *, as_json: bool, stopped: bool, total: 
     if results and counts["there"] == len(results) and not as_json:
         typer.echo(f"all {total} pictures exist already", err=True)
     if stopped:
-        made = counts["done"] + counts["there"]
-        raise interrupted(f" with {made} of {total} pictures made; the same command continues")
+        pictures = counts["done"] + counts["there"]
+        raise interrupted(f" with {pictures} of {total} pictures made; the same command continues")
     if failed:
         raise typer.Exit(FAILED)

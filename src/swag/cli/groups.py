@@ -20,7 +20,7 @@ from swag.errors import SettingsError
 
 
 def option_field(names: str, help: str, *, value: Any = None, **more: Any) -> Any:
-    """A field that is an option (see `options.option`), and `value` if the option is not given."""
+    """A field that is an option (see `options.option`); `value` is its value if not given."""
     return field(default=value, metadata={"option": options.option(names, help, **more)})
 
 
@@ -205,26 +205,26 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """The command with the fields of its groups, which are keywords, as options of its own."""
     hints = get_type_hints(command, include_extras=True)
     hints.pop("return")
-    own = inspect.signature(command).parameters
+    declared = inspect.signature(command).parameters
     groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
     parameters = []
     for name, kind in hints.items():
         if name not in groups:
-            parameters.append(own[name].replace(annotation=kind))
+            parameters.append(declared[name].replace(annotation=kind))
             continue
         annotations = _annotations(kind)
         parameters += [
-            own[name].replace(name=f.name, default=f.default, annotation=annotations[f.name])
+            declared[name].replace(name=f.name, default=f.default, annotation=annotations[f.name])
             for f in fields(kind)
         ]
 
     def flat(**values: Any) -> None:
-        values = {name: _at_home(value) for name, value in values.items()}
-        made = {
+        values = {name: _expand_home(value) for name, value in values.items()}
+        group_values = {
             name: kind(**{field.name: values.pop(field.name) for field in fields(kind)})
             for name, kind in groups.items()
         }
-        command(**made, **values)
+        command(**group_values, **values)
 
     flat.__name__, flat.__doc__ = command.__name__, command.__doc__
     flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -233,16 +233,16 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _annotations(kind: Any) -> dict[str, Any]:
-    """The options of a group by the names of its fields, as Typer takes them."""
+    """Typer's annotations of a group's fields, by name."""
     hints = get_type_hints(kind, include_extras=True)
-    own = {f.name: f.metadata["option"] for f in fields(kind) if f.metadata}
-    return hints | {name: Annotated[hints[name], own[name]] for name in own}
+    infos = {f.name: f.metadata["option"] for f in fields(kind) if f.metadata}
+    return hints | {name: Annotated[hints[name], infos[name]] for name in infos}
 
 
-def _at_home(value: Any) -> Any:
-    """Paths with ~, which no shell has replaced inside quotes or after an equals sign, in full."""
+def _expand_home(value: Any) -> Any:
+    """Expand ~ in paths: shells do not inside quotes or after an equals sign."""
     if isinstance(value, list):
-        return [_at_home(one) for one in value]
+        return [_expand_home(item) for item in value]
     return Path(os.path.expanduser(value)) if isinstance(value, Path) else value
 
 
@@ -250,35 +250,35 @@ def settings_from(*groups: Any, **more: Any) -> dict[str, Any]:
     """Settings of the config file, over them those of `--set`, and over both the options given.
 
     Raises:
-        SettingsError: the file cannot be read, or not NAME=VALUE.
+        SettingsError: the file cannot be read, or an entry of `--set` is not NAME=VALUE.
     """
     from swag.config import load, one_spelling
 
-    given = {name: value for group in groups for name, value in asdict(group).items()} | more
-    config, single = given.pop("config", None), given.pop("set", None)
-    if (blend := given.pop("blend", None)) is not None:
-        # Whether the entries are numbers is the settings' to say.
-        given["style_weights"] = [entry.strip() for entry in blend.split(",")]
-    if "style_rotations" in given:
-        given["style_rotations"] = given["style_rotations"] or None
-    chosen = {name: value for name, value in given.items() if value is not None}
-    layers = ({} if config is None else load(config), _single(single or ()), chosen)
-    return {name: value for layer in layers for name, value in one_spelling(layer).items()}
+    values = {name: value for group in groups for name, value in asdict(group).items()} | more
+    config, pairs = values.pop("config", None), values.pop("set", None)
+    if (blend := values.pop("blend", None)) is not None:
+        # The settings check whether the entries are numbers.
+        values["style_weights"] = [entry.strip() for entry in blend.split(",")]
+    if "style_rotations" in values:
+        values["style_rotations"] = values["style_rotations"] or None
+    chosen = {name: value for name, value in values.items() if value is not None}
+    sources = ({} if config is None else load(config), _parse_pairs(pairs or ()), chosen)
+    return {name: value for source in sources for name, value in one_spelling(source).items()}
 
 
 def option_names() -> dict[str, str]:
-    """The options that give a setting, by the name of the setting."""
+    """The option of each setting that has one, by the name of the setting."""
     kinds = (LookOptions, MethodOptions, NetworkOptions, RunOptions)
-    found = {"feather": "--feather"}
+    names = {"feather": "--feather"}
     for kind in kinds:
         for name, hint in _annotations(kind).items():
             info = hint.__metadata__[0]  # in an annotation, the first name stands in `default`
-            found[name] = next(o for o in (info.default, *info.param_decls) if o.startswith("--"))
-    return found | {"style_weights": found.pop("blend")}
+            names[name] = next(o for o in (info.default, *info.param_decls) if o.startswith("--"))
+    return names | {"style_weights": names.pop("blend")}
 
 
-def _single(pairs: Sequence[str]) -> dict[str, Any]:
-    """The values of NAME=VALUE; a VALUE that TOML does not know is text."""
+def _parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
+    """The values of NAME=VALUE pairs; a VALUE that is not TOML is text."""
     values: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = (part.strip() for part in pair.partition("="))

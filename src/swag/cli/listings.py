@@ -28,7 +28,7 @@ def backbones(name: Name = None, json: options.Json = False) -> None:
 
     if name is not None:
         card = asdict(bundled.card(name))
-        show([card] if json else _lines(card), as_json=json)
+        show([card] if json else _card_rows(card), as_json=json)
         return
     rows = [
         {
@@ -41,17 +41,17 @@ def backbones(name: Name = None, json: options.Json = False) -> None:
     show(rows, as_json=json)
 
 
-def _lines(card: Mapping[str, Any], within: str = "") -> list[dict[str, Any]]:
-    """What a card says, a line for each thing; what is inside others is named after them."""
-    lines = []
+def _card_rows(card: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:
+    """The fields of a model card as rows; a nested field is named with those around it."""
+    rows = []
     for key, value in card.items():
         numbered = isinstance(value, list) and value and isinstance(value[0], dict)
-        inside = {str(i): part for i, part in enumerate(value, 1)} if numbered else value
-        if isinstance(inside, dict):
-            lines += _lines(inside, f"{within}{key} ")
+        nested = {str(i): part for i, part in enumerate(value, 1)} if numbered else value
+        if isinstance(nested, dict):
+            rows += _card_rows(nested, f"{prefix}{key} ")
         else:
-            lines.append({"field": f"{within}{key}", "value": value})
-    return lines
+            rows.append({"field": f"{prefix}{key}", "value": value})
+    return rows
 
 
 def losses(json: options.Json = False) -> None:
@@ -111,7 +111,7 @@ def settings(
 
     swag settings result.jpg
     """
-    rows = setting_rows() if picture is None else _rows_of(picture)
+    rows = setting_rows() if picture is None else _stored_rows(picture)
     if not markdown:
         show(rows, as_json=json)
         return
@@ -137,16 +137,16 @@ def setting_rows() -> list[dict[str, str]]:
     ]
 
 
-def _rows_of(picture: Path) -> list[dict[str, Any]]:
-    """The settings in a picture, or the words about it that another program has written."""
+def _stored_rows(picture: Path) -> list[dict[str, Any]]:
+    """The settings stored in a picture, or the parameters that another program has stored."""
     from swag.image import read_metadata
     from swag.run.provenance import from_texts
 
     texts = read_metadata(picture)
     if "swag" not in texts and "parameters" in texts:
         return [{"name": "parameters", "value": texts["parameters"]}]
-    chosen, made = from_texts(texts, str(picture))
-    values = chosen.model_dump(mode="json") | made.model_dump(mode="json", exclude={"weights"})
+    chosen, record = from_texts(texts, str(picture))
+    values = chosen.model_dump(mode="json") | record.model_dump(mode="json", exclude={"weights"})
     return [{"name": name, "value": value} for name, value in values.items()]
 
 

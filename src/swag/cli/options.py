@@ -1,7 +1,7 @@
 """Options that commands share, declared once, as are those of `swag.cli.groups`.
 
-An option that is not given is None: a config file decides then, and after it the preset. The
-default that help shows is the one of `swag.config`, and a test compares them.
+An option that is not given is None: then the config file decides, and after it the preset. The
+default that help shows is the one of `swag.config`; a test compares them.
 """
 
 from functools import partial
@@ -16,16 +16,16 @@ SECONDS = 30.0
 
 
 def argument(name: str, help: str) -> Any:
-    """An argument of a command, by the name that help has for it."""
+    """An argument of a command, by its name in the help."""
     return typer.Argument(metavar=name, help=help, show_default=False)
 
 
 def option(
     names: str, help: str, *, panel: str | None = None, default: str | bool = False, **more: Any
 ) -> Any:
-    """An option, written as in help: `--output -o OUT`, the last for the value, if it takes one.
+    """An option, written as in the help: `--output -o OUT`, the last word for a value, if any.
 
-    `default` is shown; True: the one of the function. `more` are keywords of `typer.Option`.
+    The help shows `default`, or if True that of the function. `more` go to `typer.Option`.
     """
     words = names.split()
     value = None if words[-1].startswith("-") else words.pop()
@@ -40,7 +40,7 @@ def long_side(usual: str) -> Any:
 
 
 def two_colors(panel: str) -> Any:
-    """The option `--colors` where it is either those of the style or those of the content."""
+    """The option `--colors` of commands that offer only the style's and the content's colors."""
     return option(
         "--colors WHOSE",
         "Whose colors the result has: style or content.",

@@ -1,4 +1,4 @@
-"""Where the pictures of a run go, checked before any work: no file that is read is replaced."""
+"""Output paths of a run, checked before any work: no file that the run reads is replaced."""
 
 import os
 import time
@@ -17,12 +17,12 @@ from swag.image.encode import format_of
 from swag.run import CHECKPOINT, PictureFile, Update, is_unfinished
 
 PREVIEW_PAUSE = 2.0
-"""Seconds between two previews, at least; a new scale has one at once."""
+"""Least seconds between two previews; a new scale has one at once."""
 
 
 @dataclass(frozen=True)
 class Output(PictureFile):
-    """Where a run's picture goes, and what is printed."""
+    """The output path of a run's picture, and what is printed."""
 
     quiet: bool = False
     as_json: bool = False
@@ -36,7 +36,7 @@ class Output(PictureFile):
         resume: Path | None = None,
         watch: WatchOptions | None = None,
     ) -> "Output":
-        """What the options of a command say, for a picture at `path`."""
+        """The output that the options of a command ask for, with the picture at `path`."""
         return cls(
             path=path,
             overwrite=options.overwrite,
@@ -65,12 +65,12 @@ class Output(PictureFile):
         return not (self.quiet or self.as_json)
 
     def check(self, inputs: Iterable[Path]) -> None:
-        """Refuse, before any work, a place that cannot be written or is read by the same run.
+        """Refuse, before any work, paths that cannot be written or are read by the same run.
 
         Raises:
-            ImageError: it cannot be written, or a file is there.
-            SettingsError: it is an input, its name is too long for that of a checkpoint, or there
-                is another run's checkpoint.
+            ImageError: a file cannot be written, or exists.
+            SettingsError: the path is an input, its name is too long to name a checkpoint, or
+                another run's checkpoint exists.
         """
         inputs = list(inputs)
         if self.piped:
@@ -107,8 +107,8 @@ def output_path(
 ) -> Path:
     """The path given, or that of a checkpoint's picture, or one named for the inputs.
 
-    A folder that is there gets a picture named for the inputs. What is made of standard input goes
-    to standard output.
+    In an existing folder, the picture is named for the inputs. Without a path, a picture from
+    standard input goes to standard output.
     """
     if given is None and resume is None and DASH in inputs:
         return DASH
@@ -121,17 +121,17 @@ def output_path(
 
 
 def refuse_input(path: Path, inputs: Iterable[Path]) -> None:
-    """Refuse to write over a file that the run reads, under whatever name: SettingsError.
+    """Check that a path is no file that the run reads, even by another name. SettingsError.
 
     Standard input and output are no files.
     """
-    for read in inputs:
-        if DASH in (path, read):
+    for source in inputs:
+        if DASH in (path, source):
             continue
-        same = os.path.realpath(path) == os.path.realpath(read)
-        if same or (path.exists() and read.exists() and path.samefile(read)):
+        same = os.path.realpath(path) == os.path.realpath(source)
+        if same or (path.exists() and source.exists() and path.samefile(source)):
             raise SettingsError(
-                f"{path} would overwrite {read}, which this run reads; give another name"
+                f"{path} would overwrite {source}, which this run reads; give another name"
             )
 
 
@@ -141,7 +141,7 @@ def go_on_without(error: SwagError) -> None:
 
 
 class Watcher:
-    """Writes the picture so far, for whoever watches: numbered ones, and one that is replaced."""
+    """Writes the picture so far to files: numbered ones, and a preview that is replaced."""
 
     def __init__(self, output: Output) -> None:
         self.output = output
@@ -149,13 +149,13 @@ class Watcher:
         self._last = 0.0
 
     def seen(self, update: Update) -> None:
-        """Write what is due; what cannot be written is a warning, and the run goes on."""
-        done, every, wanted = update.index + 1, self.output.watch.save_every, self.output.path
+        """Write the pictures that are due; if one cannot be written, warn and go on."""
+        step, every, path = update.index + 1, self.output.watch.save_every, self.output.path
         try:
-            if every and done % every == 0 and not update.last:
-                path = wanted.with_stem(f"{wanted.stem}-{done:0{len(str(update.steps))}}")
+            if every and step % every == 0 and not update.last:
+                numbered = path.with_stem(f"{path.stem}-{step:0{len(str(update.steps))}}")
                 update.result([], finished=False).keep(
-                    path, bits=self.output.bits, metadata=self.output.metadata
+                    numbered, bits=self.output.bits, metadata=self.output.metadata
                 )
             self._preview(update)
         except ImageError as error:
@@ -165,6 +165,6 @@ class Watcher:
         path, now = self.output.watch.preview, time.monotonic()
         due = update.last or update.scale != self._scale or now - self._last >= PREVIEW_PAUSE
         if path is not None and due:
-            shown = update.result([], finished=False)
-            shown.save(path, overwrite=True, metadata=self.output.metadata)
+            result = update.result([], finished=False)
+            result.save(path, overwrite=True, metadata=self.output.metadata)
             self._scale, self._last = update.scale, time.monotonic()

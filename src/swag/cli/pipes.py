@@ -1,4 +1,4 @@
-"""Pictures by standard input and output: `-` in place of a name.
+"""Pictures from standard input and to standard output: `-` in place of a name.
 
 curl ... | swag stylize - painting.jpg -o - | display
 """
@@ -17,14 +17,14 @@ NAME = "standard input"
 
 
 class _Piped:
-    """Standard input, from here on: whatever it is, it can be read once."""
+    """Standard input from its present position, which can be read once."""
 
     def read(self, size: int, /) -> bytes:
         return sys.stdin.buffer.read(size)
 
 
 def taken_in(paths: Sequence[Path], max_pixels: int | None = None) -> list[Path | bytes]:
-    """The same paths, but for `-`: the bytes of the picture on standard input.
+    """The paths, with `-` replaced by the bytes of the picture on standard input.
 
     Raises:
         SettingsError: `-` is given twice, or nothing is piped in.
@@ -44,7 +44,7 @@ def taken_in(paths: Sequence[Path], max_pixels: int | None = None) -> list[Path 
 
 
 def check_standard_output() -> None:
-    """Refuse to print a picture for people: SettingsError."""
+    """Refuse to write a picture to a terminal. SettingsError."""
     if sys.stdout is None or sys.stdout.isatty():
         raise SettingsError(
             "the picture would go to standard output, which is a terminal; pipe it into a file or "
@@ -53,19 +53,19 @@ def check_standard_output() -> None:
 
 
 def put_out(data: bytes) -> None:
-    """Write a picture to standard output. ResourceError if nobody takes it."""
+    """Write a picture to standard output. ResourceError if it cannot be written."""
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
     except OSError as error:
         with contextlib.suppress(OSError, io.UnsupportedOperation):
-            # Python would try once more at its end, and complain.
+            # Without it, Python tries again at exit, and prints an error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise ResourceError(f"cannot write to standard output: {error.strerror}") from error
 
 
 def output_name(output: Path, form: str | None) -> str:
-    """A name that ends in the format of an output: that of its own, or for `-` the one given.
+    """A name that ends in the format of an output: its own, or for `-` one that ends in `form`.
 
     Raises:
         SettingsError: a format is given for a file.

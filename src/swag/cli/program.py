@@ -1,7 +1,7 @@
-"""The program `swag`: its commands; whatever is heavy is imported when a command runs.
+"""The program `swag`: its commands; heavy modules are imported when a command runs.
 
-Exit status: 0 done; 1 a mistake of the user or of a file, one line on standard error; 2 words that
-the command line does not know; 130 interrupted, with what there is kept.
+Exit status: 0 done; 1 a mistake of the user or in a file, one line on standard error; 2 unknown
+words on the command line; 130 interrupted, with the results so far kept.
 """
 
 import atexit
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class Program(TyperGroup):
-    """The commands; a mistake of the user ends any of them with one line and status 1."""
+    """The group of commands; a SwagError ends any of them with one line and status 1."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command of the context."""
@@ -104,11 +104,11 @@ for command in entry_points(group="swag.commands"):  # those of the laboratory
     app.command(name=command.name, rich_help_panel="Study")(command.load())
 
 
-def _version(asked: bool) -> bool:
-    if asked:
+def _version(requested: bool) -> bool:
+    if requested:
         typer.echo(f"swag {__version__}")
         raise typer.Exit
-    return asked
+    return requested
 
 
 @app.callback()
@@ -128,17 +128,17 @@ def main() -> None:
     try:
         app(prog_name="swag")
     except SystemExit as end:
-        _end(end.code)
+        _exit(end.code)
 
 
-def _end(status: str | int | None) -> NoReturn:
-    """End the process, at once if nothing else is at work in it.
+def _exit(status: str | int | None) -> NoReturn:
+    """End the process, at once if torch is loaded and no other thread runs.
 
-    Python takes all modules apart at its end; for those of torch, that is a fifth of a second.
+    This skips Python's teardown of modules, which for those of torch takes a fifth of a second.
     """
     if isinstance(status, int) and "torch" in sys.modules and threading.active_count() == 1:
         atexit._run_exitfuncs()
-        with suppress(OSError):  # Python tells of streams that cannot be written
+        with suppress(OSError):  # Python reports streams that cannot be written
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
             os._exit(status)
@@ -146,7 +146,7 @@ def _end(status: str | int | None) -> NoReturn:
 
 
 def print_any_name() -> None:
-    """Let standard output take the names of all files: as their own bytes, or else as escapes."""
+    """Let standard output print any file name: as its own bytes, or else as escapes."""
     codecs.register_error("any-name", _bytes_or_escapes)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="any-name")

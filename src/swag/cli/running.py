@@ -1,4 +1,4 @@
-"""One run: everything checked first, a bar while it goes, the picture and a trace at its end."""
+"""One run: all checks first, a bar while it runs, the picture and its trace at the end."""
 
 import json
 import logging
@@ -32,64 +32,64 @@ def run_and_save(
 ) -> None:
     """Check everything, run, and write the picture; an interrupted run keeps its best one.
 
-    `pictures` are those beside content and style, by the names `iterate` has for them; `like`
-    among them is a picture that is to be made again.
+    `pictures` are further arguments of `iterate`, by name; `like` among them is a picture that is
+    to be made again.
 
     Raises:
-        SwagError: a setting, a picture, a backbone, or a place that cannot be written.
+        SwagError: a setting, a picture or a backbone is invalid, or a path cannot be written.
         typer.Exit: with status 130 after an interruption.
     """
-    given = {name: file for name, file in (pictures or {}).items() if file}
-    words = _words(task, content, style, given)
+    extras = {name: file for name, file in (pictures or {}).items() if file}
+    command = _command(task, content, style, extras)
     if output.resume is not None:
-        given["resume"] = load_checkpoint(output.resume)
-    earlier = given.get("resume") or given.get("like")
+        extras["resume"] = load_checkpoint(output.resume)
+    earlier = extras.get("resume") or extras.get("like")
     chosen = settings(**(overrides if earlier is None else earlier.settings_with(overrides)))
-    if is_code(chosen.backbone):  # no checkpoint may name it alone
-        words += f" --backbone {shlex.quote(chosen.backbone)}"
-    output.check(_inputs(content, style, given, weights=chosen.weights))
+    if is_code(chosen.backbone):  # a checkpoint alone may not name code to run
+        command += f" --backbone {shlex.quote(chosen.backbone)}"
+    output.check(_inputs(content, style, extras, weights=chosen.weights))
     if output.quiet:
         logging.getLogger("swag").setLevel(logging.ERROR)
     steps: list[int] = []
-    pixels = f"{chosen.size or 'so many'} pixels with this backbone"
+    workload = f"{chosen.size or 'so many'} pixels with this backbone"
     try:
-        # What `iterate` refuses comes before the bar, so that it is one line.
+        # `iterate` raises before the bar is shown, so that its error is one line.
         with (
             nullcontext() if output.piped else claimed(output.path),
-            enough_memory(pixels, "choose a smaller --size or another --device"),
+            enough_memory(workload, "choose a smaller --size or another --device"),
             stop_asked(lambda: bool(steps)) as stopping,
         ):
-            photo, styles = _taken_in(content, style, given.get("max_pixels"))
-            updates = iterate(photo, styles, task=task, **given, **overrides)
+            photo, styles = _read_sources(content, style, extras.get("max_pixels"))
+            updates = iterate(photo, styles, task=task, **extras, **overrides)
             with run_bar(shown=output.shown) as show:
                 if output.piped:
-                    return _run_to_pipe(updates, output, _watched(output, show, steps), stopping)
-                # Still within: a first Ctrl-C waits for the file.
+                    return _run_to_pipe(updates, output, _handler(output, show, steps), stopping)
+                # Inside `stop_asked`: a first Ctrl-C waits for the file.
                 saved = run_to_file(
                     updates,
                     output,
-                    seen=_watched(output, show, steps),
+                    seen=_handler(output, show, steps),
                     stopping=stopping,
                     failed=go_on_without,
                     unfinished=True,
                 )
             assert saved is not None  # an unfinished picture is written, too
-            _tell(saved, output, words)
+            _report(saved, output, command)
     except KeyboardInterrupt:
         when = f"while writing {output.path}" if steps else "before the first step"
-        raise interrupted(f" {when}; {_kept_at(output, words) or 'nothing was written'}") from None
+        raise interrupted(f" {when}; {_hint(output, command) or 'nothing was written'}") from None
 
 
 def _run_to_pipe(
     updates: Iterator[Update],
     output: Output,
-    seen: Callable[[Update], None],
+    on_update: Callable[[Update], None],
     stopping: Callable[[], bool],
 ) -> None:
-    """Follow a run to its end, and write its picture to standard output: of a stopped run, none."""
+    """Run to the end, and write the picture to standard output; a stopped run writes none."""
     last: Update | None = None
     for last in updates:
-        seen(last)
+        on_update(last)
         if stopping() and not last.last:
             step = f"step {last.index + 1} of {last.steps}"
             raise interrupted(f" at {step}; nothing was written to standard output")
@@ -98,59 +98,59 @@ def _run_to_pipe(
     put_out(last.result([]).encoded(output.name, bits=output.bits, metadata=output.metadata))
 
 
-def _watched(
+def _handler(
     output: Output, show: Callable[[Update], None], steps: list[int]
 ) -> Callable[[Update], None]:
-    """What is done after each step, which `steps` gets."""
+    """A function to call with each update, which appends its step to `steps`."""
     watcher = Watcher(output)
 
-    def seen(update: Update) -> None:
+    def on_update(update: Update) -> None:
         steps.append(update.index)
         show(update)
         if output.as_json:
             typer.echo(json.dumps(update.trace_entry))
         watcher.seen(update)
 
-    return seen
+    return on_update
 
 
-def _tell(saved: Saved, output: Output, words: str) -> None:
-    """Say where the picture is: elsewhere, if its place was taken meanwhile."""
+def _report(saved: Saved, output: Output, command: str) -> None:
+    """Print the path of the picture: another one if its own was taken meanwhile."""
     path, result = saved.path, saved.result
     if path != output.path:
         typer.echo(f"swag: warning: {taken(output.path, path)}", err=True)
     if output.as_json:
-        end = {
+        summary = {
             "output": str(path),
             "finished": saved.finished,
             "seconds": saved.last.trace_entry["seconds"],
             "settings": result.config,
             "fallbacks": list(result.fallbacks),
         }
-        typer.echo(json.dumps(end))
+        typer.echo(json.dumps(summary))
     elif saved.finished and not output.quiet:
         typer.echo(str(path))
     if not saved.finished:
-        last, (height, width), kept = saved.last, saved.last.size, _kept_at(output, words)
+        last, (height, width), hint = saved.last, saved.last.size, _hint(output, command)
         raise interrupted(
             f" at step {last.index + 1} of {last.steps}; the picture so far, {width} x {height} "
-            f"pixels, is {path}" + (f"; {kept}" if kept else "")
+            f"pixels, is {path}" + (f"; {hint}" if hint else "")
         )
 
 
-def _kept_at(output: Output, words: str) -> str:
-    """The command that goes on from the run's checkpoint; empty if there is none."""
+def _hint(output: Output, command: str) -> str:
+    """The command that continues from the run's checkpoint; empty if there is none."""
     if output.piped or not output.checkpoint.exists():
         return ""
-    more = "" if output.metadata else " --no-metadata --overwrite"
-    more += "" if output.bits == 8 else f" --bits {output.bits}"
-    return f"continue with: {words} --resume {shlex.quote(str(output.checkpoint))}{more}"
+    flags = "" if output.metadata else " --no-metadata --overwrite"
+    flags += "" if output.bits == 8 else f" --bits {output.bits}"
+    return f"continue with: {command} --resume {shlex.quote(str(output.checkpoint))}{flags}"
 
 
-def _taken_in(
+def _read_sources(
     content: Path | None, style: Sequence[Path] | None, max_pixels: int | None
 ) -> tuple[Path | bytes | None, list[Path | bytes] | None]:
-    """Photo and styles, those on standard input as bytes."""
+    """Photo and styles: paths, or the bytes of one on standard input."""
     photos = [] if content is None else [content]
     sources = taken_in([*photos, *(style or ())], max_pixels)
     photo = sources.pop(0) if photos else None
@@ -161,19 +161,19 @@ def _inputs(
     content: Path | None, style: Sequence[Path] | None, pictures: Mapping[str, Any], *, weights: str
 ) -> list[Path]:
     """The files that a run reads."""
-    found = [path for path in (content, *(style or ())) if path is not None]
+    paths = [path for path in (content, *(style or ())) if path is not None]
     for files in pictures.values():
         listed = files if isinstance(files, list) else [files]
-        found += [file for file in listed if isinstance(file, Path)]
+        paths += [file for file in listed if isinstance(file, Path)]
     if "like" in pictures:
-        found.append(Path(pictures["like"].name))
-    return [*found, Path(weights)]
+        paths.append(Path(pictures["like"].name))
+    return [*paths, Path(weights)]
 
 
-def _words(
+def _command(
     task: Task, content: Path | None, style: Sequence[Path] | None, pictures: Mapping[str, Any]
 ) -> str:
-    """The command that names these pictures again; settings are in the checkpoint."""
+    """The command line for these pictures, without settings, which the checkpoint holds."""
     words = ["swag", task, *(str(path) for path in (content, *(style or ())) if path is not None)]
     for name, files in pictures.items():
         if name == "like":

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 WIDEST = 400
-"""Columns of text if nothing says how many there are."""
+"""Columns of text for output that is not a terminal."""
 
 Row = Mapping[str, Any]
 
@@ -25,9 +25,9 @@ def show(rows: Sequence[Row], *, as_json: bool) -> None:
     for number, name in enumerate(rows[0]):
         table.add_column(name, overflow="fold", no_wrap=number == 0)
     for row in rows:
-        # As plain text: brackets in a value are no markup.
+        # As plain text: Rich would take brackets in a value for markup.
         table.add_row(*(Text(written(value)) for value in row.values()))
-    # A pipe has no width to keep to: there, a line is a row.
+    # A pipe has no width: there, each row is one line.
     Console(width=None if Console().is_terminal else WIDEST).print(table)
 
 

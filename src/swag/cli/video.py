@@ -107,12 +107,12 @@ def video(  # noqa: PLR0913 - the arguments of a command are its options
     except KeyboardInterrupt:
         pass
     if last is None or not last.finished:
-        raise interrupted(_what_is_kept(out))
+        raise interrupted(_kept_frames(out))
     if not quiet:
         typer.echo(str(out))
 
 
-def _what_is_kept(out: Path) -> str:
+def _kept_frames(out: Path) -> str:
     from swag.video.painting import SEGMENT, parts_of
 
     parts = parts_of(out)

@@ -85,10 +85,10 @@ def web(
     app = _studio(limits) if study is None else _study(study, answers, trials, key)
 
     def announce(address: str) -> None:
-        shown = address.replace(EVERYWHERE, "127.0.0.1")
-        typer.echo(shown)
+        url = address.replace(EVERYWHERE, "127.0.0.1")
+        typer.echo(url)
         if study is not None:
-            typer.echo(f"results: {shown}results?key={key}")
+            typer.echo(f"results: {url}results?key={key}")
         if host not in LOOPBACK:
             typer.echo(
                 f"swag: warning: other machines can reach {host}, and the page asks for no "
@@ -96,7 +96,7 @@ def web(
                 err=True,
             )
         if open:
-            webbrowser.open(shown)
+            webbrowser.open(url)
 
     serve(app, host, port, announce=announce)
 
