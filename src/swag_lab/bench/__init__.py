@@ -1,9 +1,9 @@
 """Measuring speed, by one contract.
 
-What is compared is timed in one process, in turns (A B A B), after rounds that do not count, with
-the same numbers drawn; the device has finished before a clock is read. A median is given with the
-lowest and the highest, and with machine and versions. What counts is the ratio of two sides: the
-seconds of one machine on one day say little.
+The sides of a comparison are timed in one process, in turns (A B A B), after rounds that do not
+count, with the same random numbers; the device has finished before a clock is read. A median is
+given with the lowest and the highest, and with machine and versions. What counts is the ratio of
+two sides: the seconds of one machine on one day say little.
 """
 
 from swag_lab.bench.machine import machine

@@ -1,4 +1,4 @@
-"""The machine of a measurement."""
+"""The machine on which a measurement was made."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from swag import __version__
 
 
 def machine(device: torch.device) -> dict[str, str]:
-    """Processor, device, number of threads and versions, in words."""
+    """Processor, device, system, numbers of cores and threads, and versions, as text."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return {
         "processor": _processor(),
@@ -27,7 +27,7 @@ def machine(device: torch.device) -> dict[str, str]:
 
 
 def _processor() -> str:
-    """What Linux calls the processor, or else what Python does."""
+    """The name of the processor, as Linux gives it, or else as Python does."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)

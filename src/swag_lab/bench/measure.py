@@ -1,4 +1,4 @@
-"""Times of several sides, in turns."""
+"""Timing of several sides, in turns."""
 
 import statistics
 import time
@@ -16,7 +16,7 @@ class Timing:
 
     @property
     def median(self) -> float:
-        """The median."""
+        """The median of the rounds."""
         return statistics.median(self.seconds)
 
     def over(self, other: "Timing") -> "Timing":
@@ -34,28 +34,28 @@ def in_turns(
 ) -> dict[str, Timing]:
     """Call every side once in each round, and time it after the rounds of `warm_up`.
 
-    On a processor the clock is that of this process, which does not run while others do; on
-    another device it is the wall's, read when the device has finished.
+    On a CPU the clock is the CPU time of this process, which does not run while others do; on
+    another device it is the wall clock, read when the device has finished.
     """
-    found: dict[str, list[float]] = {name: [] for name in sides}
+    seconds_of: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(warm_up + rounds):
-        for name, act in sides.items():
-            seconds = _seconds(act, device)
+        for name, step in sides.items():
+            seconds = _time(step, device)
             if number >= warm_up:
-                found[name].append(seconds)
-    return {name: Timing(tuple(seconds)) for name, seconds in found.items()}
+                seconds_of[name].append(seconds)
+    return {name: Timing(tuple(seconds)) for name, seconds in seconds_of.items()}
 
 
-def _seconds(act: Callable[[], object], device: torch.device) -> float:
+def _time(step: Callable[[], object], device: torch.device) -> float:
     clock = time.process_time if device.type == "cpu" else time.perf_counter
-    _finish(device)
-    before = clock()
-    act()
-    _finish(device)
-    return clock() - before
+    _synchronize(device)
+    start = clock()
+    step()
+    _synchronize(device)
+    return clock() - start
 
 
-def _finish(device: torch.device) -> None:
+def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

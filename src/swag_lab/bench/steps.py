@@ -1,4 +1,4 @@
-"""One step: ours, the least that it can cost, and those of the programs that we are compared to.
+"""One step: SWAG's, the least that it can cost, and that of published scripts.
 
 floor       one bare pass forward and back, every gradient by torch, and two products for each
             style layer: the Gram matrix, and its difference from the target's times the features
@@ -27,7 +27,7 @@ from swag.optimize import Adam, Lbfgs, Optimizer, State, optimize
 from swag.smoothing import parse
 
 SIDES = ("floor", "lbfgs", "adam", "published")
-"""What is measured, by name."""
+"""The names of what is measured."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,19 @@ class Bench:
 
     @cached_property
     def start(self) -> Tensor:
-        """Where every side begins: near the photo, where losses are not zero."""
+        """The picture that every side starts from: near the photo, where losses are not zero."""
         photo, _ = self.pictures
         noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(1))
         return photo + 0.02 * noise.to(self.device)
 
     def network(self, *edits: str) -> Backbone:
-        """The network; random weights if there are none in the package."""
+        """The network with these edits; its weights are random if the package has none."""
         weights = "pretrained" if self.name.startswith("swag/") else "random"
         return backbones.create(self.name, weights=weights, edits=edits).to(self.device)
 
 
 def sides(name: str, size: int, device: torch.device) -> Mapping[str, Callable[[], object]]:
-    """A function for each of `SIDES` that makes a step, on the network of this name."""
+    """A function for each of `SIDES` that makes one step, on the network of this name."""
     bench = Bench(name, size, device)
     network = bench.network("reflect")
     lbfgs, adam = (steps(bench, network, method) for method in (Lbfgs(), Adam()))
@@ -72,26 +72,26 @@ def sides(name: str, size: int, device: torch.device) -> Mapping[str, Callable[[
 
 
 def floor(bench: Bench, network: Backbone) -> Callable[[], Tensor]:
-    """A bare pass and the products that no Gram loss can do without."""
+    """A function that makes one bare pass and the products that every Gram loss needs."""
     layers = network.style_layers
     photo, style = bench.pictures
     with torch.no_grad():
         maps = network.extract(style, layers)
         targets = {layer: _rows(maps[layer]).mT @ _rows(maps[layer]) for layer in layers}
 
-    def once() -> Tensor:
+    def step() -> Tensor:
         pixels = photo.detach().requires_grad_()
         maps = network.extract(pixels, layers)
-        pulls = []
+        grads = []
         for layer in layers:
             positions = _rows(maps[layer].detach())
-            pull = positions @ (positions.mT @ positions - targets[layer])
+            grad = positions @ (positions.mT @ positions - targets[layer])
             rows, columns = maps[layer].shape[-2:]
-            pulls.append(pull.view(1, rows, columns, -1).permute(0, 3, 1, 2))
-        (gradient,) = torch.autograd.grad([maps[layer] for layer in layers], pixels, pulls)
+            grads.append(grad.view(1, rows, columns, -1).permute(0, 3, 1, 2))
+        (gradient,) = torch.autograd.grad([maps[layer] for layer in layers], pixels, grads)
         return gradient
 
-    return once
+    return step
 
 
 def _rows(maps: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ def _rows(maps: Tensor) -> Tensor:
 
 
 def steps(bench: Bench, network: Backbone, method: Optimizer) -> Iterator[object]:
-    """Steps of Gram matrices and content, with the default's penalties, without end."""
+    """Endless steps of Gram matrices and content, with the default's penalties."""
     objective = gatys_objective(network, *bench.pictures)
     return optimize(State(bench.start), objective, method, steps=1_000_000)
 
@@ -114,14 +114,14 @@ def gatys_objective(network: Backbone, photo: Tensor, style: Tensor) -> Objectiv
 
 def gatys_terms(network: Backbone, photo: Tensor, style: Tensor) -> list[LossTerm]:
     """Gram matrices of the style and content of the photo, at the network's layers, ten to one."""
-    none = parse("none")
+    no_smoothing = parse("none")
     return [
         LossTerm(
             name="style",
             loss=get("gram"),
             layers=dict.fromkeys(network.style_layers, 1.0),
             target=style,
-            smoothing=none,
+            smoothing=no_smoothing,
             weight=5.0,
             other=photo,
         ),
@@ -130,7 +130,7 @@ def gatys_terms(network: Backbone, photo: Tensor, style: Tensor) -> list[LossTer
             loss=get("content"),
             layers=dict.fromkeys(network.content_layers, 1.0),
             target=photo,
-            smoothing=none,
+            smoothing=no_smoothing,
             weight=0.5,
             other=resize(style, (photo.shape[-2], photo.shape[-1])),
         ),
@@ -138,7 +138,7 @@ def gatys_terms(network: Backbone, photo: Tensor, style: Tensor) -> list[LossTer
 
 
 def published(bench: Bench, network: Backbone) -> Callable[[], object]:
-    """An evaluation of the loss of published scripts, with torch's L-BFGS."""
+    """A function that evaluates published scripts' loss once, with torch's L-BFGS."""
     photo, style = bench.pictures
     with torch.no_grad():
         styles = [_gram(maps) for maps in network.extract(style, network.style_layers).values()]

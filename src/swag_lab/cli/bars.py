@@ -11,7 +11,7 @@ from swag_lab.training.checkpoint import ProgressLine
 
 @contextmanager
 def training_bar(*, shown: bool) -> Iterator[Callable[[ProgressLine], None]]:
-    """A bar of steps, size, error and time left; gives what to call with each line of the log."""
+    """A bar of steps, size, error and time left; yields a function to call with each log line."""
     with Bar(shown=shown) as progress:
         bar = progress.add_task("preparing", total=None)
 
@@ -27,7 +27,7 @@ def training_bar(*, shown: bool) -> Iterator[Callable[[ProgressLine], None]]:
 
 
 def watch(train: Callable[[], Iterator[ProgressLine]], out: Path, *, quiet: bool) -> None:
-    """Show a training to its end; after Ctrl-C say whether `out` has a checkpoint to go on from."""
+    """Show a training to its end; after Ctrl-C, print whether it can continue from `out`."""
     try:
         lines = train()
         with training_bar(shown=not quiet) as show:
@@ -38,5 +38,5 @@ def watch(train: Callable[[], Iterator[ProgressLine]], out: Path, *, quiet: bool
 
 
 def kept(out: Path) -> str:
-    """What is left of a training that was interrupted, in words."""
+    """What an interrupted training has kept, as text."""
     return f"the same command goes on from {out}" if out.exists() else "nothing was kept"

@@ -42,12 +42,12 @@ def bench(
     from swag.run import device_of
     from swag_lab.bench import in_turns, machine, sides
 
-    place = device_of(device)
+    torch_device = device_of(device)
     if not json:
-        typer.echo(", ".join(f"{key} {value}" for key, value in machine(place).items()))
+        typer.echo(", ".join(f"{key} {value}" for key, value in machine(torch_device).items()))
     rows: list[dict[str, object]] = []
     for name in networks or USUAL:
-        timings = in_turns(sides(name, size, place), rounds=rounds, device=place)
+        timings = in_turns(sides(name, size, torch_device), rounds=rounds, device=torch_device)
         for side, timing in timings.items():
             ratio = timing.over(timings["floor"])
             rows.append(
@@ -60,4 +60,4 @@ def bench(
                     "highest": round(max(ratio.seconds), 3),
                 }
             )
-    show([{**machine(place), **row} for row in rows] if json else rows, as_json=json)
+    show([{**machine(torch_device), **row} for row in rows] if json else rows, as_json=json)

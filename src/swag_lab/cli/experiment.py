@@ -190,15 +190,15 @@ def _plan(
     *,
     quick: bool,
     networks: tuple[list[str], list[str]],
-    **given: Any,
+    **overrides: Any,
 ) -> Any:
     from swag.config import settings
     from swag_lab.evaluation.networks import given as network
     from swag_lab.experiments import Plan, painted_samples, samples_in
 
     # A size or number of steps that no run can have is refused before the first.
-    settings(**{name: given[name] for name in ("size", "steps") if given[name] is not None})
-    if given["steps"] == 0:
+    settings(**{name: overrides[name] for name in ("size", "steps") if overrides[name] is not None})
+    if overrides["steps"] == 0:
         raise SettingsError("steps = 0: a study compares optimized pictures; give 1 or more")
     sizes: dict[str, Any] = {
         "size": 64,
@@ -207,11 +207,11 @@ def _plan(
         "few": 1,
         "strengths": (0.2, 0.5, 0.8),
     }
-    chosen = (sizes if quick else {}) | {k: v for k, v in given.items() if v is not None}
-    wanted = count or (2 if quick else 3)
+    chosen = (sizes if quick else {}) | {k: v for k, v in overrides.items() if v is not None}
+    number = count or (2 if quick else 3)
     return Plan(
-        samples_in(contents, wanted) if contents else painted_samples("contents"),
-        samples_in(styles, wanted) if styles else painted_samples("styles"),
+        samples_in(contents, number) if contents else painted_samples("contents"),
+        samples_in(styles, number) if styles else painted_samples("styles"),
         quick=quick,
         given=tuple(map(network, networks[0])),
         judges=tuple(map(network, networks[1])),
@@ -227,11 +227,11 @@ def _with_twins(plan: Any, data: Path, epochs: float | None, folder: Path, *, qu
     from swag_lab.experiments.studies.ablation import trained_alike
     from swag_lab.experiments.twins import EPOCHS, train_twins, twin_networks
 
-    wanted = trained_alike(EPOCHS if epochs is None else epochs, quick=plan.quick)
+    twins = trained_alike(EPOCHS if epochs is None else epochs, quick=plan.quick)
     try:
         with training_bar(shown=not quiet) as show:
-            for _, line in train_twins(wanted, data, folder):
+            for _, line in train_twins(twins, data, folder):
                 show(line)
     except KeyboardInterrupt:
         raise interrupted(f"; the same command goes on from {folder}") from None
-    return replace(plan, twins=twin_networks(wanted, data, folder))
+    return replace(plan, twins=twin_networks(twins, data, folder))

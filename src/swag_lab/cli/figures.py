@@ -1,4 +1,4 @@
-"""What `swag analyze` writes: numbers as CSV, and the paper's four panels as a figure."""
+"""Files of `swag analyze`: numbers as CSV, and the paper's four panels as a figure."""
 
 import io
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ PANELS = {
 
 
 def writable(path: Path, extensions: Sequence[str], *, overwrite: bool) -> None:
-    """SettingsError unless a file with one of the extensions can be put here."""
+    """Check that a file with one of the extensions can be written here. SettingsError."""
     if path.suffix.lower() not in extensions:
         raise SettingsError(
             f"cannot write {path}: the extension {path.suffix!r} is not one of "
@@ -39,7 +39,7 @@ def save_csv(rows: Sequence[Row], path: Path) -> None:
 
 
 def draw(layers: Sequence[Row], path: Path) -> None:
-    """Draw the four panels of the paper's figure over the layers. ResourceError if it fails."""
+    """Draw the paper's four panels over the layers into a file. ResourceError if it fails."""
     # Without pyplot, which opens windows and keeps every figure.
     from matplotlib.figure import Figure
 

@@ -16,7 +16,7 @@ def measured(images: Sequence[Path], overrides: dict[str, Any]) -> list[Row]:
     """A row for each picture and layer, with the settings' network, size and device.
 
     Raises:
-        SwagError: a setting, a picture, or a backbone.
+        SwagError: a setting, a picture or a backbone is invalid.
     """
     chosen = settings(**overrides)
     pictures = [read(image, size=chosen.size).batch for image in images]

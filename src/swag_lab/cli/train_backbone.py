@@ -117,7 +117,7 @@ def train_backbone(  # noqa: PLR0913 - the arguments of a command are its option
             device=device,
         )
     else:
-        begin = None if start is None else Path(start)
+        start_path = None if start is None else Path(start)
         taught_by = distillation.Teacher(
             name=teacher,
             weights=teacher_weights,
@@ -130,8 +130,8 @@ def train_backbone(  # noqa: PLR0913 - the arguments of a command are its option
             data,
             out,
             teacher=taught_by,
-            recipe=distillation.recipe_for(steps=steps, seed=seed, start=begin),
-            start=begin,
+            recipe=distillation.recipe_for(steps=steps, seed=seed, start=start_path),
+            start=start_path,
             device=device,
         )
     watch(train, out, quiet=quiet)
@@ -142,14 +142,14 @@ def train_backbone(  # noqa: PLR0913 - the arguments of a command are its option
         typer.echo(str(out))
 
 
-def _check_options(teacher: str | None, **given: object) -> None:
+def _check_options(teacher: str | None, **values: object) -> None:
     """Refuse options that the chosen kind of training has no use for."""
     of_labels = {"epochs": None, "recipe": "cpu"}
     of_teacher = {"layers": None, "steps": None}
     unused = of_labels if teacher is not None else of_teacher
-    wrong = [name for name, usual in unused.items() if given[name] != usual]
-    if wrong:
+    ineffective = [name for name, default in unused.items() if values[name] != default]
+    if ineffective:
         kind = (
             "a training with --teacher" if teacher is not None else "a training without --teacher"
         )
-        raise SettingsError(f"--{wrong[0]} has no effect in {kind}; leave it out")
+        raise SettingsError(f"--{ineffective[0]} has no effect in {kind}; leave it out")

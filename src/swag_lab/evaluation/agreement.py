@@ -21,13 +21,13 @@ from swag.errors import SettingsError, SwagError
 from swag.web.ranking import wilson
 
 QUESTIONS = ("more style", "keeps subject", "better")
-"""Which picture has more of the painting's style, keeps the photo's subject, is better over all."""
+"""Which picture has more of the painting's style, keeps the photo's subject, is better overall."""
 SIDES = ("left", "right")
 
 
 @dataclass(frozen=True)
 class SeenPair:
-    """Two pictures, what the eye said of them by question, and what each measure says.
+    """Two pictures, the eye's answer to each question, and the difference of each measure.
 
     A difference is the left value less the right: below 0 if the measure prefers the left picture.
     """
@@ -38,16 +38,16 @@ class SeenPair:
     differences: Mapping[str, float]
 
     def look(self, question: str) -> str:
-        """The system that was chosen, or same."""
+        """The system that the eye chose, or `same`."""
         chosen = self.answers[question]
         return self.systems[SIDES.index(chosen)] if chosen in SIDES else chosen
 
 
 def read_pairs(path: Path) -> list[SeenPair]:
-    """The pairs of a file, in its order. SettingsError if it is none."""
+    """The pairs of a file, in its order. SettingsError if it is no list of pairs."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            pairs = [_pair(row) for row in csv.DictReader(file)]
+            pairs = [_parse_pair(row) for row in csv.DictReader(file)]
         if not pairs:
             raise ValueError("no line")
     except (KeyError, OSError, ValueError) as error:
@@ -62,16 +62,16 @@ def agreement_tables(pairs: Sequence[SeenPair]) -> str:
     """Shares of the decided pairs in which measure and eye agree, as tables of Markdown."""
     first, second = _looks(pairs)
     names = list(dict.fromkeys(name for pair in first for name in pair.differences))
-    whole = "All", lambda signed: _share([value > 0 for value in signed])
-    halves = (
+    overall = "All", lambda signed: _share([value > 0 for value in signed])
+    by_half = (
         "Below and above the median of the measure's differences",
         lambda signed: ", ".join(f"{sum(half)} of {len(half)}" for half in _halves(signed)),
     )
-    tables = [_table(title, first, names, cell=cell) for title, cell in (whole, halves)]
-    again = "; ".join(
-        f"{q}: {_share([one.look(q) == two.look(q) for one, two in second])}" for q in QUESTIONS
+    tables = [_table(title, first, names, cell=cell) for title, cell in (overall, by_half)]
+    repeats = "; ".join(
+        f"{q}: {_share([a.look(q) == b.look(q) for a, b in second])}" for q in QUESTIONS
     )
-    return "\n\n".join([*tables, f"The eye with itself. {again}."])
+    return "\n\n".join([*tables, f"The eye with itself. {repeats}."])
 
 
 def _table(
@@ -82,21 +82,21 @@ def _table(
     cell: Callable[[Sequence[float]], str],
 ) -> str:
     rows = [
-        " | ".join([name, *(cell(_signed(pairs, name, question)) for question in QUESTIONS)])
+        " | ".join([name, *(cell(_differences(pairs, name, question)) for question in QUESTIONS)])
         for name in names
     ]
     head = [f"| {title} | {' | '.join(QUESTIONS)} |", f"|---|{'---|' * len(QUESTIONS)}"]
     return "\n".join([*head, *(f"| {row} |" for row in rows)])
 
 
-def _signed(pairs: Iterable[SeenPair], name: str, question: str) -> list[float]:
-    """The size of each difference of the decided pairs, below 0 if the eye chose the other."""
-    found = []
+def _differences(pairs: Iterable[SeenPair], name: str, question: str) -> list[float]:
+    """The differences of the decided pairs, above 0 if measure and eye prefer the same picture."""
+    signed = []
     for pair in pairs:
         if name in pair.differences and pair.answers[question] in SIDES:
-            towards = -1 if pair.answers[question] == "left" else 1
-            found.append(towards * pair.differences[name])
-    return found
+            sign = -1 if pair.answers[question] == "left" else 1
+            signed.append(sign * pair.differences[name])
+    return signed
 
 
 def _share(agree: Sequence[bool]) -> str:
@@ -106,10 +106,10 @@ def _share(agree: Sequence[bool]) -> str:
 
 
 def _halves(signed: Sequence[float]) -> tuple[list[bool], list[bool]]:
-    """Whether measure and eye agree, of the smaller and of the larger differences."""
-    middle = median(map(abs, signed)) if signed else 0.0
+    """Whether measure and eye agree, for the smaller and for the larger differences."""
+    cutoff = median(map(abs, signed)) if signed else 0.0
     below, above = (
-        [value > 0 for value in signed if (abs(value) > middle) == large] for large in (False, True)
+        [value > 0 for value in signed if (abs(value) > cutoff) == large] for large in (False, True)
     )
     return below, above
 
@@ -117,17 +117,17 @@ def _halves(signed: Sequence[float]) -> tuple[list[bool], list[bool]]:
 def _looks(
     pairs: Iterable[SeenPair],
 ) -> tuple[list[SeenPair], list[tuple[SeenPair, SeenPair]]]:
-    """First looks, and first and second looks of those pairs that were seen twice."""
+    """First looks, and first with second looks at the pairs that were seen twice."""
     first: dict[tuple[tuple[str, str], frozenset[str]], SeenPair] = {}
     second = []
     for pair in pairs:
-        seen = first.setdefault((pair.unit, frozenset(pair.systems)), pair)
-        if seen is not pair:
-            second.append((seen, pair))
+        earlier = first.setdefault((pair.unit, frozenset(pair.systems)), pair)
+        if earlier is not pair:
+            second.append((earlier, pair))
     return list(first.values()), second
 
 
-def _pair(row: Mapping[str, str]) -> SeenPair:
+def _parse_pair(row: Mapping[str, str]) -> SeenPair:
     answers = {question: row[question] for question in QUESTIONS}
     for question, answer in answers.items():
         if answer not in (*SIDES, "same"):

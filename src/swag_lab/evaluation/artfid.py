@@ -6,9 +6,9 @@ Wright and Ommer, "ArtFID: quantitative evaluation of neural style transfer", GC
 
 1 is the least. The FID (Heusel et al., NIPS 2017) is the Frechet distance of normal distributions
 of the 2048 pooled features of an Inception-v3 that was trained on art, by torchmetrics. Pictures
-go in as they are: sRGB in [0, 1], at their own size. Departure from the source: the FID is that
-of the pictures there are. The authors have thousands and extrapolate to infinitely many. That of
-few is larger than that of many, so only sets of equal number can be compared.
+are read as they are: sRGB in [0, 1], at their own size. Departure from the source: the FID is that
+of the given pictures. The authors have thousands and extrapolate to infinitely many. The FID of few
+pictures is larger than that of many, so only sets of equal number can be compared.
 """
 
 from collections.abc import Sequence
@@ -27,15 +27,15 @@ from swag.types import OwnImage
 from swag_lab.evaluation.perceptual import ART, distance, missing_metric, weights_file
 
 SMALLEST = 75
-"""Pixels of the shorter side below which Inception-v3 has nothing left to pool."""
+"""Least shorter side in pixels: below it, Inception-v3 has nothing left to pool."""
 
 HEADS = ("fc", "AuxLogits")
-"""Beginnings of the names of its classifiers, which features do not need."""
+"""Prefixes of the names of its classifiers, which features do not need."""
 
 
 @dataclass(frozen=True)
 class ArtFID:
-    """The two factors of a set of results, and how many they are."""
+    """The two distances of a set of results, and the number of results."""
 
     pictures: int
     lpips: float
@@ -43,7 +43,7 @@ class ArtFID:
 
     @property
     def value(self) -> float:
-        """1 where every result is its photo and the results are the paintings."""
+        """The product of both factors: 1 if LPIPS and FID are 0, larger is worse."""
         return (1 + self.lpips) * (1 + self.fid)
 
 
@@ -53,13 +53,13 @@ def art_fid(
     """The ArtFID of results, each with its photo, against as many paintings in any order.
 
     Raises:
-        SettingsError: torchmetrics or a file of weights is not there, or there are fewer than two
+        SettingsError: torchmetrics or a file of weights is missing, or there are fewer than two
             pictures, sets of different numbers, or a picture that is too small.
         WeightsError: the file of the art network is damaged or of another network.
     """
-    lacking = missing_metric("artfid")
-    if lacking is not None:
-        raise SettingsError(lacking)
+    missing = missing_metric("artfid")
+    if missing is not None:
+        raise SettingsError(missing)
     counts = len(results), len(photos), len(paintings)
     if min(counts) < 2 or len(set(counts)) > 1:
         raise SettingsError(
@@ -75,16 +75,16 @@ def frechet_distance(first: Float[Tensor, "n d"], second: Float[Tensor, "m d"]) 
     """The Frechet distance of normal distributions with the means and covariances of two sets."""
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    # The distance is the same in any orthonormal basis of what the features span. In that of a few
+    # The distance is the same in any orthonormal basis of the features' span. In that of a few
     # pictures it takes milliseconds, not the seconds of eigenvalues of 2048 x 2048, and loses no
-    # digits to the zeros among those.
+    # digits to those that are zero.
     basis = torch.linalg.qr(torch.cat([first, second]).T).Q
-    given = nn.Identity()
-    given.num_features = basis.shape[1]
-    metric = FrechetInceptionDistance(feature=given, normalize=True)
+    identity = nn.Identity()
+    identity.num_features = basis.shape[1]
+    metric = FrechetInceptionDistance(feature=identity, normalize=True)
     metric.update(first @ basis, real=False)
     metric.update(second @ basis, real=True)
-    # Rounding alone makes it negative.
+    # It is negative by rounding alone.
     return max(0.0, float(metric.compute()))
 
 

@@ -18,7 +18,7 @@ The plan names what is compared and who judges; files are found beside it:
     backbone = "torchvision/resnet50"
 
 Each content meets each style, along the diagonals, so that the first few pairs hold all of both.
-What is made or judged stays in DIR and is not done again; DIR/table.md is of the whole pairs.
+Pictures and scores stay in DIR and are not made again; DIR/table.md is of complete pairs.
 """
 
 import argparse
@@ -43,22 +43,22 @@ OF_NETWORK = ("backbone", "weights", "edits", "style_layers", "content_layers")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network and the settings that are its own or everybody's."""
+    """A network, and its settings merged with those of all candidates."""
 
     network: Network
     settings: Mapping[str, Any]
 
     @property
     def folder(self) -> str:
-        """A name for files: other settings have another."""
+        """The name of its folder, which differs for each network and settings."""
         config = json.dumps([self.network.config(), dict(self.settings)], sort_keys=True)
-        plain = "".join(c if c.isalnum() else "-" for c in self.network.name)
-        return f"{plain}-{sha256(config.encode()).hexdigest()[:8]}"
+        readable = "".join(c if c.isalnum() else "-" for c in self.network.name)
+        return f"{readable}-{sha256(config.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
 class ComparisonPlan:
-    """What is compared, at which strengths, and who judges."""
+    """The candidates, their strengths, and the judges."""
 
     candidates: Sequence[Candidate]
     judges: Sequence[Network]
@@ -67,7 +67,7 @@ class ComparisonPlan:
 
     @classmethod
     def of(cls, path: Path) -> "ComparisonPlan":
-        """Read a plan. SettingsError if it is none."""
+        """Read a plan. SettingsError if the file is no plan."""
         plan = load(path)
         unknown = set(plan) - {"strengths", "settings", "candidates", "judges"}
         if unknown or not plan.get("candidates"):
@@ -77,22 +77,22 @@ class ComparisonPlan:
             )
         common = plan.get("settings", {})
         candidates = [
-            Candidate(_network(name, given, path.parent), _rest(common | given))
-            for name, given in plan["candidates"].items()
+            Candidate(_network(name, entry, path.parent), _rest(common | entry))
+            for name, entry in plan["candidates"].items()
         ]
-        others = [
-            _network(name, given, path.parent) for name, given in plan.get("judges", {}).items()
+        judges = [
+            _network(name, entry, path.parent) for name, entry in plan.get("judges", {}).items()
         ]
         return cls(
             candidates,
-            (*others, *trained_judges()),
+            (*judges, *trained_judges()),
             plan.get("strengths", [0.3, 0.5, 0.7]),
             size=swag.settings(**_rest(common)).size,
         )
 
 
-def _network(name: str, given: Mapping[str, Any], folder: Path) -> Network:
-    fields = {key: given[key] for key in OF_NETWORK if key in given}
+def _network(name: str, entry: Mapping[str, Any], folder: Path) -> Network:
+    fields = {key: entry[key] for key in OF_NETWORK if key in entry}
     for key in ("backbone", "weights"):
         if key in fields and (folder / fields[key].partition(":")[0]).is_file():
             fields[key] = str(folder / fields[key])
@@ -102,8 +102,8 @@ def _network(name: str, given: Mapping[str, Any], folder: Path) -> Network:
     return Network(name, **fields)
 
 
-def _rest(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in given.items() if key not in OF_NETWORK}
+def _rest(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key not in OF_NETWORK}
 
 
 @dataclass(frozen=True)
@@ -123,14 +123,14 @@ def pairs_of(contents: Sequence[Path], styles: Sequence[Path]) -> list[PicturePa
     """Each content with each style, along the diagonals."""
     count = len(styles)
     return [
-        PicturePair(content, styles[(row + turn) % count])
-        for turn in range(count)
+        PicturePair(content, styles[(row + diagonal) % count])
+        for diagonal in range(count)
         for row, content in enumerate(contents)
     ]
 
 
 def compare(comparison: ComparisonPlan, pairs: Sequence[PicturePair], out: Path) -> Iterator[Score]:
-    """Make and judge what is missing, pair by pair, and yield all scores."""
+    """Make and judge the pictures that are missing, pair by pair, and yield all scores."""
     for pair in pairs:
         evaluator = None
         for candidate in comparison.candidates:
@@ -168,12 +168,12 @@ def main() -> None:
     comparison = ComparisonPlan.of(options.plan)
     judges = {judge.name: judge.identity for judge in comparison.judges}
     scores: list[Score] = []
-    each = len(comparison.candidates) * len(comparison.strengths)
+    per_pair = len(comparison.candidates) * len(comparison.strengths)
     for score in compare(comparison, pairs_of(options.contents, options.styles), options.out):
         scores.append(score)
-        if len(scores) % each == 0:
+        if len(scores) % per_pair == 0:
             write_text(options.out / "table.md", comparison_tables(scores, judges))
-            print(f"{len(scores) // each} pairs, the last {score.pair}", flush=True)
+            print(f"{len(scores) // per_pair} pairs, the last {score.pair}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The tables of a comparison: levels by strength, and every candidate against the others.
 
-Levels are means over the pairs, under the judges that are the network of no candidate, so that all
-rows have the same judges. A comparison of two has the judges that are neither of them.
+Levels are means over the pairs, under the judges that are no candidate's network, so that all rows
+have the same judges. A comparison of two candidates has the judges that are neither's network.
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ MEASURE = "sliced"
 
 @dataclass(frozen=True)
 class Score:
-    """What an evaluator says of a candidate's picture."""
+    """The numbers that an evaluator found for a candidate's picture."""
 
     network: Network
     pair: str
@@ -39,15 +39,15 @@ def comparison_tables(scores: Sequence[Score], judges: Mapping[str, str]) -> str
     by_name: dict[str, list[Score]] = defaultdict(list)
     for score in scores:
         by_name[score.network.name].append(score)
-    networks = {name: found[0].network for name, found in by_name.items()}
-    neutral = _others(judges, networks.values())
+    networks = {name: group[0].network for name, group in by_name.items()}
+    neutral = _neutral_judges(judges, networks.values())
     lines = [
         f"{len({score.pair for score in scores})} pairs; judges of the levels: "
         f"{', '.join(neutral)}.",
         "",
         "| candidate | strength | style error | content error | grain |",
         "|---|---:|---:|---:|---:|",
-        *(line for name in by_name for line in _levels(name, by_name[name], neutral)),
+        *(line for name in by_name for line in _level_rows(name, by_name[name], neutral)),
         "",
         "| candidate | against | style error at equal content error, over the other's "
         "| difference | smaller in | grain, ratio |",
@@ -55,32 +55,32 @@ def comparison_tables(scores: Sequence[Score], judges: Mapping[str, str]) -> str
     ]
     # All against the first, then all against each of the others.
     couples = permutations(by_name.values(), 2)
-    lines += [_against(found, base, judges) for base, found in couples]
+    lines += [_row_against(group, base, judges) for base, group in couples]
     return "\n".join(lines) + "\n"
 
 
-def _others(judges: Mapping[str, str], networks: Iterable[Network]) -> list[str]:
-    taken = {network.identity for network in networks}
-    return [name for name, identity in judges.items() if identity not in taken]
+def _neutral_judges(judges: Mapping[str, str], networks: Iterable[Network]) -> list[str]:
+    identities = {network.identity for network in networks}
+    return [name for name, identity in judges.items() if identity not in identities]
 
 
-def _levels(name: str, scores: Sequence[Score], judges: Sequence[str]) -> Iterable[str]:
+def _level_rows(name: str, scores: Sequence[Score], judges: Sequence[str]) -> Iterable[str]:
     by_strength: dict[float, list[Score]] = defaultdict(list)
     for score in scores:
         by_strength[score.strength].append(score)
-    for strength, found in sorted(by_strength.items()):
-        content, style = (fmean(v) for v in zip(*(s.point(judges) for s in found), strict=True))
-        grain = fmean(score.found["grain"] for score in found)
+    for strength, group in sorted(by_strength.items()):
+        content, style = (fmean(v) for v in zip(*(s.point(judges) for s in group), strict=True))
+        grain = fmean(score.found["grain"] for score in group)
         yield f"| {name} | {strength:g} | {style:.3f} | {content:.3f} | {grain:.2f} |"
 
 
-def _against(scores: Sequence[Score], base: Sequence[Score], judges: Mapping[str, str]) -> str:
+def _row_against(scores: Sequence[Score], base: Sequence[Score], judges: Mapping[str, str]) -> str:
     names = [side[0].network.name for side in (scores, base)]
-    fair = _others(judges, [side[0].network for side in (scores, base)])
-    ours, theirs = (_fronts(side, fair) for side in (scores, base))
-    both = [pair for pair in ours if pair in theirs]
-    ratios = compare([ratio(ours[pair], theirs[pair]) for pair in both])
-    gaps = compare([gap(ours[pair], theirs[pair]) for pair in both])
+    neutral = _neutral_judges(judges, [side[0].network for side in (scores, base)])
+    fronts, base_fronts = (_fronts(side, neutral) for side in (scores, base))
+    common = [pair for pair in fronts if pair in base_fronts]
+    ratios = compare([ratio(fronts[pair], base_fronts[pair]) for pair in common])
+    gaps = compare([gap(fronts[pair], base_fronts[pair]) for pair in common])
     grains = compare(
         [
             a.found["grain"] / b.found["grain"]
@@ -102,4 +102,4 @@ def _fronts(scores: Sequence[Score], judges: Sequence[str]) -> dict[str, list[Po
     points: dict[str, list[Point]] = defaultdict(list)
     for score in scores:
         points[score.pair].append(score.point(judges))
-    return {pair: sorted(found) for pair, found in points.items()}
+    return {pair: sorted(front) for pair, front in points.items()}

@@ -1,8 +1,8 @@
-"""Pictures made worse, by degrees, in ways that are plain to see: what judges are tried on.
+"""Pictures made worse by degrees, in plainly visible ways, on which judges are tested.
 
     degraded(picture, "noise", 0.5)      half as bad as the worst
 
-A judge is worth its name if its error rises with the degree.
+A judge passes if its error rises with the degree.
 """
 
 import io
@@ -18,7 +18,7 @@ from swag.image import resize
 from swag.types import Image
 
 DEGREES = (0.25, 0.5, 0.75, 1.0)
-"""What is tried: the first is seen at a second glance, the last at the first."""
+"""The degrees that are tried: the first shows at a second glance, the last at the first."""
 
 TILES = 6
 """Tiles along a side of a picture whose tiles are swapped."""
@@ -30,8 +30,8 @@ def degraded(image: Image, kind: str, degree: float) -> Image:
 
 
 def _noise(image: Image, degree: float) -> Image:
-    source = torch.Generator().manual_seed(0)
-    return image + 0.15 * degree * torch.randn(image.shape, generator=source).to(image)
+    generator = torch.Generator().manual_seed(0)
+    return image + 0.15 * degree * torch.randn(image.shape, generator=generator).to(image)
 
 
 def _blur(image: Image, degree: float) -> Image:
@@ -45,58 +45,58 @@ def _colors(image: Image, degree: float) -> Image:
     return torch.lerp(image, image.roll(1, dims=1), degree)
 
 
-def _washed_out(image: Image, degree: float) -> Image:
+def _desaturate(image: Image, degree: float) -> Image:
     return torch.lerp(image, rgb_to_grayscale(image, 3), 0.9 * degree)
 
 
 def _grid(image: Image, degree: float) -> Image:
     """Hatching along both axes, three pixels from line to line."""
-    down, across = _places(image)
-    lines = torch.cos(2 * torch.pi / 3 * down) + torch.cos(2 * torch.pi / 3 * across)
+    rows, columns = _coordinates(image)
+    lines = torch.cos(2 * torch.pi / 3 * rows) + torch.cos(2 * torch.pi / 3 * columns)
     return image + 0.1 * degree * lines
 
 
 def _checks(image: Image, degree: float) -> Image:
-    """A checkerboard with fields of two pixels, as networks that enlarge draw."""
-    down, across = _places(image)
-    return image + 0.12 * degree * (1 - 2 * ((down // 2 + across // 2) % 2))
+    """A checkerboard with fields of two pixels, as upsampling networks draw."""
+    rows, columns = _coordinates(image)
+    return image + 0.12 * degree * (1 - 2 * ((rows // 2 + columns // 2) % 2))
 
 
 def _frame(image: Image, degree: float) -> Image:
     """A dark border, up to an eighth of the short side wide."""
     height, width = image.shape[-2:]
-    wide = max(1, round(degree * min(height, width) / 8))
+    border = max(1, round(degree * min(height, width) / 8))
     framed = torch.full_like(image, 0.1)
-    framed[..., wide:-wide, wide:-wide] = image[..., wide:-wide, wide:-wide]
+    framed[..., border:-border, border:-border] = image[..., border:-border, border:-border]
     return framed
 
 
 def _blocks(image: Image, degree: float) -> Image:
-    """What JPEG leaves of the picture: a quality of 30 at a quarter, of 1 at degree 1."""
-    worse = []
+    """The picture after JPEG: of quality 30 at degree 0.25, of 1 at degree 1."""
+    compressed = []
     for picture in image:
         with io.BytesIO() as file:
             quality = max(1, round(40 * (1 - degree)))
             to_pil_image(picture.float().cpu()).save(file, "jpeg", quality=quality)
-            worse.append(pil_to_tensor(PillowImage.open(file)) / 255)
-    return torch.stack(worse).to(image)
+            compressed.append(pil_to_tensor(PillowImage.open(file)) / 255)
+    return torch.stack(compressed).to(image)
 
 
-def _swapped(image: Image, degree: float) -> Image:
-    """A share of the tiles, in each other's places; the larger share has the smaller in it."""
+def _swap_tiles(image: Image, degree: float) -> Image:
+    """Permute a share of the tiles in a cycle; a larger share includes the tiles of a smaller."""
     height, width = (side // TILES for side in image.shape[-2:])
     order = torch.randperm(TILES**2, generator=torch.Generator().manual_seed(0)).tolist()
-    moved = order[: max(2, round(degree * TILES**2))]
+    cycle = order[: max(2, round(degree * TILES**2))]
     swapped = image.clone()
-    for here, there in zip(moved, moved[1:] + moved[:1], strict=True):
-        (to, left), (top, start) = divmod(here, TILES), divmod(there, TILES)
-        swapped[..., to * height :, left * width :][..., :height, :width] = image[
-            ..., top * height :, start * width :
+    for target, source in zip(cycle, cycle[1:] + cycle[:1], strict=True):
+        (row, column), (source_row, source_column) = divmod(target, TILES), divmod(source, TILES)
+        swapped[..., row * height :, column * width :][..., :height, :width] = image[
+            ..., source_row * height :, source_column * width :
         ][..., :height, :width]
     return swapped
 
 
-def _places(image: Image) -> tuple[Tensor, Tensor]:
+def _coordinates(image: Image) -> tuple[Tensor, Tensor]:
     """Rows and columns of the pixels, from 0."""
     height, width = image.shape[-2:]
     return torch.arange(height).to(image)[:, None], torch.arange(width).to(image)
@@ -107,12 +107,12 @@ DEGRADATIONS: Mapping[str, Callable[[Image, float], Image]] = MappingProxyType(
         "noise": _noise,
         "blur": _blur,
         "colors": _colors,
-        "washed out": _washed_out,
+        "washed out": _desaturate,
         "grid": _grid,
         "checks": _checks,
         "frame": _frame,
         "JPEG blocks": _blocks,
-        "tiles swapped": _swapped,
+        "tiles swapped": _swap_tiles,
     }
 )
 """Ways to make a picture worse, by name."""

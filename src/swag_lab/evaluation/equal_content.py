@@ -1,9 +1,9 @@
 """Style errors at equal content error.
 
-A single strength shows little: what has less style may only keep more of the content. So each side
-runs at several strengths, and two are compared by their style errors at equal content error,
-averaged over the content errors that both reach. The points of a side, by content error, are its
-front, which is straight between them.
+A single strength shows little: a result with less style may just keep more of the content. So each
+side runs at several strengths, and two sides are compared by their style errors at equal content
+error, averaged over the content errors that both reach. The points of a side, sorted by content
+error, are its front, which is linear between them.
 """
 
 import math
@@ -15,7 +15,7 @@ Point = tuple[float, float]
 """Content error and style error."""
 
 PLACES = 33
-"""Content errors at which fronts are compared."""
+"""Number of content errors at which fronts are compared."""
 
 
 def gap(a: Sequence[Point], b: Sequence[Point]) -> float:
@@ -41,12 +41,12 @@ def height_above(point: Point, front: Sequence[Point]) -> float:
 def _at_equal_content(
     a: Sequence[Point], b: Sequence[Point]
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], ...]:
-    """Style errors of both fronts at the same content errors, none if they share none."""
+    """Style errors of both fronts at equal content errors; empty if they share none."""
     low, high = max(a[0][0], b[0][0]), min(a[-1][0], b[-1][0])
     if len(a) < 2 or len(b) < 2 or high <= low:
         return np.zeros(0), np.zeros(0)
-    places = np.linspace(low, high, PLACES)
+    grid = np.linspace(low, high, PLACES)
     first, second = (
-        np.interp(places, [p[0] for p in points], [p[1] for p in points]) for points in (a, b)
+        np.interp(grid, [p[0] for p in points], [p[1] for p in points]) for points in (a, b)
     )
     return first, second

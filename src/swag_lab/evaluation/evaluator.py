@@ -12,7 +12,7 @@ statistics and 1 for the photo, a content error 0 for the photo and 1 for the st
               Dekel and Michaeli, ICCV 2019), which has it on Inception
     content   squared error at the content layer
 
-A judge is worth its name if it prefers a picture to the same made worse (`degradations.py`).
+A judge is tested by whether it prefers a picture to the same made worse (`degradations.py`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -44,7 +44,7 @@ Scores = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Judges that know a photo and a style picture, and give a result its numbers."""
+    """Judges to which a photo and a style picture are described, and which measure results."""
 
     photo: OwnImage
     style: OwnImage
@@ -54,13 +54,13 @@ class Evaluator:
     def of(
         cls, photo: OwnImage, style: OwnImage, judges: Iterable[Network] | None = None
     ) -> "Evaluator":
-        """Describe both pictures to every judge; by default all trained networks of the package."""
+        """Describe both pictures to every judge, by default to `trained_judges()`."""
         chosen = trained_judges() if judges is None else judges
         return cls(photo, style, {judge.name: _objective(judge, photo, style) for judge in chosen})
 
     @torch.no_grad()
     def __call__(self, result: OwnImage) -> dict[str, Any]:
-        """Errors by judge; similarity to the photo; noise; grain; LPIPS and DISTS if there."""
+        """Errors by judge, SSIM with the photo, noise, grain, and LPIPS and DISTS if available."""
         scores = {
             name: {measure: float(value) for measure, value in objective(result).items()}
             for name, objective in self.objectives.items()
@@ -80,10 +80,10 @@ def mean_error(scores: Scores, measure: str, judges: Iterable[str]) -> float:
 
 
 def fair_judges(optimized: Iterable[Network], judges: Iterable[Network] | None = None) -> list[str]:
-    """Names of the judges that are none of the networks optimized; by default of the package's."""
-    taken = {network.identity for network in optimized}
-    every = trained_judges() if judges is None else judges
-    return [judge.name for judge in every if judge.identity not in taken]
+    """Names of the judges that are no optimized network; by default of `trained_judges()`."""
+    identities = {network.identity for network in optimized}
+    candidates = trained_judges() if judges is None else judges
+    return [judge.name for judge in candidates if judge.identity not in identities]
 
 
 def trained_judges() -> tuple[Network, ...]:
@@ -95,15 +95,15 @@ def trained_judges() -> tuple[Network, ...]:
 
 
 def noise(result: OwnImage, *pictures: OwnImage) -> float:
-    """Energy of the finest detail over that of the richest of the pictures: above 1 is added.
+    """Energy of the finest detail over the largest of the pictures': above 1, detail was added.
 
-    The finest detail is what an average over 3 x 3 pixels takes away.
+    The finest detail is what an average over 3 x 3 pixels removes.
     """
     return _detail(result) / max(*(_detail(picture) for picture in pictures), 1e-12)
 
 
 def grain(result: OwnImage) -> float:
-    """How much of the fine detail lies along the axes: 1 if its directions are even.
+    """How much of the fine detail lies along the axes: 1 if all directions have equal energy.
 
     The energy from 0.2 to 0.5 cycles a pixel within 12 degrees of the horizontal or vertical, over
     what even orientation would have, of the gray picture under a Hann window. Networks that are
@@ -116,13 +116,13 @@ def grain(result: OwnImage) -> float:
     energy = (
         torch.fft.fft2((gray - gray.mean((1, 2), keepdim=True)) * window).abs().square().mean(0)
     )
-    down = torch.fft.fftfreq(height, dtype=torch.float64)[:, None].abs()
-    across = torch.fft.fftfreq(width, dtype=torch.float64).abs()
-    frequency, angle = torch.hypot(down, across), torch.rad2deg(torch.atan2(down, across))
+    fy = torch.fft.fftfreq(height, dtype=torch.float64)[:, None].abs()
+    fx = torch.fft.fftfreq(width, dtype=torch.float64).abs()
+    frequency, angle = torch.hypot(fy, fx), torch.rad2deg(torch.atan2(fy, fx))
     fine = (frequency >= 0.2) & (frequency <= 0.5)
     along_axes = fine & ((angle <= 12) | (angle >= 78))
-    even = along_axes.sum() / fine.sum()
-    return float(energy[along_axes].sum() / energy[fine].sum().clamp(min=1e-300) / even)
+    even_share = along_axes.sum() / fine.sum()
+    return float(energy[along_axes].sum() / energy[fine].sum().clamp(min=1e-300) / even_share)
 
 
 def _hann(side: int) -> Float64[Tensor, " n"]:
@@ -137,22 +137,22 @@ def _detail(image: OwnImage) -> float:
 def _objective(judge: Network, photo: OwnImage, style: OwnImage) -> Objective:
     network = judge.create(0)
     layers = network.style_layers
-    shrunk = resize(style, (photo.shape[-2], photo.shape[-1]))
-    measured = {
+    resized = resize(style, (photo.shape[-2], photo.shape[-1]))
+    measures = {
         "gram": ("gram", layers, style, photo),
         "sliced": ("sliced:seed=7", layers, style, photo),
         "frechet": ("bures", layers[1:2], style, photo),
-        "content": ("content", network.content_layers, photo, shrunk),
+        "content": ("content", network.content_layers, photo, resized),
     }
     terms = [
         LossTerm(
             name=name,
             loss=get(loss),
-            layers=dict.fromkeys(read, 1.0),
+            layers=dict.fromkeys(read_layers, 1.0),
             target=target,
             smoothing=parse("none"),
             other=other,
         )
-        for name, (loss, read, target, other) in measured.items()
+        for name, (loss, read_layers, target, other) in measures.items()
     ]
     return Objective.of(network.extract, terms, start=photo, style=style)

@@ -6,7 +6,7 @@ Each style paints each clip, with several shares of the last result blended in, 
 by frame. Flicker is the root of the mean square between a result and the one before, moved along by
 the known motion, over the pixels that both show (Lai et al., "Learning blind video temporal
 consistency", ECCV 2018, without their estimate of the motion). Blur lowers it, too: sharpness, the
-mean size of the results' Laplacian, is told beside it. Both are ratios to frame by frame.
+mean absolute Laplacian of the results, is given beside it. Both are ratios to frame by frame.
 """
 
 import argparse
@@ -33,7 +33,7 @@ Values = Float[np.ndarray, "h w 3"]
 
 @dataclass(frozen=True, eq=False)
 class ClipFrame:
-    """A frame, where its pixels were in the one before, and which of them that one shows."""
+    """A frame, the flow of its pixels to the frame before, and which of them that one shows."""
 
     frame: Frame
     back: Flow
@@ -49,9 +49,9 @@ class Steadiness:
 
 
 def grid(side: int) -> Places:
-    """The place, (x, y), of each pixel of a square frame."""
-    found: Places = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=2).astype(float)
-    return found
+    """The coordinates, (x, y), of each pixel of a square frame."""
+    points: Places = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=2).astype(float)
+    return points
 
 
 def moving_disc(side: int, frames: int = FRAMES) -> Iterator[ClipFrame]:
@@ -64,19 +64,19 @@ def moving_disc(side: int, frames: int = FRAMES) -> Iterator[ClipFrame]:
     speeds = {"ground": np.array([1.3, 0.4]), "disc": np.array([-0.9, -1.7])}
     places, center, radius = grid(side), np.array([0.6, 0.7]) * side, 0.22 * side
 
-    def in_disc(time: float, where: Places) -> Bool[np.ndarray, "h w"]:
-        away = where - center - time * speeds["disc"]
-        inside: Bool[np.ndarray, "h w"] = (away**2).sum(2) < radius**2
+    def in_disc(time: float, positions: Places) -> Bool[np.ndarray, "h w"]:
+        offsets = positions - center - time * speeds["disc"]
+        inside: Bool[np.ndarray, "h w"] = (offsets**2).sum(2) < radius**2
         return inside
 
     for time in range(frames):
         inside = in_disc(time, places)
-        behind = ground(places - time * speeds["ground"])
-        before = 1 - disc(places - time * speeds["disc"])
-        frame = np.where(inside[:, :, None], before, behind)
+        background = ground(places - time * speeds["ground"])
+        foreground = 1 - disc(places - time * speeds["disc"])
+        frame = np.where(inside[:, :, None], foreground, background)
         back = -np.where(inside[:, :, None], speeds["disc"], speeds["ground"])
-        same = in_disc(time - 1, places + back) == inside
-        yield ClipFrame(_frame(frame), back.astype(np.float32), same & _within(places + back, side))
+        seen = in_disc(time - 1, places + back) == inside
+        yield ClipFrame(_frame(frame), back.astype(np.float32), seen & _within(places + back, side))
 
 
 def panned_photo(path: Path, side: int, frames: int = FRAMES) -> Iterator[ClipFrame]:
@@ -86,39 +86,39 @@ def panned_photo(path: Path, side: int, frames: int = FRAMES) -> Iterator[ClipFr
     shake = np.cumsum(random.normal(0, 0.6, (frames, 2)), axis=0)
     places, middle = grid(side), np.array([photo.shape[1], photo.shape[0]]) / 2 - side / 2
 
-    def look(time: int) -> tuple[float, Float[np.ndarray, "2"]]:
-        """Scale and offset of what is shown: place x shows scale * x + offset of the photo."""
-        way = np.array([1.6, -0.7]) * (time - frames / 2) + shake[time]
-        return 0.9 + 0.004 * time, middle + way
+    def view(time: int) -> tuple[float, Float[np.ndarray, "2"]]:
+        """Scale and offset of the view: place x shows scale * x + offset of the photo."""
+        shift = np.array([1.6, -0.7]) * (time - frames / 2) + shake[time]
+        return 0.9 + 0.004 * time, middle + shift
 
     for time in range(frames):
-        scale, offset = look(time)
-        shown = (scale * places + offset).astype(np.float32)
-        frame = cv2.remap(photo, shown, None, cv2.INTER_CUBIC)
+        scale, offset = view(time)
+        coordinates = (scale * places + offset).astype(np.float32)
+        frame = cv2.remap(photo, coordinates, None, cv2.INTER_CUBIC)
         grain = random.normal(0, GRAIN, frame.shape)
-        old_scale, old = look(max(0, time - 1))
-        back = (scale * places + offset - old) / old_scale - places
+        old_scale, old_offset = view(max(0, time - 1))
+        back = (scale * places + offset - old_offset) / old_scale - places
         yield ClipFrame(
             _frame((frame + grain) / 255), back.astype(np.float32), _within(places + back, side)
         )
 
 
 def steadiness(clip: Sequence[ClipFrame], painted: Sequence[Painted], share: float) -> Steadiness:
-    """Flicker and sharpness of a clip whose frames have been painted, blended with this share."""
+    """Flicker and sharpness of the painted frames of a clip, blended with this share."""
     errors, sharp, last = [], [], None
     for step, picture in zip(clip, painted, strict=True):
-        now = follow(last, step.frame, picture, share=share)
-        result = now.result.astype(np.float32)
+        current = follow(last, step.frame, picture, share=share)
+        result = current.result.astype(np.float32)
         if last is not None:
-            off = result - moved(last.result.astype(np.float32), step.back)
-            errors.append(float((off[step.seen] ** 2).mean()))
+            error = result - moved(last.result.astype(np.float32), step.back)
+            errors.append(float((error[step.seen] ** 2).mean()))
         sharp.append(float(np.abs(cv2.Laplacian(result, cv2.CV_32F)).mean()))
-        last = now
+        last = current
     return Steadiness(float(np.sqrt(np.mean(errors))), float(np.mean(sharp[len(sharp) // 2 :])))
 
 
 def _waves(random: np.random.Generator, side: int, count: int = 60) -> Callable[[Places], Values]:
-    """A colored pattern in [0, 1], of waves from the frame's size down to some six pixels."""
+    """A colored pattern about [0, 1], of waves from the frame's size down to six pixels."""
     lengths = np.geomspace(6, side, count)
     angles, phases = random.uniform(0, 2 * np.pi, (2, count))
     vectors = 2 * np.pi / lengths * np.array([np.cos(angles), np.sin(angles)])
@@ -126,8 +126,8 @@ def _waves(random: np.random.Generator, side: int, count: int = 60) -> Callable[
 
     def pattern(places: Places) -> Values:
         values = np.cos(places @ vectors + phases) @ colors
-        found: Values = 0.5 + 0.25 * values / np.sqrt((colors**2).sum(0) / 2)
-        return found
+        colored: Values = 0.5 + 0.25 * values / np.sqrt((colors**2).sum(0) / 2)
+        return colored
 
     return pattern
 
@@ -141,7 +141,7 @@ def _frame(values: Values) -> Frame:
     return frame
 
 
-def _painted(clip: Sequence[ClipFrame], style: str, side: int) -> list[Painted]:
+def _paint_clip(clip: Sequence[ClipFrame], style: str, side: int) -> list[Painted]:
     painter = frame_painter(style, (side, side), VideoStyle())
     return [painter(step.frame)[1] for step in clip]
 
@@ -163,13 +163,13 @@ def main() -> None:
     print("|---|---|--:|" + "--:|" * len(options.shares))
     for style in options.styles:
         for name, clip in clips.items():
-            painted = _painted(clip, style, options.size)
-            alone = steadiness(clip, painted, 0.0)
-            print(f"| {Path(style).stem} | {name} | {alone.flicker:.4f} |", end="")
+            painted = _paint_clip(clip, style, options.size)
+            base = steadiness(clip, painted, 0.0)
+            print(f"| {Path(style).stem} | {name} | {base.flicker:.4f} |", end="")
             for share in options.shares:
-                found = steadiness(clip, painted, share)
-                flicker = found.flicker / alone.flicker
-                print(f" {flicker:.2f} ({found.sharpness / alone.sharpness:.2f}) |", end="")
+                blended = steadiness(clip, painted, share)
+                flicker = blended.flicker / base.flicker
+                print(f" {flicker:.2f} ({blended.sharpness / base.sharpness:.2f}) |", end="")
             print(flush=True)
 
 

@@ -23,9 +23,9 @@ from swag.types import FeatureMaps, Image, Precision
 class Network:
     """A network as a study names it: `p-` is trained, `r-` random.
 
-    `weights` may be a file of its own. `switches` change a network of the family away from
-    `backbone`, which has random weights or those in `file`; `slope` above 0 makes its ReLUs leaky.
-    Without layers, those of the preset are read.
+    `weights` may be a file. `switches` change a network of the family away from `backbone`; its
+    weights are then random or those in `file`. A `slope` above 0 makes its ReLUs leaky. Without
+    layers, those of the preset are read.
     """
 
     name: str
@@ -50,30 +50,30 @@ class Network:
 
     @property
     def identity(self) -> str:
-        """The network that a judge must not be: its name and weights, edited or not."""
+        """Its backbone and weights, without edits: a judge must have another identity."""
         return f"{self.backbone} {self.weights}"
 
     def config(self) -> dict[str, Any]:
-        """What decides its activations, with the hash of its weights if it is bundled or a file.
+        """The values that decide its activations, with the weights' hash if bundled or a file.
 
-        Its name is no part of it.
+        Its name is not among them.
         """
-        plain = asdict(self) | {"switches": dict(self.switches)}
-        plain.pop("name")
+        values = asdict(self) | {"switches": dict(self.switches)}
+        values.pop("name")
         for layers in ("style_layers", "content_layers"):
-            if not plain[layers]:
-                del plain[layers]
-        if file := plain.pop("file"):
-            return plain | {"sha256": _hash(file)}
+            if not values[layers]:
+                del values[layers]
+        if file := values.pop("file"):
+            return values | {"sha256": _hash(file)}
         if Path(self.weights).is_file():
-            return plain | {"sha256": _hash(self.weights)}
+            return values | {"sha256": _hash(self.weights)}
         if self.backbone.startswith("swag/") and not self.random:
-            plain["sha256"] = bundled.card(self.backbone).sha256
-        return plain
+            values["sha256"] = bundled.card(self.backbone).sha256
+        return values
 
     def create(self, seed: int) -> Backbone:
         """The network; the last few are kept. WeightsError if there are no weights."""
-        return _created(self, seed if self.random else 0)
+        return _create(self, seed if self.random else 0)
 
 
 def trained(name: str) -> Network:
@@ -84,7 +84,7 @@ def trained(name: str) -> Network:
 def random(
     name: str, label: str | None = None, edits: Iterable[str] = (), **switches: Any
 ) -> Network:
-    """A network with random weights: r-NAME. Switches are of the bundled family only."""
+    """A network with random weights: r-NAME. Only the bundled family has switches."""
     short = name.rpartition("/")[2]
     return as_in_paper(
         Network(
@@ -103,10 +103,10 @@ def given(text: str) -> Network:
     Raises:
         SettingsError: the text is not of that form, or there is no file of weights.
     """
-    name, _, rest = text.partition("=")
-    if name and rest.removeprefix("swag/") in bundled.bundled_names():
-        return Network(f"p-{name}", rest)
-    backbone, _, weights = rest.rpartition(",")
+    name, _, value = text.partition("=")
+    if name and value.removeprefix("swag/") in bundled.bundled_names():
+        return Network(f"p-{name}", value)
+    backbone, _, weights = value.rpartition(",")
     if not (name and backbone and weights):
         raise SettingsError(
             f"{text!r} is no network; give NAME=BACKBONE,WEIGHTS, "
@@ -122,12 +122,12 @@ def pretrained_there(names: Iterable[str]) -> list[Network]:
     from torchvision.models import get_model_weights
 
     folder = Path(torch.hub.get_dir()) / "checkpoints"
-    there = [
+    available = [
         name
         for name in names
         if any((folder / Path(w.url).name).is_file() for w in get_model_weights(name))
     ]
-    return [as_in_paper(Network(f"p-{name}", f"torchvision/{name}")) for name in there]
+    return [as_in_paper(Network(f"p-{name}", f"torchvision/{name}")) for name in available]
 
 
 _ENDS_OF_STAGES = {
@@ -170,7 +170,7 @@ def _hash(file: str) -> str:
 
 
 @lru_cache(maxsize=6)
-def _created(network: Network, seed: int) -> Backbone:
+def _create(network: Network, seed: int) -> Backbone:
     if not network.switches and not network.file:
         created = backbones.create(
             network.backbone,
@@ -181,18 +181,18 @@ def _created(network: Network, seed: int) -> Backbone:
             content_layers=network.content_layers or None,
         )
     else:
-        created = _switched(network, seed)
-    return created if network.slope == 0 else _leaky(created, network.slope)
+        created = _create_switched(network, seed)
+    return created if network.slope == 0 else _with_leaky_relus(created, network.slope)
 
 
-def _switched(network: Network, seed: int) -> Backbone:
+def _create_switched(network: Network, seed: int) -> Backbone:
     architecture = replace(bundled.architecture(network.backbone), **dict(network.switches))
     if network.file:
         state = bundled.read_state(Path(network.file))
-        module, told = from_state(replace(architecture, norm=False), state), network.file
+        module, origin = from_state(replace(architecture, norm=False), state), network.file
     elif network.random:
         with seeded(seed):
-            module, told = ThinNetwork(architecture), f"seed {seed}"
+            module, origin = ThinNetwork(architecture), f"seed {seed}"
     else:
         raise WeightsError(f"{network.name} has no trained weights: its switches are not bundled")
     source = NetworkSource(module.eval())
@@ -200,13 +200,13 @@ def _switched(network: Network, seed: int) -> Backbone:
         network.backbone,
         source,
         edits=network.edits,
-        weights=told,
+        weights=origin,
         style_layers=network.style_layers or None,
         content_layers=network.content_layers or None,
     )
 
 
-def _leaky(network: Backbone, slope: float) -> Backbone:
+def _with_leaky_relus(network: Backbone, slope: float) -> Backbone:
     """The same network with leaky ReLUs."""
     for name, module in list(network.module.named_modules()):
         if isinstance(module, nn.ReLU):
@@ -244,4 +244,4 @@ class Rescaled(Backbone):
     ) -> FeatureMaps:
         """See `Backbone.extract`."""
         maps = super().extract(image, layers, precision=precision)
-        return {layer: found / self.units.get(layer, 1.0) for layer, found in maps.items()}
+        return {layer: features / self.units.get(layer, 1.0) for layer, features in maps.items()}

@@ -1,9 +1,9 @@
-"""LPIPS and DISTS, by torchmetrics, if the extra and the weights they stand on are there.
+"""LPIPS and DISTS, by torchmetrics, if the extra and the weights that they need are installed.
 
 Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", CVPR 2018;
 Ding et al., "Image quality assessment: unifying structure and texture similarity", TPAMI 2020.
-Nothing is downloaded. What ArtFID needs is told here, too; it is of a set of pictures and is
-computed in `artfid`.
+Nothing is downloaded. The files that ArtFID needs are listed here, too; it measures a set of
+pictures, in `artfid`.
 """
 
 import importlib.util
@@ -25,7 +25,7 @@ ALEXNET, VGG16, ART = "alexnet-owt-7be5be79.pth", "vgg16-397923af.pth", "art_inc
 WEIGHTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"lpips": (ALEXNET,), "dists": (VGG16,), "artfid": (ALEXNET, ART)}
 )
-"""The files that each metric stands on, as torch's cache (`TORCH_HOME`) names them."""
+"""The files that each metric needs, by their names in torch's cache (`TORCH_HOME`)."""
 
 SOURCES: Mapping[str, str] = MappingProxyType(
     {
@@ -38,7 +38,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
 
 
 def perceptual_distances(result: OwnImage, photo: OwnImage) -> dict[str, float]:
-    """The distances that can be had, by name: 0 for the photo itself."""
+    """The distances that are available, by name: 0 for the photo itself."""
     return {
         name: distance(name, result, photo) for name in DISTANCES if missing_metric(name) is None
     }
@@ -46,7 +46,7 @@ def perceptual_distances(result: OwnImage, photo: OwnImage) -> dict[str, float]:
 
 @torch.no_grad()
 def distance(name: str, result: OwnImage, photo: OwnImage) -> float:
-    """LPIPS (`lpips`) or DISTS (`dists`), whose weights must be there."""
+    """LPIPS (`lpips`) or DISTS (`dists`), whose weights must be in torch's cache."""
     return float(_network(name)(result.clamp(0, 1).float(), photo.float()))
 
 
@@ -54,20 +54,20 @@ def missing_metric(name: str) -> str | None:
     """A line that says what a metric lacks and how to get it; None if nothing is lacking."""
     if importlib.util.find_spec("torchmetrics") is None:
         return f"{name} needs torchmetrics: pip install 'swag-style[metrics]'"
-    lacking = [file for file in WEIGHTS[name] if not weights_file(file).is_file()]
-    if lacking:
-        files = " and ".join(f"{file} of {SOURCES[file]}" for file in lacking)
+    missing = [file for file in WEIGHTS[name] if not weights_file(file).is_file()]
+    if missing:
+        files = " and ".join(f"{file} of {SOURCES[file]}" for file in missing)
         return f"{name} needs weights: put {files} into {_checkpoints()}"
     return None
 
 
 def told() -> str:
-    """Which of them are computed, and what the others lack, in a line."""
+    """A line that says which metrics are computed, and what the others lack."""
     return "; ".join(missing_metric(name) or f"{name} is computed" for name in WEIGHTS)
 
 
 def weights_file(name: str) -> Path:
-    """Where torch's cache has a file of this name, or would have it."""
+    """The path of a file of this name in torch's cache, which need not exist."""
     return _checkpoints() / name
 
 

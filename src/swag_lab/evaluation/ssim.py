@@ -21,14 +21,14 @@ def ssim(a: Image, b: Image) -> PerImage:
     Windows are Gaussians of 11 x 11 pixels that lie inside the picture, which must hold one.
     """
     first, second = _luma(a), _luma(b)
-    mean_a, mean_b = _windowed(first), _windowed(second)
-    variance_a = _windowed(first * first) - mean_a**2
-    variance_b = _windowed(second * second) - mean_b**2
-    covariance = _windowed(first * second) - mean_a * mean_b
-    one, two = STABILISERS
-    likeness = (2 * mean_a * mean_b + one) * (2 * covariance + two)
-    sizes = (mean_a**2 + mean_b**2 + one) * (variance_a + variance_b + two)
-    result: PerImage = (likeness / sizes).mean((1, 2, 3))
+    mean_a, mean_b = _local_mean(first), _local_mean(second)
+    variance_a = _local_mean(first * first) - mean_a**2
+    variance_b = _local_mean(second * second) - mean_b**2
+    covariance = _local_mean(first * second) - mean_a * mean_b
+    c1, c2 = STABILISERS
+    numerator = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
+    denominator = (mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2)
+    result: PerImage = (numerator / denominator).mean((1, 2, 3))
     return result
 
 
@@ -37,7 +37,7 @@ def _luma(image: Image) -> Tensor:
     return (image.detach().double().cpu() * weights).sum(1, keepdim=True)
 
 
-def _windowed(values: Tensor) -> Tensor:
+def _local_mean(values: Tensor) -> Tensor:
     distances = torch.arange(-RADIUS, RADIUS + 1, dtype=values.dtype)
     window = torch.exp(-(distances**2) / (2 * DEVIATION**2))
     window = window / window.sum()

@@ -29,7 +29,7 @@ SMALL = (
 
 @dataclass(frozen=True)
 class FamilyResult:
-    """What came of the network of a family: how many sizes are read, or why none is."""
+    """The outcome for a family's network: the number of sizes read, or why none is."""
 
     family: str
     network: str
@@ -44,25 +44,25 @@ class FamilyResult:
 
 
 def families() -> dict[str, str]:
-    """The smallest network of each module of timm that has any, by its name."""
+    """The smallest network of each module of timm that has any, by the module's name."""
     from timm.models import list_models, list_modules
 
-    named = {family: list_models(module=family) for family in sorted(list_modules())}
+    names_of = {family: list_models(module=family) for family in sorted(list_modules())}
     return {
         family: next((name for part in SMALL for name in names if part in name), names[0])
-        for family, names in named.items()
+        for family, names in names_of.items()
         if names
     }
 
 
 def try_family(family: str, network: str) -> FamilyResult:
-    """Read a network. What goes wrong beside a SwagError is raised."""
+    """Read pictures through a network. Only a SwagError becomes a reason; others are raised."""
     try:
         backbone = backbones.create(f"timm/{network}", weights="random")
         sizes = sum(_is_read(backbone, size) for size in SIZES)
         if not sizes:
-            own = trial_picture(backbone.module, backbone.prepare).shape[-2:]
-            _read(backbone, (own[0], own[1]))
+            fixed = trial_picture(backbone.module, backbone.prepare).shape[-2:]
+            _read(backbone, (fixed[0], fixed[1]))
     except SwagError as error:
         return FamilyResult(family, network, reason=str(error))
     return FamilyResult(family, network, backbone.style_layers, sizes)
@@ -78,8 +78,8 @@ def _is_read(backbone: backbones.Backbone, size: tuple[int, int]) -> bool:
 
 def _read(backbone: backbones.Backbone, size: tuple[int, int]) -> None:
     """Read a picture with its gradient; AssertionError if there is none."""
-    drawn = torch.Generator().manual_seed(0)
-    picture = torch.rand(1, 3, *size, generator=drawn).requires_grad_()
+    generator = torch.Generator().manual_seed(0)
+    picture = torch.rand(1, 3, *size, generator=generator).requires_grad_()
     maps = backbone(picture)
     loss = torch.stack([features.square().mean() for features in maps.values()]).sum()
     (gradient,) = torch.autograd.grad(loss, picture)
@@ -98,11 +98,11 @@ def main() -> None:
     results = []
     for result, seconds in _rows(sys.argv[1:]):
         results.append(result)
-        said = result.reason or f"{result.sizes} of {len(SIZES)} sizes: {' '.join(result.layers)}"
-        print(f"{result.family:28} {result.network:34} {seconds:5.1f} s  {said}", flush=True)
-    read = sum(result.is_read for result in results)
+        note = result.reason or f"{result.sizes} of {len(SIZES)} sizes: {' '.join(result.layers)}"
+        print(f"{result.family:28} {result.network:34} {seconds:5.1f} s  {note}", flush=True)
+    count = sum(result.is_read for result in results)
     any_size = sum(result.sizes == len(SIZES) for result in results)
-    print(f"{read} of {len(results)} families are read, {any_size} of them at any size tried")
+    print(f"{count} of {len(results)} families are read, {any_size} of them at any size tried")
 
 
 if __name__ == "__main__":
