@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar in a terminal, a line now and then if it is a pipe."""
+"""Progress on standard error: a bar in a terminal, a line now and then otherwise."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What `swag batch` shows: a bar over all jobs, the pictures made, and those that failed."""
+"""The run of `swag batch`: a bar over all jobs, the pictures made, and the jobs that failed."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from swag.errors import SettingsError
 from swag.files import create_folder
 
 FAILED = 3
-"""The exit status of a batch that is at its end, with jobs that failed."""
+"""The exit status of a finished batch with failed jobs."""
 
 
 def jobs_of(

@@ -85,7 +85,7 @@ class LookOptions:
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Through which network pictures are seen, and what of it is compared."""
+    """The network, and the losses and the smoothing of its activations."""
 
     backbone: options.Backbone = None
     weights: options.Weights = None
@@ -109,7 +109,7 @@ class NetworkOptions:
 
 @dataclass(frozen=True)
 class RegionOptions:
-    """Pictures beside photo and style, by the names that `swag.iterate` has for them."""
+    """Pictures beside photo and style, by their parameters of `swag.iterate`."""
 
     content_mask: Path | None = _regions(
         "--content-mask FILE",
@@ -187,7 +187,7 @@ class OutputOptions:
 
 @dataclass(frozen=True)
 class WatchOptions:
-    """Where pictures go besides: files while a run goes on, and standard output."""
+    """Pictures written during a run, and the format on standard output."""
 
     save_every: int | None = _output(
         "--save-every N",
@@ -247,7 +247,7 @@ def _expand_home(value: Any) -> Any:
 
 
 def settings_from(*groups: Any, **more: Any) -> dict[str, Any]:
-    """Settings of the config file, over them those of `--set`, and over both the options given.
+    """Settings from the config file, `--set` and the options given; the later ones win.
 
     Raises:
         SettingsError: the file cannot be read, or an entry of `--set` is not NAME=VALUE.

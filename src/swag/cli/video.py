@@ -118,5 +118,5 @@ def _kept_frames(out: Path) -> str:
     parts = parts_of(out)
     if not parts.segments:
         return f" before the first {SEGMENT} frames were done; nothing was kept"
-    kept = f"{len(parts.segments) * SEGMENT} frames kept in {shlex.quote(str(parts.folder))}"
-    return f"; the same command continues from the {kept}"
+    frames = f"{len(parts.segments) * SEGMENT} frames kept in {shlex.quote(str(parts.folder))}"
+    return f"; the same command continues from the {frames}"

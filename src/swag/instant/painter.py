@@ -51,7 +51,7 @@ class Style:
 
 
 class Strip(NamedTuple):
-    """Rows `first` to `last` of a picture, seen with those from `top` to `bottom`."""
+    """Rows `first` to `last` of a picture; with the halo, rows `top` to `bottom` are read."""
 
     first: int
     last: int
@@ -86,7 +86,7 @@ def row_strips(height: int, width: int, halo: int) -> list[Strip]:
 
 
 class Painter:
-    """A trained network, and what it does to photos and paintings."""
+    """A trained network that describes paintings and paints photos."""
 
     def __init__(self, network: InstantNetwork) -> None:
         self.network = network.eval().requires_grad_(False)
@@ -98,8 +98,7 @@ class Painter:
 
     @torch.no_grad()
     def describe(self, painting: Image, mask: OwnMask | None = None) -> Style:
-        """A painting (1, 3, h, w) as a style; a mask of its size says how much each pixel
-        counts."""
+        """A painting (1, 3, h, w) as a style; a mask of its size weights its pixels."""
         parts: list[list[tuple[float, Gaussian]]] = [[] for _ in self.network.strides]
 
         def collect(piece: Strip) -> Stage:
@@ -124,7 +123,7 @@ class Painter:
     def paint(self, photo: Image, styles: Sequence[Style], *, strength: float = 0.5) -> Image:
         """The photo (1, 3, h, w) in the style of paintings, about [0, 1].
 
-        `strength` 0 is the photo; at 1 positions are spread as the painting's.
+        `strength` 0 is the photo; at 1 positions have the painting's mean and covariance.
         """
         if strength == 0:
             return photo.clone()
@@ -241,8 +240,7 @@ def _whole(picture: Image) -> Strip:
 
 
 def way(strength: float) -> float:
-    """The share of its transport that a position is moved at a strength: as in training
-    (`swag_lab.training.instant`)."""
+    """The share of a transport at this strength, as in training (`swag_lab.training.instant`)."""
     return float(strength**0.4)
 
 

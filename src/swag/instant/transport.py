@@ -50,7 +50,7 @@ class Gaussian:
 
 
 def pool_gaussians(parts: Sequence[tuple[float, Gaussian]]) -> Gaussian:
-    """The positions of several pictures, or parts of one, together; each counts by its weight."""
+    """The Gaussian of all positions of several pictures, or parts of one, by their weights."""
     total = sum(weight for weight, _ in parts)
     mean = sum((part.mean * (weight / total) for weight, part in parts), torch.zeros(()))
     covariance = torch.zeros(())

@@ -61,7 +61,7 @@ class Clock:
 
     @property
     def step(self) -> int:
-        """Units of the time base that a frame without a declared duration is shown."""
+        """The usual duration of a frame, in units of the time base."""
         return max(1, round(1 / (self.rate * self.time_base)))
 
     def time(self, given: int | None, number: int) -> int:

@@ -84,8 +84,8 @@ def certainty(frame: Frame, before: Frame, back: Flow, forth: Flow) -> Certainty
     inside = ((places >= 0) & (places <= limit)).all(2)
     difference = _square(frame.astype(np.float32) - before.astype(np.float32)) / 3
     difference = cv2.GaussianBlur(difference, (5, 5), 1.0)  # noise of single pixels says little
-    alike = np.exp(-difference / (2 * LIKE**2))
-    certain: Certainty = (alike * (visible & inside)).astype(np.float32)
+    similarity = np.exp(-difference / (2 * LIKE**2))
+    certain: Certainty = (similarity * (visible & inside)).astype(np.float32)
     return certain
 
 

@@ -56,7 +56,7 @@ def paint_video(  # noqa: PLR0913 - what a run takes
     removes them when the video is written.
 
     Args:
-        source: a video in any container and code that FFmpeg reads.
+        source: a video in any container and codec that FFmpeg reads.
         style: `great-wave`, a .safetensors file of `swag train-style`, or a painting.
         out: .mp4, .m4v, .mov, .mkv (H.264) or .webm (VP9).
         size: long side of the result in pixels; None: the video's own.

@@ -26,9 +26,9 @@ class VideoStyle:
     """How the frames of a video are painted.
 
     Args:
-        strength: from 0, the frames alone, to 1; of a painting. None: 0.5.
-        colors: `content` gives the result's light and shade the frames' colors.
-        steadiness: share of the last result that goes on, from 0, frame by frame, to 1.
+        strength: for a painting alone, from 0, the frames as they are, to 1. None: 0.5.
+        colors: style, or content: light and shade as painted, colors of the frames.
+        steadiness: weight of the last result in the next, from 0, frame by frame, to 1.
         device: auto, cpu, cuda, cuda:1 or mps.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A study of what people prefer: blind pairs, their answers, and what these say.
+"""The page in the browser, and a study of what people prefer: answers to blind pairs.
 
 store = AnswerStore(Path("answers.sqlite"), find_results(Path("study")))
 bradley_terry(store.comparisons())

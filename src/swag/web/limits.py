@@ -14,7 +14,7 @@ class WebLimits:
         megabytes: of a picture that is sent.
         size: long side in pixels of a result; a painting may be read at twice that.
         steps: of one run.
-        seconds: of one run, from its first step; the picture so far is kept.
+        seconds: of one run, from its start; the picture so far is kept.
         runs: computed at the same time.
         queue: runs that wait.
         pictures: kept for a session, the newest.

@@ -1,9 +1,9 @@
-"""What answers to blind pairs say: shares with intervals, and a ranking.
+"""Statistics of answers to blind pairs: shares with intervals, and a ranking.
 
     shares(comparisons)      of each method, how often it was preferred, by Wilson
     bradley_terry(comparisons)   strengths that explain who was preferred to whom
 
-The intervals take answers as independent; several of one person are less than that.
+The intervals assume independent answers; several answers of one person are not quite.
 """
 
 from collections.abc import Sequence

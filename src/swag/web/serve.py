@@ -15,7 +15,7 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class QuietServer(uvicorn.Server):
-    """A server that first ends its event streams, which have no end of their own, when it ends."""
+    """A server that on exit first ends its event streams, which have no end of their own."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Set the event `closing` of the application, and end."""

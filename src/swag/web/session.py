@@ -1,4 +1,4 @@
-"""Sessions: what one browser sent and made, in a folder of its own that goes with it."""
+"""Sessions: the uploads and runs of one browser, in a folder that is removed at its end."""
 
 import secrets
 import shutil

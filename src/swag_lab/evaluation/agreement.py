@@ -65,7 +65,7 @@ def agreement_tables(pairs: Sequence[SeenPair]) -> str:
     overall = "All", lambda signed: _share([value > 0 for value in signed])
     by_half = (
         "Below and above the median of the measure's differences",
-        lambda signed: ", ".join(f"{sum(half)} of {len(half)}" for half in _halves(signed)),
+        lambda signed: ", ".join(f"{sum(half)} of {len(half)}" for half in _agreements(signed)),
     )
     tables = [_table(title, first, names, cell=cell) for title, cell in (overall, by_half)]
     repeats = "; ".join(
@@ -105,7 +105,7 @@ def _share(agree: Sequence[bool]) -> str:
     return f"{sum(agree)} of {len(agree)}, {share:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _halves(signed: Sequence[float]) -> tuple[list[bool], list[bool]]:
+def _agreements(signed: Sequence[float]) -> tuple[list[bool], list[bool]]:
     """Whether measure and eye agree, for the smaller and for the larger differences."""
     cutoff = median(map(abs, signed)) if signed else 0.0
     below, above = (
