@@ -51,7 +51,7 @@ class StylePainter:
         layers: list[Any] = list(self.network.encoder)
         spreads: list[ChannelSpread] = []
 
-        def features_of(strip: Strip, number: int) -> Tensor:
+        def input_of(strip: Strip, number: int) -> Tensor:
             x = strip.seen(photo) - 0.5
             for layer, spread in zip(layers[:number], spreads, strict=False):
                 x = torch.relu(layer(x, spread))
@@ -59,10 +59,10 @@ class StylePainter:
 
         for i, layer in enumerate(layers):
             stride = 2**i
-            maps = (s.own(layer.conv(features_of(s, i)), stride) for s in strips)
+            maps = (s.own(layer.conv(input_of(s, i)), stride) for s in strips)
             spreads.append(_pooled_spread(maps))
         deepest = 2 ** (len(layers) - 1)
-        return torch.cat([s.own(features_of(s, len(layers)), deepest) for s in strips], dim=2)
+        return torch.cat([s.own(input_of(s, len(layers)), deepest) for s in strips], dim=2)
 
     def _decode(self, lowest: FeatureMap, strips: Sequence[Strip], size: Size) -> OwnImage:
         """The picture from the features of the whole photo at the lowest resolution."""
@@ -70,7 +70,7 @@ class StylePainter:
         stride = 2 ** len(layers)
         spreads: list[ChannelSpread] = []
 
-        def features_of(strip: Strip, number: int) -> Tensor:
+        def input_of(strip: Strip, number: int) -> Tensor:
             x = lowest[:, :, strip.top // stride : -(-strip.bottom // stride)]
             sizes = self.network.sizes((strip.bottom - strip.top, size[1]))
             for layer, rows, spread in zip(layers[:number], sizes, spreads, strict=False):
@@ -79,9 +79,7 @@ class StylePainter:
 
         def convolved(layer: Any, strip: Strip, number: int) -> Tensor:
             rows = self.network.sizes((strip.bottom - strip.top, size[1]))[number]
-            features: Tensor = layer.normalized.conv(
-                layer.enlarged(features_of(strip, number), rows)
-            )
+            features: Tensor = layer.normalized.conv(layer.enlarged(input_of(strip, number), rows))
             return features
 
         for i, layer in enumerate(layers):
@@ -90,7 +88,7 @@ class StylePainter:
         paint: Callable[[Tensor], Tensor] = self.network.paint
         picture = lowest.new_empty(1, 3, *size)
         for s in strips:
-            picture[:, :, s.first : s.last] = s.own(paint(features_of(s, len(layers)))) + 0.5
+            picture[:, :, s.first : s.last] = s.own(paint(input_of(s, len(layers)))) + 0.5
         return picture
 
 

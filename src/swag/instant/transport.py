@@ -1,4 +1,4 @@
-"""Optimal transport between Gaussians: gives one picture's features another's statistics.
+"""Optimal transport between Gaussians: it gives a picture's features another's statistics.
 
 Positions of a layer, as vectors over its channels, are modeled as normal distributions N(m_c, C) of
 the photo and N(m_s, S) of the painting. Of all maps that take the first to the second,
