@@ -4,7 +4,7 @@
     for run in runner.do(runner.missing()): ...
     runner.report()
 
-A run is a folder that is named for the hash of its settings: what was done is not done again.
+A run is a folder whose name holds the hash of its settings; a finished run is not repeated.
 """
 
 from swag_lab.evaluation.evaluator import Evaluator

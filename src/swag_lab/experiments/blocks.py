@@ -1,4 +1,4 @@
-"""What goes into and comes out of the blocks of a network that keep the shape of their input."""
+"""Activations before and after the blocks of a network that keep the shape of their input."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from swag.backbones.family import ResidualBlock
 from swag.types import FeatureMap, Image
 
 LAST_OF_BRANCH = ("bn3", "bn2", "conv3", "conv2")
-"""Names of the last module before the sum in ResNets, the first that there is; without batch norm
-a branch ends with a convolution."""
+"""Names that the last module of a ResNet's branch may have, the first that exists counts; without
+batch norm a branch ends with a convolution."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class BlockActivations:
 
 @dataclass(frozen=True)
 class _Block:
-    """The modules whose input and output are those of a block, and the end of its branch."""
+    """The first and last module of a block, which get hooks, and the last of its branch."""
 
     name: str
     first: nn.Module
@@ -37,53 +37,53 @@ class _Block:
 
 
 def blocks_of(network: Backbone, picture: Image) -> Iterator[BlockActivations]:
-    """The blocks in the order in which they run: of ResNets and of the family.
+    """Activations of the blocks of ResNets and of the family, in the order in which they run.
 
     In a network without any, such as VGG, each convolution and its ReLU count as a block. Blocks
     that change the shape have no entries to follow, and are left out.
     """
-    seen: dict[tuple[str, str], Tensor] = {}
+    maps: dict[tuple[str, str], Tensor] = {}
 
-    def keep(block: _Block, part: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        # Copied: ReLUs and the sum of a block may be written into what is kept.
-        return lambda module, inputs, output: seen.update({(block.name, part): output.clone()})
+    def record(block: _Block, part: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        # Cloned: ReLUs and the sum of a block may overwrite their input in place.
+        return lambda module, inputs, output: maps.update({(block.name, part): output.clone()})
 
-    def keep_input(block: _Block) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        return lambda module, inputs: seen.update({(block.name, "before"): inputs[0].clone()})
+    def record_input(block: _Block) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        return lambda module, inputs: maps.update({(block.name, "before"): inputs[0].clone()})
 
-    blocks = _residual_or_plain(network.module) or _convolutions(network.module)
+    blocks = _residual_and_plain_blocks(network.module) or _convolution_blocks(network.module)
     hooks = []
     for block in blocks:
-        hooks.append(block.first.register_forward_pre_hook(keep_input(block)))
-        hooks.append(block.last.register_forward_hook(keep(block, "after")))
+        hooks.append(block.first.register_forward_pre_hook(record_input(block)))
+        hooks.append(block.last.register_forward_hook(record(block, "after")))
         if block.branch is not None:
-            hooks.append(block.branch.register_forward_hook(keep(block, "branch")))
+            hooks.append(block.branch.register_forward_hook(record(block, "branch")))
     try:
         network.module(network.prepare(picture))
     finally:
         for hook in hooks:
             hook.remove()
     for name in (block.name for block in blocks):
-        before, after = seen[name, "before"], seen[name, "after"]
+        before, after = maps[name, "before"], maps[name, "after"]
         if before.shape == after.shape:
-            yield BlockActivations(name, before, after, seen.get((name, "branch")))
+            yield BlockActivations(name, before, after, maps.get((name, "branch")))
 
 
-def _residual_or_plain(module: nn.Module) -> list[_Block]:
+def _residual_and_plain_blocks(module: nn.Module) -> list[_Block]:
     return [
-        _Block(name, part, part, _branch(part))
-        for name, part in module.named_modules()
-        if isinstance(part, (PlainBlock, ResidualBlock)) or _is_of_resnet(part)
+        _Block(name, block, block, _last_of_branch(block))
+        for name, block in module.named_modules()
+        if isinstance(block, (PlainBlock, ResidualBlock)) or _is_resnet_block(block)
     ]
 
 
-def _is_of_resnet(module: nn.Module) -> bool:
-    """Whether a module has the parts of a block of a ResNet, of torchvision or of one's own."""
+def _is_resnet_block(module: nn.Module) -> bool:
+    """Whether a module has the parts of a ResNet's block, of torchvision or of the user's own."""
     return all(hasattr(module, name) for name in ("conv1", "conv2", "downsample"))
 
 
-def _branch(block: nn.Module) -> nn.Module | None:
-    """The last module before the sum, of a block with a shortcut."""
+def _last_of_branch(block: nn.Module) -> nn.Module | None:
+    """The last module before the sum, if a block has a shortcut."""
     if isinstance(block, PlainBlock):
         return None
     if isinstance(block, ResidualBlock):
@@ -92,7 +92,7 @@ def _branch(block: nn.Module) -> nn.Module | None:
     return next(children[name] for name in LAST_OF_BRANCH if name in children)
 
 
-def _convolutions(module: nn.Module) -> list[_Block]:
+def _convolution_blocks(module: nn.Module) -> list[_Block]:
     """Each convolution of a sequence that a ReLU follows."""
     return [
         _Block(f"{name}.{number}", first, last)

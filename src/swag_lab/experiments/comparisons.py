@@ -29,7 +29,7 @@ def gap_of(
 
 
 def pooled(runs: Sequence[StudyRun], pairs: Iterable[tuple[str, str]]) -> Comparison | None:
-    """The same over several variants, each with its own baseline."""
+    """The gap over all units of several variants, each with its own baseline."""
     return compare([gap for pair in pairs for gap in gaps(runs, *pair).values()])
 
 
@@ -43,46 +43,46 @@ def rows_of(runs: Sequence[StudyRun], pairs: Iterable[tuple[str, str]]) -> list[
 
 
 def _row(runs: Sequence[StudyRun], variant: str, baseline: str) -> Row:
-    found = {m: gap_of(runs, variant, baseline, m) for m in STYLE_MEASURES}
-    main = found["sliced"]
-    ours, theirs = (_mean_noise(of_variant(runs, name)) for name in (variant, baseline))
+    gaps_by_measure = {m: gap_of(runs, variant, baseline, m) for m in STYLE_MEASURES}
+    gap = gaps_by_measure["sliced"]
+    noise, base_noise = (_mean_noise(of_variant(runs, name)) for name in (variant, baseline))
     row: Row = {
         "variant": variant,
         "against": baseline,
         "style error": level(runs, variant),
         "content error": level(runs, variant, "content"),
-        "gap": _mean(main),
-        "low": None if main is None else main.low,
-        "high": None if main is None else main.high,
-        "p": None if main is None else main.p,
-        "better in": "" if main is None else f"{main.below} of {main.count}",
-        "gap (gram)": _mean(found["gram"]),
-        "gap (frechet)": _mean(found["frechet"]),
-        "noise": _mean(compare([ours[unit] - theirs[unit] for unit in ours if unit in theirs])),
+        "gap": _mean(gap),
+        "low": None if gap is None else gap.low,
+        "high": None if gap is None else gap.high,
+        "p": None if gap is None else gap.p,
+        "better in": "" if gap is None else f"{gap.below} of {gap.count}",
+        "gap (gram)": _mean(gaps_by_measure["gram"]),
+        "gap (frechet)": _mean(gaps_by_measure["frechet"]),
+        "noise": _mean(compare([noise[u] - base_noise[u] for u in noise if u in base_noise])),
         "failed": sum(run.failed for run in runs if run.job.variant in (variant, baseline)),
-        "sure": "no content error in common" if main is None else main.certainty,
+        "sure": "no content error in common" if gap is None else gap.certainty,
     }
     return row
 
 
 def effects(runs: Sequence[StudyRun], pairs: Iterable[tuple[str, str]]) -> bytes:
-    """A figure of the gaps of several variants."""
-    found = {f"{variant} - {base}": gap_of(runs, variant, base) for variant, base in pairs}
-    return figures.draw_effects(found, x=GAP)
+    """A figure (PNG) of the gaps of several variants."""
+    comparisons = {f"{variant} - {base}": gap_of(runs, variant, base) for variant, base in pairs}
+    return figures.draw_effects(comparisons, x=GAP)
 
 
 def front_panels(
     runs: Sequence[StudyRun], panels: Mapping[str, Sequence[str]]
 ) -> dict[str, dict[str, list[Point]]]:
-    """Mean fronts by panel and variant, all of a panel under the same judges."""
-    shown: dict[str, dict[str, list[Point]]] = {}
+    """Mean fronts by panel and variant, all variants of a panel under the same judges."""
+    panel_lines: dict[str, dict[str, list[Point]]] = {}
     for title, variants in panels.items():
         sides = {v: of_variant(runs, v) for v in variants}
         judges = judges_of(*sides.values())
         lines = {v: mean_front(fronts(side, "sliced", judges)) for v, side in sides.items() if side}
         if lines and judges:
-            shown[title] = lines
-    return shown
+            panel_lines[title] = lines
+    return panel_lines
 
 
 def level(runs: Sequence[StudyRun], variant: str, measure: str = "sliced") -> float:
@@ -93,49 +93,49 @@ def level(runs: Sequence[StudyRun], variant: str, measure: str = "sliced") -> fl
 
 
 def sheet(plan: Plan, runs: Sequence[StudyRun], variants: Sequence[str]) -> bytes:
-    """The pictures of some variants at the middle strength, with content and style above."""
+    """A PNG of some variants' pictures at the middle strength, below names of content and style."""
     units: dict[Unit, str] = {}
-    made: dict[str, dict[Unit, Any]] = defaultdict(dict)
+    pictures: dict[str, dict[Unit, Any]] = defaultdict(dict)
     for run in runs:
         at_middle = run.job.settings.get("strength", plan.middle) == plan.middle
         if run.job.variant in variants and at_middle:
             units[run.job.unit] = f"{run.job.content.name}\n{run.job.style.name}"
-            made[run.job.variant][run.job.unit] = run.picture
-    # Units that most variants lack would be mostly gaps.
-    shown = [unit for unit in units if 2 * sum(unit in row for row in made.values()) >= len(made)]
-    rows = {v: [made[v].get(unit) for unit in shown] for v in variants if v in made}
-    if not (rows and shown):
+            pictures[run.job.variant][run.job.unit] = run.picture
+    # The column of a unit that most variants lack would be mostly empty.
+    common = [u for u in units if 2 * sum(u in row for row in pictures.values()) >= len(pictures)]
+    rows = {v: [pictures[v].get(u) for u in common] for v in variants if v in pictures}
+    if not (rows and common):
         return figures.draw_sheet([""], {"": [None]})
-    return figures.draw_sheet([units[unit] for unit in shown], rows)
+    return figures.draw_sheet([units[u] for u in common], rows)
 
 
 def spread(runs: Sequence[StudyRun], variant: str) -> Row | None:
-    """How far style errors vary between contents, between styles, and between seeds."""
+    """Mean style error, and its deviation between contents, styles and seeds; None without runs."""
     side = of_variant(runs, variant)
     if not side:
         return None
-    found = fronts(side, "sliced", judges_of(side))
-    values = {unit: fmean(y for _, y in points) for unit, points in found.items()}
+    points_by_unit = fronts(side, "sliced", judges_of(side))
+    values = {unit: fmean(y for _, y in points) for unit, points in points_by_unit.items()}
     names = ("content", "style", "seed")
     return {"variant": variant, "mean": fmean(values.values())} | {
-        f"between {name}s": _between(values, i) for i, name in enumerate(names)
+        f"between {name}s": _deviation_between(values, i) for i, name in enumerate(names)
     }
 
 
 def words(comparison: Comparison | None, better: str, worse: str | None = None) -> str:
     """A sentence about a comparison: which way, how far, how sure.
 
-    `worse` is what to say if there is more of the error; by default `better` with the opposites of
-    its words.
+    `worse` is the claim if the error is larger; by default `better` with its words replaced by
+    their `OPPOSITES`.
     """
     if comparison is None:
         return "There are no runs with a content error in common."
     if comparison.count < 2:
         return f"No verdict: there is one pair ({comparison.mean:+.3f})."
     if worse is None:
-        worse = re.sub("|".join(OPPOSITES), lambda word: OPPOSITES[word[0]], better)
-    way = better if comparison.mean < 0 else worse
-    return f"{way} by {comparison} ({comparison.certainty})."
+        worse = re.sub("|".join(OPPOSITES), lambda match: OPPOSITES[match[0]], better)
+    claim = better if comparison.mean < 0 else worse
+    return f"{claim} by {comparison} ({comparison.certainty})."
 
 
 def effect_section(
@@ -184,13 +184,13 @@ def front_section(
 def measured_by(
     runs: Iterable[StudyRun], kind: JobKind, column: str
 ) -> dict[str, dict[Any, list[Row]]]:
-    """The rows that jobs of a kind measured, by variant and by what is in a column."""
-    found: dict[str, dict[Any, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    """The rows that jobs of a kind measured, by variant and by the value in a column."""
+    grouped_rows: dict[str, dict[Any, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         if run.job.kind == kind and not run.failed:
             for row in run.metrics["rows"]:
-                found[run.job.variant][row[column]].append(row)
-    return found
+                grouped_rows[run.job.variant][row[column]].append(row)
+    return grouped_rows
 
 
 def means_of(rows: Sequence[Row], names: Iterable[str]) -> dict[str, float]:
@@ -198,20 +198,20 @@ def means_of(rows: Sequence[Row], names: Iterable[str]) -> dict[str, float]:
     return {name: fmean(row[name] for row in rows) for name in names}
 
 
-def _between(values: Mapping[Unit, float], place: int) -> float:
-    """The standard deviation of the means of the groups that agree in one part of the unit."""
+def _deviation_between(values: Mapping[Unit, float], part: int) -> float:
+    """The standard deviation of the means of groups of units that agree in one part."""
     groups: dict[Any, list[float]] = defaultdict(list)
     for unit, value in values.items():
-        groups[unit[place]].append(value)
+        groups[unit[part]].append(value)
     return float(np.std([fmean(group) for group in groups.values()]))
 
 
 def _mean_noise(runs: Iterable[StudyRun]) -> dict[Unit, float]:
-    """The mean over strengths, for each unit."""
+    """The noise of each unit's pictures, averaged over strengths."""
     values: dict[Unit, list[float]] = defaultdict(list)
     for run in runs:
         values[run.job.unit].append(float(run.metrics["noise"]))
-    return {unit: fmean(found) for unit, found in values.items()}
+    return {unit: fmean(noises) for unit, noises in values.items()}
 
 
 def _mean(comparison: Comparison | None) -> float | None:

@@ -1,4 +1,4 @@
-"""The figures of a report, as PNG: told apart by line and marker, so that gray is enough."""
+"""The figures of a report, as PNG: variants differ by line and marker, so that gray is enough."""
 
 import io
 import itertools
@@ -16,7 +16,7 @@ LINES = ("-", "--", "-.", ":")
 MARKERS = "os^Dvx*P<>"
 GRAYS = ("0.0", "0.35", "0.55")
 SHORTEST = 0.35
-"""Inches of a line of text."""
+"""Height in inches of a row in a figure of effects."""
 
 Curve = tuple[Sequence[Any], Sequence[float]]
 
@@ -29,24 +29,24 @@ def curves(
     columns: int = 2,
     logarithmic: Sequence[str] = (),
 ) -> bytes:
-    """Panels by title, each with lines by label; `logarithmic` names panels with such a y-axis."""
+    """Panels by title, each with curves by label; `logarithmic` names panels with such a y-axis."""
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     legend = 0.2 * len({label for lines in panels.values() for label in lines}) / columns
     figure = Figure((4.6 * columns, 3 * rows + legend), layout="constrained")
-    places = list(figure.subplots(rows, columns, squeeze=False).flat)
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     styles = _styles(label for lines in panels.values() for label in lines)
-    for place, (title, lines) in zip(places, panels.items(), strict=False):
-        for label, (across, up) in lines.items():
-            place.plot(across, up, label=label, markersize=4, linewidth=1.1, **styles[label])
-        place.set(title=title, xlabel=x, ylabel=y)
-        words = any(isinstance(value, str) for across, _ in lines.values() for value in across)
-        place.tick_params(axis="x", rotation=30 if words else 0)
+    for ax, (title, lines) in zip(axes, panels.items(), strict=False):
+        for label, (xs, ys) in lines.items():
+            ax.plot(xs, ys, label=label, markersize=4, linewidth=1.1, **styles[label])
+        ax.set(title=title, xlabel=x, ylabel=y)
+        categorical = any(isinstance(value, str) for xs, _ in lines.values() for value in xs)
+        ax.tick_params(axis="x", rotation=30 if categorical else 0)
         if title in logarithmic:
-            place.set_yscale("log")
-    for place in places[len(panels) :]:
-        place.axis("off")
-    _legend(figure)
+            ax.set_yscale("log")
+    for ax in axes[len(panels) :]:
+        ax.axis("off")
+    _add_legend(figure)
     return _png(figure)
 
 
@@ -64,17 +64,17 @@ def draw_fronts(panels: Mapping[str, Mapping[str, Sequence[Point]]]) -> bytes:
 
 
 def draw_effects(comparisons: Mapping[str, Comparison | None], *, x: str) -> bytes:
-    """The mean difference of each comparison with its 95 % interval; filled where p < 0.05."""
-    known = {label: c for label, c in comparisons.items() if c is not None}
-    figure = Figure((8.4, 1 + SHORTEST * max(1, len(known))), layout="constrained")
-    place = figure.subplots()
-    place.axvline(0, color="0.6", linewidth=0.8)
-    for row, c in enumerate(reversed(known.values())):
-        place.plot([c.low, c.high], [row, row], color="0.0", linewidth=1.2)
-        face = "0.0" if c.p < 0.05 else "1.0"
-        place.plot(c.mean, row, "o", color="0.0", markerfacecolor=face)
-    place.set_yticks(range(len(known)), list(reversed(known)), fontsize=8)
-    place.set_xlabel(x)
+    """The mean difference of each comparison with its 95 % interval; filled if p < 0.05."""
+    tested = {label: c for label, c in comparisons.items() if c is not None}
+    figure = Figure((8.4, 1 + SHORTEST * max(1, len(tested))), layout="constrained")
+    ax = figure.subplots()
+    ax.axvline(0, color="0.6", linewidth=0.8)
+    for row, c in enumerate(reversed(tested.values())):
+        ax.plot([c.low, c.high], [row, row], color="0.0", linewidth=1.2)
+        fill = "0.0" if c.p < 0.05 else "1.0"
+        ax.plot(c.mean, row, "o", color="0.0", markerfacecolor=fill)
+    ax.set_yticks(range(len(tested)), list(reversed(tested)), fontsize=8)
+    ax.set_xlabel(x)
     return _png(figure)
 
 
@@ -83,42 +83,42 @@ def draw_sheet(columns: Sequence[str], rows: Mapping[str, Sequence[Path | None]]
     side = 1.25
     size = (side * len(columns) + 1.6, side * len(rows) + 0.4)
     figure = Figure(size, layout="constrained")
-    grid = figure.subplots(len(rows), len(columns), squeeze=False)
-    for line, (label, pictures) in zip(grid, rows.items(), strict=True):
-        for place, picture in itertools.zip_longest(line, pictures):
-            place.set_xticks([])
-            place.set_yticks([])
+    rows_of_axes = figure.subplots(len(rows), len(columns), squeeze=False)
+    for axes, (label, pictures) in zip(rows_of_axes, rows.items(), strict=True):
+        for ax, picture in itertools.zip_longest(axes, pictures):
+            ax.set_xticks([])
+            ax.set_yticks([])
             if picture is not None and picture.exists():
-                place.imshow(read(picture).pixels.permute(1, 2, 0).numpy())
-        line[0].set_ylabel(label, fontsize=7, rotation=0, ha="right", va="center")
-    for place, title in zip(grid[0], columns, strict=True):
-        place.set_title(title, fontsize=6)
+                ax.imshow(read(picture).pixels.permute(1, 2, 0).numpy())
+        axes[0].set_ylabel(label, fontsize=7, rotation=0, ha="right", va="center")
+    for ax, title in zip(rows_of_axes[0], columns, strict=True):
+        ax.set_title(title, fontsize=6)
     return _png(figure, dpi=110)
 
 
 def _styles(labels: Any) -> dict[str, dict[str, Any]]:
-    """A line for each label, the same in all panels."""
-    found = dict.fromkeys(labels)
+    """Line, marker and gray of each label, the same in all panels."""
+    unique = dict.fromkeys(labels)
     return {
         label: {
             "linestyle": LINES[i % len(LINES)],
             "marker": MARKERS[i % len(MARKERS)],
             "color": GRAYS[i % len(GRAYS)],
         }
-        for i, label in enumerate(found)
+        for i, label in enumerate(unique)
     }
 
 
-def _legend(figure: Figure) -> None:
-    """One legend below all panels, a line of it for each label that any of them has."""
-    known: dict[str, Any] = {}
-    for place in figure.axes:
-        for handle, label in zip(*place.get_legend_handles_labels(), strict=True):
-            known.setdefault(label, handle)
-    if known:
-        wide = max(1, round(figure.get_figwidth() / 3.2))
+def _add_legend(figure: Figure) -> None:
+    """Add one legend below all panels, with an entry for each label of any panel."""
+    lines: dict[str, Any] = {}
+    for ax in figure.axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            lines.setdefault(label, handle)
+    if lines:
+        ncols = max(1, round(figure.get_figwidth() / 3.2))
         figure.legend(
-            known.values(), known, loc="outside lower left", ncols=wide, fontsize=7, frameon=False
+            lines.values(), lines, loc="outside lower left", ncols=ncols, fontsize=7, frameon=False
         )
 
 

@@ -28,13 +28,13 @@ def judges_of(*sides: Sequence[StudyRun]) -> list[str]:
 def fronts(
     runs: Iterable[StudyRun], measure: str, judges: Sequence[str]
 ) -> dict[Unit, list[Point]]:
-    """The points of each content, style and seed, by content error."""
+    """Content error and error of a measure at each point of a unit, sorted by content error."""
     points: dict[Unit, list[Point]] = defaultdict(list)
     for run in runs:
         scores = run.metrics["judges"]
         point = mean_error(scores, "content", judges), mean_error(scores, measure, judges)
         points[run.job.unit].append(point)
-    return {unit: sorted(found) for unit, found in points.items()}
+    return {unit: sorted(unit_points) for unit, unit_points in points.items()}
 
 
 def gaps(
@@ -50,8 +50,8 @@ def gaps(
 
 
 def mean_front(points: Mapping[Unit, Sequence[Point]]) -> list[Point]:
-    """The front of means: the k-th points of all units averaged."""
-    complete = max((len(found) for found in points.values()), default=0)
-    whole = [found for found in points.values() if len(found) == complete]
-    columns = np.array(whole).mean(0) if whole else np.zeros((0, 2))
+    """The mean front: the k-th points averaged over the units that have all points."""
+    length = max((len(front) for front in points.values()), default=0)
+    complete = [front for front in points.values() if len(front) == length]
+    columns = np.array(complete).mean(0) if complete else np.zeros((0, 2))
     return [(float(x), float(y)) for x, y in columns]

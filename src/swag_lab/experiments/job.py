@@ -16,7 +16,7 @@ from swag_lab.evaluation.networks import Network
 from swag_lab.experiments.samples import Sample
 
 JobKind = Literal["picture", "statistics", "suppression", "outliers", "temperature", "judges"]
-"""`picture` makes and judges one; the others measure activations or judges on a style picture."""
+"""`picture` makes and judges a picture; others measure activations or judges on a style picture."""
 
 VERSION = 1
 """Version of what a job computes: raised when old results no longer mean the same."""
@@ -37,20 +37,19 @@ BASE: Mapping[str, Any] = MappingProxyType(
         "start": "content",
     }
 )
-"""What a run is if its settings do not say otherwise: a study stays what it is when the
-program's defaults change. Part of `VERSION`."""
+"""Settings of a run that its job does not set, so that studies stay the same when the program's
+defaults change. Part of `VERSION`."""
 
 
 @dataclass(frozen=True)
 class StudyJob:
-    """What is computed; `variant` is only its name in tables and no part of its hash.
+    """One computation; `variant` is only its name in tables and no part of its hash.
 
     `settings` are those of `swag.config` that differ from `BASE`, without network, pictures, size
-    and seed. `weighed_by`
-    (normalization, smoothing) gives every layer the weight that it has in the loss of the paper or
-    of the authors' script under that smoothing, under one common weight of all layers, whatever
-    smooths the activations. `deviations` says that activations come in standard deviations of
-    their layer on the style picture, so that a temperature means the same in all layers.
+    and seed. `weighed_by` (normalization, smoothing) gives every layer the weight that it has in
+    the loss of the paper or of the authors' script under that smoothing and one common weight of
+    all layers, whatever smooths the activations. With `deviations`, activations are divided by
+    their layer's deviation on the style picture: a temperature means the same in all layers.
     """
 
     variant: str
@@ -65,21 +64,21 @@ class StudyJob:
     weighed_by: tuple[str, str] | None = None
     deviations: bool = False
     judges: tuple[Network, ...] = ()
-    """The networks that judge the picture; without any, the trained ones of the package."""
+    """The networks that judge the picture; if empty, the trained ones of the package."""
 
     @property
     def unit(self) -> tuple[str, str, int]:
-        """What runs are paired by: content, style and seed."""
+        """Content, style and seed, by which runs are paired."""
         return self.content.name, self.style.name, self.seed
 
     @property
     def judging(self) -> tuple[Network, ...]:
-        """The networks that judge its picture, the one that is optimized among them or not."""
+        """The networks that judge its picture; the optimized one may be among them."""
         return self.judges or trained_judges()
 
     @property
     def config(self) -> dict[str, Any]:
-        """All that decides the result, as plain values."""
+        """Everything that determines the result, as plain values."""
         return {
             "version": VERSION,
             "kind": self.kind,
@@ -97,13 +96,13 @@ class StudyJob:
 
     @property
     def folder(self) -> str:
-        """The name of its folder: what it is a run of, to be read, and the start of its hash.
+        """The name of its folder: readable names, seed and size, and the start of its hash.
 
-        Variants share runs, so that no variant is part of it.
+        The variant is no part of it, as variants share runs.
         """
-        words = (self.network.name, self.kind, self.content.name, self.style.name)
-        short = (re.sub(r"[^A-Za-z0-9.]+", "-", word)[:30].strip("-.") for word in words)
-        return "_".join([*short, f"seed{self.seed}", f"{self.size}px", self.key[:12]])
+        names = (self.network.name, self.kind, self.content.name, self.style.name)
+        slugs = (re.sub(r"[^A-Za-z0-9.]+", "-", name)[:30].strip("-.") for name in names)
+        return "_".join([*slugs, f"seed{self.seed}", f"{self.size}px", self.key[:12]])
 
     @cached_property
     def key(self) -> str:
@@ -112,14 +111,14 @@ class StudyJob:
 
 
 def key_of(facts: Any) -> str:
-    """A name for what plain values decide: a hash of them."""
+    """A hash of plain values, which names what they determine."""
     text = json.dumps(facts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 @dataclass(frozen=True)
 class StudyRun:
-    """A job that is done: its numbers, and the folder with its picture and trace."""
+    """A finished job: its numbers, and the folder with its picture and trace."""
 
     job: StudyJob
     metrics: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""Do a job in its folder, once: config.json, trace.jsonl, picture.png, and metrics.json at last."""
+"""Run a job in its folder, once: config.json, trace.jsonl, picture.png, at last metrics.json."""
 
 import json
 import time
@@ -30,34 +30,34 @@ SMALLEST_WEIGHT = 1e-12
 
 @dataclass(frozen=True)
 class JobRunner:
-    """Do a job under a folder of runs, unless it is there; picklable, for other processes."""
+    """Runs jobs, in a folder of runs, that have no finished run; picklable, for other processes."""
 
     runs: Path
 
     def __call__(self, job: StudyJob) -> StudyRun:
-        """The run. What a run cannot do (it diverges, a layer is too small) is its result."""
+        """The run of a job; a failure (divergence, a layer that is too small) is a result, too."""
         folder = folder_of(self.runs, job)
-        done = found(self.runs, job)
-        if done is not None:
-            return done
+        finished = found(self.runs, job)
+        if finished is not None:
+            return finished
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / "config.json", job.config)
+        _write_json(folder / "config.json", job.config)
         try:
-            metrics = _picture(job, folder) if job.kind == "picture" else _measured(job)
+            metrics = _picture(job, folder) if job.kind == "picture" else _measurements(job)
         except SwagError as error:
             metrics = {"failed": str(error)}
-        _write(folder / "metrics.json", metrics)
+        _write_json(folder / "metrics.json", metrics)
         return StudyRun(job, metrics, folder)
 
 
 def folder_of(runs: Path, job: StudyJob) -> Path:
-    """The folder of a job: a name that can be read, or the hash alone, as it once was."""
-    plain = runs / job.key
-    return plain if plain.is_dir() else runs / job.folder
+    """The folder of a job: with a readable name, or an existing one named by the hash alone."""
+    hash_folder = runs / job.key
+    return hash_folder if hash_folder.is_dir() else runs / job.folder
 
 
 def found(runs: Path, job: StudyJob) -> StudyRun | None:
-    """The run of a job that was done before; one that was cut off has no metrics."""
+    """The finished run of a job, or None; an interrupted run has no metrics."""
     folder = folder_of(runs, job)
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
@@ -67,13 +67,13 @@ def found(runs: Path, job: StudyJob) -> StudyRun | None:
 
 
 def _picture(job: StudyJob, folder: Path) -> dict[str, Any]:
-    began = time.perf_counter()
+    started = time.perf_counter()
     photo, style = job.content.at(job.size), job.style.at(job.size)
     network = job.network.create(job.seed)
     if job.deviations:
         network = in_deviations(network, style)
     settings: dict[str, Any] = {**BASE, "size": job.size, "seed": job.seed, "device": "cpu"}
-    # All layers count alike: a preset's weights would be one more thing that is compared.
+    # All layers weigh the same: a preset's weights would be one more difference of networks.
     settings["style_layers"] = list(network.style_layers)
     settings["content_layers"] = list(network.content_layers)
     if job.task != "stylize":
@@ -92,11 +92,11 @@ def _picture(job: StudyJob, folder: Path) -> dict[str, Any]:
     lines = "".join(json.dumps(line) + "\n" for line in result.trace)
     write_text(folder / "trace.jsonl", lines)
     write(folder / "picture.png", result.image, overwrite=True)
-    judged = _evaluator(job)(result.image.batch)
-    return {**judged, "losses": result.losses, "seconds": time.perf_counter() - began}
+    scores = _evaluator(job)(result.image.batch)
+    return {**scores, "losses": result.losses, "seconds": time.perf_counter() - started}
 
 
-def _measured(job: StudyJob) -> dict[str, Any]:
+def _measurements(job: StudyJob) -> dict[str, Any]:
     if job.kind == "judges":
         return {"rows": measures.judging(job, _evaluator(job))}
     photo, style = job.content.at(job.size), job.style.at(job.size)
@@ -104,21 +104,23 @@ def _measured(job: StudyJob) -> dict[str, Any]:
 
 
 def _evaluator(job: StudyJob) -> Evaluator:
-    return _known(job.content, job.style, job.size, job.judging)
+    return _cached_evaluator(job.content, job.style, job.size, job.judging)
 
 
 @lru_cache(maxsize=32)
-def _known(content: Sample, style: Sample, size: int, judges: tuple[Network, ...]) -> Evaluator:
+def _cached_evaluator(
+    content: Sample, style: Sample, size: int, judges: tuple[Network, ...]
+) -> Evaluator:
     return Evaluator.of(content.at(size), style.at(size), judges)
 
 
 @torch.no_grad()
 def in_deviations(network: Backbone, style: torch.Tensor) -> Backbone:
-    """The network with each layer's activations in their standard deviations on the style."""
+    """The network with each layer's activations over their standard deviation on the style."""
     layers = dict.fromkeys((*network.style_layers, *network.content_layers))
     maps = network.extract(style, layers)
-    units = {layer: float(standard_deviation(maps[layer])[0]) or 1.0 for layer in layers}
-    return Rescaled(network, units)
+    deviations = {layer: float(standard_deviation(maps[layer])[0]) or 1.0 for layer in layers}
+    return Rescaled(network, deviations)
 
 
 @torch.no_grad()
@@ -129,10 +131,10 @@ def common_weights(
     normalization: Any,
     smoothing: str,
 ) -> dict[str, float]:
-    """The share of each style layer in the photo's style error under one weight of all layers.
+    """The style error of the photo at each layer under one weight of all, over the largest.
 
-    As the weights of errors that are measured in spans, they make the loss of the paper or of the
-    authors' script, up to one factor. The largest is 1.
+    As weights of errors that are measured in spans, they give the loss of the paper or of the
+    authors' script, up to one factor. None is below `SMALLEST_WEIGHT`.
     """
     term = LossTerm(
         name="",
@@ -151,5 +153,5 @@ def common_weights(
     return {name: max(error / largest, SMALLEST_WEIGHT) for name, error in errors.items()}
 
 
-def _write(path: Path, values: dict[str, Any]) -> None:
+def _write_json(path: Path, values: dict[str, Any]) -> None:
     write_text(path, json.dumps(values, indent=1, sort_keys=True))

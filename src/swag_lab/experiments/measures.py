@@ -1,7 +1,7 @@
-"""What is measured of a network on a picture: rows of numbers, no picture is made.
+"""Measurements of a network on a picture: rows of numbers, which are all that is written.
 
-Peakiness of activations and Gram matrices; what becomes of the largest entries in a block; how
-much of a squared error a few entries hold; whether judges are worth their name.
+Peakiness of activations and Gram matrices; the fate of the largest entries in a block; the share
+of a squared error that a few entries hold; errors of degraded pictures under each judge.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -64,29 +64,29 @@ def _statistics(name: str, values: Float[Tensor, "b n *rest"]) -> dict[str, floa
 
 @torch.no_grad()
 def suppression(network: Backbone, picture: Image) -> list[Measured]:
-    """How the largest hundredth of a block's input fares in each block that keeps the shape.
+    """The fate of the largest hundredth of a block's input, for each block that keeps the shape.
 
-    `kept` is their mean after the block over that before, both over the mean of the layer; `still
-    largest` the share of them that are among the largest afterwards (0.01 by chance); `lowered`
-    the share that the branch of a residual block lowers; `found of needed` the mean of that branch
-    at them over what would bring them to the mean of the layer.
+    Of these entries, `kept` is the mean after the block over that before, both over the mean of
+    the layer; `still largest` the share that is among the largest afterwards (0.01 by chance);
+    `lowered` the share that the branch of a residual block lowers; `found of needed` the branch's
+    mean over the change that would bring the entries to the mean of the layer.
     """
-    found = list(blocks_of(network, picture))
+    blocks = list(blocks_of(network, picture))
     return [
-        {"block": block.name, "depth": (i + 1) / len(found), **_fate(block)}
-        for i, block in enumerate(found)
+        {"block": block.name, "depth": (i + 1) / len(blocks), **_fate_of_largest(block)}
+        for i, block in enumerate(blocks)
     ]
 
 
-def _fate(block: BlockActivations) -> dict[str, float | None]:
+def _fate_of_largest(block: BlockActivations) -> dict[str, float | None]:
     before, after = block.before.flatten().double(), block.after.flatten().double()
     count = max(1, round(LARGEST * before.numel()))
     largest = before.topk(count).indices
-    still = torch.isin(largest, after.topk(count).indices)
-    kept = (after[largest].mean() / after.mean()) / (before[largest].mean() / before.mean())
+    still_largest = torch.isin(largest, after.topk(count).indices)
+    ratio = (after[largest].mean() / after.mean()) / (before[largest].mean() / before.mean())
     row: dict[str, float | None] = {
-        "kept": float(kept),
-        "still largest": float(still.double().mean()),
+        "kept": float(ratio),
+        "still largest": float(still_largest.double().mean()),
     }
     if block.branch is None:
         return {**row, "lowered": None, "found of needed": None}
@@ -101,11 +101,11 @@ def _fate(block: BlockActivations) -> dict[str, float | None]:
 
 @torch.no_grad()
 def outliers(network: Backbone, photo: Image, style: Image) -> list[Measured]:
-    """The share of the squared Gram error, and of its gradient, that the largest entries hold.
+    """The shares of the squared Gram error and of its gradient that the largest entries hold.
 
-    At the photo, by layer and smoothing. `loss` are the largest differences, `gram` the entries
-    that are largest in either matrix, `gradient` the part of the gradient with respect to the
-    activations that comes through those entries, measured along the whole gradient.
+    At the photo, by layer and smoothing. `loss` is the share of the largest differences, `gram`
+    that of the entries largest in either matrix, `gradient` the part of the gradient with respect
+    to the activations that comes through the latter, measured along the whole gradient.
     """
     maps, targets = (network.extract(p, network.style_layers) for p in (photo, style))
     rows = []
@@ -113,29 +113,34 @@ def outliers(network: Backbone, photo: Image, style: Image) -> list[Measured]:
         for spec in SMOOTHINGS:
             smooth = parse(spec).fitted(targets[layer])
             features = smooth(maps[layer]).double()
-            here, there = gram.describe(features), gram.describe(smooth(targets[layer]).double())
-            rows.append({"layer": layer, "smoothing": spec, **_shares(features, here, there)})
+            photo_gram, style_gram = (
+                gram.describe(features),
+                gram.describe(smooth(targets[layer]).double()),
+            )
+            rows.append(
+                {"layer": layer, "smoothing": spec, **_shares(features, photo_gram, style_gram)}
+            )
     return rows
 
 
-def _shares(features: Tensor, here: GramMatrix, there: GramMatrix) -> dict[str, float]:
-    difference = here - there
-    sizes = here.abs().maximum(there.abs())
-    positions = features.flatten(2)
-    whole = difference @ positions
-    error, pull = float(difference.square().sum()), float(whole.square().sum())
+def _shares(features: Tensor, photo_gram: GramMatrix, style_gram: GramMatrix) -> dict[str, float]:
+    difference = photo_gram - style_gram
+    magnitudes = photo_gram.abs().maximum(style_gram.abs())
+    flat = features.flatten(2)
+    gradient = difference @ flat
+    error, squared_norm = float(difference.square().sum()), float(gradient.square().sum())
     shares: dict[str, float] = {}
     for fraction in FRACTIONS:
-        count = max(1, round(fraction * sizes.numel()))
-        cut = sizes.flatten().topk(count).values[-1]
-        through = torch.where(sizes >= cut, difference, 0.0)
-        written = percent(fraction)
+        count = max(1, round(fraction * magnitudes.numel()))
+        threshold = magnitudes.flatten().topk(count).values[-1]
+        masked = torch.where(magnitudes >= threshold, difference, 0.0)
+        label = percent(fraction)
         shares |= {
-            f"loss {written}": share_of_largest(difference, fraction).item(),
-            # Equal matrices count as flat, as in `share_of_largest`, and so does no gradient.
-            f"gram {written}": float(through.square().sum()) / error if error else fraction,
-            f"gradient {written}": float(((through @ positions) * whole).sum()) / pull
-            if pull
+            f"loss {label}": share_of_largest(difference, fraction).item(),
+            # Equal matrices count as flat, as in `share_of_largest`; so does a gradient of zero.
+            f"gram {label}": float(masked.square().sum()) / error if error else fraction,
+            f"gradient {label}": float(((masked @ flat) * gradient).sum()) / squared_norm
+            if squared_norm
             else fraction,
         }
     return shares
@@ -148,32 +153,32 @@ def percent(fraction: float) -> str:
 
 @torch.no_grad()
 def heated(network: Backbone, picture: Image) -> list[Measured]:
-    """Entropy of softmax(F / T) over log n, and how peaky that is, by layer and temperature."""
+    """Entropy of softmax(F / T) over log n, and its share of largest, by layer and temperature."""
     rows = []
     for layer, features in network.extract(picture, network.style_layers).items():
-        unit = float(standard_deviation(features)[0]) or 1.0
+        deviation = float(standard_deviation(features)[0]) or 1.0
         for temperature in TEMPERATURES:
-            cooled = features / (temperature * unit)
+            logits = features / (temperature * deviation)
             rows.append(
                 {
                     "layer": layer,
                     "temperature": temperature,
-                    "entropy": entropy(cooled, "softmax").item(),
-                    "share of largest": share_of_largest(softmax(cooled), LARGEST).item(),
+                    "entropy": entropy(logits, "softmax").item(),
+                    "share of largest": share_of_largest(softmax(logits), LARGEST).item(),
                 }
             )
     return rows
 
 
 def judging(job: StudyJob, evaluator: Evaluator) -> list[Measured]:
-    """What each judge says of a result that is made worse by degrees, measure by measure.
+    """The errors of pictures that are degraded by degrees, by judge and measure.
 
-    Style is judged of a stylized picture, and so are the measures without a judge. Content is
-    judged of the photo with grain of 0.02, since a stylized picture's blur also takes away what is
-    not of the photo. Degree 0 is the picture itself.
+    Style errors, and measures without a judge, are those of a stylized picture; content errors are
+    those of the photo with noise of standard deviation 0.02, since blurring a stylized picture
+    also removes what is not of the photo. Degree 0 is the picture itself.
     """
     photo, style = evaluator.photo, evaluator.style
-    made = stylize(
+    stylized = stylize(
         photo[0],
         style[0],
         backbone=job.network.create(job.seed),
@@ -181,31 +186,31 @@ def judging(job: StudyJob, evaluator: Evaluator) -> list[Measured]:
         device="cpu",
         **{**BASE, **job.settings},
     ).image.batch
-    grain = torch.randn(photo.shape, generator=torch.Generator().manual_seed(job.seed))
-    content = (photo + 0.02 * grain).clamp(0, 1)
+    noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(job.seed))
+    noisy_photo = (photo + 0.02 * noise).clamp(0, 1)
     return [
         {"judge": judge, "measure": measure, "worse by": kind, "degree": degree, "value": value}
-        for picture, of_style in ((made, True), (content, False))
-        for kind, degree, found in _by_degree(evaluator, picture)
-        for judge, measure, value in found
-        if of_style == (measure != "content")
+        for picture, is_stylized in ((stylized, True), (noisy_photo, False))
+        for kind, degree, values in _by_degree(evaluator, picture)
+        for judge, measure, value in values
+        if is_stylized == (measure != "content")
     ]
 
 
 def _by_degree(evaluator: Evaluator, picture: Image) -> Iterator[tuple[str, float, list[Found]]]:
-    """What is found of the picture and of all that is made worse of it: kind, degree, values."""
-    itself = list(_values(evaluator(picture)))
+    """Kind, degree and values of every degradation of a picture; of degree 0, the picture's own."""
+    original_values = list(_values(evaluator(picture)))
     for kind in DEGRADATIONS:
-        yield kind, 0.0, itself
+        yield kind, 0.0, original_values
         for degree in DEGREES:
             yield kind, degree, list(_values(evaluator(degraded(picture, kind, degree))))
 
 
-def _values(found: Mapping[str, Any]) -> Iterator[Found]:
-    """Judge, measure and value of all that an evaluator found; without a judge, the judge is -."""
-    for judge, scores in found["judges"].items():
+def _values(metrics: Mapping[str, Any]) -> Iterator[Found]:
+    """Judge, measure and value of an evaluator's metrics; the judge is - for those without one."""
+    for judge, scores in metrics["judges"].items():
         yield from ((judge, measure, value) for measure, value in scores.items())
-    yield from (("-", name, value) for name, value in found.items() if name != "judges")
+    yield from (("-", name, value) for name, value in metrics.items() if name != "judges")
 
 
 KINDS: Mapping[JobKind, Callable[[Backbone, Image, Image], list[Measured]]] = MappingProxyType(
@@ -216,4 +221,4 @@ KINDS: Mapping[JobKind, Callable[[Backbone, Image, Image], list[Measured]]] = Ma
         "temperature": lambda network, _, style: heated(network, style),
     }
 )
-"""What kinds of jobs measure of a network, a photo and a style picture."""
+"""The measurement of a network, a photo and a style picture that each of these kinds makes."""

@@ -15,8 +15,8 @@ from torch import Tensor
 from swag.image.picture import Array
 
 
-def _places(side: int) -> tuple[Array, Array]:
-    """Row and column of each pixel in parts of the side, as columns for colors."""
+def _coordinates(side: int) -> tuple[Array, Array]:
+    """Row and column of each pixel as shares of the side, (side, side, 1) as colors have."""
     y, x = np.mgrid[:side, :side] / side
     return y[..., None], x[..., None]
 
@@ -27,7 +27,7 @@ def _color(code: str) -> Array:
 
 def _house(side: int) -> Array:
     """A house with a red roof under hills and a low sun."""
-    y, x = _places(side)
+    y, x = _coordinates(side)
     picture = _color("8fc1e8") * (1 - y) + _color("f8e1b5") * y
     picture = np.where((y - 0.25) ** 2 + (x - 0.75) ** 2 < 0.008, _color("fff2a8"), picture)
     hills = 0.5 + 0.08 * np.sin(9 * x) + 0.04 * np.sin(23 * x + 1)
@@ -42,7 +42,7 @@ def _house(side: int) -> Array:
 
 def _balls(side: int) -> Array:
     """Three shaded balls on a chequered table."""
-    y, x = _places(side)
+    y, x = _coordinates(side)
     chequers = (np.floor(8 * x) + np.floor(8 * y)) % 2
     table = _color("c9b18a") * (0.75 + 0.25 * chequers)
     picture = np.where(y > 0.6, table, _color("40526b") * (0.6 + y))
@@ -60,7 +60,7 @@ def _balls(side: int) -> Array:
 
 def _strokes(side: int) -> Array:
     """Swirling bands of blue and ochre."""
-    y, x = _places(side)
+    y, x = _coordinates(side)
     bend = 0.1 * np.sin(7 * x + 2) + 0.07 * np.sin(13 * y)
     wave = np.sin(70 * (y + bend) + 5 * np.sin(11 * x))
     hair = 0.12 * np.sin(190 * (y + bend) + 40 * x)
@@ -72,7 +72,7 @@ def _strokes(side: int) -> Array:
 
 def _tiles(side: int) -> Array:
     """Small square stones of four colors in dark mortar."""
-    y, x = _places(side)
+    y, x = _coordinates(side)
     row, column = np.floor(14 * y), np.floor(14 * x + 0.5 * (np.floor(14 * y) % 2))
     stones = np.array([_color(code) for code in ("b5573a", "d9a441", "27657a", "e8dcc0")])
     number = (row * 7 + column * 13 + row * column).astype(int)[..., 0] % 4
@@ -83,7 +83,7 @@ def _tiles(side: int) -> Array:
 
 def _hatching(side: int) -> Array:
     """Crossed lines of ink on toned paper."""
-    y, x = _places(side)
+    y, x = _coordinates(side)
     dark = 0.5 + 0.5 * np.sin(9 * x * y + 3 * x)
     along = abs(((x + y) * 40 + np.sin(20 * x)) % 1 - 0.5) < 0.32 * dark
     across = abs(((x - y) * 36) % 1 - 0.5) < 0.34 * (dark - 0.45)

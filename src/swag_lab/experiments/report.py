@@ -37,7 +37,7 @@ for (const button of document.querySelectorAll("button[data-table]")) button.onc
 
 @dataclass(frozen=True)
 class Chapter:
-    """A study and what was found."""
+    """A study, the sections on its runs, and counts of these runs."""
 
     study: Study
     sections: Sequence[Section]
@@ -47,7 +47,7 @@ class Chapter:
 
 
 def write_report(folder: Path, name: str, chapters: Sequence[Chapter], facts: Row) -> Path:
-    """Write NAME.html, and NAME-...csv and .png for each table and figure; the page's path.
+    """Write NAME.html, NAME.md, tables/STUDY-N.csv and figures/STUDY-N.png; the page's path.
 
     The page needs no other file: figures are in it. `facts` say how the runs were made.
     """
@@ -65,24 +65,24 @@ def write_report(folder: Path, name: str, chapters: Sequence[Chapter], facts: Ro
 
 
 def page(name: str, chapters: Sequence[Chapter], facts: Row) -> str:
-    """The whole page."""
+    """The report as a page of HTML."""
     body = "".join(_chapter(chapter) for chapter in chapters)
     links = "".join(
-        f'<li><a href="#{c.study.name}">{_text(c.study.title)}</a></li>' for c in chapters
+        f'<li><a href="#{c.study.name}">{_html(c.study.title)}</a></li>' for c in chapters
     )
-    known = "".join(f"<dt>{_text(k)}</dt><dd>{_text(_written(v))}</dd>" for k, v in facts.items())
+    entries = "".join(f"<dt>{_html(k)}</dt><dd>{_html(_rounded(v))}</dd>" for k, v in facts.items())
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>SWAG: {_text(name)}</title>'
-        f"<style>{STYLE}</style><h1>SWAG: {_text(name)}</h1><dl>{known}</dl><ul>{links}</ul>"
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>SWAG: {_html(name)}</title>'
+        f"<style>{STYLE}</style><h1>SWAG: {_html(name)}</h1><dl>{entries}</dl><ul>{links}</ul>"
         f"{body}<script>{SCRIPT}</script></html>\n"
     )
 
 
 def markdown(name: str, chapters: Sequence[Chapter], facts: Row) -> str:
-    """The same as text, with links to the figures."""
-    lines = [f"# SWAG: {name}", "", *(f"- {k}: {_written(v)}" for k, v in facts.items())]
+    """The report as Markdown, with links to the figures."""
+    lines = [f"# SWAG: {name}", "", *(f"- {k}: {_rounded(v)}" for k, v in facts.items())]
     for chapter in chapters:
-        lines += ["", f"## {chapter.study.title}", "", chapter.study.question, _counted(chapter)]
+        lines += ["", f"## {chapter.study.title}", "", chapter.study.question, _run_counts(chapter)]
         for number, section in enumerate(chapter.sections, start=1):
             lines += ["", f"### {section.title}", "", f"Expected: {section.expected}", ""]
             lines += [f"Found: {section.found}", "", f"How sure: {section.certainty}.", ""]
@@ -94,7 +94,7 @@ def markdown(name: str, chapters: Sequence[Chapter], facts: Row) -> str:
 
 
 def as_csv(table: Sequence[Row]) -> str:
-    """Rows with all digits; a column for every key of any row."""
+    """The rows as CSV with all digits; a column for every key of any row."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=_columns(table), restval="")
     writer.writeheader()
@@ -103,7 +103,7 @@ def as_csv(table: Sequence[Row]) -> str:
 
 
 def row_of(run: StudyRun) -> Row:
-    """A run as a line of the table of all: what it was made with, and its numbers."""
+    """A run as a row of the table of all runs: what it was made with, and its numbers."""
     job = run.job
     network = job.network.config()
     numbers = {k: v for k, v in run.metrics.items() if isinstance(v, int | float | str)}
@@ -143,12 +143,12 @@ def _chapter(chapter: Chapter) -> str:
         for number, section in enumerate(chapter.sections, start=1)
     )
     return (
-        f'<h2 id="{study.name}">{_text(study.title)}</h2><p>{_text(study.question)}</p>'
-        f'<p class="note">{_counted(chapter)}</p>{sections}'
+        f'<h2 id="{study.name}">{_html(study.title)}</h2><p>{_html(study.question)}</p>'
+        f'<p class="note">{_run_counts(chapter)}</p>{sections}'
     )
 
 
-def _counted(chapter: Chapter) -> str:
+def _run_counts(chapter: Chapter) -> str:
     return (
         f"Runs: {chapter.done} of {chapter.planned} are there; {chapter.failed} of them ended "
         "without a picture."
@@ -156,22 +156,22 @@ def _counted(chapter: Chapter) -> str:
 
 
 def _section(section: Section, name: str) -> str:
-    found = {"Expected": section.expected, "Found": section.found, "How sure": section.certainty}
-    told = "".join(f"<dt>{k}</dt><dd>{_text(v)}</dd>" for k, v in found.items())
-    parts = [f'<section id="{name}"><h3>{_text(section.title)}</h3><dl>{told}</dl>']
+    items = {"Expected": section.expected, "Found": section.found, "How sure": section.certainty}
+    entries = "".join(f"<dt>{k}</dt><dd>{_html(v)}</dd>" for k, v in items.items())
+    parts = [f'<section id="{name}"><h3>{_html(section.title)}</h3><dl>{entries}</dl>']
     if section.figure is not None:
         data = base64.b64encode(section.figure).decode()
-        parts.append(f'<img alt="{_text(section.title)}" src="data:image/png;base64,{data}">')
+        parts.append(f'<img alt="{_html(section.title)}" src="data:image/png;base64,{data}">')
     if section.table:
         parts.append(_table(section.table, name))
     if section.note:
-        parts.append(f'<p class="note">{_text(section.note)}</p>')
+        parts.append(f'<p class="note">{_html(section.note)}</p>')
     return "".join(parts) + "</section>"
 
 
 def _table(table: Sequence[Row], name: str) -> str:
     columns = _columns(table)
-    head = "".join(f"<th>{_text(column)}</th>" for column in columns)
+    head = "".join(f"<th>{_html(column)}</th>" for column in columns)
     rows = "".join(
         f"<tr>{''.join(_cell(row.get(column)) for column in columns)}</tr>" for row in table
     )
@@ -184,8 +184,8 @@ def _table(table: Sequence[Row], name: str) -> str:
 
 
 def _cell(value: Any) -> str:
-    whole = "" if value is None else str(value)
-    return f'<td data-value="{_text(whole)}">{_text(_written(value))}</td>'
+    exact = "" if value is None else str(value)
+    return f'<td data-value="{_html(exact)}">{_html(_rounded(value))}</td>'
 
 
 def _markdown_table(table: Sequence[Row]) -> list[str]:
@@ -193,7 +193,7 @@ def _markdown_table(table: Sequence[Row]) -> list[str]:
         return []
     columns = _columns(table)
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(_written(row.get(c)) for c in columns) + " |" for row in table]
+    lines += ["| " + " | ".join(_rounded(row.get(c)) for c in columns) + " |" for row in table]
     return [*lines, ""]
 
 
@@ -201,13 +201,13 @@ def _columns(table: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(key for row in table for key in row))
 
 
-def _written(value: Any) -> str:
+def _rounded(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
     return "" if value is None else str(value)
 
 
-def _text(value: object) -> str:
+def _html(value: object) -> str:
     return html.escape(str(value), quote=True)
 
 

@@ -16,7 +16,7 @@ from swag_lab.experiments import painted
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture by name; `file` is None for one that is painted here."""
+    """A picture by name; `file` is None for one that the package paints."""
 
     name: str
     digest: str
@@ -24,11 +24,11 @@ class Sample:
 
     def at(self, size: int) -> Float[Tensor, "1 3 size size"]:
         """The square in the middle of the picture, `size` pixels wide, sRGB in [0, 1]."""
-        return _loaded(self, size)
+        return _load_square(self, size)
 
 
 def painted_samples(kind: str) -> tuple[Sample, ...]:
-    """What the package paints: `contents` or `styles`."""
+    """The pictures of a kind, `contents` or `styles`, that the package paints."""
     painters = painted.CONTENTS if kind == "contents" else painted.STYLES
     return tuple(Sample(name, f"painted/{name}") for name in painters)
 
@@ -39,21 +39,21 @@ def samples_in(folder: Path, count: int | None = None) -> tuple[Sample, ...]:
     Raises:
         SettingsError: no folder, or no pictures in it.
     """
-    files = list(_pictures(folder))
+    files = list(_picture_files(folder))
     if not files:
         raise SettingsError(
             f"{folder} holds no pictures ({', '.join(extensions())}); give a folder with some"
         )
-    wanted = len(files) if count is None else min(count, len(files))
-    chosen = [files[i * len(files) // wanted] for i in range(wanted)]
+    number = len(files) if count is None else min(count, len(files))
+    chosen = [files[i * len(files) // number] for i in range(number)]
     return tuple(Sample(file.stem, _digest(file), file) for file in chosen)
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
+def _picture_files(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
         raise SettingsError(f"{folder} is no folder; give a folder of pictures")
-    known = extensions()
-    return (file for file in sorted(folder.iterdir()) if file.suffix.lower() in known)
+    suffixes = extensions()
+    return (file for file in sorted(folder.iterdir()) if file.suffix.lower() in suffixes)
 
 
 def _digest(file: Path) -> str:
@@ -64,13 +64,13 @@ def _digest(file: Path) -> str:
 
 
 @lru_cache(maxsize=64)
-def _loaded(sample: Sample, size: int) -> Tensor:
+def _load_square(sample: Sample, size: int) -> Tensor:
     if sample.file is None:
         return painted.paint(sample.name, size)
-    return resize(_square(read(sample.file)), (size, size)).clamp(0, 1)
+    return resize(_center_square(read(sample.file)), (size, size)).clamp(0, 1)
 
 
-def _square(picture: Picture) -> Tensor:
+def _center_square(picture: Picture) -> Tensor:
     width, height = picture.size
     side = min(width, height)
     top, left = (height - side) // 2, (width - side) // 2

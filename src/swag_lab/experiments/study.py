@@ -1,4 +1,4 @@
-"""What a study is: the jobs it needs, and the sections of a report that it makes of their runs."""
+"""A study: the jobs it needs, and the sections of a report that it makes of their runs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ SMOOTHED = {"smoothing": "softmax:temperature=auto"}
 class Plan:
     """How large a study is: its pictures, seeds, size, steps and strengths.
 
-    A unit is a content, a style and a seed; each variant is run on `units` of them, on half of
-    them if a study says so, and on `few`, with two thirds of the steps and without a coarse
-    scale, if the network is one of torchvision. `quick` leaves most of those out.
+    A unit is a content, a style and a seed. Each variant is run on `units` of them, or on half if
+    a study says so; if its network is not one of the package, on at most `few`, by default with
+    two thirds of the steps and without a coarse scale. `quick` leaves out most of all this.
     """
 
     contents: tuple[Sample, ...]
@@ -33,11 +33,11 @@ class Plan:
     few: int = 2
     quick: bool = False
     twins: tuple[Network, ...] = ()
-    """Networks that were trained alike, for the ablation: see `twins`."""
+    """Networks that were trained alike, for the ablation: see `experiments.twins`."""
     given: tuple[Network, ...] = ()
-    """Networks of one's own with trained weights: see `studies.given`."""
+    """The user's networks with trained weights: see `studies.given`."""
     judges: tuple[Network, ...] = ()
-    """What judges the pictures; without any, the trained networks of the package."""
+    """Networks that judge the pictures; if empty, the trained ones of the package."""
 
     @property
     def half(self) -> int:
@@ -46,7 +46,7 @@ class Plan:
 
     @property
     def work(self) -> Row:
-        """The steps and scales of a run, if its network is not one of torchvision."""
+        """The steps and scales of a run; on a large network, only if a study sets them."""
         return {"steps": self.steps, "scales": 2}
 
     @property
@@ -55,10 +55,10 @@ class Plan:
         return self.strengths[len(self.strengths) // 2]
 
     def unit(self, number: int) -> tuple[Sample, Sample, int]:
-        """The content, style and seed of this number: every pair comes before any comes again."""
-        row, turn = number % len(self.contents), number // len(self.contents)
-        style = self.styles[(row + turn) % len(self.styles)]
-        return self.contents[row], style, self.seeds[turn % len(self.seeds)]
+        """The content, style and seed of this number: all pairs come before any is repeated."""
+        index, turn = number % len(self.contents), number // len(self.contents)
+        style = self.styles[(index + turn) % len(self.styles)]
+        return self.contents[index], style, self.seeds[turn % len(self.seeds)]
 
     def measured(
         self, kind: JobKind, variant: str, network: Network, settings: Row | None = None
@@ -82,8 +82,8 @@ class Plan:
         self, variant: str, network: Network, settings: Row | None = None, **options: Any
     ) -> list[StudyJob]:
         """A variant at all strengths, for each unit."""
-        each = [{**(settings or {}), "strength": strength} for strength in self.strengths]
-        return self._jobs(variant, network, each, **options)
+        variations = [{**(settings or {}), "strength": strength} for strength in self.strengths]
+        return self._jobs(variant, network, variations, **options)
 
     def single(
         self, variant: str, network: Network, settings: Row | None = None, **options: Any
@@ -95,12 +95,12 @@ class Plan:
         self,
         variant: str,
         network: Network,
-        each: Sequence[Row],
+        variations: Sequence[Row],
         *,
         units: int | None = None,
         **options: Any,
     ) -> list[StudyJob]:
-        """A job for each unit, or so many of them, and each of the settings."""
+        """A job for each of the first `units` units and each of the variations."""
         count = self.units if units is None else units
         work = self.work
         if network.large:
@@ -119,7 +119,7 @@ class Plan:
                 **options,
             )
             for content, style, seed in map(self.unit, range(count))
-            for settings in each
+            for settings in variations
         ]
 
 
@@ -149,4 +149,4 @@ class Study:
     jobs: Callable[[Plan], list[StudyJob]]
     sections: Callable[[Plan, list[StudyRun]], list[Section]]
     in_paper: bool = field(default=True)
-    """Whether the paper asks this question: `paper` runs those that it does."""
+    """Whether the paper asks this question: the name `paper` stands for all such studies."""

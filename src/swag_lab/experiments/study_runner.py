@@ -1,4 +1,4 @@
-"""Run studies: the jobs that are not done yet, then the report."""
+"""Run studies: the jobs without a finished run, then the report."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ PAPER = "paper"
 """All studies that the paper asks for."""
 
 Map = Callable[[Callable[[StudyJob], StudyRun], Sequence[StudyJob]], Iterable[StudyRun]]
-"""How jobs are done: one after the other, or in other processes."""
+"""Applies a function to jobs, one after the other or in other processes, and gives the runs."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class StudyRunner:
     plan: Plan
     out: Path
     command: str = ""
-    """What was typed, for the report."""
+    """The command line, for the report."""
 
     @property
     def studies(self) -> list[Study]:
@@ -49,48 +49,48 @@ class StudyRunner:
         return self.out / "runs"
 
     def jobs(self) -> list[StudyJob]:
-        """All jobs, each once, in the order of the studies, large networks last.
+        """All jobs, each once, in the order of the studies, those on large networks last.
 
-        So that what is interrupted has most of its answers.
+        An interrupted run of the studies then has most of their answers.
         """
-        every = [job for study in self.studies for job in study.jobs(self.plan)]
-        once = {job.key: job for job in every}.values()
-        return sorted(once, key=lambda job: job.network.large)
+        all_jobs = [job for study in self.studies for job in study.jobs(self.plan)]
+        unique = {job.key: job for job in all_jobs}.values()
+        return sorted(unique, key=lambda job: job.network.large)
 
     def missing(self) -> list[StudyJob]:
-        """Jobs that were not done before."""
+        """Jobs without a finished run."""
         return [job for job in self.jobs() if found(self.runs, job) is None]
 
     def counts(self) -> list[Row]:
-        """How many runs each study has, and all together, which share some.
+        """The number of runs of each study and of all together, which share some.
 
-        `large` counts those on networks that are not of the package, `missing` those yet to do.
+        `large` counts runs on networks that are not of the package, `missing` those yet to do.
         """
-        of_studies = {
+        jobs_by_study = {
             study.name: {job.key: job for job in study.jobs(self.plan)} for study in self.studies
         }
-        together = {key: job for jobs in of_studies.values() for key, job in jobs.items()}
-        missing = {key for key, job in together.items() if found(self.runs, job) is None}
+        all_jobs = {key: job for jobs in jobs_by_study.values() for key, job in jobs.items()}
+        missing_keys = {key for key, job in all_jobs.items() if found(self.runs, job) is None}
         return [
             {
                 "study": name,
                 "runs": len(jobs),
                 "large": sum(job.network.large for job in jobs.values()),
-                "missing": len(missing & jobs.keys()),
+                "missing": len(missing_keys & jobs.keys()),
             }
-            for name, jobs in (of_studies | {"together": together}).items()
+            for name, jobs in (jobs_by_study | {"together": all_jobs}).items()
         ]
 
     def do(self, jobs: Sequence[StudyJob], each: Map | None = None) -> Iterator[StudyRun]:
-        """Do jobs, each in its folder, and yield their runs."""
+        """Run jobs, each in its folder, and yield the finished runs."""
         self.runs.mkdir(parents=True, exist_ok=True)
         run_job = JobRunner(self.runs)
         yield from (run_job(job) for job in jobs) if each is None else each(run_job, jobs)
 
     def report(self) -> Path:
-        """The page of what is there by now, whole or not."""
-        done = [run for job in self.jobs() if (run := found(self.runs, job)) is not None]
-        write_text(self.out / self._table, as_csv([row_of(run) for run in done]))
+        """Write the report on the finished runs, complete or not; returns the path of its page."""
+        runs = [run for job in self.jobs() if (run := found(self.runs, job)) is not None]
+        write_text(self.out / self._runs_table, as_csv([row_of(run) for run in runs]))
         write_text(self._settings_file, self._settings)
         return write_report(
             self.out, self.name, [self._chapter(s) for s in self.studies], self.facts
@@ -106,7 +106,7 @@ class StudyRunner:
             )
 
     @property
-    def _table(self) -> str:
+    def _runs_table(self) -> str:
         return f"{self.name}-runs.csv"
 
     @property
@@ -115,13 +115,13 @@ class StudyRunner:
 
     @property
     def _settings(self) -> str:
-        """What decides which runs a report has."""
+        """The plan as JSON, which determines the runs of a report."""
         return json.dumps(asdict(self.plan), indent=1, sort_keys=True, default=str)
 
     @property
     def facts(self) -> Row:
         """How the runs were made, for the head of the report."""
-        here = machine(torch.device("cpu"))
+        machine_facts = machine(torch.device("cpu"))
         plan, judges = self.plan, [judge.name for judge in self.plan.judges or trained_judges()]
         top1 = {name: bundled.card(name).top1 for name in bundled.ARCHITECTURES}
         quick = {"a quick look": "few pictures, small ones, few steps: not a result"}
@@ -129,9 +129,9 @@ class StudyRunner:
             **(quick if plan.quick else {}),
             "command": self.command or "from Python",
             "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-            "machine": "{processor}, {cores} cores, {system}".format_map(here),
-            "versions": "swag {swag}, torch {torch}, Python {python}".format_map(here),
-            "all runs": self._table,
+            "machine": "{processor}, {cores} cores, {system}".format_map(machine_facts),
+            "versions": "swag {swag}, torch {torch}, Python {python}".format_map(machine_facts),
+            "all runs": self._runs_table,
             "contents": ", ".join(sample.name for sample in plan.contents),
             "styles": ", ".join(sample.name for sample in plan.styles),
             "size": f"{plan.size} x {plan.size} pixels, two scales",
@@ -151,12 +151,12 @@ class StudyRunner:
 
 
 def study_names() -> tuple[str, ...]:
-    """What can be asked for: each study, `paper` and `all`."""
+    """The names of studies: that of each, `paper` and `all`."""
     return (*STUDIES, PAPER, "all")
 
 
 def named(name: str) -> list[Study]:
-    """The studies of a name. SettingsError with the names there are."""
+    """The studies of a name; SettingsError, with the known names, if it is unknown."""
     if name not in study_names():
         raise SettingsError(unknown("study", name, study_names()))
     if name in STUDIES:

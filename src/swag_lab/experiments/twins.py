@@ -1,8 +1,8 @@
 """Twins: networks that differ in one switch of the family and are trained alike.
 
 The ablation needs them: the trained networks of the package differ in how long they learnt, too.
-Every twin sees the same pictures in the same order for the same number of steps, and one more,
-the residual network stopped after a third of them, shows what the length of training alone does.
+Every twin sees the same pictures in the same order for the same number of steps. One more, the
+residual network trained for a third of the steps, shows what the length of training alone does.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ THIRD = 1 / 3
 
 @dataclass(frozen=True)
 class Twin:
-    """One of them: its switches away from `swag/resnet`, and how it is trained."""
+    """A twin: its switches away from `swag/resnet`, and how it is trained."""
 
     name: str
     switches: Mapping[str, Any]
@@ -43,17 +43,17 @@ class Twin:
 
     @property
     def architecture(self) -> Architecture:
-        """The network of the family that it is."""
+        """The architecture of `swag/resnet` with these switches."""
         return replace(bundled.architecture("resnet"), **self.switches)
 
     def file(self, data: Path, folder: Path) -> Path:
-        """Where its weights belong: the name is a hash of all that decides them."""
-        facts = [asdict(self.architecture), asdict(self.recipe), _names(data)]
+        """The file of its weights, named by a hash of everything that determines them."""
+        facts = [asdict(self.architecture), asdict(self.recipe), _file_sizes(data)]
         return folder / f"{key_of(facts)}.safetensors"
 
 
 def twins(switches: Mapping[str, Mapping[str, Any]], epochs: float = EPOCHS) -> list[Twin]:
-    """The residual network, the same stopped at a third, and one for each of the switches."""
+    """The residual network, the same with a third of the epochs, and one for each switch."""
     recipe = Recipe(epochs=epochs, largest=LARGEST)
     shorter = replace(recipe, epochs=epochs * THIRD)
     changed = [Twin(name, change, recipe) for name, change in switches.items()]
@@ -63,20 +63,20 @@ def twins(switches: Mapping[str, Mapping[str, Any]], epochs: float = EPOCHS) -> 
 def train_twins(
     wanted: Sequence[Twin], data: Path, folder: Path
 ) -> Iterator[tuple[Twin, Progress]]:
-    """Train those whose weights are not there; goes on if it was interrupted.
+    """Train the twins whose file of weights does not exist; resumes an interrupted training.
 
-    `data` as `swag train-backbone` takes it; of its sources only the main one is shown.
+    `data` is as `swag train-backbone` takes it; only its main source is trained on.
 
     Raises:
         ImageError: no pictures to train on in `data`.
         WeightsError: a training went to numbers that are not finite.
     """
-    missing = [twin for twin in wanted if not twin.file(data, folder).exists()]
-    if not missing:
+    untrained = [twin for twin in wanted if not twin.file(data, folder).exists()]
+    if not untrained:
         return
     folder.mkdir(parents=True, exist_ok=True)
     sources, validation = find(data)
-    for twin in missing:
+    for twin in untrained:
         file = twin.file(data, folder)
         saved, top1 = file.with_suffix(".pt"), None
         for progress in train(
@@ -88,12 +88,12 @@ def train_twins(
         ):
             top1 = progress.top1 if progress.top1 is not None else top1
             yield twin, progress
-        _keep(twin, saved, file, top1)
+        _export(twin, saved, file, top1)
 
 
 def twin_networks(wanted: Sequence[Twin], data: Path, folder: Path) -> tuple[Network, ...]:
-    """The trained ones of these twins, as networks of a study: t-NAME."""
-    there = ((twin, file) for twin in wanted if (file := twin.file(data, folder)).exists())
+    """The twins whose file of weights exists, as networks of a study: t-NAME."""
+    twin_files = ((twin, file) for twin in wanted if (file := twin.file(data, folder)).exists())
     return tuple(
         as_in_paper(
             Network(
@@ -104,31 +104,31 @@ def twin_networks(wanted: Sequence[Twin], data: Path, folder: Path) -> tuple[Net
                 file=str(file),
             )
         )
-        for twin, file in there
+        for twin, file in twin_files
     )
 
 
 def top1(network: Network) -> float | None:
-    """The share of validation pictures that a twin named rightly when its training ended."""
+    """The top-1 accuracy of a twin at the end of its training, in [0, 1]; None if not measured."""
     with safe_open(network.file, "pt") as file:
-        told = (file.metadata() or {}).get("top1", "")
-    return float(told) if told else None
+        recorded = (file.metadata() or {}).get("top1", "")
+    return float(recorded) if recorded else None
 
 
-def _keep(twin: Twin, saved: Path, file: Path, top1: float | None) -> None:
-    """Write what is needed of a checkpoint, its batch norm folded, and drop the rest."""
-    own = checkpoint.network_of(checkpoint.load_training(saved))
-    if not all(bool(value.isfinite().all()) for value in own.values()):
+def _export(twin: Twin, saved: Path, file: Path, top1: float | None) -> None:
+    """Write the network of a checkpoint, its batch norm folded, and delete the checkpoint."""
+    trained_state = checkpoint.network_of(checkpoint.load_training(saved))
+    if not all(bool(value.isfinite().all()) for value in trained_state.values()):
         raise WeightsError(f"the training of {twin.name!r} went to numbers that are not finite")
-    kept = folded(from_state(twin.architecture, own)).float().state_dict()
-    told = {"format": "pt", "name": twin.name} | ({} if top1 is None else {"top1": repr(top1)})
-    contiguous = {key: value.contiguous() for key, value in kept.items()}
-    write_whole(file, lambda out: out.write(save(contiguous, metadata=told)))
+    weights = folded(from_state(twin.architecture, trained_state)).float().state_dict()
+    metadata = {"format": "pt", "name": twin.name} | ({} if top1 is None else {"top1": repr(top1)})
+    contiguous = {key: value.contiguous() for key, value in weights.items()}
+    write_whole(file, lambda out: out.write(save(contiguous, metadata=metadata)))
     saved.unlink()
 
 
-def _names(data: Path) -> list[tuple[str, int]]:
-    """The names and sizes of the files in a folder: what tells one set of pictures from another."""
+def _file_sizes(data: Path) -> list[tuple[str, int]]:
+    """The names and sizes of the files in a folder, which identify a set of pictures."""
     return sorted(
         (str(file.relative_to(data)), file.stat().st_size)
         for file in data.rglob("*")
