@@ -17,7 +17,7 @@ from swag_lab.experiments.studies import (
 )
 from swag_lab.experiments.study import Study
 
-_ALL = (
+_MODULES = (
     judges,
     weights,
     ablation,
@@ -30,5 +30,5 @@ _ALL = (
     real,
 )
 
-STUDIES: Mapping[str, Study] = MappingProxyType({part.STUDY.name: part.STUDY for part in _ALL})
+STUDIES: Mapping[str, Study] = MappingProxyType({m.STUDY.name: m.STUDY for m in _MODULES})
 """The studies by name."""

@@ -48,7 +48,7 @@ SWITCHES: Mapping[str, Mapping[str, Any]] = {
 """One change at a time to the residual network."""
 
 TRAINED = ((P_NORESNET, P_RESNET), (P_VGG, P_RESVGG), (P_NODEEP, P_DEEP))
-"""Without and with shortcuts, trained on the same pictures."""
+"""Networks without and with shortcuts, trained on the same pictures."""
 
 BASE = "r-resnet, one weight"
 SEEN = (BASE, "no shortcuts", "bottlenecks", "max pooling", "r-vgg, one weight")
@@ -64,23 +64,23 @@ def trained_alike(epochs: float, *, quick: bool = False) -> list[Twin]:
 
 
 def jobs(plan: Plan) -> list[StudyJob]:
-    """The paper's setting, one common weight of all layers, for random networks; trained pairs."""
+    """Random networks under one weight of all layers, as in the paper; trained pairs; twins."""
     changes = list(SWITCHES.items())
-    made = plan.front(BASE, R_RESNET, weighed_by=COMMON)
+    all_jobs = plan.front(BASE, R_RESNET, weighed_by=COMMON)
     for name, change in changes[:2] if plan.quick else changes:
-        made += plan.front(name, random("swag/resnet", name, **change), weighed_by=COMMON)
-    made += plan.front("r-vgg, one weight", R_VGG, weighed_by=COMMON)
+        all_jobs += plan.front(name, random("swag/resnet", name, **change), weighed_by=COMMON)
+    all_jobs += plan.front("r-vgg, one weight", R_VGG, weighed_by=COMMON)
     for network in (R_DEEP, R_NODEEP):
-        made += plan.front(one_weight(network.name), network, weighed_by=COMMON)
-        made += plan.front(network.name, network)
+        all_jobs += plan.front(one_weight(network.name), network, weighed_by=COMMON)
+        all_jobs += plan.front(network.name, network)
     for pair in TRAINED:
-        made += [job for network in pair for job in plan.front(network.name, network)]
+        all_jobs += [job for network in pair for job in plan.front(network.name, network)]
     for network in plan.twins:
-        made += plan.front(network.name, network)
-        made += plan.front(one_weight(network.name), network, weighed_by=COMMON)
+        all_jobs += plan.front(network.name, network)
+        all_jobs += plan.front(one_weight(network.name), network, weighed_by=COMMON)
     for network in () if plan.quick else (R_RESNET50, R_NORESNET50):
-        made += plan.front(one_weight(network.name), network, weighed_by=COMMON)
-    return made
+        all_jobs += plan.front(one_weight(network.name), network, weighed_by=COMMON)
+    return all_jobs
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
@@ -89,9 +89,9 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     shortcuts = [("no shortcuts", BASE), DEEP_PAIR, BALANCED_PAIR, LARGE_PAIR]
     shortcuts += [(a.name, b.name) for a, b in TRAINED]
     main = gap_of(runs, "no shortcuts", BASE)
-    effect = {name: gap_of(runs, name, BASE) for name in SWITCHES}
-    known = {name: c for name, c in effect.items() if c is not None}
-    best = min(known, key=lambda name: known[name].mean) if known else "none"
+    gap_by_switch = {name: gap_of(runs, name, BASE) for name in SWITCHES}
+    measured = {name: c for name, c in gap_by_switch.items() if c is not None}
+    best = min(measured, key=lambda name: measured[name].mean) if measured else "none"
     deep = gap_of(runs, *DEEP_PAIR)
     return [
         effect_section(
@@ -111,7 +111,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             found=words(deep, "In the deep random pair removing them helps"),
             note="Trained pairs saw the same pictures, but not for equally many passes.",
         ),
-        *_alike(plan, runs),
+        *_twin_sections(plan, runs),
         picture_section(
             plan,
             runs,
@@ -128,43 +128,43 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     ]
 
 
-def _alike(plan: Plan, runs: list[StudyRun]) -> list[Section]:
-    """The effect of each component where every network was trained on the same for as long."""
+def _twin_sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
+    """The effect of each component if all networks trained on the same pictures for as long."""
     base = f"t-{TWIN}"
-    others = [network for network in plan.twins if network.name != base]
-    if not others:
+    changed = [network for network in plan.twins if network.name != base]
+    if not changed:
         return []
-    pairs = [(network.name, base) for network in others]
-    # Both learn little: what is left between them is the shortcuts.
+    pairs = [(network.name, base) for network in changed]
+    # Both learn little, so that what differs is the shortcuts.
     pairs.append(("t-no shortcuts", f"t-{SHORTER}"))
-    weighed = [(one_weight(name), one_weight(against)) for name, against in pairs]
-    known = {network.name: top1(network) for network in plan.twins}
+    one_weight_pairs = [(one_weight(name), one_weight(against)) for name, against in pairs]
+    accuracy = {network.name: top1(network) for network in plan.twins}
     rows: list[Row] = [
-        {**row, "top-1": known[row["variant"].removesuffix(one_weight(""))]}
-        for row in rows_of(runs, [*pairs, *weighed])
+        {**row, "top-1": accuracy[row["variant"].removesuffix(one_weight(""))]}
+        for row in rows_of(runs, [*pairs, *one_weight_pairs])
     ]
-    alike = gap_of(runs, "t-no shortcuts", f"t-{SHORTER}")
-    without, under_one = (gap_of(runs, f("t-no shortcuts"), f(base)) for f in (str, one_weight))
+    gap_to_shorter = gap_of(runs, "t-no shortcuts", f"t-{SHORTER}")
+    gap, one_weight_gap = (gap_of(runs, f("t-no shortcuts"), f(base)) for f in (str, one_weight))
     return [
         Section(
             "One component at a time, trained alike",
             "Removing the shortcuts helps trained networks, too.",
-            words(without, "Without shortcuts a network trained as long is better")
+            words(gap, "Without shortcuts a network trained as long is better")
             + " "
-            + words(under_one, "Under one weight it is better")
+            + words(one_weight_gap, "Under one weight it is better")
             + " "
-            + words(alike, "Against shortcuts that learnt as little it is better"),
+            + words(gap_to_shorter, "Against shortcuts that learnt as little it is better"),
             "see the p of each row",
             table=rows,
-            figure=effects(runs, [*pairs, *weighed]),
+            figure=effects(runs, [*pairs, *one_weight_pairs]),
             note=f"Each saw the same pictures in the same order for as many steps. Top-1 of {base} "
-            f"is {_percent(known.get(base))}; a change that learns less differs in that, too, "
+            f"is {_percent(accuracy.get(base))}; a change that learns less differs in that, too, "
             "as the one that was stopped at a third does.",
         ),
         picture_section(
             plan,
             runs,
-            [base, *(network.name for network in others)],
+            [base, *(network.name for network in changed)],
             title="Pictures of networks trained alike",
             expected="The picture without shortcuts is the better one.",
         ),

@@ -12,7 +12,7 @@ NETWORKS = (P_RESNET, R_DEEP)
 
 
 def variants(plan: Plan) -> dict[str, dict[str, Any]]:
-    """What others hold to be the remedy, as settings."""
+    """The remedies that others propose, as settings."""
     adam = {"optimizer": "adam", "steps": ADAM * plan.steps}
     fourier = {**adam, "parametrization": "fourier", "jitter": max(1, plan.size // 32)}
     return {
@@ -27,34 +27,34 @@ def variants(plan: Plan) -> dict[str, dict[str, Any]]:
 
 
 def jobs(plan: Plan) -> list[StudyJob]:
-    """Each on both networks, beside nothing and SWAG."""
-    made: list[StudyJob] = []
+    """Each remedy on both networks, and no smoothing and SWAG for comparison."""
+    all_jobs: list[StudyJob] = []
     for network in NETWORKS[:1] if plan.quick else NETWORKS:
-        made += both(plan, network)
+        all_jobs += both(plan, network)
         for name, settings in list(variants(plan).items())[: 3 if plan.quick else None]:
-            made += plan.front(f"{network.name}, {name}", network, settings, units=plan.half)
-    return made
+            all_jobs += plan.front(f"{network.name}, {name}", network, settings, units=plan.half)
+    return all_jobs
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
-    """Each against nothing; what SWAG adds to each."""
-    found = list(variants(plan))
+    """Each remedy and SWAG against no smoothing; what SWAG adds to two; Fourier against Adam."""
+    names = list(variants(plan))
     pairs = [(smoothed(n), n.name) for n in NETWORKS]
-    pairs += [(f"{n.name}, {name}", n.name) for n in NETWORKS for name in found]
+    pairs += [(f"{n.name}, {name}", n.name) for n in NETWORKS for name in names]
     pairs += [
         (f"{n.name}, {name} + SWAG", f"{n.name}, {name}")
         for n in NETWORKS
         for name in ("Fourier, jitter", "W2")
     ]
     pairs += [(f"{n.name}, Fourier, jitter", f"{n.name}, Adam") for n in NETWORKS]
-    told = [
+    sentences = [
         words(
             pooled(runs, [(f"{n.name}, {name}", n.name) for n in NETWORKS]),
             f"{name} is better than Gram matrices by L-BFGS",
         )
         for name in ("Fourier, jitter", "Huber", "sliced", "W2")
     ]
-    names = [f"{P_RESNET.name}, {name}" for name in found]
+    labels = [f"{P_RESNET.name}, {name}" for name in names]
     return [
         effect_section(
             runs,
@@ -62,13 +62,13 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             title="(c) Against the rival explanations",
             expected="Nothing in the paper. Mordvintsev et al. (2018) hold that networks other "
             "than VGG need decorrelated pictures and random shifts; others change the loss.",
-            found=" ".join(told),
+            found=" ".join(sentences),
             certainty="see the p of each row; the judge's distance is of the form of `sliced`",
         ),
         picture_section(
             plan,
             runs,
-            [P_RESNET.name, smoothed(P_RESNET), *names],
+            [P_RESNET.name, smoothed(P_RESNET), *labels],
             title="Pictures of the alternatives",
             expected="Nothing in the paper.",
         ),

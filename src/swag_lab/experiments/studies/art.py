@@ -1,4 +1,4 @@
-"""ArtFID with and without SWAG, if its weights are there: a section that two studies share."""
+"""ArtFID with and without SWAG, if its weights exist: a section that two studies share."""
 
 from collections.abc import Sequence
 
@@ -17,30 +17,30 @@ VariantPair = tuple[str, str]
 
 
 def sections(plan: Plan, runs: Sequence[StudyRun], pairs: Sequence[VariantPair]) -> list[Section]:
-    """The section, of the pictures at the middle strength.
+    """The section on ArtFID, of the pictures at the middle strength.
 
-    None if something is missing: the head of the report says what. What art_fid refuses is
-    told in the section, so that the rest of the report is there.
+    No section if a requirement is missing, which the head of the report names. The section states
+    an error of `art_fid`, so that the rest of the report is made.
     """
     if missing_metric("artfid") is not None:
         return []
     try:
-        found = {pair: measured for pair in pairs if (measured := _measured(plan, runs, pair))}
+        by_pair = {pair: scores for pair in pairs if (scores := _scores(plan, runs, pair))}
     except SwagError as error:
         return [_section(plan, f"Nothing: {error}.", ())]
-    gap = compare([smooth.value - plain.value for smooth, plain in found.values()])
-    told = "No variant has two pictures with and without SWAG."
+    gap = compare([smooth.value - plain.value for smooth, plain in by_pair.values()])
+    finding = "No variant has two pictures with and without SWAG."
     if gap is not None:
-        told = words(gap, "With SWAG ArtFID is lower")
-    sides = [zip(pair, both, strict=True) for pair, both in found.items()]
-    return [_section(plan, told, [_row(*side) for both in sides for side in both])]
+        finding = words(gap, "With SWAG ArtFID is lower")
+    sides = [zip(pair, values, strict=True) for pair, values in by_pair.items()]
+    return [_section(plan, finding, [_row(*side) for values in sides for side in values])]
 
 
-def _section(plan: Plan, found: str, table: Sequence[Row]) -> Section:
+def _section(plan: Plan, finding: str, table: Sequence[Row]) -> Section:
     return Section(
         "ArtFID",
         "SWAG lowers it.",
-        found,
+        finding,
         "each variant has one number, without an interval; p is that of the differences",
         table=table,
         note=f"Pictures at strength {plan.middle:g}, the same units with and without SWAG, against "
@@ -49,20 +49,20 @@ def _section(plan: Plan, found: str, table: Sequence[Row]) -> Section:
     )
 
 
-def _row(variant: str, measured: ArtFID) -> Row:
+def _row(variant: str, score: ArtFID) -> Row:
     return {
         "variant": variant,
-        "pictures": measured.pictures,
-        "LPIPS": measured.lpips,
-        "FID": measured.fid,
-        "ArtFID": measured.value,
+        "pictures": score.pictures,
+        "LPIPS": score.lpips,
+        "FID": score.fid,
+        "ArtFID": score.value,
     }
 
 
-def _measured(
+def _scores(
     plan: Plan, runs: Sequence[StudyRun], pair: VariantPair
 ) -> tuple[ArtFID, ArtFID] | None:
-    """Both sides on the units that both have; None for fewer than two."""
+    """ArtFID with and without SWAG on the units that both have; None if fewer than two."""
     smooth, plain = (_at_middle(plan, runs, variant) for variant in pair)
     units = [unit for unit in smooth if unit in plain]
     if len(units) < 2:

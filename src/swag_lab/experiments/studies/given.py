@@ -1,4 +1,4 @@
-"""Trained networks that are given by their files: their layers, their twins with random weights.
+"""Trained networks that are given by their files: their layers, and the same with random weights.
 
 Studies 3, 4, 5 and 7 are about these networks, instead of those of the package, if some are given.
 """
@@ -10,10 +10,10 @@ from swag_lab.evaluation.networks import Network
 from swag_lab.experiments.study import Plan
 
 LayerNames = tuple[tuple[str, ...], tuple[str, ...]]
-"""Style layers and content layers; without names, those of the preset."""
+"""Style layers and content layers; if empty, those of the preset."""
 
 _STAGES = ("relu", "layer1", "layer2", "layer3", "layer4")
-_EIGHT = (
+_EIGHT_LAYERS = (
     "relu",
     "layer1.0",
     "layer1.2",
@@ -23,15 +23,15 @@ _EIGHT = (
     "layer3.2",
     "layer3.5",
 )
-_TEN = (*_EIGHT, "layer4.0", "layer4.2")
+_TEN_LAYERS = (*_EIGHT_LAYERS, "layer4.0", "layer4.2")
 
 AUTHORS, SHALLOW = "authors' layers", "five shallow layers"
 
 RESIDUAL: Mapping[str, LayerNames] = {
-    "eight layers": (_EIGHT, ("layer1.2", "layer2.3")),
+    "eight layers": (_EIGHT_LAYERS, ("layer1.2", "layer2.3")),
     AUTHORS: (_STAGES, ("layer3",)),
-    "ten layers": (_TEN, ("layer1.2", "layer2.3")),
-    SHALLOW: (_EIGHT[:5], ("layer1.2", "layer2.3")),
+    "ten layers": (_TEN_LAYERS, ("layer1.2", "layer2.3")),
+    SHALLOW: (_EIGHT_LAYERS[:5], ("layer1.2", "layer2.3")),
 }
 """Layers of ResNets with 50 layers. All of smoothing is tried on the first set, which has deep
 layers; the last is the preset. The paper's authors read the stem and the end of each stage."""
@@ -48,7 +48,7 @@ def layer_sets(network: Network) -> Mapping[str, LayerNames]:
 
 
 def best(network: Network) -> str:
-    """The set that all of smoothing is tried on: the first."""
+    """The name of the first set of layers, on which every smoothing is tried."""
     return next(iter(layer_sets(network)))
 
 
@@ -64,14 +64,14 @@ def drawn(network: Network) -> Network:
 
 
 def measured_networks(plan: Plan, usual: Sequence[Network]) -> list[Network]:
-    """The given networks, trained and with random weights, at the ends of their stages.
+    """The given networks, trained and with random weights, large ones at the authors' layers.
 
-    If there are none, those that are usual.
+    If none are given, the `usual` ones.
     """
-    given = [n for trained in plan.given for n in (trained, drawn(trained))]
-    return [with_layers(n, AUTHORS if n.large else best(n)) for n in given] or list(usual)
+    networks = [n for network in plan.given for n in (network, drawn(network))]
+    return [with_layers(n, AUTHORS if n.large else best(n)) for n in networks] or list(usual)
 
 
 def stylized_networks(plan: Plan, usual: Sequence[Network]) -> list[Network]:
-    """The given networks, each at its best set of layers, or those that are usual."""
+    """The given networks, each at its best set of layers, or the `usual` ones if none are given."""
     return [with_layers(n, best(n)) for n in plan.given] or list(usual)

@@ -1,4 +1,4 @@
-"""Beside the eight: whether the judges are worth their name."""
+"""Beside the numbered studies: whether judges prefer pictures to degraded versions of them."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,38 +14,38 @@ from swag_lab.experiments.study import Plan, Row, Section, Study
 
 
 def jobs(plan: Plan) -> list[StudyJob]:
-    """One result for each style, degraded."""
-    # The start is said so that runs of before, with one degree each, are not taken for these.
+    """One result for each style picture, to be judged as it is and degraded."""
+    # An explicit start changes the hash: earlier runs, with one degree each, are not reused.
     settings = {"steps": plan.steps, "scales": 2, "start": "content"}
     measured = plan.measured("judges", "judges", P_RESNET, settings)
     return [replace(job, judges=plan.judges) for job in measured]
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
-    """In how many of the cases each judge prefers the original, and whether errors rise."""
-    found: dict[tuple[str, str, str], list[list[float]]] = defaultdict(list)
+    """In how many cases each judge prefers the original, and whether errors rise with degree."""
+    curves: dict[tuple[str, str, str], list[list[float]]] = defaultdict(list)
     for run in runs:
         if run.job.kind == "judges" and not run.failed:
             for key, values in _by_degree(run.metrics["rows"]).items():
-                found[key].append([values[degree] for degree in (0.0, *DEGREES)])
-    rows = list(dict.fromkeys((judge, measure) for judge, measure, _ in found))
-    steps = [
+                curves[key].append([values[degree] for degree in (0.0, *DEGREES)])
+    measures = list(dict.fromkeys((judge, measure) for judge, measure, _ in curves))
+    rises = [
         value > values[0]
-        for (judge, _, _), several in found.items()
+        for (judge, _, _), group in curves.items()
         if judge != "-"
-        for values in several
+        for values in group
         for value in values[1:]
     ]
     return [
         Section(
             "Originals against degraded pictures",
             "A judge ranks a result that was made worse below the result itself.",
-            f"Right in {sum(steps)} of {len(steps)} cases." if steps else "There are no runs.",
+            f"Right in {sum(rises)} of {len(rises)} cases." if rises else "There are no runs.",
             "counted",
             table=[
                 {"judge": judge, "measure": measure}
-                | {kind: _votes(found[judge, measure, kind]) for kind in DEGRADATIONS}
-                for judge, measure in rows
+                | {kind: _count_rises(curves[judge, measure, kind]) for kind in DEGRADATIONS}
+                for judge, measure in measures
             ],
             note=f"Degrees {', '.join(map(str, DEGREES))} of each kind. Judge -: a measure without "
             "a network, which need not rise.",
@@ -58,15 +58,15 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             "counted",
             table=[
                 {"judge": judge, "measure": measure}
-                | {kind: fmean(map(rising, found[judge, measure, kind])) for kind in DEGRADATIONS}
-                for judge, measure in rows
+                | {kind: fmean(map(rising, curves[judge, measure, kind])) for kind in DEGRADATIONS}
+                for judge, measure in measures
             ],
         ),
     ]
 
 
 def rising(values: Sequence[float]) -> float:
-    """Spearman's rank correlation of different values with their places in the sequence."""
+    """Spearman's rank correlation of distinct values with their positions in the sequence."""
     ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable")
     return float(np.corrcoef(ranks, np.arange(len(values)))[0, 1])
 
@@ -78,9 +78,9 @@ def _by_degree(rows: Sequence[Row]) -> dict[tuple[str, str, str], dict[float, fl
     return values
 
 
-def _votes(several: Sequence[Sequence[float]]) -> str:
-    worse = [value > values[0] for values in several for value in values[1:]]
-    return f"{sum(worse)} of {len(worse)}"
+def _count_rises(curves: Sequence[Sequence[float]]) -> str:
+    rises = [value > values[0] for values in curves for value in values[1:]]
+    return f"{sum(rises)} of {len(rises)}"
 
 
 STUDY = Study(

@@ -20,21 +20,23 @@ def layers_label(network: str, layers: str) -> str:
 
 
 def jobs(plan: Plan) -> list[StudyJob]:
-    """Some of the layers, all of them, none."""
-    made: list[StudyJob] = []
+    """Fronts with no layer smoothed, with all, and with each choice of layers."""
+    all_jobs: list[StudyJob] = []
     for network in NETWORKS[:1] if plan.quick else NETWORKS:
-        made += both(plan, network)
+        all_jobs += both(plan, network)
         for name, layers in list(LAYERS.items())[: 1 if plan.quick else None]:
             settings = {"smoothing": f"{SMOOTHED['smoothing']}@{layers}"}
-            made += plan.front(layers_label(network.name, name), network, settings, units=plan.half)
-    return made
+            all_jobs += plan.front(
+                layers_label(network.name, name), network, settings, units=plan.half
+            )
+    return all_jobs
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The gap of each choice of layers to no smoothing."""
     pairs = [(layers_label(n.name, name), n.name) for n in NETWORKS for name in LAYERS]
     pairs += [(smoothed(n), n.name) for n in NETWORKS]
-    told = [
+    sentences = [
         words(
             pooled(runs, [(layers_label(n.name, name), n.name) for n in NETWORKS]),
             f"Smoothing {name} alone helps",
@@ -48,6 +50,6 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             title="(d) Which layers to smooth",
             expected="A remark in the authors' script: the best results are sometimes those of "
             "smoothing the deeper layers only.",
-            found=" ".join(told),
+            found=" ".join(sentences),
         )
     ]

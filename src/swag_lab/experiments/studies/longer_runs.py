@@ -1,4 +1,4 @@
-"""Study 8e: how much of what smoothing does is that it arrives later."""
+"""Study 8e: how much of the effect of smoothing is slower convergence."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from swag_lab.experiments.study import Plan, Section
 NETWORKS = (P_RESNET, P_DEEP)
 
 LONGER = 4
-"""So many times the steps."""
+"""Factor on the number of steps."""
 
 CHOSEN = (NOTHING, "one weight, SWAG", BALANCED, "balanced, SWAG")
 AGAINST = (("one weight, SWAG", NOTHING), ("balanced, SWAG", BALANCED), (BALANCED, NOTHING))
@@ -24,49 +24,49 @@ def longer(label: str) -> str:
 
 def jobs(plan: Plan) -> list[StudyJob]:
     """The core of study 8a with more steps, on half of the units."""
-    made: list[StudyJob] = []
+    all_jobs: list[StudyJob] = []
     more_steps: dict[str, Any] = {"steps": LONGER * plan.steps}
     for network in NETWORKS[:1] if plan.quick else NETWORKS:
         for name in CHOSEN[2:] if plan.quick else CHOSEN:
             settings, options = VARIANTS[name]
-            made += plan.front(
+            all_jobs += plan.front(
                 longer(shape_label(network, name)),
                 network,
                 {**settings, **more_steps},
                 units=plan.half,
                 **options,
             )
-    return made
+    return all_jobs
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
-    """The gaps of study 8a again, and what the steps alone gain."""
+    """The gaps of study 8a with more steps, and the gain by more steps alone."""
     pairs = [
         (longer(shape_label(n, a)), longer(shape_label(n, b))) for n in NETWORKS for a, b in AGAINST
     ]
-    more = [
+    step_pairs = [
         (longer(shape_label(n, name)), shape_label(n, name)) for n in NETWORKS for name in CHOSEN
     ]
-    smooth = pooled(runs, [pair for pair in pairs if pair[0].count("SWAG")])
-    spans = pooled(runs, [pair for pair in pairs if not pair[0].count("SWAG")])
+    swag_gap = pooled(runs, [pair for pair in pairs if pair[0].count("SWAG")])
+    span_gap = pooled(runs, [pair for pair in pairs if not pair[0].count("SWAG")])
     return [
         Section(
             "(e) More steps",
             "Nothing in the paper. A softmax makes a badly conditioned loss, so its pictures may "
             "only be late.",
             words(
-                smooth,
+                swag_gap,
                 f"With {LONGER} times the steps SWAG helps",
                 f"With {LONGER} times the steps SWAG still hurts",
             )
             + " "
             + words(
-                spans,
+                span_gap,
                 "Layers in their own spans are still better than one weight",
                 "Layers in their own spans are worse than one weight then",
             ),
             "see the p of each row",
-            table=rows_of(runs, [*pairs, *more]),
+            table=rows_of(runs, [*pairs, *step_pairs]),
             figure=effects(runs, pairs),
         )
     ]

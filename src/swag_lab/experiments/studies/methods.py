@@ -24,7 +24,7 @@ from swag_lab.experiments.studies.pairs import P_RESNET, both, smoothed
 from swag_lab.experiments.study import SMOOTHED, Plan, Row, Section, Study
 
 ADAM = 3
-"""How many steps of Adam stand for one of L-BFGS, which costs as much."""
+"""Steps of Adam that replace one step of L-BFGS, which costs as much."""
 
 PARTS = (
     "style_loss",
@@ -38,7 +38,7 @@ PARTS = (
 """The settings that make a method what it is."""
 
 TASKS = {"texture": "sliced", "reconstruct": "content"}
-"""The tasks without a strength, and the error that says how well they are done."""
+"""The tasks without a strength, and the measure of the error of each."""
 
 
 def method_names() -> list[str]:
@@ -58,20 +58,20 @@ def variant_name(plan: Plan, network: Network, name: str) -> str:
 
 def jobs(plan: Plan) -> list[StudyJob]:
     """Every method without and with SWAG; textures and reconstructions."""
-    return [*_of_methods(plan), *_of_tasks(plan)]
+    return [*_method_jobs(plan), *_task_jobs(plan)]
 
 
-def _of_methods(plan: Plan) -> Iterator[StudyJob]:
+def _method_jobs(plan: Plan) -> Iterator[StudyJob]:
     for name in method_names()[:2] if plan.quick else method_names():
         settings = {**plan.work, **method_settings(name, plan.steps)}
-        # With three times the steps, and losses that match places, the others cost thirty times.
+        # Other optimizers, with three times the steps and losses that match places, cost 30 times.
         units = min(plan.half, plan.few) if "optimizer" in settings else plan.half
         for network in networks(plan):
             variant = variant_name(plan, network, name)
             yield from both(plan, network, settings, name=variant, units=units)
 
 
-def _of_tasks(plan: Plan) -> Iterator[StudyJob]:
+def _task_jobs(plan: Plan) -> Iterator[StudyJob]:
     for task in TASKS:
         settings, options = {**plan.work, "steps": 2 * plan.steps}, {"task": task}
         for network in networks(plan):
@@ -83,14 +83,14 @@ def _of_tasks(plan: Plan) -> Iterator[StudyJob]:
 def method_settings(name: str, steps: int) -> dict[str, Any]:
     """The losses and the optimizer of a method, with as much work for all.
 
-    What else belongs to it (its balance, its scales) is left to the study, so that smoothing and
-    method are all that differs.
+    The study sets the rest (balance, scales) alike for all methods, so that only smoothing and
+    method differ.
     """
-    chosen = config.settings(method=name)
-    values = {key: getattr(chosen, key) for key in PARTS}
-    usual = {**dict.fromkeys(PARTS), "style_rotations": False, "palette": 0.0, **BASE}
-    own = {key: value for key, value in values.items() if value != usual[key]}
-    return {**own, "steps": steps * ADAM} if own.get("optimizer") == "adam" else own
+    method = config.settings(method=name)
+    values = {key: getattr(method, key) for key in PARTS}
+    defaults = {**dict.fromkeys(PARTS), "style_rotations": False, "palette": 0.0, **BASE}
+    changes = {key: value for key, value in values.items() if value != defaults[key]}
+    return {**changes, "steps": steps * ADAM} if changes.get("optimizer") == "adam" else changes
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
@@ -102,7 +102,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     tasks = {
         variant_name(plan, network, task): task for task in TASKS for network in networks(plan)
     }
-    single = [row for variant, task in tasks.items() if (row := _task_row(runs, variant, task))]
+    task_rows = [row for variant, task in tasks.items() if (row := _task_row(runs, variant, task))]
     return [
         effect_section(
             runs,
@@ -113,7 +113,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
         ),
         effect_section(
             runs,
-            _against_gatys(plan),
+            _pairs_against_gatys(plan),
             title="Methods against Gatys'",
             expected="Nothing: the paper does not compare methods.",
             found="The gap of each method to Gram matrices without smoothing.",
@@ -124,7 +124,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             "Smoothing also improves textures and reconstructions of content.",
             "The difference in the error, with SWAG less without.",
             "see the p of each row",
-            table=single,
+            table=task_rows,
             figure=sheet(plan, runs, [v for task in tasks for v in (task, smoothed(task))]),
         ),
         picture_section(
@@ -142,8 +142,8 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     ]
 
 
-def _against_gatys(plan: Plan) -> list[tuple[str, str]]:
-    """Each method against Gatys', and that with SWAG against itself, on each network."""
+def _pairs_against_gatys(plan: Plan) -> list[tuple[str, str]]:
+    """Pairs of every other method, and of Gatys' with SWAG, against Gatys', on each network."""
     pairs = []
     for network in networks(plan):
         names = {method: variant_name(plan, network, method) for method in method_names()}
@@ -159,19 +159,19 @@ def _task_row(runs: list[StudyRun], variant: str, task: str) -> Row | None:
         {run.job.unit: mean_error(run.metrics["judges"], TASKS[task], judges) for run in side}
         for side in (smooth, plain)
     ]
-    found = compare([errors[0][unit] - errors[1][unit] for unit in errors[0] if unit in errors[1]])
-    if found is None:
+    difference = compare([errors[0][u] - errors[1][u] for u in errors[0] if u in errors[1]])
+    if difference is None:
         return None
     return {
         "task": variant,
         "error": TASKS[task],
         "without": sum(errors[1].values()) / len(errors[1]),
-        "difference": found.mean,
-        "low": found.low,
-        "high": found.high,
-        "p": found.p,
-        "better in": f"{found.below} of {found.count}",
-        "sure": found.certainty,
+        "difference": difference.mean,
+        "low": difference.low,
+        "high": difference.high,
+        "p": difference.p,
+        "better in": f"{difference.below} of {difference.count}",
+        "sure": difference.certainty,
     }
 
 

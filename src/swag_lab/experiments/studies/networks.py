@@ -28,33 +28,33 @@ PAPER = ("resnet50", "wide_resnet50_2", "inception_v3")
 BEYOND = ("densenet121", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny")
 SMALL = ("mobilenet_v3_small",)
 OVERFLOWING = "r-inception_v3"
-"""Its random weights make activations of 1e10, whose Gram matrices' squares are no float32: they
-come in standard deviations of their layer, which neither spans nor an automatic temperature see."""
+"""Its random weights make activations of 1e10, whose squared Gram matrices overflow float32: they
+are divided by their layer's deviation, a factor that spans and automatic temperatures cancel."""
 
 
-def _torchvision(plan: Plan) -> list[Network]:
+def _torchvision_networks(plan: Plan) -> list[Network]:
     names = SMALL if plan.quick else (*PAPER, *BEYOND)
-    drawn = [random(f"torchvision/{name}") for name in names]
-    return drawn + ([] if plan.quick else pretrained_there((*PAPER, *BEYOND)))
+    random_networks = [random(f"torchvision/{name}") for name in names]
+    return random_networks + ([] if plan.quick else pretrained_there((*PAPER, *BEYOND)))
 
 
 def jobs(plan: Plan) -> list[StudyJob]:
-    """Both variants of each: the bundled ones on all units, those of torchvision on a few."""
-    made: list[StudyJob] = []
-    for network in (*(BUNDLED[:2] if plan.quick else BUNDLED), *_torchvision(plan)):
+    """Each network without and with SWAG: bundled ones on all units, torchvision's on a few."""
+    all_jobs: list[StudyJob] = []
+    for network in (*(BUNDLED[:2] if plan.quick else BUNDLED), *_torchvision_networks(plan)):
         deviations = network.name == OVERFLOWING
-        made += both(plan, network, deviations=deviations)
+        all_jobs += both(plan, network, deviations=deviations)
         if not plan.quick:
-            made += both_under_one_weight(plan, network, deviations=deviations)
-    return made
+            all_jobs += both_under_one_weight(plan, network, deviations=deviations)
+    return all_jobs
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The effect of SWAG on each network, and pooled over trained and over random ones."""
-    names = [network.name for network in (*BUNDLED, *_torchvision(plan))]
+    names = [network.name for network in (*BUNDLED, *_torchvision_networks(plan))]
     pairs = [(smoothed(name), name) for name in names]
-    weighed = [(smoothed(one_weight(name)), one_weight(name)) for name in names]
-    shown = [name for name in names if name.startswith("r-")]
+    one_weight_pairs = [(smoothed(one_weight(name)), one_weight(name)) for name in names]
+    random_names = [name for name in names if name.startswith("r-")]
     return [
         _section(
             runs,
@@ -65,13 +65,13 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
         _section(
             runs,
             "The same under one weight",
-            weighed,
+            one_weight_pairs,
             "The paper's setting: one common weight of all layers.",
         ),
         picture_section(
             plan,
             runs,
-            [variant for name in (*names[:2], *shown) for variant in (name, smoothed(name))],
+            [variant for name in (*names[:2], *random_names) for variant in (name, smoothed(name))],
             expected="With SWAG the picture is the better one.",
         ),
         front_section(
@@ -80,22 +80,22 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             expected="The curve with SWAG lies below.",
             certainty="see the table above",
         ),
-        *art.sections(plan, runs, [*pairs, *weighed]),
+        *art.sections(plan, runs, [*pairs, *one_weight_pairs]),
     ]
 
 
 def _section(runs: list[StudyRun], title: str, pairs: list[tuple[str, str]], note: str) -> Section:
     """The effect of SWAG on each network, pooled over the trained and over the random ones."""
-    learnt = pooled(runs, [pair for pair in pairs if pair[1].startswith("p-")])
-    drawn = pooled(runs, [pair for pair in pairs if pair[1].startswith("r-")])
+    trained_gap = pooled(runs, [pair for pair in pairs if pair[1].startswith("p-")])
+    random_gap = pooled(runs, [pair for pair in pairs if pair[1].startswith("r-")])
     return effect_section(
         runs,
         pairs,
         title=title,
         expected="SWAG improves every network that is no VGG.",
-        found=words(learnt, "Pooled over the trained networks SWAG helps")
+        found=words(trained_gap, "Pooled over the trained networks SWAG helps")
         + " "
-        + words(drawn, "Pooled over the random networks SWAG helps"),
+        + words(random_gap, "Pooled over the random networks SWAG helps"),
         certainty="see the p of each row; a few units alone can show nothing",
         note=note,
     )

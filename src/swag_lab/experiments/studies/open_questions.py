@@ -15,12 +15,12 @@ PARTS = (shape, layers, temperature, alternatives, longer_runs, paper_exact)
 
 
 def jobs(plan: Plan) -> list[StudyJob]:
-    """All questions together."""
+    """The jobs of all questions."""
     return [job for part in PARTS for job in part.jobs(plan)]
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
-    """All questions together."""
+    """The sections of all questions."""
     return [section for part in PARTS for section in part.sections(plan, runs)]
 
 

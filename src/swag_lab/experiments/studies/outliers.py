@@ -39,23 +39,25 @@ def robust(network: Network, penalty: str) -> str:
 def jobs(plan: Plan) -> list[StudyJob]:
     """Shares on each style picture; fronts with L1, Huber, Charbonnier, L2, and SWAG."""
     usual = [P_RESNET, P_VGG, R_DEEP, R_NODEEP] + ([] if plan.quick else [R_RESNET50, R_VGG19])
-    measured = measured_networks(plan, usual)
-    made = [job for network in measured for job in plan.measured("outliers", network.name, network)]
+    networks = measured_networks(plan, usual)
+    all_jobs = [
+        job for network in networks for job in plan.measured("outliers", network.name, network)
+    ]
     for network in stylized_networks(plan, STYLIZED[:1] if plan.quick else STYLIZED):
-        made += both(plan, network, plan.work)
+        all_jobs += both(plan, network, plan.work)
         for penalty in PENALTIES:
-            loss = {**plan.work, "style_loss": f"gram-robust:penalty={penalty}"}
-            made += plan.front(robust(network, penalty), network, loss, units=plan.half)
-    return made
+            settings = {**plan.work, "style_loss": f"gram-robust:penalty={penalty}"}
+            all_jobs += plan.front(robust(network, penalty), network, settings, units=plan.half)
+    return all_jobs
 
 
 def mean_shares(runs: list[StudyRun]) -> list[Row]:
     """For each network and smoothing the mean shares over layers and style pictures."""
-    numbers = [f"{kind} {percent(f)}" for f in FRACTIONS for kind in ("loss", "gram", "gradient")]
+    columns = [f"{kind} {percent(f)}" for f in FRACTIONS for kind in ("loss", "gram", "gradient")]
     return [
-        {"network": network, "smoothing": smoothing, **means_of(rows, numbers)}
-        for network, smoothed_rows in measured_by(runs, "outliers", "smoothing").items()
-        for smoothing, rows in smoothed_rows.items()
+        {"network": network, "smoothing": smoothing, **means_of(rows, columns)}
+        for network, rows_by_smoothing in measured_by(runs, "outliers", "smoothing").items()
+        for smoothing, rows in rows_by_smoothing.items()
     ]
 
 
@@ -71,17 +73,17 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             (smoothed(network), network.name),
         ]
     ]
-    robustly = {p: pooled(runs, [(robust(n, p), n.name) for n in stylized]) for p in PENALTIES}
+    robust_gaps = {p: pooled(runs, [(robust(n, p), n.name) for n in stylized]) for p in PENALTIES}
     first = stylized[0]
     return [
         Section(
             "Shares of the largest Gram entries",
             "In residual networks a few entries hold most of the squared error; smoothing spreads "
             "it.",
-            _told(rows),
+            _finding(rows),
             "measured; the mean over layers and style pictures",
             table=rows,
-            figure=figures.curves(_lines(rows) or {"": {}}, x="largest entries", y="share"),
+            figure=figures.curves(_share_panels(rows) or {"": {}}, x="largest entries", y="share"),
             note="At the photo. `loss`: the largest differences; `gram`: the entries largest in "
             "either matrix; `gradient`: what of the gradient comes through these.",
         ),
@@ -91,7 +93,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             title="L1, Huber and Charbonnier instead of squares",
             expected="If outliers are the trouble, an error that forgives them should help as SWAG "
             "does.",
-            found=" ".join(words(c, f"{p} is better than squares") for p, c in robustly.items()),
+            found=" ".join(words(c, f"{p} is better than squares") for p, c in robust_gaps.items()),
         ),
         picture_section(
             plan,
@@ -102,20 +104,20 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     ]
 
 
-def _lines(rows: list[Row]) -> dict[str, dict[str, figures.Curve]]:
-    """The shares over the fractions, a panel for each kind and sort of network."""
-    lines: dict[str, dict[str, figures.Curve]] = defaultdict(dict)
+def _share_panels(rows: list[Row]) -> dict[str, dict[str, figures.Curve]]:
+    """Shares over fractions, a panel for each kind of share and for random and trained weights."""
+    panels: dict[str, dict[str, figures.Curve]] = defaultdict(dict)
     for kind in ("loss", "gradient"):
         for row in rows:
             shares = [row[f"{kind} {percent(f)}"] for f in FRACTIONS]
             if row["smoothing"] in ("none", "softmax", "softmax:temperature=auto"):
                 label = f"{row['network']}, {row['smoothing']}"
                 title = f"{kind}, {'random' if label.startswith('r-') else 'trained'}"
-                lines[title][label] = ([f"{f:.1%}" for f in FRACTIONS], shares)
-    return dict(lines)
+                panels[title][label] = ([f"{f:.1%}" for f in FRACTIONS], shares)
+    return dict(panels)
 
 
-def _told(rows: list[Row]) -> str:
+def _finding(rows: list[Row]) -> str:
     shares: dict[str, dict[str, float]] = defaultdict(dict)
     for row in rows:
         shares[row["network"]][row["smoothing"]] = row["loss 1%"]

@@ -42,26 +42,26 @@ def to_the_letter(name: str) -> str:
 
 
 def preset_settings(name: str, network: Network) -> Mapping[str, Any]:
-    """The settings of a preset, by the names of this network's layers."""
-    own = {key: PRESETS[name].values[key] for key in TAKEN}
-    return own if name == "paper" else own | {"smoothing": late(network)}
+    """The settings of a preset, with the names of this network's layers."""
+    values = {key: PRESETS[name].values[key] for key in TAKEN}
+    return values if name == "paper" else values | {"smoothing": late(network)}
 
 
 def jobs(plan: Plan) -> list[StudyJob]:
     """Both presets, with as many steps as the longer runs, on half of the units."""
-    made: list[StudyJob] = []
+    all_jobs: list[StudyJob] = []
     for name in LETTERS:
         settings = {**preset_settings(name, P_RESNET), "steps": LONGER * plan.steps}
-        made += plan.single(to_the_letter(name), P_RESNET, settings, units=plan.half)
-    return made
+        all_jobs += plan.single(to_the_letter(name), P_RESNET, settings, units=plan.half)
+    return all_jobs
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """Both errors of each preset, and their distance above the front without smoothing."""
-    found = {name: _above(runs, to_the_letter(name)) for name in LETTERS}
-    told = [
+    comparisons = {name: _height_above_front(runs, to_the_letter(name)) for name in LETTERS}
+    sentences = [
         words(
-            found[name],
+            comparisons[name],
             f"At its own content error `{name}` is better than no smoothing",
         )
         for name in LETTERS
@@ -71,9 +71,9 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
         Section(
             "(f) The published settings",
             "The paper: its formula mends ResNet. The script is taken for that formula.",
-            " ".join(told),
+            " ".join(sentences),
             "see the p of each row",
-            table=[row for name in LETTERS for row in _row(runs, name, found[name])],
+            table=[row for name in LETTERS for row in _row(runs, name, comparisons[name])],
             figure=sheet(plan, runs, [to_the_letter(name) for name in LETTERS]),
             note="torch's L-BFGS without a line search, one scale, style 1e17 against content 1; "
             f"against each layer in its own span, as many steps ({LONGER} times the usual).",
@@ -81,19 +81,17 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     ]
 
 
-def _above(runs: list[StudyRun], variant: str) -> Comparison | None:
+def _height_above_front(runs: list[StudyRun], variant: str) -> Comparison | None:
     """Style errors of a variant's points less those of the front at their content errors."""
     sides = of_variant(runs, variant), of_variant(runs, longer(shape_label(P_RESNET, BALANCED)))
     if not all(sides):
         return None
     judges = judges_of(*sides)
-    points, against = (fronts(side, "sliced", judges) for side in sides)
-    return compare(
-        [height_above(points[unit][0], against[unit]) for unit in points if unit in against]
-    )
+    points, front = (fronts(side, "sliced", judges) for side in sides)
+    return compare([height_above(points[unit][0], front[unit]) for unit in points if unit in front])
 
 
-def _row(runs: list[StudyRun], name: str, found: Comparison | None) -> list[Row]:
+def _row(runs: list[StudyRun], name: str, height: Comparison | None) -> list[Row]:
     variant = to_the_letter(name)
     if not of_variant(runs, variant):
         return []
@@ -101,10 +99,10 @@ def _row(runs: list[StudyRun], name: str, found: Comparison | None) -> list[Row]
         "variant": variant,
         "style error": level(runs, variant),
         "content error": level(runs, variant, "content"),
-        "above the front": None if found is None else found.mean,
-        "low": None if found is None else found.low,
-        "high": None if found is None else found.high,
-        "p": None if found is None else found.p,
-        "sure": "no content error in common" if found is None else found.certainty,
+        "above the front": None if height is None else height.mean,
+        "low": None if height is None else height.low,
+        "high": None if height is None else height.high,
+        "p": None if height is None else height.p,
+        "sure": "no content error in common" if height is None else height.certainty,
     }
     return [row]

@@ -43,11 +43,11 @@ SMOOTHINGS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "square root": ({"smoothing": "power:exponent=0.5"}, {}),
 }
 """Settings and options; without `one weight`, errors of layers are measured in spans. What smooths
-or scales the deep layers alone depends on the network: see `_smoothed`."""
+or scales the deep layers alone depends on the network: see `_smoothing_jobs`."""
 
 CORE, SHAPE, OTHERS = tuple(SMOOTHINGS)[:5], tuple(SMOOTHINGS)[5:8], tuple(SMOOTHINGS)[8:]
-"""What is tried with random weights and at the authors' layers, too; what takes SWAG apart under
-one weight; the rest."""
+"""Smoothings also tried with random weights and at the authors' layers; those that take SWAG apart
+under one weight; the rest."""
 
 W2 = {"style_loss": "bures", "balance": 1.0}
 """The style term of the default method."""
@@ -61,101 +61,107 @@ def real_label(network: Network, *parts: str) -> str:
 def jobs(plan: Plan) -> list[StudyJob]:
     """Smoothings under Gram matrices, at random weights, at the authors' layers; layers under w2.
 
-    In the order of what they decide, each question for all networks before the next, so that an
-    interrupted run has answers that can be compared. The later questions are asked of half of the
-    units, as the networks are dear.
+    The most decisive questions come first, each for all networks before the next, so that an
+    interrupted run has answers that can be compared. Later questions run on half of the units, as
+    the networks are slow.
     """
     return [job for question in _QUESTIONS for n in plan.given for job in question(plan, n)]
 
 
-def _core(plan: Plan) -> tuple[str, ...]:
+def _core_smoothings(plan: Plan) -> tuple[str, ...]:
     return CORE[:2] if plan.quick else CORE
 
 
-def _of_core(plan: Plan, network: Network) -> Iterator[StudyJob]:
-    for smoothing in _core(plan):
-        yield from _smoothed(plan, network, best(network), smoothing)
+def _core_jobs(plan: Plan, network: Network) -> Iterator[StudyJob]:
+    for smoothing in _core_smoothings(plan):
+        yield from _smoothing_jobs(plan, network, best(network), smoothing)
 
 
-def _of_shape(plan: Plan, network: Network) -> Iterator[StudyJob]:
+def _shape_jobs(plan: Plan, network: Network) -> Iterator[StudyJob]:
     for smoothing in () if plan.quick else SHAPE:
-        yield from _smoothed(plan, network, best(network), smoothing)
+        yield from _smoothing_jobs(plan, network, best(network), smoothing)
 
 
-def _of_drawn(plan: Plan, network: Network) -> Iterator[StudyJob]:
-    for smoothing in _core(plan) if network.large else ():
-        yield from _smoothed(plan, drawn(network), best(network), smoothing, units=plan.half)
+def _random_jobs(plan: Plan, network: Network) -> Iterator[StudyJob]:
+    for smoothing in _core_smoothings(plan) if network.large else ():
+        yield from _smoothing_jobs(plan, drawn(network), best(network), smoothing, units=plan.half)
 
 
-def _of_others(plan: Plan, network: Network) -> Iterator[StudyJob]:
+def _other_jobs(plan: Plan, network: Network) -> Iterator[StudyJob]:
     for smoothing in () if plan.quick else OTHERS:
-        yield from _smoothed(plan, network, best(network), smoothing, units=plan.half)
+        yield from _smoothing_jobs(plan, network, best(network), smoothing, units=plan.half)
 
 
-def _of_w2(plan: Plan, network: Network) -> Iterator[StudyJob]:
+def _w2_jobs(plan: Plan, network: Network) -> Iterator[StudyJob]:
     settings = {**W2, "smoothing": AUTO}
-    yield from _front(plan, network, best(network), "w2", settings=W2)
-    yield from _front(plan, network, best(network), "w2 + SWAG", settings=settings)
+    yield from _front_jobs(plan, network, best(network), "w2", settings=W2)
+    yield from _front_jobs(plan, network, best(network), "w2 + SWAG", settings=settings)
     for name in list(layer_sets(network))[1:]:
-        yield from _front(plan, network, name, "w2", settings=W2, units=plan.half)
+        yield from _front_jobs(plan, network, name, "w2", settings=W2, units=plan.half)
 
 
-def _of_further_layers(plan: Plan, network: Network) -> Iterator[StudyJob]:
-    for name in _smoothed_sets(network)[1:]:
-        for smoothing in _core(plan):
-            yield from _smoothed(plan, network, name, smoothing, units=plan.half)
+def _further_layer_jobs(plan: Plan, network: Network) -> Iterator[StudyJob]:
+    for name in _smoothed_layer_sets(network)[1:]:
+        for smoothing in _core_smoothings(plan):
+            yield from _smoothing_jobs(plan, network, name, smoothing, units=plan.half)
 
 
-_QUESTIONS = (_of_core, _of_shape, _of_drawn, _of_others, _of_w2, _of_further_layers)
+_QUESTIONS = (_core_jobs, _shape_jobs, _random_jobs, _other_jobs, _w2_jobs, _further_layer_jobs)
 
 
-def _smoothed_sets(network: Network) -> list[str]:
+def _smoothed_layer_sets(network: Network) -> list[str]:
     """The sets of layers that smoothing is tried on: the best, the authors', the preset's."""
     return [name for name in layer_sets(network) if name in {best(network), AUTHORS, SHALLOW}]
 
 
-def _smoothed(
-    plan: Plan, network: Network, name: str, smoothing: str, *, units: int | None = None
+def _smoothing_jobs(
+    plan: Plan, network: Network, layer_set: str, smoothing: str, *, units: int | None = None
 ) -> list[StudyJob]:
     settings, options = SMOOTHINGS[smoothing]
-    deep = ",".join(_deep(network, name))
+    deep_layers = ",".join(_deep_layers(network, layer_set))
     if smoothing == SCRIPT:
-        options = {"weighed_by": ("released-code", f"scale:alpha=0.001@{deep}")}
+        options = {"weighed_by": ("released-code", f"scale:alpha=0.001@{deep_layers}")}
     elif smoothing == "SWAG, deep layers":
-        settings = {"smoothing": f"{AUTO}@{deep}"}
-    return _front(plan, network, name, smoothing, settings=settings, units=units, **options)
+        settings = {"smoothing": f"{AUTO}@{deep_layers}"}
+    return _front_jobs(
+        plan, network, layer_set, smoothing, settings=settings, units=units, **options
+    )
 
 
-def _deep(network: Network, name: str) -> tuple[str, ...]:
+def _deep_layers(network: Network, layer_set: str) -> tuple[str, ...]:
     """The style layers of a ResNet's last two stages, or the last two style layers."""
-    style, _ = layer_sets(network)[name]
+    style, _ = layer_sets(network)[layer_set]
     if not style:
         return network.create(0).style_layers[-2:]
     return tuple(layer for layer in style if layer.startswith(("layer3", "layer4")))
 
 
-def _front(
+def _front_jobs(
     plan: Plan,
     network: Network,
-    name: str,
+    layer_set: str,
     variant: str,
     *,
     settings: Mapping[str, Any],
     **options: Any,
 ) -> list[StudyJob]:
-    read = with_layers(network, name)
-    label = real_label(network, name, variant)
-    return plan.front(label, read, {**plan.work, **settings}, **options)
+    network_at_layers = with_layers(network, layer_set)
+    label = real_label(network, layer_set, variant)
+    return plan.front(label, network_at_layers, {**plan.work, **settings}, **options)
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """Architectures, smoothing of each network, layers; nothing if no network was given."""
     if not plan.given:
         return []
-    return [_between_networks(plan, runs), *_of_smoothing(plan, runs), *_of_layers(plan, runs)]
+    return [
+        _network_section(plan, runs),
+        *_smoothing_sections(plan, runs),
+        *_layer_sections(plan, runs),
+    ]
 
 
-def _of_layers(plan: Plan, runs: list[StudyRun]) -> Iterator[Section]:
+def _layer_sections(plan: Plan, runs: list[StudyRun]) -> Iterator[Section]:
     for network in plan.given:
         if AUTHORS not in layer_sets(network):
             continue
@@ -172,7 +178,7 @@ def _of_layers(plan: Plan, runs: list[StudyRun]) -> Iterator[Section]:
         )
 
 
-def _between_networks(plan: Plan, runs: list[StudyRun]) -> Section:
+def _network_section(plan: Plan, runs: list[StudyRun]) -> Section:
     """Every network against the first plain one that was given, or the first."""
     plain = [n for n in plan.given if layer_sets(n) is PLAIN] or list(plan.given)
     pairs = [
@@ -201,25 +207,25 @@ def _between_networks(plan: Plan, runs: list[StudyRun]) -> Section:
     )
 
 
-def _of_smoothing(plan: Plan, runs: list[StudyRun]) -> Iterator[Section]:
+def _smoothing_sections(plan: Plan, runs: list[StudyRun]) -> Iterator[Section]:
     for network in plan.given:
-        yield _smoothings(plan, runs, network)
+        yield _smoothing_section(plan, runs, network)
         if network.large:
-            yield _smoothings(plan, runs, drawn(network))
+            yield _smoothing_section(plan, runs, drawn(network))
 
 
-def _smoothings(plan: Plan, runs: list[StudyRun], network: Network) -> Section:
-    chosen = _smoothed_sets(network)
+def _smoothing_section(plan: Plan, runs: list[StudyRun], network: Network) -> Section:
+    names = _smoothed_layer_sets(network)
     pairs = [
         (real_label(network, name, s), real_label(network, name, baseline))
-        for name in chosen
+        for name in names
         for s in SMOOTHINGS
         for baseline in [_baseline(s)]
         if s != baseline
     ]
     pairs += [
         (real_label(network, name, "nothing"), real_label(network, name, "one weight, nothing"))
-        for name in chosen
+        for name in names
     ]
     pairs.append(
         (
@@ -227,13 +233,13 @@ def _smoothings(plan: Plan, runs: list[StudyRun], network: Network) -> Section:
             real_label(network, best(network), "w2"),
         )
     )
-    done = {run.job.variant for run in runs}
-    pairs = [pair for pair in pairs if done.issuperset(pair)]
-    mended = pooled(runs, [pair for pair in pairs if pair[0].endswith(": SWAG")])
+    variants = {run.job.variant for run in runs}
+    pairs = [pair for pair in pairs if variants.issuperset(pair)]
+    gap = pooled(runs, [pair for pair in pairs if pair[0].endswith(": SWAG")])
     return Section(
         f"Smoothing of {network.name}",
         "SWAG improves a residual network, and does little for VGG.",
-        words(mended, "SWAG helps", "SWAG hurts"),
+        words(gap, "SWAG helps", "SWAG hurts"),
         "see the p of each row",
         table=rows_of(runs, pairs),
         figure=sheet(

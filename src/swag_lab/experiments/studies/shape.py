@@ -59,18 +59,18 @@ PAIRS = (
 
 
 def shape_networks(plan: Plan) -> dict[Network, tuple[str, ...]]:
-    """Networks, and what runs on each: all on one, the core on the others, less on a large one."""
+    """The variants of each network: all of one, the core of others, fewer of a large one."""
     everything = (*VARIANTS, SCRIPT)
     if plan.quick:
         return {P_RESNET: everything}
     core = (*CORE, SCRIPT)
-    some = (NOTHING, "one weight, SWAG", SCRIPT, BALANCED, "balanced, SWAG")
-    scaled = (*core, "one weight, scaled alike", "one weight, SWAG at T = 1")
+    reduced = (NOTHING, "one weight, SWAG", SCRIPT, BALANCED, "balanced, SWAG")
+    extended = (*core, "one weight, scaled alike", "one weight, SWAG at T = 1")
     return {
         P_RESNET: everything,
-        R_DEEP: scaled,
+        R_DEEP: extended,
         P_DEEP: core,
-        R_RESNET50: some,
+        R_RESNET50: reduced,
     }
 
 
@@ -81,18 +81,18 @@ def shape_label(network: Network, variant: str) -> str:
 
 def jobs(plan: Plan) -> list[StudyJob]:
     """Every network with its variants."""
-    made: list[StudyJob] = []
+    all_jobs: list[StudyJob] = []
     for network, chosen in shape_networks(plan).items():
         for name in chosen:
             settings, options = VARIANTS.get(name, ({}, {}))
             if name == SCRIPT:
                 options = {"weighed_by": ("released-code", late(network))}
-            made += plan.front(shape_label(network, name), network, settings, **options)
-    return made
+            all_jobs += plan.front(shape_label(network, name), network, settings, **options)
+    return all_jobs
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
-    """What of SWAG's effect under one weight is weights, and what is shape."""
+    """How much of SWAG's effect under one weight is due to weights, and how much to shape."""
     chosen = list(shape_networks(plan))
     pairs = [(shape_label(n, a), shape_label(n, b)) for n in chosen for a, b in PAIRS]
 
@@ -100,7 +100,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
         Section(
             "(a) Shape or scale",
             "The paper explains its gain by shape: less peaky activations, more entropy.",
-            " ".join(_told(runs, chosen)),
+            " ".join(_findings(runs, chosen)),
             "pooled over networks; see the p of each row",
             table=rows_of(runs, pairs),
             figure=effects(runs, [p for p in pairs if p[0].startswith(("p-resnet:", "r-deep:"))]),
@@ -120,27 +120,27 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     ]
 
 
-def _told(runs: list[StudyRun], chosen: list[Network]) -> list[str]:
-    """What each part of SWAG does, in words, pooled over the networks."""
+def _findings(runs: list[StudyRun], chosen: list[Network]) -> list[str]:
+    """Sentences on the effect of each part of SWAG, pooled over the networks."""
 
-    def over(variant: str, baseline: str) -> Any:
+    def gap(variant: str, baseline: str) -> Any:
         return pooled(runs, [(shape_label(n, variant), shape_label(n, baseline)) for n in chosen])
 
     return [
-        words(over("one weight, SWAG", NOTHING), "Under one weight SWAG helps"),
-        words(over("one weight, only weights", NOTHING), "Its weights alone help"),
-        words(over("one weight, only shape", NOTHING), "Its shape alone helps"),
+        words(gap("one weight, SWAG", NOTHING), "Under one weight SWAG helps"),
+        words(gap("one weight, only weights", NOTHING), "Its weights alone help"),
+        words(gap("one weight, only shape", NOTHING), "Its shape alone helps"),
         words(
-            over(BALANCED, NOTHING),
+            gap(BALANCED, NOTHING),
             "Measuring each layer in its own span, without any smoothing, helps",
         ),
         words(
-            over("balanced, SWAG", BALANCED), "With that, SWAG still helps", "With that, SWAG hurts"
+            gap("balanced, SWAG", BALANCED), "With that, SWAG still helps", "With that, SWAG hurts"
         ),
     ]
 
 
 def late(network: Network) -> str:
-    """The script's factor on the last two stages, by the names of this network."""
+    """The script's factor as a smoothing of the last two stages, by this network's layer names."""
     layers = "layer3,layer4" if network.backbone.startswith("torchvision") else "stage3,stage4"
     return f"scale:alpha=0.001@{layers}"

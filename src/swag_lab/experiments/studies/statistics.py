@@ -63,17 +63,17 @@ def mean_of_layers(runs: list[StudyRun]) -> dict[str, list[Row]]:
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The panels for random and for trained networks, and from first to last layer."""
-    found = mean_of_layers(runs)
+    rows_by_network = mean_of_layers(runs)
     kinds = {"random": "r-", "trained": "p-"}
-    made = []
+    parts = []
     for kind, prefix in kinds.items():
-        chosen = {name: rows for name, rows in found.items() if name.startswith(prefix)}
-        made.append(
+        chosen = {name: rows for name, rows in rows_by_network.items() if name.startswith(prefix)}
+        parts.append(
             Section(
                 f"The four panels, {kind} weights",
                 "With shortcuts maxima grow and entropies fall with depth; without them they do "
                 "not.",
-                _told(chosen),
+                _finding(chosen),
                 "measured; the mean over the style pictures",
                 table=[row for rows in chosen.values() for row in rows],
                 figure=figures.curves(
@@ -92,13 +92,13 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
                 "activations; negative ones count as zero. softmax(F) takes all as they are.",
             )
         )
-    return made
+    return parts
 
 
-def _told(found: dict[str, list[Row]]) -> str:
-    """From the first to the last layer, in numbers."""
+def _finding(rows_by_network: dict[str, list[Row]]) -> str:
+    """The change of maxima and entropies from the first to the last layer, as a sentence."""
     parts = []
-    for name, rows in found.items():
+    for name, rows in rows_by_network.items():
         first, last = rows[0], rows[-1]
         by_sum, by_softmax = (
             f"{first[key]:.2f} to {last[key]:.2f}"

@@ -39,21 +39,21 @@ def leaky(slope: float) -> str:
 
 
 def jobs(plan: Plan) -> list[StudyJob]:
-    """Fates of the largest entries; fronts with leaky ReLUs in the paper's setting.
+    """Measurements of the largest entries; fronts with leaky ReLUs in the paper's setting.
 
     No leaky ReLUs for given networks: they were not trained with them.
     """
-    made = [
+    all_jobs = [
         job
         for network in suppression_networks(plan)
         for job in plan.measured("suppression", network.name, network)
     ]
     if plan.given:
-        return made
-    made += plan.front(BASE, R_DEEP, weighed_by=COMMON)
+        return all_jobs
+    all_jobs += plan.front(BASE, R_DEEP, weighed_by=COMMON)
     for slope in SLOPES:
-        made += plan.front(leaky(slope), replace(R_DEEP, slope=slope), weighed_by=COMMON)
-    return made
+        all_jobs += plan.front(leaky(slope), replace(R_DEEP, slope=slope), weighed_by=COMMON)
+    return all_jobs
 
 
 def mean_of_blocks(runs: list[StudyRun]) -> dict[str, list[Row]]:
@@ -69,12 +69,12 @@ def mean_of_blocks(runs: list[StudyRun]) -> dict[str, list[Row]]:
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
-    """What becomes of the largest entries, along depth; leaky ReLUs."""
-    found = mean_of_blocks(runs)
+    """The fate of the largest entries by depth; the effect of leaky ReLUs."""
+    rows_by_network = mean_of_blocks(runs)
     panels = {
         column: {
             name: ([row["depth"] for row in rows], [row[column] for row in rows])
-            for name, rows in found.items()
+            for name, rows in rows_by_network.items()
             if rows[0][column] is not None
         }
         for column in COLUMNS
@@ -83,16 +83,16 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
         "The largest hundredth of a block's input",
         "A residual block cannot suppress its largest inputs: that takes a large negative "
         "residual. A plain block can.",
-        _told(found),
+        _finding(rows_by_network),
         "measured; the mean over the style pictures",
-        table=[row for rows in found.values() for row in rows],
+        table=[row for rows in rows_by_network.values() for row in rows],
         figure=figures.curves({k: v for k, v in panels.items() if v} or {"": {}}, x="depth"),
         note="`still largest` is 0.01 by chance. `kept` compares with the mean of the layer.",
     )
-    return [fates] if plan.given else [fates, _of_leaky(runs)]
+    return [fates] if plan.given else [fates, _leaky_section(runs)]
 
 
-def _of_leaky(runs: list[StudyRun]) -> Section:
+def _leaky_section(runs: list[StudyRun]) -> Section:
     pairs = [(leaky(slope), BASE) for slope in SLOPES]
     return effect_section(
         runs,
@@ -104,16 +104,16 @@ def _of_leaky(runs: list[StudyRun]) -> Section:
 
 
 def _unfolded(network: Network) -> Network:
-    """With batch norm as a module of its own, whose output is the end of a branch."""
+    """The network with batch norm as a module of its own, whose output ends a branch."""
     return replace(network, edits=(*network.edits, "no-fold"))
 
 
-def _told(found: dict[str, list[Row]]) -> str:
+def _finding(rows_by_network: dict[str, list[Row]]) -> str:
     parts = []
-    for name, rows in found.items():
+    for name, rows in rows_by_network.items():
         means = {column: _mean([row[column] for row in rows]) for column in COLUMNS}
-        still = f"{means['still largest']:.0%}"
-        text = f"{name}: {still} of the largest are among the largest after a block"
+        still_largest = f"{means['still largest']:.0%}"
+        text = f"{name}: {still_largest} of the largest are among the largest after a block"
         if means["lowered"] is not None:
             text += (
                 f", {means['lowered']:.0%} are lowered by the branch, by "
@@ -124,8 +124,8 @@ def _told(found: dict[str, list[Row]]) -> str:
 
 
 def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
+    numbers = [value for value in values if value is not None]
+    return fmean(numbers) if numbers else None
 
 
 STUDY = Study(

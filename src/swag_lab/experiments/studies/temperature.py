@@ -19,24 +19,24 @@ def temperature_label(network: str, temperature: float) -> str:
 
 def jobs(plan: Plan) -> list[StudyJob]:
     """Entropies at each temperature, and fronts."""
-    made: list[StudyJob] = []
+    all_jobs: list[StudyJob] = []
     for network in NETWORKS[:1] if plan.quick else NETWORKS:
-        made += plan.measured("temperature", network.name, network)
-        made += plan.front(network.name, network, units=plan.half)
+        all_jobs += plan.measured("temperature", network.name, network)
+        all_jobs += plan.front(network.name, network, units=plan.half)
         for value in TEMPERATURES[:2] if plan.quick else TEMPERATURES:
             settings = {"smoothing": f"softmax:temperature={value:g}"}
-            made += plan.front(
+            all_jobs += plan.front(
                 temperature_label(network.name, value),
                 network,
                 settings,
                 units=plan.half,
                 deviations=True,
             )
-    return made
+    return all_jobs
 
 
 def entropies(runs: list[StudyRun]) -> dict[str, dict[float, Row]]:
-    """By network and temperature the means over layers and pictures."""
+    """Mean entropy and share of largest over layers and pictures, by network and temperature."""
     return {
         network: {
             t: means_of(rows, ("entropy", "share of largest")) for t, rows in by_temperature.items()
@@ -49,18 +49,18 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """The gap to no smoothing by temperature and by entropy, a curve for each network."""
     measured = entropies(runs)
     panels: dict[str, dict[str, figures.Curve]] = defaultdict(dict)
-    best = []
+    optima = []
     for network, by_temperature in measured.items():
-        found = {t: gap_of(runs, temperature_label(network, t), network) for t in by_temperature}
-        known = {t: c.mean for t, c in found.items() if c is not None}
-        if not known:
+        gaps = {t: gap_of(runs, temperature_label(network, t), network) for t in by_temperature}
+        means = {t: c.mean for t, c in gaps.items() if c is not None}
+        if not means:
             continue
-        entropy = [by_temperature[t]["entropy"] for t in known]
-        panels["gap by temperature"][network] = (list(known), list(known.values()))
-        panels["entropy by temperature"][network] = (list(known), entropy)
-        panels["gap by entropy"][network] = (entropy, list(known.values()))
-        lowest = min(known, key=lambda t: known[t])
-        best.append(f"{network}: T = {lowest:g} sd ({found[lowest]})")
+        entropy = [by_temperature[t]["entropy"] for t in means]
+        panels["gap by temperature"][network] = (list(means), list(means.values()))
+        panels["entropy by temperature"][network] = (list(means), entropy)
+        panels["gap by entropy"][network] = (entropy, list(means.values()))
+        lowest = min(means, key=lambda t: means[t])
+        optima.append(f"{network}: T = {lowest:g} sd ({gaps[lowest]})")
     table = [
         {**row, **measured[n][t]}
         for n in measured
@@ -71,7 +71,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
         Section(
             "(b) Temperature, entropy and quality",
             "More entropy makes better pictures, up to the point where nothing is left.",
-            "The smallest gap to no smoothing is at: " + "; ".join(best) + ".",
+            "The smallest gap to no smoothing is at: " + "; ".join(optima) + ".",
             "see the p of each row; the best of several is flattered",
             table=table,
             figure=figures.curves(dict(panels) or {"": {}}, columns=3),

@@ -22,21 +22,21 @@ PAIRS = (
 )
 
 
-def _small() -> tuple[Network, ...]:
+def _small_networks() -> tuple[Network, ...]:
     return P_RESNET, P_VGG, R_RESNET, R_VGG
 
 
 def jobs(plan: Plan) -> list[StudyJob]:
     """Every network without smoothing; the large ones on a few units."""
-    small = [job for network in _small() for job in plan.front(network.name, network)]
+    small = [job for network in _small_networks() for job in plan.front(network.name, network)]
     large = () if plan.quick else (R_RESNET50, R_VGG19)
     return small + [job for network in large for job in plan.front(network.name, network)]
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """Pictures, fronts, and the comparisons that the paper's first figure makes by eye."""
-    names = [network.name for network in (*_small(), R_RESNET50, R_VGG19)]
-    drawn, learnt = gap_of(runs, "r-resnet", "r-vgg"), gap_of(runs, "p-resnet", "p-vgg")
+    names = [network.name for network in (*_small_networks(), R_RESNET50, R_VGG19)]
+    random_gap, trained_gap = gap_of(runs, "r-resnet", "r-vgg"), gap_of(runs, "p-resnet", "p-vgg")
     panels = {"trained": names[:2], "random": names[2:4], "random, of torchvision": names[4:]}
     return [
         picture_section(
@@ -53,9 +53,11 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             title="Residual against plain, trained against random",
             expected="ResNet is worse than VGG, and by more when random.",
             found="Seen from the networks that were not optimized: "
-            + words(learnt, "the trained residual network is better than the trained plain one")
+            + words(
+                trained_gap, "the trained residual network is better than the trained plain one"
+            )
             + " "
-            + words(drawn, "The random residual one is better than the random plain one"),
+            + words(random_gap, "The random residual one is better than the random plain one"),
             note="The trained networks differ in training as well as in architecture.",
         ),
         front_section(
