@@ -22,7 +22,7 @@ from swag_lab.training.distillation.report import as_markdown, report
 from swag_lab.training.distillation.students import load_students
 
 HELD_OUT = 20
-"""One picture in so many is held out, to measure with."""
+"""One picture in so many is held out to measure errors."""
 
 
 @dataclass(frozen=True)
@@ -54,55 +54,55 @@ def distill_backbones(
     start: Path | None = None,
     device: str = "cpu",
 ) -> Iterator[DistillationProgress]:
-    """Distill the named students on the pictures in `data`; goes on from `out` if it is there.
+    """Distill the named students on the pictures in `data`; resumes from `out` if it exists.
 
     A name of the package has its own layers; any other name is a student for the teacher's
     `layers`, with the widths of `VGG16`. `start` is a checkpoint of the same students to begin
     with.
 
     Raises:
-        SettingsError: a student without layers, or students that do not predict the same.
+        SettingsError: a student without layers, or students that predict different layers.
         ImageError: no pictures in `data`, or one that cannot be read.
-        BackboneError, WeightsError: the teacher cannot be made, or `out` is something else's.
+        BackboneError, WeightsError: the teacher cannot be made, or `out` is of another training.
     """
     check_device(device)
     chosen = recipe or DistillationRecipe()
     network = teacher.create()
-    shown, _ = split(load_pictures(data))
-    architectures = _architectures(names, network, teacher, recipe=chosen, sources=shown)
+    training, _ = split(load_pictures(data))
+    architectures = _architectures(names, network, teacher, recipe=chosen, sources=training)
     create_folder(out.parent)
-    return distill(network, architectures, chosen, shown, out=out, start=start, device=device)
+    return distill(network, architectures, chosen, training, out=out, start=start, device=device)
 
 
 def split(
     sources: Mapping[str, Pictures],
 ) -> tuple[dict[str, Pictures], dict[str, Pictures]]:
-    """The pictures to train on, and those to measure with; a source of one picture is for both."""
-    shown = {
+    """Pictures to train on and held-out pictures, by source; a source of one picture is in both."""
+    training = {
         name: [picture for i, picture in enumerate(source) if i % HELD_OUT] or source
         for name, source in sources.items()
     }
-    return shown, {name: source[::HELD_OUT] for name, source in sources.items()}
+    return training, {name: source[::HELD_OUT] for name, source in sources.items()}
 
 
 def recipe_for(*, steps: int | None, seed: int, start: Path | None = None) -> DistillationRecipe:
-    """The recipe with this seed, and with its own number of steps if none is given."""
+    """The recipe with this seed and, if given, this number of steps; gentler with a `start`."""
     recipe = DistillationRecipe(seed=seed)
     recipe = recipe if start is None else continued_distillation(recipe)
     return recipe if steps is None else replace(recipe, steps=steps)
 
 
 def measure(data: Path, saved: Path, *, teacher: Teacher) -> str:
-    """The errors of the students in a checkpoint on the pictures that were held out.
+    """Measure the errors of the students in a checkpoint on the held-out pictures.
 
-    Gives a table in Markdown, and writes the numbers beside the checkpoint as `.report.json`.
+    Returns a table in Markdown, and writes the numbers beside the checkpoint as `.report.json`.
     """
     network = teacher.create()
     _, held_out = split(load_pictures(data))
     model, _ = load_students(saved)
     lines = report(network, model, held_out)
-    written = json.dumps([asdict(line) for line in lines], indent=1) + "\n"
-    write_text(saved.with_suffix(".report.json"), written)
+    text = json.dumps([asdict(line) for line in lines], indent=1) + "\n"
+    write_text(saved.with_suffix(".report.json"), text)
     return as_markdown(lines)
 
 
@@ -114,16 +114,16 @@ def _architectures(
     recipe: DistillationRecipe,
     sources: Mapping[str, Pictures],
 ) -> dict[str, DistilledArchitecture]:
-    known = {name: bundled.STUDENTS.get(bundled.bare(name)) for name in names}
-    others = [name for name, architecture in known.items() if architecture is None]
+    architectures = {name: bundled.STUDENTS.get(bundled.bare(name)) for name in names}
+    others = [name for name, architecture in architectures.items() if architecture is None]
     if others and not teacher.layers:
         raise SettingsError(
             f"{', '.join(others)}: not a distilled network of the package; name the layers of "
             f"{teacher.name} to predict, as with --layers"
         )
     if others:
-        known |= dict.fromkeys(others, architecture_for(network, teacher, recipe, sources))
-    return {name: each for name, each in known.items() if each is not None}
+        architectures |= dict.fromkeys(others, architecture_for(network, teacher, recipe, sources))
+    return {name: a for name, a in architectures.items() if a is not None}
 
 
 def architecture_for(
@@ -143,9 +143,9 @@ def architecture_for(
         pictures = crops_of(recipe, sources, (), -1 - i)
         with torch.no_grad():
             maps = network.extract(pictures, teacher.layers)
-        for layer, found in maps.items():
-            moments[layer].add(found)
-            blocks[layer] = 1 + round(log2(pictures.shape[-1] / found.shape[-1]))
+        for layer, features in maps.items():
+            moments[layer].add(features)
+            blocks[layer] = 1 + round(log2(pictures.shape[-1] / features.shape[-1]))
     taps: list[Tap] = []
     for layer, block in blocks.items():
         if block > len(VGG16.widths):

@@ -11,7 +11,7 @@ from swag.types import FeatureMap
 
 @dataclass(frozen=True)
 class PrincipalCoordinates:
-    """The first k principal axes of d channels, over all positions of all pictures seen.
+    """The first k principal axes of d channels, over all positions of all pictures.
 
     `axes` are orthonormal rows, the largest variance first. `total` is the variance of all
     channels together, `explained` the share of it along each axis.
@@ -52,7 +52,7 @@ class ActivationMoments:
         self._sum = self._products = torch.zeros((), dtype=torch.float64)
 
     def add(self, maps: Float[Tensor, "_b d _h _w"]) -> None:
-        """Count the positions of more pictures."""
+        """Add the positions of more pictures to the sums."""
         flat = maps.detach().cpu().double().transpose(0, 1).flatten(1)
         self._positions += flat.shape[1]
         self._sum = self._sum + flat.sum(1)
@@ -79,7 +79,7 @@ def principal_coordinates(
     if isinstance(coordinates, float):
         coordinates = int((share.cumsum(0) < coordinates - 1e-12).sum()) + 1
     axes = axes[:coordinates]
-    # An axis has no sign of its own; this one does not depend on the library that found it.
+    # The sign of an axis is arbitrary; a positive largest entry makes it the same in any library.
     largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
     return PrincipalCoordinates(
         mean=moments.mean.float(),

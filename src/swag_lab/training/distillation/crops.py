@@ -1,7 +1,7 @@
 """Crops of pictures, altered so that a student also learns what photographs do not show.
 
 An optimized picture has colors, contrasts, noise and mixtures that no photograph has. The seed of
-a step decides everything: what a step is shown does not depend on the steps before.
+a step determines all random choices: they do not depend on the steps before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,19 +26,19 @@ def crops_of(
 ) -> Image:
     """The pictures of one step, in sRGB [0, 1].
 
-    Each source is drawn from as often as any other; each of its pictures as often as the rest.
-    `pool` are stylized pictures, which are drawn for the recipe's share of the crops.
+    Every source is drawn with equal probability, and every picture within a source. `pool` holds
+    stylized pictures, which are drawn for the recipe's share of the crops.
     """
     generator = recipe.generator(step)
     size, count = recipe.size(step), recipe.batch(step)
     crops = []
     for _ in range(count):
         if len(pool) and _uniform(generator) < recipe.stylized:
-            picture, scale = _chosen(pool, generator), 1.0
+            picture, scale = _random_item(pool, generator), 1.0
         else:
-            picture = _chosen(_chosen(list(sources.values()), generator), generator)
-            span = recipe.largest_scale - recipe.smallest_scale
-            scale = recipe.smallest_scale + span * _uniform(generator)
+            picture = _random_item(_random_item(list(sources.values()), generator), generator)
+            extent = recipe.largest_scale - recipe.smallest_scale
+            scale = recipe.smallest_scale + extent * _uniform(generator)
         crops.append(altered(crop(picture, size, scale, generator), generator))
     return mixed(torch.stack(crops), generator)
 
@@ -59,13 +59,13 @@ def crop(
 def altered(
     picture: Float[Tensor, "3 h w"], generator: torch.Generator
 ) -> Float[Tensor, "3 _h _w"]:
-    """Now and then mirrored, turned, recolored, or with its channels exchanged."""
-    mirrored, turned, exchanged, recolored = torch.rand(4, generator=generator).tolist()
+    """The picture, at random mirrored, rotated, recolored, or with its channels permuted."""
+    mirrored, rotated, permuted, recolored = torch.rand(4, generator=generator).tolist()
     if mirrored < 0.5:
         picture = picture.flip(-1)
-    if turned < 0.3:
-        picture = picture.rot90(1 + int(turned * 10), (1, 2))
-    if exchanged < 0.25:
+    if rotated < 0.3:
+        picture = picture.rot90(1 + int(rotated * 10), (1, 2))
+    if permuted < 0.25:
         picture = picture[torch.randperm(3, generator=generator)]
     if recolored < 0.3:
         contrast = 0.5 + 1.1 * _uniform(generator)
@@ -75,8 +75,8 @@ def altered(
 
 
 def mixed(pictures: Image, generator: torch.Generator) -> Image:
-    """Now and then blended with one another, with noise, or softened."""
-    blended, noisy, softened = torch.rand(3, generator=generator).tolist()
+    """The pictures, at random blended with one another, noisy, or blurred."""
+    blended, noisy, blurred = torch.rand(3, generator=generator).tolist()
     shape = (len(pictures), 1, 1, 1)
     if blended < 0.3:
         share = 0.6 * torch.rand(shape, generator=generator)
@@ -85,12 +85,12 @@ def mixed(pictures: Image, generator: torch.Generator) -> Image:
         amount = 0.15 * torch.rand(shape, generator=generator)
         noise = torch.randn(pictures.shape, generator=generator)
         pictures = (pictures + noise * amount).clamp(0, 1)
-    if softened < 0.15:
+    if blurred < 0.15:
         pictures = avg_pool2d(pad(pictures, (1, 1, 1, 1), mode="reflect"), 3, 1)
     return pictures
 
 
-def _chosen(items: Sequence[T], generator: torch.Generator) -> T:
+def _random_item(items: Sequence[T], generator: torch.Generator) -> T:
     return items[int(_uniform(generator) * len(items))]
 
 

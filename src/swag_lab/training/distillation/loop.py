@@ -47,7 +47,7 @@ class DistillationProgress(checkpoint.ProgressLine):
     @property
     def summary(self) -> str:
         """The mean error of each student in words."""
-        means = (sum(errors.values()) / len(errors) for errors in self.unexplained.values())
+        means = (sum(by_layer.values()) / len(by_layer) for by_layer in self.unexplained.values())
         return "unexplained " + ", ".join(f"{mean:.3f}" for mean in means)
 
 
@@ -62,12 +62,12 @@ def distill(
     device: str = "cpu",
     cadence: Cadence = USUAL,
 ) -> Iterator[DistillationProgress]:
-    """Distill students, yielding a line of the log now and then; goes on from `out` if it exists.
+    """Distill students, yielding a line of the log now and then; resumes from `out` if it exists.
 
     `start` is a finished distillation of the same students, whose weights and coordinates a new
-    one begins with. The first student is the one that stylized pictures are made with. Checkpoints
-    go to `out`, the log grows beside it with the ending `.jsonl`. On one kind of machine a training
-    that was interrupted ends with the bits of one that was not.
+    one begins with. Stylized pictures are made with the first student. Checkpoints go to `out`,
+    the log is appended to the file beside it that ends in `.jsonl`. On one kind of machine an
+    interrupted training ends with the bits of one that was not.
 
     Raises:
         WeightsError: `out` or `start` is damaged, or holds a distillation of other students, of
@@ -77,35 +77,35 @@ def distill(
         recipe,
         teacher=teacher.name,
         fingerprint=weights_fingerprint(teacher),
-        students={name: asdict(each) for name, each in architectures.items()},
+        students={name: asdict(a) for name, a in architectures.items()},
     )
     layers = layers_of(architectures)
     teacher.to(device)
-    lesson = _Lesson(teacher, architectures, recipe, sources, device=device)
-    model, optimizer, first, earlier = lesson.begun(out, start)
-    recent: Tensor | None = None
-    shown, since = 0, time.perf_counter()
+    setup = _Setup(teacher, architectures, recipe, sources, device=device)
+    model, optimizer, first, earlier = setup.begun(out, start)
+    mean_errors: Tensor | None = None
+    count, since = 0, time.perf_counter()
     for step in range(first, recipe.steps):
         if recipe.restyles(step):
-            lesson.restyle(model, step)
+            setup.restyle(model, step)
         pictures = crops_of(recipe, sources, model.stylized, step).to(device)
         targets = model.targets(teacher, pictures)
         rate = optimizer.param_groups[0]["lr"] = recipe.rate(step)
         fixed = recipe.fixes_norms(step)
         inputs = teacher.prepare(pictures)
-        found = _update(model, optimizer, inputs, targets, recipe=recipe, fixed_norms=fixed)
-        recent = found if recent is None else recent.lerp(found, 0.02)
-        shown, done = shown + len(pictures), step + 1
-        if done % cadence.save == 0 or done == recipe.steps:
-            checkpoint.save_training(out, model, optimizer, recipe, step=done, earlier=earlier)
-        if done % cadence.log == 0 or done == recipe.steps:
-            speed, since, shown = shown / (time.perf_counter() - since), time.perf_counter(), 0
+        step_errors = _update(model, optimizer, inputs, targets, recipe=recipe, fixed_norms=fixed)
+        mean_errors = step_errors if mean_errors is None else mean_errors.lerp(step_errors, 0.02)
+        count, completed = count + len(pictures), step + 1
+        if completed % cadence.save == 0 or completed == recipe.steps:
+            checkpoint.save_training(out, model, optimizer, recipe, step=completed, earlier=earlier)
+        if completed % cadence.log == 0 or completed == recipe.steps:
+            speed, since, count = count / (time.perf_counter() - since), time.perf_counter(), 0
             table = {
                 name: dict(zip(layers, (round(float(e), 5) for e in row), strict=True))
-                for name, row in zip(architectures, recent, strict=True)
+                for name, row in zip(architectures, mean_errors, strict=True)
             }
             line = DistillationProgress(
-                step=done,
+                step=completed,
                 steps=recipe.steps,
                 size=recipe.size(step),
                 rate=rate,
@@ -117,8 +117,8 @@ def distill(
 
 
 @dataclass(frozen=True)
-class _Lesson:
-    """Who teaches whom, how, on which pictures and where."""
+class _Setup:
+    """What stays the same in a distillation: teacher, students, recipe, pictures and device."""
 
     teacher: Backbone
     architectures: Mapping[str, DistilledArchitecture]
@@ -129,15 +129,15 @@ class _Lesson:
     def begun(
         self, out: Path, start: Path | None
     ) -> tuple[Distillation, torch.optim.Optimizer, int, list[dict[str, Any]]]:
-        """Students, optimizer, first step, trainings before: from `out` if it is there."""
+        """Students, optimizer, first step, past trainings: from `out` if it exists, or `start`."""
         source = out if out.exists() else start
         state = None if source is None else checkpoint.load_training(source)
-        found = (
+        coordinates = (
             coordinates_in(state, source, self.architectures)
             if source is not None and state is not None
-            else self._coordinates()
+            else self._measure_coordinates()
         )
-        model = Distillation(self.architectures, found, asdict(self.recipe))
+        model = Distillation(self.architectures, coordinates, asdict(self.recipe))
         model = model.to(self.device).to(memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=self.recipe.peak_rate, weight_decay=self.recipe.weight_decay
@@ -155,10 +155,10 @@ class _Lesson:
         checkpoint.restore(state, out, model, optimizer, recipe=self.recipe)
         return model, optimizer, int(state["step"]), state.get("earlier", [])
 
-    def _coordinates(self) -> dict[str, PrincipalCoordinates]:
+    def _measure_coordinates(self) -> dict[str, PrincipalCoordinates]:
         taps = next(iter(self.architectures.values())).taps
         moments = {tap.layer: ActivationMoments() for tap in taps}
-        for i in range(self.recipe.axes_batches):  # steps before the first have numbers below zero
+        for i in range(self.recipe.axes_batches):  # negative steps, before training
             pictures = crops_of(self.recipe, self.sources, (), -1 - i).to(self.device)
             with torch.no_grad():
                 maps = self.teacher.extract(pictures, moments, precision="bfloat16")
@@ -186,20 +186,20 @@ def _update(
     recipe: DistillationRecipe,
     fixed_norms: bool,
 ) -> Float[Tensor, "students taps"]:
-    """One step of every student; the error of each of its taps."""
+    """Update every student once; returns the error of each of its taps before the update."""
     model.train(not fixed_norms)
-    found = []
+    student_errors = []
     for student in model.students.values():
         with torch.autocast(inputs.device.type, torch.bfloat16):
             predicted = student(inputs)
-        found.append(errors(predicted, targets))
-    each = torch.stack(found)
+        student_errors.append(errors(predicted, targets))
+    tap_errors = torch.stack(student_errors)
     weights = [
         [tap.weight for tap in model.student(name).architecture.taps] for name in model.students
     ]
     optimizer.zero_grad()
-    (each * each.new_tensor(weights)).sum().backward()  # type: ignore[no-untyped-call]
+    (tap_errors * tap_errors.new_tensor(weights)).sum().backward()  # type: ignore[no-untyped-call]
     for student in model.students.values():
         nn.utils.clip_grad_norm_(student.parameters(), recipe.largest_gradient)
     optimizer.step()
-    return each.detach()
+    return tap_errors.detach()

@@ -1,4 +1,4 @@
-"""What a distillation shows, when, and how large its steps are: pure functions of the step."""
+"""The schedule of a distillation: crops and learning rates as pure functions of the step."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -12,8 +12,8 @@ from swag_lab.training.recipe import SeededSteps
 class DistillationRecipe(SeededSteps):
     """How students are distilled.
 
-    Each step shows crops of one of the `sizes` (pixels), so many that together they have about
-    `pixels` pixels, at `smallest_scale` to `largest_scale` of the pictures' resolution. The share
+    Each step trains on crops of one of the `sizes` (pixels), as many as have about `pixels` pixels
+    together, at `smallest_scale` to `largest_scale` of the pictures' resolution. The share
     `stylized` of them are pictures that the first student itself was optimized on: every
     `restyle_every` steps new ones replace the oldest of `pool` (see `restyle`), from the share
     `stylized_from` of the training on. The optimizer is AdamW with a linear rise over `warmup`
@@ -21,7 +21,7 @@ class DistillationRecipe(SeededSteps):
     use and keep the statistics gathered so far, as the shipped students will. Principal axes are
     found on `axes_batches` batches.
     `teacher` and `fingerprint` name the network that is predicted, `students` the sizes of those
-    that predict it: a training that goes on must have the same.
+    that predict it: a training that resumes must have the same.
     """
 
     steps: int = 20_000
@@ -76,7 +76,7 @@ class DistillationRecipe(SeededSteps):
         return self.peak_rate * rise * 0.5 * (1 + math.cos(math.pi * step / self.steps))
 
     def fixes_norms(self, step: int) -> bool:
-        """Whether batch norms keep their statistics in this step."""
+        """Whether batch norms use and keep their running statistics in this step."""
         return step >= self.fixed_norms_from * self.steps
 
     def restyles(self, step: int) -> bool:

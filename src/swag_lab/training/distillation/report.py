@@ -1,4 +1,4 @@
-"""What students get wrong on pictures that they never saw, layer by layer."""
+"""Errors of students on held-out pictures, layer by layer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -53,8 +53,8 @@ def report(
             for name in model.students:
                 predicted = model.student(name)(teacher.prepare(image))
                 for layer, tap in zip(model.layers, predicted, strict=True):
-                    found = _errors(model, layer, tap, maps[layer])
-                    sums[name, layer] = sums.get((name, layer), torch.zeros(4)) + found
+                    tap_errors = _tap_errors(model, layer, tap, maps[layer])
+                    sums[name, layer] = sums.get((name, layer), torch.zeros(4)) + tap_errors
         for (name, layer), total in sums.items():
             left_out = 1 - float(model.coordinates(layer).explained.sum())
             lines.append(
@@ -69,20 +69,20 @@ def report(
     return lines
 
 
-def _errors(
+def _tap_errors(
     model: Distillation, layer: str, tap: Float[Tensor, "b k _h _w"], maps: FeatureMap
 ) -> Tensor:
     """Errors of the coordinates, the mean, the covariance and the Gram matrix of one picture."""
     coordinates = model.coordinates(layer)
-    # Where a student rounds an odd side up and the teacher down, the last row has no counterpart.
+    # If a student rounds an odd side up and the teacher down, the last row has no counterpart.
     tap = tap[..., : maps.shape[-2], : maps.shape[-1]]
     maps = maps[..., : tap.shape[-2], : tap.shape[-1]]
     (unexplained,) = errors([tap], [coordinates.of(maps)])
     mean, covariance = mean_and_covariance(maps)
-    their_mean, their_covariance = mean_and_covariance(coordinates.activations(tap))
+    predicted_mean, predicted_covariance = mean_and_covariance(coordinates.activations(tap))
     gram = covariance + mean.mT * mean
-    their_gram = their_covariance + their_mean.mT * their_mean
-    pairs = ((their_mean, mean), (their_covariance, covariance), (their_gram, gram))
+    predicted_gram = predicted_covariance + predicted_mean.mT * predicted_mean
+    pairs = ((predicted_mean, mean), (predicted_covariance, covariance), (predicted_gram, gram))
     return torch.stack([unexplained, *((a - b).norm() / b.norm() for a, b in pairs)])
 
 
@@ -92,6 +92,6 @@ def as_markdown(lines: list[LayerError]) -> str:
     rows = [f"| {' | '.join(names)} |", "|---|---|---|" + "---:|" * (len(names) - 3)]
     for line in lines:
         numbers = (line.left_out, line.unexplained, line.mean, line.covariance, line.gram)
-        words = " | ".join(f"{number:.3f}" for number in numbers)
-        rows.append(f"| {line.student} | {line.source} | {line.layer} | {words} |")
+        cells = " | ".join(f"{number:.3f}" for number in numbers)
+        rows.append(f"| {line.student} | {line.source} | {line.layer} | {cells} |")
     return "\n".join(rows)

@@ -1,7 +1,7 @@
-"""Pictures that a student was optimized on: there it meets what no photograph has.
+"""Pictures optimized through a student, unlike any photograph, on which it is trained as well.
 
-An optimizer goes where a student is wrong, if being wrong makes the loss small. The teacher is
-asked about such pictures, from every stage of a short run, and the student learns its answer.
+An optimizer moves to pictures on which the student's errors make the loss small. The student
+learns the teacher's activations on such pictures, from four stages of a short run.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,12 +29,12 @@ def restyled(
 ) -> list[Image]:
     """Each picture optimized towards the statistics of the next one, at four stages of the run.
 
-    Means and covariances of every tap are matched, and the deepest but one position by position
-    (Gatys et al. 2016), by Adam on the pixels, beginning with the picture itself.
+    Adam on the pixels, beginning with the picture itself, matches means and covariances of every
+    tap, and the second deepest tap position by position (Gatys et al. 2016).
     """
     styles = pictures.roll(1, 0)
     with torch.no_grad(), torch.autocast(pictures.device.type, torch.bfloat16):
-        targets = _described(student(normalize(styles)))
+        targets = _moments(student(normalize(styles)))
         content = [tap.float() for tap in student(normalize(pictures))]
     x = pictures.detach().clone().requires_grad_(True)
     optimizer = torch.optim.Adam([x], lr=0.03)
@@ -52,20 +52,20 @@ def restyled(
     return stages
 
 
-def _described(taps: Taps) -> list[tuple[Tensor, Tensor]]:
+def _moments(taps: Taps) -> list[tuple[Tensor, Tensor]]:
     return [mean_and_covariance(tap.float()) for tap in taps]
 
 
 def _loss(taps: Taps, targets: list[tuple[Tensor, Tensor]], content: Taps) -> Scalar:
     weights = torch.tensor(CONTENT_WEIGHTS, device=taps[0].device)
     weights = weights.repeat(-(-len(taps[0]) // len(weights)))[: len(taps[0])]
-    near = (taps[-2] - content[-2]).square().sum(1).mean((1, 2))
-    loss = (weights * near).sum()
-    for (mean, covariance), (their_mean, their_covariance) in zip(
-        _described(taps), targets, strict=True
+    content_error = (taps[-2] - content[-2]).square().sum(1).mean((1, 2))
+    loss = (weights * content_error).sum()
+    for (mean, covariance), (target_mean, target_covariance) in zip(
+        _moments(taps), targets, strict=True
     ):
-        scale = their_covariance.square().sum((1, 2)) + their_mean.square().sum(1).square() + 1e-6
-        apart = (covariance - their_covariance).square().sum((1, 2))
-        apart = apart + (mean - their_mean).square().sum(1) * scale.sqrt()
-        loss = loss + (apart / scale).sum()
+        scale = target_covariance.square().sum((1, 2)) + target_mean.square().sum(1).square() + 1e-6
+        style_error = (covariance - target_covariance).square().sum((1, 2))
+        style_error = style_error + (mean - target_mean).square().sum(1) * scale.sqrt()
+        loss = loss + (style_error / scale).sum()
     return loss

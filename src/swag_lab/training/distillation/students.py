@@ -1,4 +1,4 @@
-"""The students of a distillation, with all that a checkpoint holds of them."""
+"""The students of a distillation, with all of their state that a checkpoint holds."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,11 +17,11 @@ from swag_lab.training.distillation.coordinates import PrincipalCoordinates
 from swag_lab.training.distillation.crops import Pictures
 
 PARTS = ("mean", "axes", "total", "explained")
-"""Of the coordinates of a layer."""
+"""The fields of a layer's `PrincipalCoordinates`, each of which is a buffer."""
 
 
 class Distillation(nn.Module):
-    """The students, the coordinates that they predict, and the stylized pictures seen last.
+    """The students, the coordinates that they predict, and the latest stylized pictures.
 
     All of it is state: a checkpoint holds what the next step needs. The taps of all students
     predict the same layers, in coordinates of the same number. The students' seed, and the number
@@ -46,9 +46,9 @@ class Distillation(nn.Module):
             students[name] = student
         self.students = nn.ModuleDict(students)
         self.layers = tuple(coordinates)
-        for layer, found in coordinates.items():
+        for layer, layer_coordinates in coordinates.items():
             for part in PARTS:
-                self.register_buffer(_buffer(layer, part), getattr(found, part))
+                self.register_buffer(_buffer_name(layer, part), getattr(layer_coordinates, part))
         side = max(recipe["sizes"])
         pool = torch.zeros(recipe["pool"], 3, side, side, dtype=torch.uint8)
         self.register_buffer("pool", pool)
@@ -56,18 +56,18 @@ class Distillation(nn.Module):
 
     def student(self, name: str) -> DistilledNetwork:
         """A student by its name."""
-        found = self.students[name]
-        assert isinstance(found, DistilledNetwork)
-        return found
+        network = self.students[name]
+        assert isinstance(network, DistilledNetwork)
+        return network
 
     def coordinates(self, layer: str) -> PrincipalCoordinates:
         """The coordinates of a layer of the teacher."""
         return PrincipalCoordinates(
-            **{part: self.get_buffer(_buffer(layer, part)) for part in PARTS}
+            **{part: self.get_buffer(_buffer_name(layer, part)) for part in PARTS}
         )
 
     def targets(self, teacher: Backbone, pictures: Image) -> list[Tensor]:
-        """What the taps should be for these pictures, in the order of the layers."""
+        """The teacher's coordinates of these pictures, in the order of the layers."""
         with torch.no_grad():
             maps = teacher.extract(pictures, self.layers, precision="bfloat16")
             return [self.coordinates(layer).of(maps[layer].float()) for layer in self.layers]
@@ -75,13 +75,13 @@ class Distillation(nn.Module):
     def keep(self, pictures: Image) -> None:
         """Put stylized pictures into the pool in place of the oldest."""
         for picture in pictures:
-            at = int(self.filled) % len(self.pool)
-            self.pool[at] = picture.mul(255).round().to(torch.uint8)
+            index = int(self.filled) % len(self.pool)
+            self.pool[index] = picture.mul(255).round().to(torch.uint8)
             self.filled += 1
 
     @property
     def stylized(self) -> Pictures:
-        """The stylized pictures that are there."""
+        """The stylized pictures in the pool, uint8."""
         return list(self.pool[: min(int(self.filled), len(self.pool))].cpu())
 
 
@@ -92,7 +92,7 @@ def errors(predicted: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 
 
 def load_students(saved: Path) -> tuple[Distillation, dict[str, Any]]:
-    """The students of a checkpoint, in evaluation mode, and all else that is in it."""
+    """The students of a checkpoint, in evaluation mode, and the whole checkpoint."""
     state = checkpoint.load_training(saved)
     recorded = state["recipe"].get("students")
     if not recorded:
@@ -122,16 +122,18 @@ def layers_of(architectures: Mapping[str, DistilledArchitecture]) -> tuple[str, 
 def coordinates_in(
     state: dict[str, Any], saved: Path, architectures: Mapping[str, DistilledArchitecture]
 ) -> dict[str, PrincipalCoordinates]:
-    """The coordinates in a checkpoint; WeightsError if it is not of students of these sizes."""
-    held = state["model"]
+    """The coordinates in a checkpoint; WeightsError if its students have other sizes."""
+    tensors = state["model"]
     try:
         return {
-            layer: PrincipalCoordinates(**{part: held[_buffer(layer, part)] for part in PARTS})
+            layer: PrincipalCoordinates(
+                **{part: tensors[_buffer_name(layer, part)] for part in PARTS}
+            )
             for layer in layers_of(architectures)
         }
     except KeyError as error:
         raise WeightsError(f"{saved}: not a distillation of {', '.join(architectures)}") from error
 
 
-def _buffer(layer: str, part: str) -> str:
+def _buffer_name(layer: str, part: str) -> str:
     return f"{part}_of_{layer.replace('.', '_')}"
