@@ -4,7 +4,7 @@
     for progress in train(architecture, recipe, sources, out=out): ...      # from tensors
     export(out, "resnet", folder)                                           # the file to ship
 
-`data` reads labeled pictures, `recipe` says what is shown when, `batches` shows it, `loop`
-trains, `checkpoint` keeps what a training needs to go on, `start` begins with trained weights,
+`data` reads labeled pictures, `recipe` schedules crops and rates, `batches` cuts the crops, `loop`
+trains, `checkpoint` keeps what a training needs to resume, `start` begins with trained weights,
 `command` finds the files, `export` makes the weights that are shipped.
 """

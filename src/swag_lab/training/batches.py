@@ -17,16 +17,16 @@ TrainingBatch = tuple[Float[Tensor, "b 3 h w"], Int64[Tensor, " b"], str]
 def batch_of(
     recipe: Recipe, sources: Mapping[str, PictureSource], step: int, steps: int
 ) -> TrainingBatch:
-    """What one step of a training of so many steps is shown."""
+    """The batch of one step of a training of `steps` steps."""
     details = sorted(set(sources) - {"main"})
     if recipe.phase(step, steps) == "main" or not details:
-        name, size, batch, turn = "main", recipe.size(step, steps), recipe.batch, step
+        name, size, batch, number = "main", recipe.size(step, steps), recipe.batch, step
     else:
-        turn = step // recipe.detail_every
-        name, size, batch = details[turn % len(details)], recipe.detail_size, recipe.detail_batch
-        turn //= len(details)
+        number = step // recipe.detail_every
+        name, size, batch = details[number % len(details)], recipe.detail_size, recipe.detail_batch
+        number //= len(details)
     source = sources[name]
-    chosen = indices(len(source), min(batch, len(source)), turn, recipe.seed)
+    chosen = indices(len(source), min(batch, len(source)), number, recipe.seed)
     generator = recipe.generator(step)
     crops = [
         random_crop(source.pictures[i], size, recipe.smallest_area, generator)
@@ -43,18 +43,18 @@ def batches(
     *,
     workers: int = 0,
 ) -> Iterator[TrainingBatch]:
-    """The batches of the steps from `first` on, made ahead by so many threads, the same with any.
+    """The batches of the steps from `first` on, made ahead by `workers` threads, the same with any.
 
-    Threads help where a GPU trains; on a CPU they would take from the training what they give.
+    Threads help if a GPU trains; on a CPU they would take from the training what they give.
     """
     if workers == 0:
         yield from (batch_of(recipe, sources, step, steps) for step in range(first, steps))
         return
-    waiting: deque[Future[TrainingBatch]] = deque()
+    pending: deque[Future[TrainingBatch]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for step in range(first, steps):
-            waiting.append(pool.submit(batch_of, recipe, sources, step, steps))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(pool.submit(batch_of, recipe, sources, step, steps))
+            if len(pending) > 2 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

@@ -1,4 +1,4 @@
-"""What a training writes down to go on later, and what a network was trained with before."""
+"""Checkpoints, from which trainings resume, and the trainings behind a network's weights."""
 
 import json
 import pickle
@@ -44,7 +44,7 @@ def save_training(
     step: int,
     earlier: list[dict[str, Any]],
 ) -> None:
-    """Write everything the steps from `step` on depend on.
+    """Write everything that the steps from `step` on depend on.
 
     `earlier` are the trainings, first to last, that made the weights this one began with.
     """
@@ -79,14 +79,14 @@ def write_line(log: Path, line: ProgressLine) -> None:
 
 
 def trainings(state: dict[str, Any]) -> list[dict[str, Any]]:
-    """AnyRecipe and number of steps of each training behind a checkpoint, first to last."""
+    """Recipe and number of steps of each training behind a checkpoint, first to last."""
     return [*state.get("earlier", []), {"steps": state["step"], "recipe": state["recipe"]}]
 
 
 def network_of(state: dict[str, Any]) -> dict[str, torch.Tensor]:
     """The tensors of the network in a checkpoint, without the heads."""
-    named = state["model"].items()
-    return {k.removeprefix("network."): v for k, v in named if k.startswith("network.")}
+    tensors = state["model"].items()
+    return {k.removeprefix("network."): v for k, v in tensors if k.startswith("network.")}
 
 
 def restore(
@@ -97,11 +97,11 @@ def restore(
     *,
     recipe: AnyRecipe,
 ) -> None:
-    """Put a checkpoint back into a training; WeightsError if it is another training's."""
-    given = asdict(recipe)
-    saved = asdict(type(recipe)()) | state["recipe"]  # by a version with fewer settings, perhaps
-    if saved != given:
-        changed = sorted(k for k in {**saved, **given} if saved.get(k) != given.get(k))
+    """Load a checkpoint into a training; WeightsError if it is of another training."""
+    current = asdict(recipe)
+    saved = asdict(type(recipe)()) | state["recipe"]  # older versions had fewer settings
+    if saved != current:
+        changed = sorted(k for k in {**saved, **current} if saved.get(k) != current.get(k))
         raise WeightsError(
             f"{path}: holds a training with another recipe (different: {', '.join(changed)}); "
             "use the same settings to go on, or another file to begin anew"

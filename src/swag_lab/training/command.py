@@ -29,13 +29,13 @@ def train_backbone(
     start: Path | str | None = None,
     device: str = "cpu",
 ) -> Iterator[Progress]:
-    """Train a network of the package, yielding a `Progress` now and then; goes on from `out`.
+    """Train a network of the package, yielding a `Progress` now and then; resumes from `out`.
 
     `data` holds packed files, `tiny_imagenet_train_*.npz` to train, `tiny_imagenet_val_*.npz` to
     measure and any others for detail; or a folder of pictures for each class; or two folders
-    `train` and `val` of such folders. `recipe` is "cpu", "gpu" or "plain"; `epochs` by default its.
-    `start` is a checkpoint, exported weights, or "shipped" for those in the package; the recipe
-    is then a gentler one (`recipe.continued`).
+    `train` and `val` of such folders. `recipe` is "cpu", "gpu" or "plain", and sets the
+    default of `epochs`. `start` is a checkpoint, exported weights, or "shipped" for those in the
+    package; the recipe is then a gentler one (`recipe.continued`).
     """
     architecture = bundled.architecture(name)
     chosen = _recipe(recipe, epochs, seed)
@@ -43,38 +43,38 @@ def train_backbone(
         raise SettingsError(f"recipe {recipe!r} is for networks without shortcuts; {name} has them")
     if start is not None:
         chosen = continued(chosen)
-    begin = bundled.path(name) if start == SHIPPED else Path(start) if start is not None else None
+    path = bundled.path(name) if start == SHIPPED else Path(start) if start is not None else None
     check_device(device)
     sources, validation = find(data)
     create_folder(out.parent)
     return train(
-        architecture, chosen, sources, out=out, validation=validation, device=device, start=begin
+        architecture, chosen, sources, out=out, validation=validation, device=device, start=path
     )
 
 
 def find(data: Path) -> tuple[dict[str, PictureSource], PictureSource | None]:
-    """The sources in a folder by name, one of them "main", and the pictures to measure with."""
+    """The sources in a folder by name, one of them "main", and validation pictures, if any."""
     if not data.is_dir():
         raise ImageError(f"{data}: not a folder; expected one with pictures to train on")
     packed = sorted(data.glob("*.npz"))
     uses = ("train", "val")
     if packed:
-        main, measured = (
+        training, held_out = (
             [path for path in packed if path.name.startswith(f"tiny_imagenet_{use}_")]
             for use in uses
         )
-        if not main:
+        if not training:
             names = ", ".join(path.name for path in packed)
             raise ImageError(f"{data}: expected a file tiny_imagenet_train_*.npz, found {names}")
     else:
-        main, measured = ([path for path in [data / use] if path.is_dir()] for use in uses)
-        if not main:
-            main, measured = [data], []
-    sources = {path.stem: load_source(path) for path in packed if path not in main + measured}
-    sources["main"] = load_source(*main)
-    if not measured:
+        training, held_out = ([path for path in [data / use] if path.is_dir()] for use in uses)
+        if not training:
+            training, held_out = [data], []
+    sources = {path.stem: load_source(path) for path in packed if path not in training + held_out}
+    sources["main"] = load_source(*training)
+    if not held_out:
         return sources, None
-    validation = load_source(*measured)
+    validation = load_source(*held_out)
     if validation.classes > sources["main"].classes:
         raise ImageError(
             f"{data}: {validation.classes} classes to measure with, but "
@@ -85,8 +85,8 @@ def find(data: Path) -> tuple[dict[str, PictureSource], PictureSource | None]:
 
 def _recipe(name: str, epochs: float | None, seed: int) -> Recipe:
     if name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        matches = difflib.get_close_matches(name, RECIPES, 1)
+        hint = f"; did you mean {matches[0]}?" if matches else ""
         raise SettingsError(f"no recipe {name!r}; expected one of {', '.join(RECIPES)}{hint}")
     chosen = replace(RECIPES[name], seed=seed)
     return chosen if epochs is None else replace(chosen, epochs=epochs)

@@ -1,4 +1,4 @@
-"""Labeled pictures for training: packed in one file, or a folder with one folder a class.
+"""Labeled pictures for training: packed in one file, or a folder with one folder for each class.
 
 A packed file is a NumPy `.npz` without pickled objects: `data` (uint8, encoded pictures end to
 end), `offsets` (int64, n + 1) and `labels` (integers).
@@ -42,29 +42,30 @@ def load_source(*paths: Path) -> PictureSource:
     pictures: list[Tensor] = []
     labels: list[Tensor] = []
     for path in paths:
-        more, their_labels = _read_folder(path) if path.is_dir() else _read_packed(path)
-        pictures += more
-        labels.append(their_labels)
-    label = torch.cat(labels)
-    return PictureSource(pictures, label, int(label.max()) + 1)
+        source_pictures, source_labels = _read_folder(path) if path.is_dir() else _read_packed(path)
+        pictures += source_pictures
+        labels.append(source_labels)
+    all_labels = torch.cat(labels)
+    return PictureSource(pictures, all_labels, int(all_labels.max()) + 1)
 
 
 def load_pictures(path: Path) -> dict[str, list[UInt8[Tensor, "3 _h _w"]]]:
-    """Unlabeled pictures, by source: a packed file is one, and so is a folder with what is in it.
+    """Unlabeled pictures by source, from a packed file or a folder.
 
-    A folder of packed files holds one source for each, named after the file.
+    Each packed file is a source named after it. The picture files in a folder and below it are one
+    more, named after the folder.
 
     Raises:
-        ImageError: nothing there can be read as pictures, or one of them cannot.
+        ImageError: there are no pictures, or one of them cannot be read.
     """
     if not path.exists():
         raise ImageError(f"{path}: no such file or folder; expected pictures to train on")
     if path.is_file():
-        return {path.stem: _packed_pictures(path)}
-    sources = {file.stem: _packed_pictures(file) for file in sorted(path.glob("*.npz"))}
+        return {path.stem: _read_pictures(path)}
+    sources = {file.stem: _read_pictures(file) for file in sorted(path.glob("*.npz"))}
     files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in extensions()]
     if files:
-        sources[path.name] = [_decoded(file) for file in files]
+        sources[path.name] = [_decode(file) for file in files]
     if not sources:
         raise ImageError(f"{path}: no pictures and no packed .npz files found")
     return sources
@@ -77,39 +78,39 @@ def large_pictures(
 
     Raises:
         ImageError: no pictures, or one that cannot be read.
-        SettingsError: none is large enough; `smaller` is what else to give than larger ones.
+        SettingsError: none is large enough; `smaller` names the alternative to larger pictures.
     """
-    found = [p for place in places for source in load_pictures(place).values() for p in source]
-    large = [picture for picture in found if min(picture.shape[1:]) >= size]
+    pictures = [p for place in places for source in load_pictures(place).values() for p in source]
+    large = [picture for picture in pictures if min(picture.shape[1:]) >= size]
     if not large:
         raise SettingsError(
-            f"{', '.join(map(str, places))}: none of {len(found)} pictures is at least {size} "
+            f"{', '.join(map(str, places))}: none of {len(pictures)} pictures is at least {size} "
             f"pixels wide and high; give larger pictures or {smaller}"
         )
     return large
 
 
-def _packed_pictures(path: Path) -> list[UInt8[Tensor, "3 _h _w"]]:
-    return _unpacked(*_arrays(path, "data", "offsets"))
+def _read_pictures(path: Path) -> list[UInt8[Tensor, "3 _h _w"]]:
+    return _decode_all(*_read_arrays(path, "data", "offsets"))
 
 
-def _unpacked(data: np.ndarray, offsets: np.ndarray) -> list[UInt8[Tensor, "3 _h _w"]]:
-    return [_decoded(data[a:b].tobytes()) for a, b in pairwise(offsets)]
+def _decode_all(data: np.ndarray, offsets: np.ndarray) -> list[UInt8[Tensor, "3 _h _w"]]:
+    return [_decode(data[a:b].tobytes()) for a, b in pairwise(offsets)]
 
 
-def _decoded(source: bytes | Path) -> UInt8[Tensor, "3 _h _w"]:
+def _decode(source: bytes | Path) -> UInt8[Tensor, "3 _h _w"]:
     return read(source).pixels.mul(255).round().to(torch.uint8)
 
 
 def _read_packed(path: Path) -> tuple[list[Tensor], Tensor]:
-    data, offsets, labels = _arrays(path, "data", "offsets", "labels")
-    return _unpacked(data, offsets), torch.from_numpy(labels.astype(np.int64))
+    data, offsets, labels = _read_arrays(path, "data", "offsets", "labels")
+    return _decode_all(data, offsets), torch.from_numpy(labels.astype(np.int64))
 
 
-def _arrays(path: Path, *names: str) -> list[np.ndarray]:
-    """Arrays of a packed file; ImageError if it is none, or not of as many labels as pictures."""
+def _read_arrays(path: Path, *names: str) -> list[np.ndarray]:
+    """Arrays of a packed file; ImageError if it is none, or has not as many labels as pictures."""
     try:
-        # NumPy leaves a file that it opened itself open if it is no archive.
+        # Opened here, since NumPy would leave a file that is no archive open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as packed:
             arrays = {name: packed[name] for name in names}
         if "labels" in arrays and len(arrays["labels"]) != len(arrays["offsets"]) - 1:
@@ -134,7 +135,7 @@ def _read_folder(path: Path) -> tuple[list[Tensor], Tensor]:
     ]
     if not files:
         raise ImageError(f"{path}: no pictures found; expected one folder for each class")
-    return [_decoded(file) for file, _ in files], torch.tensor([label for _, label in files])
+    return [_decode(file) for file, _ in files], torch.tensor([label for _, label in files])
 
 
 def random_crop(

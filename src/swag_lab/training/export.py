@@ -103,14 +103,14 @@ def export(saved: Path, name: str, folder: Path = bundled.FOLDER) -> bundled.Car
         network = from_state(architecture, trained)
     except RuntimeError as error:
         raise WeightsError(f"{saved}: not a checkpoint of {name}") from error
-    return _written(
+    return _write_network(
         folded(network),
         bare,
         folder,
         saved,
         architecture=asdict(architecture),
-        **_training(state, saved),
-        data=_data(state),
+        **_training_record(state, saved),
+        data=_data_sources(state),
         intended_use=INTENDED_USE,
         limits=LIMITS,
         continued_by=f"swag train-backbone {bare} DATA OUT.pt --start shipped --epochs 5",
@@ -121,12 +121,12 @@ def _export_student(saved: Path, bare: str, folder: Path) -> bundled.Card:
     """A student of a distillation, with its errors from the report beside the checkpoint."""
     model, state = load_distillation(saved)
     if bare not in model.students:
-        held = ", ".join(model.students)
-        raise WeightsError(f"{saved}: holds no student {bare}, but {held}")
+        names = ", ".join(model.students)
+        raise WeightsError(f"{saved}: holds no student {bare}, but {names}")
     student, recipe = model.student(bare), state["recipe"]
     if student.architecture != bundled.STUDENTS[bare]:
         raise WeightsError(f"{saved}: holds a {bare} of other sizes than the package's")
-    return _written(
+    return _write_network(
         folded_student(student),
         bare,
         folder,
@@ -149,44 +149,44 @@ def _unexplained(saved: Path, bare: str) -> dict[str, float]:
     """Mean over held-out sources of a student's error at each layer, from its report."""
     path = saved.with_suffix(".report.json")
     lines = json.loads(path.read_text()) if path.exists() else []
-    found: dict[str, list[float]] = {}
+    errors: dict[str, list[float]] = {}
     for line in lines:
         if line["student"] == bare:
-            found.setdefault(line["layer"], []).append(line["unexplained"])
-    return {layer: round(sum(each) / len(each), 4) for layer, each in found.items()}
+            errors.setdefault(line["layer"], []).append(line["unexplained"])
+    return {layer: round(sum(values) / len(values), 4) for layer, values in errors.items()}
 
 
-def _written(
-    network: nn.Module, bare: str, folder: Path, saved: Path, **about: Any
+def _write_network(
+    network: nn.Module, bare: str, folder: Path, saved: Path, **fields: Any
 ) -> bundled.Card:
-    data = _encoded(network, saved)
+    data = _encode(network, saved)
     file = f"{bare}.safetensors"
-    made = bundled.Card(
+    card = bundled.Card(
         name=f"swag/{bare}",
         file=file,
         sha256=hashlib.sha256(data).hexdigest(),
         bytes=len(data),
         parameters=sum(value.numel() for value in network.parameters()),
-        **json.loads(json.dumps(about)),
+        **json.loads(json.dumps(fields)),
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / file, lambda out: out.write(data))
-    _add(made, folder)
-    return made
+    _add_card(card, folder)
+    return card
 
 
-def _encoded(network: nn.Module, saved: Path) -> bytes:
+def _encode(network: nn.Module, saved: Path) -> bytes:
     halves: dict[str, Tensor] = {
         key: value.half().contiguous() for key, value in network.state_dict().items()
     }
-    bad = [key for key, value in halves.items() if not torch.isfinite(value).all()]
-    if bad:
-        raise WeightsError(f"{saved}: {', '.join(bad)} cannot be held in half precision")
+    overflowing = [key for key, value in halves.items() if not torch.isfinite(value).all()]
+    if overflowing:
+        raise WeightsError(f"{saved}: {', '.join(overflowing)} cannot be held in half precision")
     return save(halves, metadata={"format": "pt"})
 
 
-def _data(state: dict[str, Any]) -> list[dict[str, str]]:
-    """The pictures behind a checkpoint: ours by their class counts, others by their heads alone."""
+def _data_sources(state: dict[str, Any]) -> list[dict[str, str]]:
+    """The pictures behind a checkpoint: `DATA` if its heads are `HEADS`, else an entry a head."""
     heads = {
         key.split(".")[1]: len(value)
         for key, value in state["model"].items()
@@ -200,28 +200,28 @@ def _data(state: dict[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def _training(state: dict[str, Any], saved: Path) -> dict[str, Any]:
-    """What the card says about how the weights were made."""
-    behind = checkpoint.trainings(state)
+def _training_record(state: dict[str, Any], saved: Path) -> dict[str, Any]:
+    """The fields of the card on how the weights were trained."""
+    trainings = checkpoint.trainings(state)
     log = saved.with_suffix(".jsonl")
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     lines = [line for line in lines if line["step"] <= state["step"]]
-    measured = [line["top1"] for line in lines if line["top1"] is not None]
-    shown = lines[-1]["steps"] if lines else state["step"]
-    epochs = [training["recipe"]["epochs"] for training in behind]
-    epochs[-1] *= state["step"] / shown
+    accuracies = [line["top1"] for line in lines if line["top1"] is not None]
+    planned = lines[-1]["steps"] if lines else state["step"]
+    epochs = [training["recipe"]["epochs"] for training in trainings]
+    epochs[-1] *= state["step"] / planned
     return {
-        "top1": measured[-1] if measured else None,
+        "top1": accuracies[-1] if accuracies else None,
         "epochs": round(sum(epochs), 2),
-        "finished": bool(lines) and lines[-1]["step"] == shown,
-        "trainings": behind,
+        "finished": bool(lines) and lines[-1]["step"] == planned,
+        "trainings": trainings,
     }
 
 
-def _add(made: bundled.Card, folder: Path) -> None:
+def _add_card(card: bundled.Card, folder: Path) -> None:
     file = folder / bundled.CARDS
     cards = json.loads(file.read_text()) if file.exists() else {}
-    cards[bundled.bare(made.name)] = asdict(made)
+    cards[bundled.bare(card.name)] = asdict(card)
     ordered = {name: cards[name] for name in bundled.bundled_names() if name in cards}
     text = json.dumps(ordered, indent=1) + "\n"
     write_whole(file, lambda out: out.write(text.encode()))
@@ -234,11 +234,11 @@ def main(arguments: list[str]) -> int:
         return 2
     folder = Path(arguments[2]) if len(arguments) == 3 else bundled.FOLDER
     try:
-        made = export(Path(arguments[0]), arguments[1], folder)
+        card = export(Path(arguments[0]), arguments[1], folder)
     except SwagError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{folder / made.file}: {made.bytes} bytes, top-1 {made.top1}, {made.epochs} epochs")
+    print(f"{folder / card.file}: {card.bytes} bytes, top-1 {card.top1}, {card.epochs} epochs")
     return 0
 
 

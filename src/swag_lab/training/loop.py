@@ -1,7 +1,7 @@
-"""Train a network of the family to tell pictures apart; its features are what style needs.
+"""Train a network of the family as a classifier, for the features that it learns.
 
 Each source of pictures has a linear head of its own on the shared network. The heads are kept
-in checkpoints, so that a training can go on, and dropped from the weights that are shipped.
+in checkpoints, so that a training can resume, and dropped from the weights that are shipped.
 """
 
 import os
@@ -71,7 +71,7 @@ class Classifier(nn.Module):
         self.normalize = Normalize()
 
     def normalized(self, images: Image) -> Image:
-        """What the network takes, for pictures in sRGB [0, 1]."""
+        """The input of the network for pictures in sRGB [0, 1]."""
         x: Tensor = self.normalize(images)
         return x.contiguous(memory_format=torch.channels_last)
 
@@ -93,35 +93,35 @@ def train(
     start: Path | None = None,
     cadence: Cadence = USUAL,
 ) -> Iterator[Progress]:
-    """Train, yielding a `Progress` now and then; goes on from `out` where a training stopped.
+    """Train, yielding a `Progress` now and then; resumes from the checkpoint `out` if it exists.
 
-    `sources["main"]` is shown throughout, every other source in the detail phase, by turns.
-    `start` gives the weights to begin with, a checkpoint or exported weights; without it they
-    are drawn from the recipe's seed. Checkpoints go to `out`, the log grows in `out` with the
-    ending `.jsonl`. WeightsError: `out` or `start` belongs to something else, or is damaged.
+    Batches come from `sources["main"]`, and in the detail phase from every other source by turns.
+    `start` is a checkpoint or exported weights to begin with; without it, weights are drawn from
+    the recipe's seed. Checkpoints go to `out`, lines of the log to `out` with the ending
+    `.jsonl`. WeightsError: `out` or `start` belongs to another training, or is damaged.
     """
     steps = recipe.steps(len(sources["main"]))
     model = _initialized(architecture, sources, recipe).to(device)
     model = model.to(memory_format=torch.channels_last)
     optimizer = _optimizer(model, recipe)
     batch = batch_of(recipe, sources, 0, steps)
-    first, earlier = _begun(model, optimizer, recipe, out, start=start, batch=batch)
-    shown, since = 0, time.perf_counter()
+    first, earlier = _restore(model, optimizer, recipe, out, start=start, batch=batch)
+    count, since = 0, time.perf_counter()
     workers = 0 if device == "cpu" else os.cpu_count() or 1
-    coming = batches(recipe, sources, first, steps, workers=workers)
-    for done, batch in enumerate(coming, start=first + 1):
-        rate = optimizer.param_groups[0]["lr"] = recipe.rate(done - 1, steps)
+    remaining = batches(recipe, sources, first, steps, workers=workers)
+    for completed, batch in enumerate(remaining, start=first + 1):
+        rate = optimizer.param_groups[0]["lr"] = recipe.rate(completed - 1, steps)
         loss = _update(model, optimizer, batch, recipe.label_smoothing)
-        shown += len(batch[0])
-        if done % cadence.save == 0 or done == steps:
-            checkpoint.save_training(out, model, optimizer, recipe, step=done, earlier=earlier)
-        if done % cadence.log == 0 or done == steps:
-            speed, since, shown = shown / (time.perf_counter() - since), time.perf_counter(), 0
-            due = done % cadence.measure == 0 or done == steps
+        count += len(batch[0])
+        if completed % cadence.save == 0 or completed == steps:
+            checkpoint.save_training(out, model, optimizer, recipe, step=completed, earlier=earlier)
+        if completed % cadence.log == 0 or completed == steps:
+            speed, since, count = count / (time.perf_counter() - since), time.perf_counter(), 0
+            due = completed % cadence.measure == 0 or completed == steps
             top1 = accuracy(model, validation) if due and validation is not None else None
             size = batch[0].shape[-1]
             progress = Progress(
-                step=done,
+                step=completed,
                 steps=steps,
                 size=size,
                 loss=loss.item(),
@@ -155,7 +155,7 @@ def _optimizer(model: Classifier, recipe: Recipe) -> torch.optim.Optimizer:
     )
 
 
-def _begun(
+def _restore(
     model: Classifier,
     optimizer: torch.optim.Optimizer,
     recipe: Recipe,
@@ -163,7 +163,7 @@ def _begun(
     start: Path | None,
     batch: TrainingBatch,
 ) -> tuple[int, list[dict[str, Any]]]:
-    """The first step to take and the trainings before this one, with the weights in place."""
+    """Load the weights to begin with; returns the first step and the trainings before this one."""
     if out.exists():
         state = checkpoint.load_training(out)
         checkpoint.restore(state, out, model, optimizer, recipe=recipe)
@@ -199,11 +199,11 @@ def accuracy(
     """Share of the validation pictures whose class has the highest score (top-1), in [0, 1]."""
     device = next(model.parameters()).device
     model.eval()
-    right = 0
+    correct = 0
     for start in range(0, len(validation), batch):
         pictures = validation.pictures[start : start + batch]
         images = as_images([center(picture, size) for picture in pictures]).to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            found = model(images, "main").argmax(1).cpu()
-        right += int((found == validation.labels[start : start + batch]).sum())
-    return right / len(validation)
+            predicted = model(images, "main").argmax(1).cpu()
+        correct += int((predicted == validation.labels[start : start + batch]).sum())
+    return correct / len(validation)

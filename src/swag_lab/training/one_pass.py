@@ -24,7 +24,7 @@ class OnePassRecipe(SeededSteps):
     """The schedule of a training: pure functions of the step.
 
     A step paints `batch` crops of `size` pixels. The optimizer is Adam with a linear rise over
-    `warmup` steps and half a cosine; the weights that count are a running mean with this `decay`.
+    `warmup` steps and half a cosine; the exported weights are a running mean with this `decay`.
     """
 
     steps: int
@@ -49,7 +49,7 @@ class OnePassRecipe(SeededSteps):
         return self.peak_rate * rise * (0.02 + 0.49 * (1 + math.cos(math.pi * step / self.steps)))
 
     def keeps(self, step: int) -> float:
-        """How much of the running mean of the weights stays; at first they change too fast."""
+        """Decay of the running mean in this step: lower at first, as weights then change fast."""
         return min(self.decay, (1 + step) / (10 + step))
 
 
@@ -76,7 +76,7 @@ class OnePassProgress(checkpoint.ProgressLine):
 
 
 class Averaged(nn.Module, Generic[Painting]):
-    """A network, and the running mean of its weights, which is what is kept."""
+    """A network, and the running mean of its weights, which is what is exported."""
 
     network: Painting
     mean: Painting
@@ -94,20 +94,20 @@ class Averaged(nn.Module, Generic[Painting]):
     def update(
         self, total: Scalar, optimizer: torch.optim.Optimizer, recipe: OnePassRecipe, step: int
     ) -> None:
-        """Move the weights down the gradient of a loss, if that is finite, and their mean after."""
+        """Step down the gradient of a loss, if finite, and update the running mean of weights."""
         optimizer.param_groups[0]["lr"] = recipe.rate(step)
         optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
-        size = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.largest_gradient)
-        if bool(size.isfinite()):
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.largest_gradient)
+        if bool(norm.isfinite()):
             optimizer.step()
-            self._average(recipe.keeps(step))
+            self._update_mean(recipe.keeps(step))
 
     @torch.no_grad()
-    def _average(self, keep: float) -> None:
+    def _update_mean(self, decay: float) -> None:
         """Move the running mean towards the present weights."""
-        for mean, now in zip(self.mean.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(now, 1 - keep)
+        for mean, parameter in zip(self.mean.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(parameter, 1 - decay)
 
 
 def begun(

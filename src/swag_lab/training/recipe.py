@@ -1,7 +1,7 @@
-"""What a training shows, when, and how large the steps are: pure functions of the step's number.
+"""The schedule of a training: crops and learning rates as pure functions of the step's number.
 
-Nothing here keeps state and every random choice of a step is drawn from (seed, step), so a
-training that goes on from a checkpoint shows the same pictures as one that never stopped.
+Recipes keep no state and every random choice of a step is drawn from (seed, step), so a training
+that resumes from a checkpoint uses the same pictures as one that never stopped.
 """
 
 import math
@@ -18,7 +18,7 @@ Phase = Literal["main", "detail"]
 
 
 class SeededSteps:
-    """What recipes share: random choices that the seed and the step alone decide."""
+    """The base of recipes: random choices that depend on the seed and the step alone."""
 
     seed: int
 
@@ -91,7 +91,7 @@ class Recipe(SeededSteps):
 
 
 def continued(recipe: Recipe) -> Recipe:
-    """A recipe for a network that is trained already: lower rate, large crops, less restraint."""
+    """A recipe for a trained network: lower rate, large crops, weaker regularization."""
     return replace(
         recipe,
         peak_rate=0.4 * recipe.peak_rate,

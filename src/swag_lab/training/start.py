@@ -19,7 +19,7 @@ from swag_lab.training import checkpoint
 def begin(
     model: nn.Module, network: ThinNetwork, start: Path, images: Image
 ) -> list[dict[str, Any]]:
-    """Fill a model with the weights of `start`; the trainings that made them, as far as known.
+    """Load the weights of `start` into a model; the trainings that made them, as far as known.
 
     `start` is a checkpoint, or a `.safetensors` file of exported weights, which gets its batch
     norm back with the statistics of `images` (normalized). Heads that `start` lacks, or has for
@@ -30,12 +30,12 @@ def begin(
             unfold(network, bundled.read_state(start), images)
             return bundled.recorded_trainings(start)
         state = checkpoint.load_training(start)
-        kept, trained = model.state_dict(), state["model"]
-        heads = {k for k in kept if k.startswith("heads.")}
-        fresh = {k for k in heads if k not in trained or trained[k].shape != kept[k].shape}
+        initial, loaded = model.state_dict(), state["model"]
+        heads = {k for k in initial if k.startswith("heads.")}
+        new_heads = {k for k in heads if k not in loaded or loaded[k].shape != initial[k].shape}
         model.load_state_dict(
-            {k: v for k, v in trained.items() if k in heads - fresh or k.startswith("network.")}
-            | {k: kept[k] for k in fresh}
+            {k: v for k, v in loaded.items() if k in heads - new_heads or k.startswith("network.")}
+            | {k: initial[k] for k in new_heads}
         )
     except (RuntimeError, KeyError) as error:
         raise WeightsError(f"{start}: holds the weights of another network") from error
@@ -55,14 +55,14 @@ def unfold(network: ThinNetwork, state: Mapping[str, Tensor], images: Image) -> 
             module.weight.copy_(state[f"{name}.weight"])
         elif isinstance(module, nn.BatchNorm2d):
             bias = state[f"{conv_of(name)}.bias"].to(module.bias)
-            hooks.append(module.register_forward_pre_hook(partial(_measure, bias=bias)))
+            hooks.append(module.register_forward_pre_hook(partial(_set_norm, bias=bias)))
     network.eval()
     network(images)
     for hook in hooks:
         hook.remove()
 
 
-def _measure(norm: nn.Module, inputs: tuple[Tensor, ...], *, bias: Tensor) -> None:
+def _set_norm(norm: nn.Module, inputs: tuple[Tensor, ...], *, bias: Tensor) -> None:
     assert isinstance(norm, nn.BatchNorm2d)
     assert norm.running_mean is not None and norm.running_var is not None
     variance, mean = torch.var_mean(inputs[0], (0, 2, 3), correction=0)

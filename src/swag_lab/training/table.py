@@ -50,12 +50,12 @@ def students() -> str:
 
 
 def written(text: str) -> str:
-    """A document with the tables between their marks replaced by the present ones."""
-    for name, made in (("networks", table), ("students", students)):
+    """The text of a document with the tables between their marks replaced by current ones."""
+    for name, render in (("networks", table), ("students", students)):
         begin, end = BEGIN.format(name), END.format(name)
-        before, rest = text.split(begin)
-        _, after = rest.split(end)
-        text = f"{before}{begin}\n{made()}\n{end}{after}"
+        before, remainder = text.split(begin)
+        _, after = remainder.split(end)
+        text = f"{before}{begin}\n{render()}\n{end}{after}"
     return text
 
 
