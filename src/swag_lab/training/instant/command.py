@@ -17,7 +17,7 @@ from swag_lab.training.instant.loop import PainterProgress, train_painter
 from swag_lab.training.instant.recipe import PainterRecipe
 
 CONTENT_OF_STUDENTS = ("relu3_1", "relu4_2")
-"""What all crops are looked at for is kept in memory; relu2_1 alone is larger than these two."""
+"""The content of all crops is held in memory; that at relu2_1 alone is larger than these two."""
 
 
 def train_on(
@@ -30,11 +30,11 @@ def train_on(
     weights: str = "pretrained",
     device: str = "cpu",
 ) -> Iterator[PainterProgress]:
-    """Train a painter on two folders or packed files; goes on from `out` if it is there.
+    """Train a painter on two folders or packed files; resumes from `out` if it exists.
 
     Raises:
         ImageError: no pictures, or one that cannot be read.
-        SwagError: the backbone cannot be made, or `out` is something else's.
+        SwagError: the backbone cannot be made, or `out` is of another training.
     """
     check_device(device)
     student = bundled.bare(backbone) in bundled.STUDENTS
@@ -51,8 +51,8 @@ def train_on(
 def export_painter(saved: Path, out: Path) -> None:
     """Write the weights of a training in half precision, as `swag.instant` reads them."""
     state = checkpoint.load_training(saved)["model"]
-    named = {name.removeprefix("mean."): t for name, t in state.items() if name.startswith("mean.")}
-    if not named:
+    means = {name.removeprefix("mean."): t for name, t in state.items() if name.startswith("mean.")}
+    if not means:
         raise SettingsError(f"{saved}: not a training of a painter")
-    data = save({name: tensor.to(torch.float16).contiguous() for name, tensor in named.items()})
+    data = save({name: tensor.to(torch.float16).contiguous() for name, tensor in means.items()})
     write_whole(out, lambda file: file.write(data))

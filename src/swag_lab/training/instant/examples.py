@@ -1,4 +1,4 @@
-"""Crops of photos and paintings, seen once by the network that judges; steps draw from them."""
+"""Crops of photos and paintings, passed once through the loss network; steps draw from them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,16 +46,18 @@ class Examples:
     made: dict[tuple[str, int], Example] = field(default_factory=dict)
 
     def batch(self, step: int) -> PaintingBatch:
-        """What a step paints."""
+        """The photos, paintings and strengths of a step."""
         generator = self.recipe.generator(step)
         count = self.recipe.batch
-        chosen, usual, strengths = torch.rand(3, count, generator=generator)
-        styles = torch.rand(count, generator=generator)
+        photo_draws, half_draws, strength_draws = torch.rand(3, count, generator=generator)
+        style_draws = torch.rand(count, generator=generator)
         weakest = self.recipe.weakest
         return PaintingBatch(
-            photos=[self._photo(int(u * self.recipe.photos)) for u in chosen.tolist()],
-            paintings=[self._painting(int(u * self.recipe.paintings)) for u in styles.tolist()],
-            strength=torch.where(usual < 0.5, 0.5, weakest + (1 - weakest) * strengths),
+            photos=[self._photo(int(u * self.recipe.photos)) for u in photo_draws.tolist()],
+            paintings=[
+                self._painting(int(u * self.recipe.paintings)) for u in style_draws.tolist()
+            ],
+            strength=torch.where(half_draws < 0.5, 0.5, weakest + (1 - weakest) * strength_draws),
         )
 
     def _photo(self, number: int) -> Example:
@@ -82,7 +84,7 @@ class Examples:
 
 @torch.no_grad()
 def seen(network: Backbone, pixels: Float[Tensor, "3 h w"]) -> Example:
-    """A crop with what the network sees in it."""
+    """A crop with its style and content at the network's layers."""
     device = next(network.parameters()).device
     layers = [*network.style_layers, *network.content_layers]
     maps = network.extract(pixels[None].to(device), list(dict.fromkeys(layers)))
@@ -94,6 +96,6 @@ def seen(network: Backbone, pixels: Float[Tensor, "3 h w"]) -> Example:
 
 
 def pictures(examples: Sequence[Example], device: torch.device) -> Image:
-    """Crops as a batch."""
+    """The crops of examples as a batch on a device."""
     batch = torch.stack([example.pixels for example in examples]).to(device).float()
     return batch.to(memory_format=torch.channels_last)

@@ -33,7 +33,7 @@ class PainterProgress(OnePassProgress):
 
 @torch.no_grad()
 def initialize(network: InstantNetwork) -> None:
-    """Random weights by He et al. 2015; small where a large output would leave [0, 1] at once."""
+    """Random weights by He et al. 2015; small if a large output would leave [0, 1] at once."""
     initialize_by_he(network)
     for module in network.modules():
         if isinstance(module, Residual):
@@ -44,23 +44,23 @@ def initialize(network: InstantNetwork) -> None:
 def painted_batch(
     network: InstantNetwork, photos: Image, paintings: Image, strength: PerImage, *, whole: bool
 ) -> tuple[Image, Image]:
-    """The photos in the style of the paintings, and the paintings as they are given back.
+    """The photos in the style of the paintings, and the reconstructed paintings.
 
-    Unless `whole`, no gradient goes through the paintings: every other step does with less time.
+    Unless `whole`, no gradient goes through the paintings, which saves time in every other step.
     """
     styles: list[Gaussian] = []
 
-    def keep(_: int, features: FeatureMap) -> FeatureMap:
+    def record(_: int, features: FeatureMap) -> FeatureMap:
         styles.append(Gaussian.of(features))
         return features
 
-    def move(at: int, features: FeatureMap) -> FeatureMap:
-        share = torch.stack([torch.as_tensor(way(float(s))) for s in strength])
-        return transport(Gaussian.of(features), styles[at]).share(share)(features)
+    def transport_maps(stage: int, features: FeatureMap) -> FeatureMap:
+        shares = torch.stack([torch.as_tensor(way(float(s))) for s in strength])
+        return transport(Gaussian.of(features), styles[stage]).share(shares)(features)
 
     with torch.set_grad_enabled(whole):
-        given_back = network(paintings, keep)
-    return network(photos, move), given_back
+        reconstructed = network(paintings, record)
+    return network(photos, transport_maps), reconstructed
 
 
 def train_painter(
@@ -75,8 +75,8 @@ def train_painter(
 ) -> Iterator[PainterProgress]:
     """Train a painter through a frozen network, yielding a line of the log now and then.
 
-    Goes on from the checkpoint `out` if it exists, beside which the log grows, ending in `.jsonl`;
-    on one kind of machine an interrupted training ends with the bits of one that was not.
+    Resumes from the checkpoint `out` if it exists; the log is beside it, ending in `.jsonl`.
+    On one kind of machine an interrupted training ends with the bits of one that was not.
 
     Raises:
         WeightsError: `out` is damaged, or holds a training with another recipe or network.
@@ -85,19 +85,19 @@ def train_painter(
     network.to(device)
     model, optimizer, first = begun(InstantNetwork, initialize, recipe, out, device=device)
     examples = Examples(recipe, network, photos, paintings)
-    recent: Tensor | None = None
-    shown, since = 0, time.perf_counter()
+    mean_errors: Tensor | None = None
+    count, since = 0, time.perf_counter()
     for step in range(first, recipe.steps):
-        found = _step(model, optimizer, examples, step)
-        recent = found if recent is None else recent.lerp(found, 0.02)
-        shown, done = shown + recipe.batch, step + 1
-        if done % cadence.save == 0 or done == recipe.steps:
-            checkpoint.save_training(out, model, optimizer, recipe, step=done, earlier=[])
-        if done % cadence.log == 0 or done == recipe.steps:
-            style, content, reconstruction = recent.tolist()
-            speed, since, shown = shown / (time.perf_counter() - since), time.perf_counter(), 0
+        step_errors = _step(model, optimizer, examples, step)
+        mean_errors = step_errors if mean_errors is None else mean_errors.lerp(step_errors, 0.02)
+        count, completed = count + recipe.batch, step + 1
+        if completed % cadence.save == 0 or completed == recipe.steps:
+            checkpoint.save_training(out, model, optimizer, recipe, step=completed, earlier=[])
+        if completed % cadence.log == 0 or completed == recipe.steps:
+            style, content, reconstruction = mean_errors.tolist()
+            speed, since, count = count / (time.perf_counter() - since), time.perf_counter(), 0
             line = PainterProgress(
-                step=done,
+                step=completed,
                 steps=recipe.steps,
                 size=recipe.size,
                 style=style,
@@ -113,16 +113,16 @@ def train_painter(
 def _step(
     model: Averaged[InstantNetwork], optimizer: torch.optim.Optimizer, examples: Examples, step: int
 ) -> Tensor:
-    """Paint a batch and move the weights; its style, content and reconstruction errors."""
+    """Paint a batch and update the weights; returns its style, content and reconstruction error."""
     recipe, batch = examples.recipe, examples.batch(step)
     device = next(model.parameters()).device
     strength = batch.strength.to(device)
     photos, paintings = pictures(batch.photos, device), pictures(batch.paintings, device)
-    result, given_back = painted_batch(
+    result, reconstructed = painted_batch(
         model.network, photos, paintings, strength, whole=step % 2 == 0
     )
-    found = painting_errors(examples.network, result, batch)
-    lost = (given_back - paintings).square().mean()
-    total = 3 * found.total(recipe, strength) + recipe.reconstruction * lost
+    errors = painting_errors(examples.network, result, batch)
+    reconstruction = (reconstructed - paintings).square().mean()
+    total = 3 * errors.total(recipe, strength) + recipe.reconstruction * reconstruction
     model.update(total, optimizer, recipe, step)
-    return torch.stack([found.style.mean(), found.content.mean(), lost]).detach()
+    return torch.stack([errors.style.mean(), errors.content.mean(), reconstruction]).detach()

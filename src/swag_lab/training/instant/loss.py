@@ -14,7 +14,7 @@ from swag_lab.training.instant.examples import CONTENT, STYLE, Example, Painting
 from swag_lab.training.instant.recipe import PainterRecipe
 
 SMALLEST_SPAN = 0.05
-"""Of a target's size: photos and paintings that are more alike count as being so far apart."""
+"""As a share of the target's size: more similar photos and paintings count as this far apart."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Errors:
     penalties: PerImage
 
     def total(self, recipe: PainterRecipe, strength: PerImage) -> Scalar:
-        """Their weighted sum, divided by the weights, so that no strength counts more than
-        others."""
+        """The mean of the weighted sums over pictures, each divided by its weights, so that no
+        strength counts more than others."""
         style = recipe.balance * strength
         content = (1 - strength).clamp(min=recipe.least_content)
         total = style * self.style + content * self.content + self.penalties
@@ -36,15 +36,15 @@ class Errors:
 
 
 def painting_errors(network: Backbone, painted: Image, batch: PaintingBatch) -> Errors:
-    """How far painted photos are from the styles and contents that they should have."""
+    """The errors of painted photos: from the style of the painting and the content of the photo."""
     layers = [*network.style_layers, *network.content_layers]
     maps = network.extract(painted, list(dict.fromkeys(layers)))
     style = [
         _share(
             STYLE,
             STYLE.describe(maps[layer]),
-            _styles(batch.paintings, layer),
-            _styles(batch.photos, layer),
+            _batched_styles(batch.paintings, layer),
+            _batched_styles(batch.photos, layer),
         )
         for layer in network.style_layers
     ]
@@ -52,8 +52,8 @@ def painting_errors(network: Backbone, painted: Image, batch: PaintingBatch) -> 
         _share(
             CONTENT,
             CONTENT.describe(maps[layer]),
-            CONTENT.describe(_contents(batch.photos, layer)),
-            CONTENT.describe(_contents(batch.paintings, layer)),
+            CONTENT.describe(_batched_contents(batch.photos, layer)),
+            CONTENT.describe(_batched_contents(batch.paintings, layer)),
         )
         for layer in network.content_layers
     ]
@@ -65,19 +65,19 @@ def painting_errors(network: Backbone, painted: Image, batch: PaintingBatch) -> 
     )
 
 
-def _share(loss: Loss, here: Description, target: Description, other: Description) -> PerImage:
+def _share(loss: Loss, painted: Description, target: Description, other: Description) -> PerImage:
     """An error as a share of the span between the target and the other picture."""
     with torch.no_grad():
         span = loss.compare(other, target)
         unit = torch.maximum(span, SMALLEST_SPAN * loss.target_norm(target))
-    error: Tensor = loss.compare(here, target) / unit
+    error: Tensor = loss.compare(painted, target) / unit
     return error
 
 
-def _styles(examples: Sequence[Example], layer: str) -> tuple[Tensor, ...]:
-    described = [example.style[layer] for example in examples]
-    return tuple(torch.cat(parts) for parts in zip(*described, strict=True))
+def _batched_styles(examples: Sequence[Example], layer: str) -> tuple[Tensor, ...]:
+    descriptions = [example.style[layer] for example in examples]
+    return tuple(torch.cat(parts) for parts in zip(*descriptions, strict=True))
 
 
-def _contents(examples: Sequence[Example], layer: str) -> Tensor:
+def _batched_contents(examples: Sequence[Example], layer: str) -> Tensor:
     return torch.cat([example.content[layer] for example in examples]).float()

@@ -10,12 +10,12 @@ class PainterRecipe(OnePassRecipe):
     """How a painter is trained.
 
     A step paints `batch` photos, each in the style of another painting, as crops of `size` pixels
-    drawn from `photos` and `paintings` that are described once. One painting in `photo_styles` is a
-    photo, so that a style is not always paint. Half of the strengths are 0.5, the others anything
-    from `weakest` to 1; the content keeps at least `least_content` of weight. `balance` is the
-    ratio of style to content at strength 0.5: five times that of an optimization, as what one pass
-    cannot paint it makes up with the photo. `reconstruction` weighs how well a painting that
-    nothing moves is given back.
+    drawn from `photos` and `paintings` crops that are described once. One painting in
+    `photo_styles` is a photo, so that a style is not always paint. Half of the strengths are 0.5,
+    the others uniform from `weakest` to 1; the content weighs at least `least_content`. `balance`
+    is the ratio of style to content at strength 0.5: five times that of an optimization, as one
+    pass fills in from the photo what it cannot paint. `reconstruction` weighs the error of a
+    painting that is reconstructed without transport.
     """
 
     steps: int = 2600

@@ -1,4 +1,4 @@
-"""Train a network of one painting on folders of photos, and keep the style while it trains."""
+"""Train a network of one painting on folders of photos, and write the style as it trains."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ from swag_lab.training.style.loss import StyleObjective
 from swag_lab.training.style.recipe import StyleRecipe
 
 PREVIEWS, PREVIEW_SIZE = 4, 256
-"""Photos of the preview sheet, and the long side that they have there."""
+"""Number of photos on the preview sheet, and their long side there in pixels."""
 
 
 def train_style_on(
@@ -41,21 +41,21 @@ def train_style_on(
 ) -> Iterator[StyleProgress]:
     """Train a network for a painting on folders or packed files of photos.
 
-    The style of the present steps is `out` from the first checkpoint on; beside it are the
-    checkpoint (`.ckpt`), from which the same call goes on and which goes at the end, the log
-    (`.jsonl`), and a sheet of photos and what becomes of them (`.png`).
+    From the first checkpoint on, `out` holds the style of the steps so far; beside it are the
+    checkpoint (`.ckpt`), from which the same call resumes and which is removed at the end, the
+    log (`.jsonl`), and a sheet of photos, painted and unpainted (`.png`).
 
     Raises:
         ImageError: no pictures, or one that cannot be read.
-        SettingsError: `out` is there, no photo is large enough, or a setting is not for this.
-        SwagError: the backbone cannot be made, or the checkpoint is something else's.
+        SettingsError: `out` exists, no photo is large enough, or a setting is not supported.
+        SwagError: the backbone cannot be made, or the checkpoint is of another training.
     """
-    kept = checkpoint_of(out)
+    saved = checkpoint_of(out)
     if out.suffix != ".safetensors":
         raise SettingsError(f"{out}: expected a name that ends in .safetensors")
     if overwrite:
-        remove(kept)
-    elif out.exists() and not kept.exists():
+        remove(saved)
+    elif out.exists() and not saved.exists():
         raise SettingsError(f"{out} exists; give another name, or --overwrite")
     side = round(settings.size_without_photo() * settings.style_scale)
     picture, digest = read_hashed(painting, size=side)
@@ -70,45 +70,45 @@ def train_style_on(
         painting=digest,
         fingerprint=weights_fingerprint(network),
     )
-    found = large_pictures(photos, recipe.size, smaller="smaller crops")
+    large = large_pictures(photos, recipe.size, smaller="smaller crops")
     objective = StyleObjective(settings, network, picture.batch.to(device), size=recipe.size)
     create_folder(out.parent)
-    if not kept.exists():
+    if not saved.exists():
         remove(out.with_suffix(".jsonl"))
 
-    def show(trained: StyleNetwork, steps: int) -> None:
-        write_style(out, trained, card_of(recipe, settings, steps=steps, network=trained))
-        preview = sheet_of([shown(photo) for photo in found[:PREVIEWS]], trained, device)
+    def show(style: StyleNetwork, steps: int) -> None:
+        write_style(out, style, card_of(recipe, settings, steps=steps, network=style))
+        preview = sheet_of([shown(photo) for photo in large[:PREVIEWS]], style, device)
         write(out.with_suffix(".png"), preview)
 
     lines = train_style(
-        CropSource(recipe, objective, found, device),
-        kept=kept,
+        CropSource(recipe, objective, large, device),
+        kept=saved,
         log=out.with_suffix(".jsonl"),
         cadence=cadence or StyleCadence(),
         show=show,
         stopping=stopping,
     )
-    return _cleared(lines, kept)
+    return _remove_at_end(lines, saved)
 
 
-def _cleared(lines: Iterator[StyleProgress], kept: Path) -> Iterator[StyleProgress]:
-    """The same lines; a training that is at its end needs no checkpoint."""
+def _remove_at_end(lines: Iterator[StyleProgress], saved: Path) -> Iterator[StyleProgress]:
+    """Yield the lines; remove the checkpoint at the end of the training."""
     for line in lines:
         yield line
         if line.step == line.steps:
-            remove(kept)
+            remove(saved)
 
 
 def checkpoint_of(out: Path) -> Path:
-    """Where the checkpoint of a training of this style is kept."""
+    """The path of the checkpoint of a training that writes the style `out`."""
     return out.with_name(out.name + ".ckpt")
 
 
 def card_of(
     recipe: StyleRecipe, settings: Settings, *, steps: int, network: StyleNetwork
 ) -> StyleCard:
-    """What the file of a style says of it."""
+    """The card in a style's file: its network, painting, settings, recipe and steps."""
     numbers = {name: value for name, value in vars(recipe).items() if not isinstance(value, str)}
     return StyleCard(
         widths=network.widths,
@@ -123,17 +123,17 @@ def card_of(
 
 
 def shown(picture: Tensor) -> Image:
-    """A photo as small as the preview shows it."""
+    """A photo in the size of the preview (1, 3, h, w), sRGB in [0, 1]."""
     photo = read(picture.float().div(255)).batch
     return resize(photo, fitted(photo.shape[2], photo.shape[3], PREVIEW_SIZE)).clamp(0, 1)
 
 
 def sheet_of(photos: Sequence[Image], network: StyleNetwork, device: torch.device) -> Tensor:
-    """Photos in a row, and below each what the network makes of it (3, h, w)."""
-    was = network.training
+    """Photos in a row, and below each its painted version: one picture (3, h, w)."""
+    was_training = network.training
     painter = StylePainter(network)
     pairs = [torch.cat([p, painter.paint(p.to(device)).cpu().clamp(0, 1)], dim=2) for p in photos]
-    network.requires_grad_(True).train(was)
-    tall = max(pair.shape[2] for pair in pairs)
-    row = torch.cat([pad(p, (0, 0, 0, tall - p.shape[2]), value=1.0) for p in pairs], dim=3)
+    network.requires_grad_(True).train(was_training)
+    height = max(pair.shape[2] for pair in pairs)
+    row = torch.cat([pad(p, (0, 0, 0, height - p.shape[2]), value=1.0) for p in pairs], dim=3)
     return row[0]

@@ -1,4 +1,4 @@
-"""Crops of photos, each seen once by the network that judges; steps draw from them."""
+"""Crops of photos, each passed once through the loss network; steps draw from them."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ SMALLEST_SCALE = 0.6
 
 @dataclass(frozen=True)
 class PhotoCrops:
-    """Crops as a batch, their content, and how far each is from the style in every part of it."""
+    """Crops as a batch, their content, and the span of each to the style in each layer loss."""
 
     pixels: Image
     contents: FeatureMaps
@@ -35,17 +35,17 @@ class CropSource:
     made: dict[int, PhotoCrops] = field(default_factory=dict)
 
     def batch(self, step: int) -> PhotoCrops:
-        """What a step paints."""
-        drawn = torch.rand(self.recipe.batch, generator=self.recipe.generator(step))
-        chosen = [self._crop(int(u * self.recipe.crops)) for u in drawn.tolist()]
-        spans = zip(*(one.style_spans for one in chosen), strict=True)
+        """The crops that a step paints."""
+        draws = torch.rand(self.recipe.batch, generator=self.recipe.generator(step))
+        chosen = [self._crop(int(u * self.recipe.crops)) for u in draws.tolist()]
+        spans = zip(*(example.style_spans for example in chosen), strict=True)
         return PhotoCrops(
-            pixels=_joined([one.pixels for one in chosen], self.device),
+            pixels=_concatenate([example.pixels for example in chosen], self.device),
             contents={
-                layer: _joined([one.contents[layer] for one in chosen], self.device)
+                layer: _concatenate([example.contents[layer] for example in chosen], self.device)
                 for layer in chosen[0].contents
             },
-            style_spans=[torch.cat(same) for same in spans],
+            style_spans=[torch.cat(parts) for parts in spans],
         )
 
     def _crop(self, number: int) -> PhotoCrops:
@@ -65,12 +65,12 @@ def drawn_crop(
 ) -> Float[Tensor, "3 {recipe.size} {recipe.size}"]:
     """The crop of this number: a square of some photo, mirrored half of the time."""
     generator = recipe.generator(-1 - number)
-    index, scale, mirrored = torch.rand(3, generator=generator).tolist()
+    index, fraction, mirrored = torch.rand(3, generator=generator).tolist()
     picture = photos[int(index * len(photos))]
-    share = SMALLEST_SCALE + (1 - SMALLEST_SCALE) * scale
-    pixels = crop(picture, recipe.size, share, generator)
+    scale = SMALLEST_SCALE + (1 - SMALLEST_SCALE) * fraction
+    pixels = crop(picture, recipe.size, scale, generator)
     return pixels.flip(-1) if mirrored < 0.5 else pixels
 
 
-def _joined(parts: list[Tensor], device: torch.device) -> Tensor:
+def _concatenate(parts: list[Tensor], device: torch.device) -> Tensor:
     return torch.cat(parts).to(device).float().contiguous(memory_format=torch.channels_last)

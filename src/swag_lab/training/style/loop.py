@@ -25,8 +25,8 @@ class StyleProgress(OnePassProgress):
 
 @torch.no_grad()
 def initialize_style(network: StyleNetwork) -> None:
-    """Random weights by He et al. 2015; small where a large output would leave [0, 1] at once, and
-    where blocks are to begin as nearly the identity."""
+    """Random weights by He et al. 2015; small in the last layer, so that outputs begin near [0, 1],
+    and in residual blocks, so that they begin as nearly the identity."""
     initialize_by_he(network)
     for module in network.modules():
         if isinstance(module, NormalizedResidual):
@@ -36,7 +36,7 @@ def initialize_style(network: StyleNetwork) -> None:
 
 @dataclass(frozen=True)
 class StyleCadence:
-    """After how many steps a line is logged, and after how many seconds the training is kept."""
+    """After how many steps a line is logged, and after how many seconds a checkpoint is written."""
 
     log: int = 10
     seconds: float = 180.0
@@ -53,7 +53,7 @@ def train_style(
 ) -> Iterator[StyleProgress]:
     """Train a network, yielding a line of the log now and then.
 
-    Goes on from the checkpoint `kept` if it exists; lines are added to `log`. `show` gets the
+    Resumes from the checkpoint `kept` if it exists; lines are added to `log`. `show` gets the
     running mean of the weights and the number of steps whenever the checkpoint is written: after
     some time, at the end, and when the training is to stop. On one kind of machine an interrupted
     training ends with the bits of one that was not.
@@ -65,23 +65,23 @@ def train_style(
     model, optimizer, first = begun(
         StyleNetwork, initialize_style, recipe, kept, device=crops.device
     )
-    recent: Tensor | None = None
-    saved = since = time.perf_counter()
-    shown = 0
+    mean_errors: Tensor | None = None
+    saved_at = since = time.perf_counter()
+    count = 0
     for step in range(first, recipe.steps):
-        found = _step(model, optimizer, crops, step)
-        recent = found if recent is None else recent.lerp(found, 0.05)
-        shown, done = shown + recipe.batch, step + 1
-        stop, last = stopping(), done == recipe.steps
-        if stop or last or time.perf_counter() - saved >= cadence.seconds:
-            checkpoint.save_training(kept, model, optimizer, recipe, step=done, earlier=[])
-            show(model.mean, done)
-            saved = time.perf_counter()
-        if stop or last or done % cadence.log == 0:
-            style, content, penalties = recent.tolist()
-            speed, since, shown = shown / (time.perf_counter() - since), time.perf_counter(), 0
+        step_errors = _step(model, optimizer, crops, step)
+        mean_errors = step_errors if mean_errors is None else mean_errors.lerp(step_errors, 0.05)
+        count, completed = count + recipe.batch, step + 1
+        stop, last = stopping(), completed == recipe.steps
+        if stop or last or time.perf_counter() - saved_at >= cadence.seconds:
+            checkpoint.save_training(kept, model, optimizer, recipe, step=completed, earlier=[])
+            show(model.mean, completed)
+            saved_at = time.perf_counter()
+        if stop or last or completed % cadence.log == 0:
+            style, content, penalties = mean_errors.tolist()
+            speed, since, count = count / (time.perf_counter() - since), time.perf_counter(), 0
             line = StyleProgress(
-                step=done,
+                step=completed,
                 steps=recipe.steps,
                 size=recipe.size,
                 style=style,
@@ -99,9 +99,9 @@ def train_style(
 def _step(
     model: Averaged[StyleNetwork], optimizer: torch.optim.Optimizer, crops: CropSource, step: int
 ) -> Tensor:
-    """Paint a batch and move the weights; its style errors, content errors and penalties."""
+    """Paint a batch and update the weights; returns its style and content errors and penalties."""
     recipe, batch = crops.recipe, crops.batch(step)
-    found = crops.objective(model.network(batch.pixels), batch.contents, batch.style_spans)
-    model.update(found.total.mean(), optimizer, recipe, step)
-    errors = (found.style, found.content, found.penalties)
-    return torch.stack([error.mean() for error in errors]).detach()
+    errors = crops.objective(model.network(batch.pixels), batch.contents, batch.style_spans)
+    model.update(errors.total.mean(), optimizer, recipe, step)
+    terms = (errors.style, errors.content, errors.penalties)
+    return torch.stack([error.mean() for error in terms]).detach()

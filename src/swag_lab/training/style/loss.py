@@ -28,14 +28,14 @@ class TermErrors:
 
     @property
     def total(self) -> PerImage:
-        """What is minimized."""
+        """The sum of all, which is minimized."""
         return self.style + self.content + self.penalties
 
 
 class StyleObjective:
     """How far painted photos are from a painting's style and from their own content.
 
-    The painting is described once, when this is made, and its smoothings are fitted then. Errors
+    The painting is described and its smoothings are fitted once, at construction. Errors
     are shares of the span between photo and painting, as in an optimization (`Objective.of`), so
     strength and balance mean the same. Departures, as photos change with every step: spans below a
     twentieth of the target's size count as that; the content's span is measured to the painting
@@ -63,13 +63,13 @@ class StyleObjective:
         square = resize(painting, (size, size)).clamp(0, 1)
         style = style_terms(settings, network, [painting], regions, other=painting)
         content = content_terms(settings, network, square, painting, mask=None)
-        self.style = self._parts(style, painting)
-        self.content = self._parts(content, painting)
+        self.style = self._layer_losses(style, painting)
+        self.content = self._layer_losses(content, painting)
 
-    def _parts(self, terms: Sequence[LossTerm], painting: OwnImage) -> list[LayerLoss]:
-        """Each layer of the terms that have a weight, with the painting's description.
+    def _layer_losses(self, terms: Sequence[LossTerm], painting: OwnImage) -> list[LayerLoss]:
+        """The layer losses of all terms with a weight, the painting's description as their target.
 
-        Their factor is the weight of a whole span.
+        The factor of each is the weight of an error of one span.
         """
         chosen = [replace(t, normalization="target", matched="none") for t in terms if t.weight > 0]
         parts = Objective.of(self.network.extract, chosen, start=painting, style=painting).parts
@@ -80,17 +80,17 @@ class StyleObjective:
 
     @property
     def content_layers(self) -> list[str]:
-        """The layers of which a photo's own maps are the target."""
+        """The layers whose maps of the photo itself are the target."""
         return list(dict.fromkeys(name for part in self.content for name in part.view.layers))
 
     @torch.no_grad()
     def see(self, photos: Image) -> FeatureMaps:
-        """The maps of photos that are their content."""
+        """The maps of photos at the content layers."""
         return self._extract(photos, self.content_layers)
 
     @torch.no_grad()
     def style_spans(self, photos: Image) -> list[PerImage]:
-        """How far photos are from the painting's style, in each part of it."""
+        """The span of photos to the painting's style in each layer loss, one number for each photo."""
         maps = self._extract(photos, [name for part in self.style for name in part.view.layers])
         return [_span(part, part.view.describe(maps, None), part.target) for part in self.style]
 
@@ -106,9 +106,9 @@ class StyleObjective:
         ]
         content = [self._content_error(part, maps, contents) for part in self.content]
         penalties = [PENALTIES[n].measure(painted) * w for n, w in self.penalties.items() if w]
-        none = painted.new_zeros(len(painted))
+        zero = painted.new_zeros(len(painted))
         return TermErrors(
-            *(torch.stack([none, *errors]).sum(0) for errors in (style, content, penalties))
+            *(torch.stack([zero, *errors]).sum(0) for errors in (style, content, penalties))
         )
 
     @staticmethod
@@ -116,8 +116,8 @@ class StyleObjective:
         with torch.no_grad():
             target = part.view.describe(contents, None)
             span = _span(part, part.target, target)
-        here = part.view.describe(maps, None)
-        error: Tensor = part.view.loss.compare(here, target) * part.factor / span
+        description = part.view.describe(maps, None)
+        error: Tensor = part.view.loss.compare(description, target) * part.factor / span
         return error
 
     def _extract(self, image: Tensor, layers: Sequence[str]) -> FeatureMaps:

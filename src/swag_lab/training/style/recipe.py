@@ -10,8 +10,8 @@ class StyleRecipe(OnePassRecipe):
     """How a network of one painting is trained.
 
     A step paints `batch` of the `crops`, squares of `size` pixels that are drawn from the photos
-    and seen once by the network that judges. `settings` (JSON), `painting` (SHA-256) and
-    `fingerprint` (of the judging network's weights) say what is minimized: a training that goes on
+    and passed once through the loss network. `settings` (JSON), `painting` (SHA-256) and
+    `fingerprint` (of the loss network's weights) say what is minimized: a training that resumes
     must have the same.
     """
 
