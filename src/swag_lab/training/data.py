@@ -80,7 +80,7 @@ def large_pictures(
         ImageError: no pictures, or one that cannot be read.
         SettingsError: none is large enough; `smaller` names the alternative to larger pictures.
     """
-    pictures = [p for place in places for source in load_pictures(place).values() for p in source]
+    pictures = [p for path in places for source in load_pictures(path).values() for p in source]
     large = [picture for picture in pictures if min(picture.shape[1:]) >= size]
     if not large:
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""What trainings of networks that paint in one pass share: schedule, step, mean of weights."""
+"""Schedule, step and mean of weights, shared by trainings of networks that paint in one pass."""
 
 import math
 from collections.abc import Callable
@@ -118,7 +118,7 @@ def begun(
     *,
     device: torch.device | str,
 ) -> tuple[Averaged[Painting], torch.optim.Optimizer, int]:
-    """A network with its optimizer, and the first step to take: from `kept` if it is there.
+    """A network with its optimizer, and the first step to take: from `kept` if it exists.
 
     Raises:
         WeightsError: `kept` is damaged, or holds a training with another recipe.

@@ -68,7 +68,7 @@ class Recipe(SeededSteps):
             )
 
     def steps(self, pictures: int) -> int:
-        """Number of steps for a main source of so many pictures."""
+        """Number of steps for a main source with this number of pictures."""
         return max(1, round(self.epochs * pictures / self.batch))
 
     def rate(self, step: int, steps: int) -> float:

@@ -47,7 +47,7 @@ def unfold(network: ThinNetwork, state: Mapping[str, Tensor], images: Image) -> 
     """Give a network with batch norm the function of a folded one (KeyError, RuntimeError if not).
 
     Each norm gets the statistics of `images` and the weight and bias that undo them, so that the
-    function stays, up to rounding, and training goes on as if it had never been folded.
+    function stays, up to rounding, and training continues as if it had never been folded.
     """
     hooks = []
     for name, module in network.named_modules():

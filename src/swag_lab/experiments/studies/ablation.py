@@ -59,8 +59,8 @@ LARGE_PAIR = ("r-resnet50, no shortcuts, one weight", "r-resnet50, one weight")
 
 def trained_alike(epochs: float, *, quick: bool = False) -> list[Twin]:
     """The networks that can be trained for this study: see `Plan.twins`."""
-    chosen = list(SWITCHES.items())[:1] if quick else SWITCHES.items()
-    return twins(dict(chosen), epochs)
+    switches = list(SWITCHES.items())[:1] if quick else SWITCHES.items()
+    return twins(dict(switches), epochs)
 
 
 def jobs(plan: Plan) -> list[StudyJob]:

@@ -35,7 +35,7 @@ PARTS = (
     "rate",
     "style_rotations",
 )
-"""The settings that make a method what it is."""
+"""The settings in which methods differ."""
 
 TASKS = {"texture": "sliced", "reconstruct": "content"}
 """The tasks without a strength, and the measure of the error of each."""

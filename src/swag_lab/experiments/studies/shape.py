@@ -82,8 +82,8 @@ def shape_label(network: Network, variant: str) -> str:
 def jobs(plan: Plan) -> list[StudyJob]:
     """Every network with its variants."""
     all_jobs: list[StudyJob] = []
-    for network, chosen in shape_networks(plan).items():
-        for name in chosen:
+    for network, names in shape_networks(plan).items():
+        for name in names:
             settings, options = VARIANTS.get(name, ({}, {}))
             if name == SCRIPT:
                 options = {"weighed_by": ("released-code", late(network))}
@@ -93,14 +93,14 @@ def jobs(plan: Plan) -> list[StudyJob]:
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """How much of SWAG's effect under one weight is due to weights, and how much to shape."""
-    chosen = list(shape_networks(plan))
-    pairs = [(shape_label(n, a), shape_label(n, b)) for n in chosen for a, b in PAIRS]
+    networks = list(shape_networks(plan))
+    pairs = [(shape_label(n, a), shape_label(n, b)) for n in networks for a, b in PAIRS]
 
     return [
         Section(
             "(a) Shape or scale",
             "The paper explains its gain by shape: less peaky activations, more entropy.",
-            " ".join(_findings(runs, chosen)),
+            " ".join(_findings(runs, networks)),
             "pooled over networks; see the p of each row",
             table=rows_of(runs, pairs),
             figure=effects(runs, [p for p in pairs if p[0].startswith(("p-resnet:", "r-deep:"))]),
@@ -115,16 +115,16 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
                 title=f"Pictures of {n.name}",
                 expected="The pictures with the smoothed shape are the better ones.",
             )
-            for n in chosen
+            for n in networks
         ),
     ]
 
 
-def _findings(runs: list[StudyRun], chosen: list[Network]) -> list[str]:
+def _findings(runs: list[StudyRun], networks: list[Network]) -> list[str]:
     """Sentences on the effect of each part of SWAG, pooled over the networks."""
 
     def gap(variant: str, baseline: str) -> Any:
-        return pooled(runs, [(shape_label(n, variant), shape_label(n, baseline)) for n in chosen])
+        return pooled(runs, [(shape_label(n, variant), shape_label(n, baseline)) for n in networks])
 
     return [
         words(gap("one weight, SWAG", NOTHING), "Under one weight SWAG helps"),

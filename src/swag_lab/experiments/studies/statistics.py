@@ -67,20 +67,20 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     kinds = {"random": "r-", "trained": "p-"}
     parts = []
     for kind, prefix in kinds.items():
-        chosen = {name: rows for name, rows in rows_by_network.items() if name.startswith(prefix)}
+        of_kind = {name: rows for name, rows in rows_by_network.items() if name.startswith(prefix)}
         parts.append(
             Section(
                 f"The four panels, {kind} weights",
                 "With shortcuts maxima grow and entropies fall with depth; without them they do "
                 "not.",
-                _finding(chosen),
+                _finding(of_kind),
                 "measured; the mean over the style pictures",
-                table=[row for rows in chosen.values() for row in rows],
+                table=[row for rows in of_kind.values() for row in rows],
                 figure=figures.curves(
                     {
                         title: {
                             name: (range(1, len(rows) + 1), [row[key] for row in rows])
-                            for name, rows in chosen.items()
+                            for name, rows in of_kind.items()
                         }
                         for title, key in PANELS.items()
                     },

@@ -22,7 +22,7 @@ from swag_lab.training.distillation.report import as_markdown, report
 from swag_lab.training.distillation.students import load_students
 
 HELD_OUT = 20
-"""One picture in so many is held out to measure errors."""
+"""One picture in this many is held out to measure errors."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Train students to predict a teacher's activations; several see the same pictures."""
+"""Train students to predict a teacher's activations, all on the same pictures."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,7 +67,7 @@ def distill(
     `start` is a finished distillation of the same students, whose weights and coordinates a new
     one begins with. Stylized pictures are made with the first student. Checkpoints go to `out`,
     the log is appended to the file beside it that ends in `.jsonl`. On one kind of machine an
-    interrupted training ends with the bits of one that was not.
+    interrupted training ends with the same bits as an uninterrupted one.
 
     Raises:
         WeightsError: `out` or `start` is damaged, or holds a distillation of other students, of

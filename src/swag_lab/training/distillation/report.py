@@ -21,7 +21,7 @@ class LayerError:
     `left_out` is the share of the layer's variance beyond the coordinates that are kept, in
     training; `unexplained` the squared error of those that are kept, as a share of the same
     variance. The others compare a picture's statistics, as relative Frobenius norms, between the
-    teacher's activations and those that the student's coordinates stand for.
+    teacher's activations and those that the student's coordinates represent.
     """
 
     student: str

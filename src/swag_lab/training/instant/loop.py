@@ -76,7 +76,7 @@ def train_painter(
     """Train a painter through a frozen network, yielding a line of the log now and then.
 
     Resumes from the checkpoint `out` if it exists; the log is beside it, ending in `.jsonl`.
-    On one kind of machine an interrupted training ends with the bits of one that was not.
+    On one kind of machine an interrupted training ends with the bits of an uninterrupted one.
 
     Raises:
         WeightsError: `out` is damaged, or holds a training with another recipe or network.

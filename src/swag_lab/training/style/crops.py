@@ -37,13 +37,13 @@ class CropSource:
     def batch(self, step: int) -> PhotoCrops:
         """The crops that a step paints."""
         draws = torch.rand(self.recipe.batch, generator=self.recipe.generator(step))
-        chosen = [self._crop(int(u * self.recipe.crops)) for u in draws.tolist()]
-        spans = zip(*(example.style_spans for example in chosen), strict=True)
+        examples = [self._crop(int(u * self.recipe.crops)) for u in draws.tolist()]
+        spans = zip(*(example.style_spans for example in examples), strict=True)
         return PhotoCrops(
-            pixels=_concatenate([example.pixels for example in chosen], self.device),
+            pixels=_concatenate([example.pixels for example in examples], self.device),
             contents={
-                layer: _concatenate([example.contents[layer] for example in chosen], self.device)
-                for layer in chosen[0].contents
+                layer: _concatenate([example.contents[layer] for example in examples], self.device)
+                for layer in examples[0].contents
             },
             style_spans=[torch.cat(parts) for parts in spans],
         )

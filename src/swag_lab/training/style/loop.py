@@ -1,4 +1,4 @@
-"""Train a network of one painting: photos go through it, and the loss of an optimization falls."""
+"""Train a network of one painting: photos pass through it to minimize an optimization's loss."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ def train_style(
     Resumes from the checkpoint `kept` if it exists; lines are added to `log`. `show` gets the
     running mean of the weights and the number of steps whenever the checkpoint is written: after
     some time, at the end, and when the training is to stop. On one kind of machine an interrupted
-    training ends with the bits of one that was not.
+    training ends with the bits of an uninterrupted one.
 
     Raises:
         WeightsError: `kept` is damaged, or holds a training with another recipe.

@@ -71,8 +71,8 @@ class StyleObjective:
 
         The factor of each is the weight of an error of one span.
         """
-        chosen = [replace(t, normalization="target", matched="none") for t in terms if t.weight > 0]
-        parts = Objective.of(self.network.extract, chosen, start=painting, style=painting).parts
+        active = [replace(t, normalization="target", matched="none") for t in terms if t.weight > 0]
+        parts = Objective.of(self.network.extract, active, start=painting, style=painting).parts
         return [
             replace(part, factor=part.factor * float(part.view.loss.target_norm(part.target)[0]))
             for part in parts
@@ -90,7 +90,7 @@ class StyleObjective:
 
     @torch.no_grad()
     def style_spans(self, photos: Image) -> list[PerImage]:
-        """The span of photos to the painting's style in each layer loss, one number for each photo."""
+        """The spans from photos to the painting's style, of each photo in each layer loss."""
         maps = self._extract(photos, [name for part in self.style for name in part.view.layers])
         return [_span(part, part.view.describe(maps, None), part.target) for part in self.style]
 
