@@ -105,7 +105,7 @@ def outliers(network: Backbone, photo: Image, style: Image) -> list[Measured]:
 
     At the photo, by layer and smoothing. `loss` is the share of the largest differences, `gram`
     that of the entries largest in either matrix, `gradient` the part of the gradient with respect
-    to the activations that comes through the latter, measured along the whole gradient.
+    to the smoothed activations that comes through the latter, along the whole gradient.
     """
     maps, targets = (network.extract(p, network.style_layers) for p in (photo, style))
     rows = []
