@@ -1,10 +1,10 @@
-"""Tiles: a picture piece by piece, so that its loss and gradient are those of the whole.
+"""Tiles: a picture is read piece by piece, with the loss and gradient of the whole picture.
 
     field = measure_receptive_field(with_pixels(extract), layers, like=picture)    found by trial
     objective = TiledObjective.of(field, 1024, terms, start=photo, style=painting)
     objective(picture)                                 as `Objective`, in the memory of one tile
 
-Every position of every layer belongs to one tile, whose crop holds all that this position sees.
+Every position of every layer belongs to one tile, whose crop holds all pixels that it sees.
 So its activation is that of the whole picture, and the gradients of all tiles with respect to
 their crops, added up where the crops overlap, are the gradient of the whole: with a halo as wide
 as a layer sees to one side. Galerne et al., "Scaling painting style transfer", CGF 2024, keep the

@@ -16,8 +16,8 @@ from swag.types import FeatureMaps, OwnMask
 class AssembledMaps:
     """The maps of some layers, of the sizes `shapes`; the network itself is run in tiles.
 
-    A map is small beside what a network keeps of a picture for its way back. `cotangents` are the
-    gradient of a loss with respect to the maps, set once that is known.
+    A map is small beside what a network keeps of a picture for its backward pass. `cotangents` are
+    the gradient of a loss with respect to the maps, set once it is known.
     """
 
     layers: tuple[str, ...]
@@ -27,19 +27,19 @@ class AssembledMaps:
 
     @torch.no_grad()
     def add(self, maps: FeatureMaps, tile: Tile) -> None:
-        """Put the positions of a tile in their place."""
+        """Copy the positions of a tile to their place in the whole maps."""
         if self.maps is None:
             self.maps = {layer: maps[layer].new_zeros(self.shapes[layer]) for layer in self.layers}
-        for layer, whole in self.maps.items():
-            whole[tile.own(layer)] = maps[layer]
+        for layer, whole_map in self.maps.items():
+            whole_map[tile.own(layer)] = maps[layer]
 
     def leaves(self) -> Means:
-        """The maps as leaves of a graph."""
+        """The whole maps, as leaves of a graph."""
         assert self.maps is not None
-        return tuple(whole.detach().requires_grad_() for whole in self.maps.values())
+        return tuple(whole_map.detach().requires_grad_() for whole_map in self.maps.values())
 
     def pullback(self, maps: FeatureMaps, tile: Tile) -> Tensor:
-        """A number whose gradient is that of the loss with respect to the maps of a tile."""
+        """A scalar whose gradient with respect to a tile's maps is that of the loss."""
         products = [
             (maps[layer] * cotangent[tile.own(layer)]).sum()
             for layer, cotangent in zip(self.layers, self.cotangents, strict=True)
@@ -48,7 +48,7 @@ class AssembledMaps:
 
 
 class AssembledDescription(AssembledMaps):
-    """The maps that a view sees."""
+    """The whole maps of a view's layers, for its description."""
 
     def __init__(
         self, view: LayerView, shapes: dict[str, torch.Size], mask: OwnMask | None = None
@@ -58,5 +58,5 @@ class AssembledDescription(AssembledMaps):
         self.mask = mask
 
     def description(self, leaves: Means) -> Description:
-        """What the loss keeps of the maps."""
+        """The description of the maps `leaves` that the view's loss compares."""
         return self.view.describe(dict(zip(self.layers, leaves, strict=True)), self.mask)

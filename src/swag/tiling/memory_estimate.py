@@ -15,15 +15,15 @@ from swag.tiling.receptive_field import ReceptiveField
 from swag.types import Extract, OwnImage
 
 WORKSPACE = 2.5
-"""Memory of an evaluation over what the pass keeps: gradients, losses, and room to work."""
+"""Ratio of an evaluation's memory, with gradients, losses and workspace, to what its pass saves."""
 
 SMALL_TILE = 512
-"""Side in pixels below which a processor computes a tile less well."""
+"""Side in pixels below which a processor is less efficient at a tile."""
 
 TRIED = 128
-"""Side of the picture on which memory is measured, and by how much another one is longer."""
+"""Side of the first picture on which memory is measured; a second is longer by as much."""
 
-_WORDS = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED", "bad_alloc")
+_MESSAGES = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED", "bad_alloc")
 _CGROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -31,32 +31,32 @@ _CGROUPS = (
 
 
 def bytes_per_pixel(extract: Extract, layers: Sequence[str], like: OwnImage) -> float:
-    """Memory of loss and gradient for each pixel of the picture.
+    """Bytes that loss and gradient take for each pixel of the picture.
 
-    What a pass keeps for its way back, each tensor once, times 2.5; measured as the difference
-    of two small pictures. `like` is any picture, for its precision and device.
+    2.5 times what a pass saves for backward, each tensor once; measured as the difference of two
+    small pictures. `like` is any picture, for its precision and device.
     """
     small, large = (_kept(extract, layers, like, rows) for rows in (TRIED, 2 * TRIED))
     return WORKSPACE * (large - small) / TRIED**2
 
 
 def _kept(extract: Extract, layers: Sequence[str], like: Tensor, rows: int) -> int:
-    """Bytes of all tensors that a pass keeps, weights among them."""
-    kept: dict[int, Tensor] = {}
+    """Bytes of all tensors that a pass saves for backward or returns, weights among them."""
+    saved: dict[int, Tensor] = {}
 
-    def note(tensor: Tensor) -> None:
-        kept[tensor.untyped_storage().data_ptr()] = tensor  # alive: no address is used twice
+    def save(tensor: Tensor) -> None:
+        saved[tensor.untyped_storage().data_ptr()] = tensor  # alive: no address is used twice
 
     picture = like.new_full((1, 3, rows, TRIED), 0.5).requires_grad_()
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(save, lambda x: x):
         maps = extract(picture, layers)
     for tensor in maps.values():
-        note(tensor)
-    size = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
-    # The graph holds the hook, which holds the tensors, which hold the graph, where no collector
-    # of garbage sees it.
-    kept.clear()
-    return size
+        save(tensor)
+    total = sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
+    # A cycle that the garbage collector does not see: the graph holds the hook, the hook the
+    # tensors, and these the graph.
+    saved.clear()
+    return total
 
 
 def largest_side(receptive_field: ReceptiveField, per_pixel: float, budget: float) -> int:
@@ -68,7 +68,7 @@ def largest_side(receptive_field: ReceptiveField, per_pixel: float, budget: floa
 
 
 def ample_side(receptive_field: ReceptiveField) -> int:
-    """The side from which on larger tiles gain little: the halo is a fifth of them, or less."""
+    """The side above which larger tiles gain little: their halo is a fifth of them, or less."""
     halo = max(sum(receptive_field.halo(axis)) for axis in (0, 1))
     step = max(receptive_field.step(axis) for axis in (0, 1))
     return max(SMALL_TILE, 10 * halo) // step * step
@@ -82,19 +82,19 @@ def free_memory(device: torch.device) -> float:
         return float(free + idle)
     if device.type == "mps":
         return float(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    return min(_of_machine(), _of_container(), _of_process()) + idle_memory()
+    return min(_machine_memory(), _container_memory(), _process_memory()) + idle_memory()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out; torch has no type of error for this on a processor."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in _WORDS)
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in _MESSAGES)
 
 
 @contextmanager
 def enough_memory(what: str, advice: str) -> Iterator[None]:
-    """Inside, memory that runs out is a ResourceError that says for what, and gives advice."""
+    """If memory runs out inside, raise a ResourceError that names `what` and gives `advice`."""
     try:
         yield
     except Exception as error:
@@ -103,8 +103,8 @@ def enough_memory(what: str, advice: str) -> Iterator[None]:
         raise ResourceError(f"there is not enough memory for {what}; {advice}") from error
 
 
-def _of_machine() -> float:
-    """What Linux says is available; elsewhere half of what there is."""
+def _machine_memory() -> float:
+    """Bytes that Linux says are available; on other systems, half of the machine's memory."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         fields = dict(line.split(":") for line in lines)
@@ -113,8 +113,8 @@ def _of_machine() -> float:
         return 0.5 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _of_container() -> float:
-    """What is left of a control group's limit."""
+def _container_memory() -> float:
+    """Bytes left of the limit of a control group; infinite without a limit."""
     for limit, used in _CGROUPS:
         try:
             return float(Path(limit).read_text()) - float(Path(used).read_text())
@@ -123,8 +123,8 @@ def _of_container() -> float:
     return float("inf")
 
 
-def _of_process() -> float:
-    """What is left of a limit on the addresses of this process (ulimit -v)."""
+def _process_memory() -> float:
+    """Bytes left of the limit on this process's address space (ulimit -v); infinite if none."""
     try:
         import resource
 

@@ -18,7 +18,7 @@ from swag.types import Extract, FeatureMaps
 
 @dataclass(frozen=True)
 class NetworkTail:
-    """The layers behind the layer `cut`; `extract` takes the map of it as its picture."""
+    """The layers behind the layer `cut`; `extract` takes the map of the cut as its picture."""
 
     cut: str
     layers: tuple[str, ...]
@@ -29,12 +29,12 @@ class NetworkTail:
         return any(layer in self.layers for layer in view.layers)
 
     def needed(self, views: Iterable[LayerView]) -> tuple[str, ...]:
-        """The layers that tiles have to put together for these views, the cut first."""
-        before = (layer for view in views for layer in view.layers if layer not in self.layers)
-        return tuple(dict.fromkeys((self.cut, *before)))
+        """The layers whose maps these views need assembled from tiles, the cut first."""
+        front = (layer for view in views for layer in view.layers if layer not in self.layers)
+        return tuple(dict.fromkeys((self.cut, *front)))
 
     def maps(self, before: FeatureMaps) -> FeatureMaps:
-        """All maps, given those that were put together."""
+        """The maps of all layers: those assembled, the cut's among them, and the tail's."""
         return {**before, **self.extract(before[self.cut], self.layers)}
 
 
@@ -50,7 +50,7 @@ class TailLosses:
     def of(
         cls, tail: NetworkTail, parts: Sequence[LayerLoss], before: AssembledMaps, *, graph: bool
     ) -> "TailLosses":
-        """Those of `parts`; without a graph if no gradient will be asked for."""
+        """The errors of `parts`; without a graph if no gradient will be needed."""
         leaves = before.leaves()
         with torch.set_grad_enabled(graph):
             maps = tail.maps(dict(zip(before.layers, leaves, strict=True)))
@@ -58,7 +58,7 @@ class TailLosses:
         return cls(before, leaves, errors)
 
     def pullback(self, weights: Mapping[str, Tensor]) -> AssembledMaps:
-        """What was put together, with the gradient of the weighted errors; the graph is dropped."""
+        """The assembled maps with the gradient of the weighted errors; the graph is dropped."""
         total = torch.stack([error * weights[part.term] for part, error in self.by_part]).sum()
         self.before.cotangents = torch.autograd.grad(total, self.leaves)
         self.by_part = ()

@@ -19,7 +19,7 @@ LARGEST_SHARE = 0.15
 
 @dataclass(frozen=True)
 class SplitNetwork:
-    """A network split behind the last layer of its front; without a tail, all of it is front."""
+    """A network split behind the last layer of its front; without a tail, all layers are front."""
 
     network: Backbone
     front: tuple[str, ...]
@@ -27,11 +27,11 @@ class SplitNetwork:
     """Any picture, where the run computes."""
     tail: NetworkTail | None = None
     tail_bytes: float = 0.0
-    """Memory of the tail for each pixel of the picture."""
+    """Bytes that the tail takes for each pixel of the picture."""
 
     @cached_property
     def front_bytes(self) -> float:
-        """Memory of a tile for each of its pixels."""
+        """Bytes that a tile takes for each of its pixels."""
         return bytes_per_pixel(self.network.extract, self.front, self.like)
 
     @cached_property
@@ -40,9 +40,9 @@ class SplitNetwork:
         return measure_receptive_field(with_pixels(self.network.extract), self.front, self.like)
 
     def at(self, precision: Precision) -> tuple[ReceptiveField, NetworkTail | None]:
-        """What reads the tiles, and the tail, by passes of this precision.
+        """The receptive field, which reads the tiles, and the tail, with passes of this precision.
 
-        Receptive fields, and the memory that passes are said to take, are those in float32.
+        How far layers see, and the memory that passes take, are as measured in float32.
         """
         if precision == "float32":
             return self.receptive_field, self.tail
@@ -52,31 +52,31 @@ class SplitNetwork:
 
 
 def extract_in(network: Backbone, precision: Precision) -> Extract:
-    """The passes of a network in this precision."""
+    """The network's `extract` with passes of this precision."""
     if precision == "float32":
         return network.extract
     return partial(network.extract, precision=precision)
 
 
 def splits_of(network: Backbone, layers: Sequence[str], like: Tensor) -> Iterator[SplitNetwork]:
-    """A network split at one of the layers that are read, from the shallowest on.
+    """The splits of a network behind one of its `layers`, from the shallowest on.
 
-    A shallow split spares more of the halo and of the second pass; from the first one of these on
-    the tail is small enough to be kept at once.
+    Only those whose tail is small enough to be kept at once (`LARGEST_SHARE`): a shallow split
+    saves more of the halo and of the second pass.
     """
-    order = {name: number for number, name in enumerate(network.layers())}
-    places = {layer: order.get(network.aliases.get(layer, layer)) for layer in layers}
-    known = {layer: place for layer, place in places.items() if place is not None}
-    if len(known) < len(layers):
+    depth_of = {name: number for number, name in enumerate(network.layers())}
+    depths = {layer: depth_of.get(network.aliases.get(layer, layer)) for layer in layers}
+    known_depths = {layer: depth for layer, depth in depths.items() if depth is not None}
+    if len(known_depths) < len(layers):
         return
-    ordered = sorted(known, key=known.__getitem__)
+    ordered = sorted(known_depths, key=known_depths.__getitem__)
     total = bytes_per_pixel(network.extract, ordered, like)
     for count in range(1, len(ordered)):
-        front, rest = tuple(ordered[:count]), tuple(ordered[count:])
-        left = total - bytes_per_pixel(network.extract, front, like)
-        if left > LARGEST_SHARE * total:
+        front, behind = tuple(ordered[:count]), tuple(ordered[count:])
+        tail_bytes = total - bytes_per_pixel(network.extract, front, like)
+        if tail_bytes > LARGEST_SHARE * total:
             continue
-        extract = tail_of(network, front[-1], rest)
+        extract = tail_of(network, front[-1], behind)
         if extract is not None:
-            tail = NetworkTail(front[-1], rest, extract)
-            yield SplitNetwork(network, front, like, tail=tail, tail_bytes=left)
+            tail = NetworkTail(front[-1], behind, extract)
+            yield SplitNetwork(network, front, like, tail=tail, tail_bytes=tail_bytes)

@@ -27,7 +27,7 @@ class StreamingDescription:
 
     `shape` is that of the whole map; `shares` (1, 1, h, w) say how much each of its positions
     counts and sum to one; None: all alike. `cotangents` are the gradient of a loss with respect to
-    the means, set once that is known.
+    the means, set once it is known.
     """
 
     view: LayerView
@@ -40,27 +40,27 @@ class StreamingDescription:
 
     @torch.no_grad()
     def add(self, maps: FeatureMaps, tile: Tile) -> None:
-        """Count the positions of a tile."""
-        features, own = self._at(maps, tile)
+        """Add the positions of a tile to the means."""
+        features, index = self._features_and_index(maps, tile)
         if features.numel() == 0:  # a network without padding has nothing at its last pixels
             return
         if self._over_positions:
             self._raise_shift(features)
         mapped = self._mapped(features)
         if self._center is None:
-            # That of the first tile serves all: a center has only to be near.
+            # The first tile's mean serves all tiles: a center only has to be near.
             center = mapped.mean((2, 3))
             self._center = center if self._streaming.centered else torch.zeros_like(center)
-        parts = tuple(map(to_float64, self._parts(mapped, own)))
-        before = self._means or tuple(map(torch.zeros_like, parts))
-        self._means = tuple(old + new for old, new in zip(before, parts, strict=True))
+        sums = tuple(map(to_float64, self._weighted_sums(mapped, index)))
+        previous = self._means or tuple(map(torch.zeros_like, sums))
+        self._means = tuple(old + new for old, new in zip(previous, sums, strict=True))
 
     def leaves(self) -> Means:
         """The means as leaves of a graph, for `description`."""
         return tuple(mean.detach().requires_grad_() for mean in self._means)
 
     def description(self, means: Means) -> Description:
-        """The description that means amount to."""
+        """The description that the loss computes from the means."""
         assert self._center is not None
         center = to_float64(self._center)
         if self._over_positions:
@@ -73,12 +73,12 @@ class StreamingDescription:
         return description
 
     def pullback(self, maps: FeatureMaps, tile: Tile) -> Tensor:
-        """A number whose gradient is that of the loss with respect to the maps of a tile."""
-        features, own = self._at(maps, tile)
+        """A scalar whose gradient with respect to a tile's maps is that of the loss."""
+        features, index = self._features_and_index(maps, tile)
         if features.numel() == 0:
             return features.sum()
-        parts = self._parts(self._mapped(features), own)
-        products = [(p.to(q) * q).sum() for p, q in zip(self.cotangents, parts, strict=True)]
+        sums = self._weighted_sums(self._mapped(features), index)
+        products = [(p.to(q) * q).sum() for p, q in zip(self.cotangents, sums, strict=True)]
         return torch.stack(products).sum()
 
     @property
@@ -95,29 +95,29 @@ class StreamingDescription:
     def _temperature(self) -> float:
         return float(self.view.smoothings[0].parameter or 1)
 
-    def _at(self, maps: FeatureMaps, tile: Tile) -> tuple[FeatureMap, TileIndex]:
+    def _features_and_index(self, maps: FeatureMaps, tile: Tile) -> tuple[FeatureMap, TileIndex]:
         (layer,) = self.view.layers
         return at_least_float32(maps[layer]), tile.own(layer)
 
     def _mapped(self, features: FeatureMap) -> FeatureMap:
-        """The smoothed map, or the exponentials of a softmax that is not divided yet."""
+        """The smoothed map; for a softmax over positions, its exponentials before the division."""
         if not self._over_positions:
             return self.view.smoothings[0](features)
         assert self._shift is not None
         return ((features - self._shift[:, :, None, None]) / self._temperature).exp()
 
-    def _parts(self, mapped: FeatureMap, own: TileIndex) -> Means:
+    def _weighted_sums(self, mapped: FeatureMap, index: TileIndex) -> Means:
         positions = self.shape[2] * self.shape[3]
-        shares = 1 / positions if self.shares is None else self.shares[own].to(mapped)
-        parts = self._streaming.add(
+        shares = 1 / positions if self.shares is None else self.shares[index].to(mapped)
+        sums = self._streaming.add(
             mapped, shares, self._center if self._streaming.centered else None
         )
         if self._over_positions:
-            parts = (*parts, mapped.sum((2, 3)) / positions)
-        return parts
+            sums = (*sums, mapped.sum((2, 3)) / positions)
+        return sums
 
     def _raise_shift(self, features: FeatureMap) -> None:
-        """Let the largest entry so far be that of this tile, too."""
+        """Raise the largest entry so far to this tile's, and rescale the means for it."""
         largest = features.amax((2, 3))  # b d
         if self.view.smoothings[0].kind.domain == "layer":
             largest = largest.amax(1, keepdim=True).expand_as(largest)
@@ -133,8 +133,8 @@ class StreamingDescription:
 
     def _scaled(self, means: Means, factor: Tensor) -> Means:
         """The means of a map whose channels were multiplied by `factor` (b, d)."""
-        pair = factor[:, :, None] * factor[:, None, :]
+        product = factor[:, :, None] * factor[:, None, :]
         return tuple(
-            mean * (pair if mean.ndim == 3 else factor**degree)
+            mean * (product if mean.ndim == 3 else factor**degree)
             for mean, degree in zip(means, self._streaming.homogeneity, strict=True)
         )

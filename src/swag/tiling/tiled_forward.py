@@ -1,4 +1,4 @@
-"""What a pass over the tiles of a picture finds: errors, and what their gradient needs."""
+"""The forward pass over the tiles of a picture: errors, and what their gradient needs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from swag.types import OwnImage
 
 @dataclass(frozen=True)
 class TiledForward:
-    """Parts with what was kept of the tiles for them, and the errors of those behind the cut."""
+    """Each part of the front with its accumulator, and the errors of the parts behind the cut."""
 
     tiled: list[tuple[LayerLoss, DescriptionAccumulator]]
     tail: TailLosses | None
@@ -29,32 +29,34 @@ class TiledForward:
         *,
         graph: bool,
     ) -> "TiledForward":
-        """Look at a picture; with a `graph` if a gradient will be asked for."""
+        """Evaluate the parts at a picture; with a `graph` if a gradient will be needed."""
         tiled: list[LayerLoss] = []
         deep: list[LayerLoss] = []
         for part in parts:
             (deep if tail is not None and tail.sees(part.view) else tiled).append(part)
         needed = tail.needed(part.view for part in deep) if tail is not None and deep else ()
-        kept, whole = tiled_pass.forward(image, [(part.view, part.mask) for part in tiled], needed)
-        found = None
+        accumulators, assembled = tiled_pass.forward(
+            image, [(part.view, part.mask) for part in tiled], needed
+        )
+        tail_losses = None
         if tail is not None and deep:
-            found = TailLosses.of(tail, deep, whole, graph=graph)
-        return cls(list(zip(tiled, kept, strict=True)), found)
+            tail_losses = TailLosses.of(tail, deep, assembled, graph=graph)
+        return cls(list(zip(tiled, accumulators, strict=True)), tail_losses)
 
     def errors(self) -> list[tuple[LayerLoss, Tensor]]:
         """Each part, in any order, with its error, detached."""
-        found = [(part, part.error_of(one.description(one.leaves()))) for part, one in self.tiled]
-        found += self.tail.by_part if self.tail is not None else ()
-        return [(part, error.detach()) for part, error in found]
+        errors = [(part, part.error_of(x.description(x.leaves()))) for part, x in self.tiled]
+        errors += self.tail.by_part if self.tail is not None else ()
+        return [(part, error.detach()) for part, error in errors]
 
     @torch.enable_grad()
     def pullback(self, weights: Mapping[str, Tensor]) -> list[TileAccumulator]:
-        """What was kept, each with the gradient of its errors, weighted by term; once only."""
-        # First what holds a graph through half of the network.
-        pulled: list[TileAccumulator] = [] if self.tail is None else [self.tail.pullback(weights)]
-        for part, one in self.tiled:
-            leaves = one.leaves()
-            error = part.error_of(one.description(leaves))
-            one.cotangents = torch.autograd.grad(error, leaves, weights[part.term])
-            pulled.append(one)
-        return pulled
+        """All accumulators with the gradients of their errors, weighted by term; call it once."""
+        # The tail first: it holds a graph through half of the network.
+        results: list[TileAccumulator] = [] if self.tail is None else [self.tail.pullback(weights)]
+        for part, accumulator in self.tiled:
+            leaves = accumulator.leaves()
+            error = part.error_of(accumulator.description(leaves))
+            accumulator.cotangents = torch.autograd.grad(error, leaves, weights[part.term])
+            results.append(accumulator)
+        return results

@@ -4,8 +4,8 @@
     objective = TiledObjective.of(field, 1024, terms, start=photo, style=painting)
     objective(picture)                                as `Objective`
 
-A first pass adds up what the losses need of each tile; a second one, when the gradient is asked
-for, brings it to the pixels: two passes forward and one back, where the whole picture takes one.
+A first pass adds up what the losses need of each tile; a second one, for the gradient, propagates
+it to the pixels: two passes forward and one backward, where the whole picture takes one of each.
 Layers behind a cut, where the maps are small, can be left out of the tiles: see `tail`.
 """
 
@@ -60,15 +60,15 @@ class TiledObjective:
         minutes to sort, to evenly spaced positions. Smaller tiles are noted in `fallbacks`.
         """
         tiled_pass = TiledPass(receptive_field, side, fallbacks)
-        read = TiledFeatureSource(tiled_pass, tail)
-        parts = [part for term in terms for part in make_layer_losses(term, read, start, style)]
+        source = TiledFeatureSource(tiled_pass, tail)
+        parts = [part for term in terms for part in make_layer_losses(term, source, start, style)]
         return cls(tiled_pass, tuple(parts), dict(penalties or {}), tail)
 
     @property
     def names(self) -> list[str]:
         """The names of the terms."""
-        weighed = [name for name, weight in self.penalties.items() if weight]
-        return list(dict.fromkeys([part.term for part in self.parts] + weighed))
+        penalties = [name for name, weight in self.penalties.items() if weight]
+        return list(dict.fromkeys([part.term for part in self.parts] + penalties))
 
     def __call__(self, image: Image) -> dict[str, Tensor]:
         """The weighted terms at a picture, float64 scalars."""
@@ -77,7 +77,7 @@ class TiledObjective:
 
 
 class _Terms(torch.autograd.Function):
-    """From a picture to the values of all terms."""
+    """The values of all terms at a picture, with their gradient in tiles."""
 
     @staticmethod
     def forward(ctx: Any, image: Tensor, objective: TiledObjective) -> Tensor:
@@ -102,11 +102,11 @@ class _Terms(torch.autograd.Function):
     def backward(ctx: Any, gradients: Tensor) -> tuple[Tensor, None]:
         (image,) = ctx.saved_tensors
         objective: TiledObjective = ctx.objective
-        by_name = dict(zip(objective.names, gradients.unbind(), strict=True))
-        gradient = objective.tiled_pass.gradient(image, ctx.tiled_forward.pullback(by_name))
+        weights = dict(zip(objective.names, gradients.unbind(), strict=True))
+        gradient = objective.tiled_pass.gradient(image, ctx.tiled_forward.pullback(weights))
         with torch.enable_grad():
             for strip in _strips(objective, image):
-                (cotangent,) = torch.autograd.grad(strip.cost, strip.pixels, by_name[strip.name])
+                (cotangent,) = torch.autograd.grad(strip.cost, strip.pixels, weights[strip.name])
                 gradient[:, :, strip.rows] += cotangent
         return gradient, None
 
@@ -129,7 +129,7 @@ def _strips(objective: TiledObjective, image: Tensor) -> Iterator[_Strip]:
             continue
         penalty = PENALTIES[name]
         for top in range(0, rows, height):
-            seen = slice(top, top + height + penalty.below)
-            pixels = image[:, :, seen].detach().requires_grad_(torch.is_grad_enabled())
+            strip_rows = slice(top, top + height + penalty.below)
+            pixels = image[:, :, strip_rows].detach().requires_grad_(torch.is_grad_enabled())
             cost = to_float64(penalty.cost(pixels)[:, :, :height].sum()) * (weight / image.numel())
-            yield _Strip(name, cost, pixels, seen)
+            yield _Strip(name, cost, pixels, strip_rows)

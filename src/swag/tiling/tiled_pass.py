@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 
 DescriptionAccumulator = StreamingDescription | AssembledDescription
-"""What is kept of the tiles of a picture for one view."""
+"""What accumulates over the tiles of a picture for the description of one view."""
 
 TileAccumulator = DescriptionAccumulator | AssembledMaps
-"""What is kept of the tiles of a picture."""
+"""What accumulates over the tiles of a picture."""
 
 
 class TiledPass:
@@ -46,29 +46,29 @@ class TiledPass:
         views: Sequence[tuple[LayerView, OwnMask | None]],
         assembled: tuple[str, ...] = (),
     ) -> tuple[list[DescriptionAccumulator], AssembledMaps]:
-        """What all views need of a picture, and the whole maps of some layers, by one pass."""
+        """The accumulators of all views, and the whole maps of some layers, by one pass."""
         shapes = self.receptive_field.sizes(image)
 
-        def once() -> tuple[list[DescriptionAccumulator], AssembledMaps]:
-            kept = [_empty(view, mask, shapes) for view, mask in views]
-            whole = AssembledMaps(assembled, shapes)
+        def accumulate() -> tuple[list[DescriptionAccumulator], AssembledMaps]:
+            accumulators = [_empty(view, mask, shapes) for view, mask in views]
+            whole_maps = AssembledMaps(assembled, shapes)
             for tile, maps in self.tiles(image):
-                for one in kept:
-                    one.add(maps, tile)
-                whole.add(maps, tile)
-            return kept, whole
+                for accumulator in accumulators:
+                    accumulator.add(maps, tile)
+                whole_maps.add(maps, tile)
+            return accumulators, whole_maps
 
         with torch.no_grad():
-            return self._within_memory(once)
+            return self._retry_smaller(accumulate)
 
     def gradient(self, image: OwnImage, kept: Iterable[TileAccumulator]) -> Tensor:
-        """The gradient with respect to the picture of a loss whose `cotangents` are known."""
+        """The gradient of a loss with respect to the picture, from the `cotangents` in `kept`."""
 
         kept = list(kept)
         layers = list(self.receptive_field.layers)
 
         @torch.enable_grad()
-        def of_crop(tile: Tile) -> Tensor:
+        def crop_gradient(tile: Tile) -> Tensor:
             crop = image[tile.crop].detach().requires_grad_()
             maps = self.receptive_field.extract(crop, layers)
             cotangents = _map_cotangents(kept, tile, maps)
@@ -77,13 +77,13 @@ class TiledPass:
             )
             return gradient
 
-        def once() -> Tensor:
+        def add_crops() -> Tensor:
             gradient = torch.zeros_like(image)
             for tile in self._grid(image):
-                gradient[tile.crop] += of_crop(tile)
+                gradient[tile.crop] += crop_gradient(tile)
             return gradient
 
-        return self._within_memory(once)
+        return self._retry_smaller(add_crops)
 
     def tiles(self, image: OwnImage) -> Iterator[tuple[Tile, FeatureMaps]]:
         """The tiles of a picture, each with its own positions of all layers; without a graph."""
@@ -96,11 +96,11 @@ class TiledPass:
     def _grid(self, image: Tensor) -> Iterator[Tile]:
         return tile_grid(self.receptive_field, (image.shape[-2], image.shape[-1]), self.side)
 
-    def _within_memory(self, act: Callable[[], T]) -> T:
-        """What `act` gives; if memory runs out, it is tried again with tiles half as wide."""
+    def _retry_smaller(self, evaluate: Callable[[], T]) -> T:
+        """The result of `evaluate`, called again with tiles half as wide if memory runs out."""
         while True:
             try:
-                return act()
+                return evaluate()
             except Exception as error:
                 smallest = max(self.receptive_field.step(axis) for axis in (0, 1))
                 if not is_out_of_memory(error) or self.side // 2 < smallest:
@@ -114,17 +114,18 @@ class TiledPass:
 
 def _map_cotangents(kept: Iterable[TileAccumulator], tile: Tile, maps: FeatureMaps) -> FeatureMaps:
     """The gradient with respect to the maps of a crop: zero but for the tile's own positions."""
-    inner = {
-        layer: whole[tile.inner(layer)].detach().requires_grad_() for layer, whole in maps.items()
+    own_maps = {
+        layer: crop_map[tile.inner(layer)].detach().requires_grad_()
+        for layer, crop_map in maps.items()
     }
-    cotangent = torch.stack([one.pullback(inner, tile) for one in kept]).sum()
-    own = torch.autograd.grad(cotangent, list(inner.values()), allow_unused=True)
+    product = torch.stack([one.pullback(own_maps, tile) for one in kept]).sum()
+    gradients = torch.autograd.grad(product, list(own_maps.values()), allow_unused=True)
     cotangents: FeatureMaps = {}
-    for (layer, whole), gradient in zip(maps.items(), own, strict=True):
-        if gradient is not None and gradient.shape == whole.shape:
+    for (layer, crop_map), gradient in zip(maps.items(), gradients, strict=True):
+        if gradient is not None and gradient.shape == crop_map.shape:
             cotangents[layer] = gradient
             continue
-        cotangents[layer] = torch.zeros_like(whole)
+        cotangents[layer] = torch.zeros_like(crop_map)
         if gradient is not None:
             cotangents[layer][tile.inner(layer)] = gradient
     return cotangents

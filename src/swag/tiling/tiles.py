@@ -33,15 +33,15 @@ class Tile:
 
     @property
     def crop(self) -> TileIndex:
-        """The pixels that its positions see."""
+        """The pixels that the tile's positions see."""
         return (slice(None), slice(None), self.down.crop, self.across.crop)
 
     def own(self, layer: str) -> TileIndex:
-        """Its positions in the map of the whole picture."""
+        """The tile's positions in the map of the whole picture."""
         return (slice(None), slice(None), self.down.own[layer], self.across.own[layer])
 
     def inner(self, layer: str) -> TileIndex:
-        """The same positions in the map of its crop."""
+        """The same positions in the map of the crop."""
         return (slice(None), slice(None), self.down.inner[layer], self.across.inner[layer])
 
 
@@ -54,28 +54,28 @@ def tile_grid(receptive_field: ReceptiveField, size: tuple[int, int], side: int)
 
 def _spans(receptive_field: ReceptiveField, axis: int, length: int, side: int) -> list[TileSpan]:
     step, halo = receptive_field.step(axis), receptive_field.halo(axis)
-    sides = {layer: both[axis] for layer, both in receptive_field.layers.items()}
+    fields = {layer: pair[axis] for layer, pair in receptive_field.layers.items()}
     count = max(1, round(length / max(side, step)))
     cuts = [length * i // count // step * step for i in range(count)]
     cuts = [*dict.fromkeys(cuts), length]
-    return [_span(sides, step, halo, length, tile=pair) for pair in pairwise(cuts)]
+    return [_span(fields, step, halo, length, bounds=bounds) for bounds in pairwise(cuts)]
 
 
 def _span(
-    sides: Mapping[str, AxisField],
+    fields: Mapping[str, AxisField],
     step: int,
     halo: tuple[int, int],
     length: int,
-    tile: tuple[int, int],
+    bounds: tuple[int, int],
 ) -> TileSpan:
-    begin = max(0, (tile[0] - halo[0]) // step * step)
-    end = -(-(tile[1] + halo[1]) // step) * step
-    last = tile[1] == length
+    begin = max(0, (bounds[0] - halo[0]) // step * step)
+    end = -(-(bounds[1] + halo[1]) // step) * step
+    is_last = bounds[1] == length
     own, inner = {}, {}
-    for layer, side in sides.items():
-        # The last tile has what is left over, however the layer rounds.
-        first, stop = tile[0] // side.stride, None if last else tile[1] // side.stride
-        offset = begin // side.stride
+    for layer, field in fields.items():
+        # The last tile has all positions that are left, however the layer rounds.
+        first, stop = bounds[0] // field.stride, None if is_last else bounds[1] // field.stride
+        offset = begin // field.stride
         own[layer] = slice(first, stop)
         inner[layer] = slice(first - offset, None if stop is None else stop - offset)
-    return TileSpan(slice(begin, length if last else min(end, length)), own, inner)
+    return TileSpan(slice(begin, length if is_last else min(end, length)), own, inner)
