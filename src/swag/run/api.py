@@ -160,8 +160,8 @@ def prepare(
     settings: Settings | None,
     options: RunKeywords,
 ) -> tuple[Run, Checkpoint | None]:
-    """Read and check everything that a run needs; it may go on from a checkpoint."""
-    pictures, changes = _split(options)
+    """Read and check all that a run needs; return it with the checkpoint that it continues from."""
+    pictures, changes = _split_keywords(options)
     backbone = changes.pop("backbone", None)
     if backbone is not None:
         changes["backbone"] = backbones.name_of(backbone)
@@ -173,9 +173,9 @@ def prepare(
     like = recorded(like) if isinstance(like, str | os.PathLike) else like
     earlier: Checkpoint | Recorded | None = checkpoint or like
     has_start = "start" in changes
-    changes = _over(settings, changes)
+    changes = _changed_settings(settings, changes)
     if earlier is None and not has_start:
-        changes |= _start_of(task, changes, pictures)
+        changes |= _default_start(task, changes, pictures)
     chosen = config.settings(**(changes if earlier is None else earlier.settings_with(changes)))
     chosen = at_own_size(chosen, content, style, pictures.get("max_pixels"))
     inputs = read_inputs(chosen, task, content, style, **pictures)
@@ -192,22 +192,22 @@ def prepare(
     return run, checkpoint
 
 
-_BESIDE = ("initial", "content_mask", "style_mask", "content_map", "max_pixels", "resume", "like")
-"""Keywords of a run that are no settings."""
+_EXTRAS = ("initial", "content_mask", "style_mask", "content_map", "max_pixels", "resume", "like")
+"""Keywords of a run that are not settings."""
 
 
-def _split(options: RunKeywords) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The pictures beside content and style, and the settings. SettingsError for other names."""
-    given = config.one_spelling(options)
-    config.check_known(given, [*_BESIDE, *Settings.model_fields])
-    pictures = {name: value for name, value in given.items() if name in _BESIDE}
-    return pictures, {name: value for name, value in given.items() if name not in _BESIDE}
+def _split_keywords(options: RunKeywords) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The keywords that are not settings, and the settings. SettingsError for other names."""
+    changes = config.one_spelling(options)
+    config.check_known(changes, [*_EXTRAS, *Settings.model_fields])
+    pictures = {name: value for name, value in changes.items() if name in _EXTRAS}
+    return pictures, {name: value for name, value in changes.items() if name not in _EXTRAS}
 
 
-def _start_of(
+def _default_start(
     task: Task, changes: Mapping[str, Any], pictures: Mapping[str, Any]
 ) -> dict[str, str]:
-    """The start of a run that was asked for none, if a preset's does not suit the run.
+    """The start of a run for which none was chosen; empty if the preset's suits the run.
 
     Presets begin with the photo, in its own colors or those of the style, or painted in one pass.
     Where a content map is bright, the photo should stay, and so should its colors.
@@ -215,14 +215,14 @@ def _start_of(
     start = changes.get("start")
     if task != "stylize" and start != "style":
         return {"start": "noise"}
-    own = pictures.get("initial") is not None and start in (None, *STYLED_STARTS)
+    from_photo = pictures.get("initial") is not None and start in (None, *STYLED_STARTS)
     if pictures.get("content_map") is not None:
-        own = own or config.settings(**changes).start == "style-colors"
-    return {"start": "content"} if own else {}
+        from_photo = from_photo or config.settings(**changes).start == "style-colors"
+    return {"start": "content"} if from_photo else {}
 
 
-def _over(settings: Settings | None, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with some of them changed, by name; those that nobody has set are left out."""
+def _changed_settings(settings: Settings | None, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with `changes`, by name; settings that nobody has set are left out."""
     if settings is None:
         return dict(changes)
     if "preset" in changes:
@@ -238,7 +238,7 @@ def _run(
     network: nn.Module | None,
     earlier: Checkpoint | Recorded | None,
 ) -> Run:
-    """The run of these inputs on its device; `earlier` is what it goes on from, or repeats."""
+    """The run of these inputs on its device; it continues or repeats `earlier`, if given."""
     photo = inputs.photo
     inputs, finish = recolored(chosen, inputs)
     device = device_of(chosen.device)
@@ -249,7 +249,7 @@ def _run(
     backbones.check_finite(network)
     network.to(device)
     fallbacks = Fallbacks(earlier.header.fallbacks if isinstance(earlier, Checkpoint) else ())
-    was = None if earlier is None else earlier.precision
+    earlier_precision = None if earlier is None else earlier.precision
     return Run(
         settings=chosen,
         task=task,
@@ -259,7 +259,7 @@ def _run(
         finish=finish,
         photo=photo,
         fallbacks=fallbacks,
-        precision=precision_of(chosen, device, fallbacks, was=was),
+        precision=precision_of(chosen, device, fallbacks, was=earlier_precision),
     )
 
 
@@ -272,7 +272,7 @@ def _check_jitter(chosen: Settings) -> None:
 
 
 def _network(chosen: Settings, inputs: Inputs, module: nn.Module | None) -> backbones.Backbone:
-    """The network of these settings: the module if there is one, else by its name."""
+    """The network of these settings: made of the module if there is one, else by its name."""
     return backbones.create(
         chosen.backbone if module is None else module,
         weights=chosen.weights,

@@ -1,7 +1,7 @@
-"""Runs that were interrupted go on: to a checkpoint and back.
+"""Checkpoints: a run's state, written to a file and read to continue the run.
 
-On a processor, with as many threads, the run that goes on gives the same bits as one that never
-stopped. What can be made again from the inputs is not kept: targets, and the network itself.
+On a processor, with as many threads, a resumed run gives the same bits as one that never stopped.
+Targets and the network itself are not saved: they can be made again from the inputs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ class Numbers(BaseModel):
 
 
 class CheckpointHeader(Provenance):
-    """Whose run it is and where it stands."""
+    """The provenance and settings of a run, and how far it has come."""
 
     settings: Settings
     scale: int = Field(ge=0, lt=12)
@@ -66,7 +66,7 @@ class CheckpointHeader(Provenance):
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A run as a checkpoint holds it; `start` is the first picture of its scale, if needed."""
+    """A checkpoint as read; `start` is the first picture of its scale, if targets depend on it."""
 
     path: StrPath
     header: CheckpointHeader
@@ -79,28 +79,28 @@ class Checkpoint:
         return self.header.precision
 
     def settings_with(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
-        """The run's own settings with others given; whether they agree is checked later.
+        """The saved settings with `overrides`; `check_same` later checks that they agree.
 
-        SettingsError if its network is code, which no checkpoint may have run.
+        SettingsError if the network is code, which no checkpoint may make run.
         """
         check_named(str(self.path), self.header.settings, overrides)
         return {**self.header.settings.model_dump(mode="json"), **overrides}
 
     def check_same(self, task: Task, settings: Settings, inputs: Mapping[str, str]) -> None:
         """Refuse to go on with another task, settings, inputs or versions: CheckpointError."""
-        was = self.header
-        if was.versions != versions():
+        header = self.header
+        if header.versions != versions():
             raise CheckpointError(
-                f"{self.path} was made with {_listed(was.versions)}, and installed are "
-                f"{_listed(versions())}; resume with the same versions, or start a new run"
+                f"{self.path} was made with {_version_list(header.versions)}, and installed are "
+                f"{_version_list(versions())}; resume with the same versions, or start a new run"
             )
-        if was.task != task:
+        if header.task != task:
             raise CheckpointError(
-                f"{self.path} was made by `swag {was.task}`; resume with that command, not with "
+                f"{self.path} was made by `swag {header.task}`; resume with that command, not with "
                 f"`{task}`"
             )
-        _check_settings(self.path, was.settings, settings)
-        _check_inputs(self.path, was.inputs, inputs)
+        _check_settings(self.path, header.settings, settings)
+        _check_inputs(self.path, header.inputs, inputs)
 
     def check_weights(self, weights: str) -> None:
         """Refuse to go on with other weights, by their SHA-256: CheckpointError."""
@@ -113,36 +113,36 @@ class Checkpoint:
     def check_shapes(
         self, latents: Tensor, size: Size, scales: Sequence[Scale], optimizer: Optimizer
     ) -> None:
-        """Refuse a state that is not one of such latents and this optimizer: CheckpointError.
+        """Refuse a state that does not fit such latents and this optimizer: CheckpointError.
 
-        `size` is that of the picture behind the latents.
+        `size` is (height, width) of the picture that the latents encode.
         """
-        state, was = self.state, self.header
+        state, header = self.state, self.header
         images = [(x, latents) for x in (state.image, state.best, state.ema) if x is not None]
         if self.start is not None:
             images.append((self.start, torch.empty(1, 3, *size)))
-        alike = all((x.shape, x.dtype) == (like.shape, like.dtype) for x, like in images)
+        alike = all((x.shape, x.dtype) == (y.shape, y.dtype) for x, y in images)
         scalar = state.loss_scale is None or is_real_number(state.loss_scale)
-        averaged = (state.ema is None) == (was.state.ema_steps == 0)
-        there = was.scale < len(scales) and was.state.step <= scales[was.scale].steps
-        there = there and was.index < sum(scale.steps for scale in scales)
-        fitting = alike and scalar and averaged and optimizer.state_fits(state.memory, latents)
-        if not (there and fitting):
+        ema_fits = (state.ema is None) == (header.state.ema_steps == 0)
+        in_plan = header.scale < len(scales) and header.state.step <= scales[header.scale].steps
+        in_plan = in_plan and header.index < sum(scale.steps for scale in scales)
+        fits = alike and scalar and ema_fits and optimizer.state_fits(state.memory, latents)
+        if not (in_plan and fits):
             raise CheckpointError(
                 f"{self.path} is damaged: it does not fit its own settings; start a new run"
             )
 
     def to(self, device: torch.device) -> State:
         """The state on a device."""
-        moved = {f.name: getattr(self.state, f.name) for f in fields(State)}
-        moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in moved.items()}
-        # What a method counts stays where it was made: on the processor.
+        values = {f.name: getattr(self.state, f.name) for f in fields(State)}
+        values = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in values.items()}
+        # Scalars of the optimizer, which are counts, stay on the processor.
         memory = {k: v.to(device) if v.ndim else v for k, v in self.state.memory.items()}
-        return State(**{**moved, "memory": memory})
+        return State(**{**values, "memory": memory})
 
 
 def save_checkpoint(path: StrPath, update: "Update") -> None:
-    """Write what is needed to go on after an update. CheckpointError if that fails."""
+    """Write what is needed to continue after an update. CheckpointError if that fails."""
     if update.provenance is None:
         raise CheckpointError("only an update of `iterate` can be kept as a checkpoint")
     state = update.state
@@ -164,10 +164,10 @@ def save_checkpoint(path: StrPath, update: "Update") -> None:
 
 
 def load_checkpoint(path: StrPath) -> Checkpoint:
-    """Read a checkpoint. CheckpointError if it is damaged or not one of a run."""
-    tensors, values = tensor_file.load_tensors(path)
+    """Read a checkpoint. CheckpointError if the file is damaged or no checkpoint of a run."""
+    tensors, header_values = tensor_file.load_tensors(path)
     try:
-        header = CheckpointHeader.model_validate(values)
+        header = CheckpointHeader.model_validate(header_values)
     except (ValidationError, SwagError) as error:
         raise CheckpointError(
             f"{path} is damaged, or no checkpoint that this version of SWAG wrote"
@@ -177,29 +177,29 @@ def load_checkpoint(path: StrPath) -> Checkpoint:
     finite = all(bool(tensor.isfinite().all()) for tensor in tensors.values())
     if "image" not in images or not finite or len({x.shape for x in images.values()}) > 1:
         raise CheckpointError(f"{path} is damaged: it holds no state of a run; start a new run")
-    own: dict[str, Any] = {**images, "loss_scale": tensors.get("loss_scale")}
-    state = State(**own, memory=memory, **header.state.model_dump())
+    values: dict[str, Any] = {**images, "loss_scale": tensors.get("loss_scale")}
+    state = State(**values, memory=memory, **header.state.model_dump())
     return Checkpoint(path, header, state, tensors.get("start"))
 
 
-def _check_settings(path: StrPath, was: Settings, now: Settings) -> None:
-    before, after = was.model_dump(mode="json"), now.model_dump(mode="json")
-    changed = [name for name in before if before[name] != after[name]]
+def _check_settings(path: StrPath, saved: Settings, current: Settings) -> None:
+    saved_values, current_values = saved.model_dump(mode="json"), current.model_dump(mode="json")
+    changed = [name for name in saved_values if saved_values[name] != current_values[name]]
     if changed:
-        shown = ", ".join(f"{name} = {before[name]!r}" for name in changed[:4])
+        listing = ", ".join(f"{name} = {saved_values[name]!r}" for name in changed[:4])
         raise CheckpointError(
-            f"{path} was made with {shown}; resume with the same settings, or start a new run"
+            f"{path} was made with {listing}; resume with the same settings, or start a new run"
         )
 
 
-def _check_inputs(path: StrPath, was: Mapping[str, str], now: Mapping[str, str]) -> None:
-    names = sorted(n for n in was.keys() | now.keys() if was.get(n) != now.get(n))
-    if names:
+def _check_inputs(path: StrPath, saved: Mapping[str, str], current: Mapping[str, str]) -> None:
+    changed = sorted(n for n in saved.keys() | current.keys() if saved.get(n) != current.get(n))
+    if changed:
         raise CheckpointError(
-            f"{path} was made with other pictures: {', '.join(names)} (the SHA-256 differs, or "
+            f"{path} was made with other pictures: {', '.join(changed)} (the SHA-256 differs, or "
             "a picture is missing); resume with the same files, or start a new run"
         )
 
 
-def _listed(named: Mapping[str, str]) -> str:
+def _version_list(named: Mapping[str, str]) -> str:
     return " and ".join(f"{name} {version}" for name, version in named.items())

@@ -6,10 +6,10 @@ from swag.errors import SettingsError
 
 
 def device_of(name: str) -> torch.device:
-    """The device of this name; `auto` is CUDA, else Metal, else the processor.
+    """The device of this name; `auto` is Metal, else CUDA, else the processor.
 
     Raises:
-        SettingsError: no such device here.
+        SettingsError: this machine has no such device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -26,6 +26,6 @@ def device_of(name: str) -> torch.device:
 
 
 def _present() -> list[str]:
-    """The devices that can be named here."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    return ["auto", "cpu", *(name for name, present in there.items() if present)]
+    """The names of devices that this machine has."""
+    is_available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return ["auto", "cpu", *(name for name, present in is_available.items() if present)]

@@ -15,7 +15,7 @@ from swag.run.masks import as_mask, check_shape
 from swag.run.provenance import Task
 
 MOST_STYLES = 64
-"""Styles of one picture, whose hashes are to fit into it."""
+"""Styles of one picture at most: their hashes have to fit into its file."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Inputs:
         return self.paintings[0] if self.photo is None else self.photo
 
     def calibration_images(self, weights: str) -> Tensor | None:
-        """The pictures that such weights depend on: one for `greedy`, all for `+calibrated`."""
-        given = parse_weights(weights)
-        if given.calibrated:
-            return self._side_by_side()
-        return self.canvas.batch if given.draws > 1 else None
+        """The pictures that `weights` depend on: all for `+calibrated`, the canvas for `greedy`."""
+        spec = parse_weights(weights)
+        if spec.calibrated:
+            return self._all_pictures()
+        return self.canvas.batch if spec.draws > 1 else None
 
-    def _side_by_side(self) -> Tensor:
-        """All pictures as one batch of the first one's size."""
+    def _all_pictures(self) -> Tensor:
+        """The photo and the paintings as one batch, of the canvas's size."""
         batches = [self.canvas.batch]
         batches += [p.batch for p in (self.photo, *self.paintings) if p and p is not self.canvas]
         rows, columns = batches[0].shape[-2:]
@@ -86,16 +86,16 @@ def read_inputs(  # noqa: PLR0913 - every picture that a run can have
     hashes: dict[str, str] = {}
 
     def picture(name: str, source: Source, size: int | tuple[int, int] | None = None) -> Picture:
-        found, hashes[name] = read_hashed(source, size=size, max_pixels=max_pixels)
-        if found.alpha is not None and not bool(found.alpha.any()):
+        loaded, hashes[name] = read_hashed(source, size=size, max_pixels=max_pixels)
+        if loaded.alpha is not None and not bool(loaded.alpha.any()):
             raise SettingsError(
                 f"{name} is transparent everywhere; give a picture that shows something"
             )
-        return filled(found)
+        return filled(loaded)
 
     def mask(name: str, source: Source) -> Picture:
-        found, hashes[name] = read_hashed(source, max_pixels=max_pixels)
-        return as_mask(found)
+        loaded, hashes[name] = read_hashed(source, max_pixels=max_pixels)
+        return as_mask(loaded)
 
     inputs = Inputs(
         photo=None if content is None else picture("content", content, size),

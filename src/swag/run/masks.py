@@ -1,10 +1,10 @@
-"""Masks: what a picture says as one, and whether it fits its picture."""
+"""Masks: a picture read as a mask, and a check of its aspect ratio."""
 
 from swag.errors import SettingsError
 from swag.image import Picture, fitted
 
 UNIFORM = 0.06
-"""How far the channels of one color may differ: in lossy files they do."""
+"""How far a channel may vary over pixels of one color: in lossy files it does."""
 
 ROUNDING = 1
 """Pixels by which the sides of two pictures of one shape may differ."""
@@ -30,7 +30,7 @@ def as_mask(picture: Picture) -> Picture:
 
 def check_shape(name: str, mask: Picture, of: str, picture: Picture) -> None:
     """Refuse a mask of another aspect ratio than its picture: SettingsError."""
-    if _alike(mask.size, picture.size) or _alike(picture.size, mask.size):
+    if _same_aspect(mask.size, picture.size) or _same_aspect(picture.size, mask.size):
         return
     raise SettingsError(
         f"{name} has {' x '.join(map(str, mask.size))} pixels and {of} the shape of "
@@ -38,7 +38,7 @@ def check_shape(name: str, mask: Picture, of: str, picture: Picture) -> None:
     )
 
 
-def _alike(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether a picture of one size, made as large as another, has its sides."""
+def _same_aspect(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether a picture of one size has the sides of the other, resized to its long side."""
     rows, columns = fitted(size[1], size[0], max(other))
     return max(abs(columns - other[0]), abs(rows - other[1])) <= ROUNDING

@@ -59,7 +59,7 @@ class PerceptualLoss(nn.Module):
         else:
             self.settings = config.settings(settings or "default", **options)
         side = round(self.settings.size_without_photo() * self.settings.style_scale)
-        self.styles = [read(one, size=side).batch for one in listed(style)]
+        self.styles = [read(source, size=side).batch for source in listed(style)]
         self.backbone = _network(self.settings, backbone, self.styles)
         self._style: list[LayerLoss] | None = None
         self._smoothings: dict[str, Smoothing] = {}
@@ -78,32 +78,32 @@ class PerceptualLoss(nn.Module):
         self._check(image, content)
         if self._style is None:
             self._describe_style()
-        style, aims = self._style or [], self._content_terms
-        read = [layer for part in style for layer in part.view.layers]
-        aimed = [layer for term in aims for layer in term.layers]
-        maps = self._maps(image, list(dict.fromkeys(read + aimed)))
-        found: dict[str, Tensor] = {}
+        style, terms = self._style or [], self._content_terms
+        style_layers = [layer for part in style for layer in part.view.layers]
+        content_layers = [layer for term in terms for layer in term.layers]
+        maps = self._maps(image, list(dict.fromkeys(style_layers + content_layers)))
+        values: dict[str, Tensor] = {}
         for part in style:
-            described = part.view.describe(maps, None)
-            error = part.view.loss.compare(described, part.target) * part.factor
-            found[part.term] = found.get(part.term, torch.zeros_like(error)) + error
-        if content is not None and aims:
+            description = part.view.describe(maps, None)
+            error = part.view.loss.compare(description, part.target) * part.factor
+            values[part.term] = values.get(part.term, torch.zeros_like(error)) + error
+        if content is not None and terms:
             with torch.no_grad():
-                wanted = self._maps(content, list(dict.fromkeys(aimed)))
-            found |= {term.name: self._content_error(term, maps, wanted) for term in aims}
+                content_maps = self._maps(content, list(dict.fromkeys(content_layers)))
+            values |= {term.name: self._content_error(term, maps, content_maps) for term in terms}
         for name, weight in self._penalties.items():
-            found[name] = PENALTIES[name].measure(image) * weight
-        return found
+            values[name] = PENALTIES[name].measure(image) * weight
+        return values
 
     def _check(self, image: Tensor, content: Tensor | None) -> None:
         if content is None and self._content_terms:
             raise SettingsError(
                 "no content was given; give it as the second argument, or content_weight=0"
             )
-        here = self._like.device
-        if image.device != here:
+        device = self._like.device
+        if image.device != device:
             raise SettingsError(
-                f"the loss is on {here} and the pictures are on {image.device}; move one of them "
+                f"the loss is on {device} and the pictures are on {image.device}; move one of them "
                 "with .to(device)"
             )
 
@@ -123,45 +123,45 @@ class PerceptualLoss(nn.Module):
             regions = style_regions(self.settings, len(styles), None, [])
             terms = style_terms(self.settings, self.backbone, styles, regions, other=styles[0])
             terms = [replace(t, normalization="target", matched="none") for t in terms if t.weight]
-            style = Objective.of(self.backbone.extract, terms, start=styles[0], style=styles[0])
-            self._style += style.parts
+            objective = Objective.of(self.backbone.extract, terms, start=styles[0], style=styles[0])
+            self._style += objective.parts
         self._smoothings = {
-            layer: self._fitted(term.smoothing.at(layer), layer, styles)
+            layer: self._fit_smoothing(term.smoothing.at(layer), layer, styles)
             for term in self._content_terms
             for layer in term.layers
         }
 
-    def _fitted(self, smoothing: Smoothing, layer: str, styles: list[Tensor]) -> Smoothing:
+    def _fit_smoothing(self, smoothing: Smoothing, layer: str, styles: list[Tensor]) -> Smoothing:
         if smoothing.parameter != "auto" or layer == PIXELS:
             return smoothing if layer != PIXELS else Smoothing("none")
         if not styles:
             raise SettingsError(f"{smoothing} is fitted to a style, and there is none; give one")
         return smoothing.fitted(self._maps(styles[0], [layer])[layer])
 
-    def _content_error(self, term: LossTerm, maps: FeatureMaps, wanted: FeatureMaps) -> PerImage:
-        """A term of the content, as a share of the size of its targets."""
+    def _content_error(self, term: LossTerm, maps: FeatureMaps, content: FeatureMaps) -> PerImage:
+        """The weighted error of a content term, relative to the norm of its targets."""
         smooth = {layer: self._smoothings[layer] for layer in term.layers}
-        here = {layer: smooth[layer](maps[layer]) for layer in term.layers}
-        there = {layer: smooth[layer](wanted[layer]) for layer in term.layers}
+        features = {layer: smooth[layer](maps[layer]) for layer in term.layers}
+        targets = {layer: smooth[layer](content[layer]) for layer in term.layers}
         if term.loss.joint:
-            sizes = {
+            norms = {
                 n: _root_mean_square(m) / max(term.layers[n], 1e-12) ** 0.5
-                for n, m in there.items()
+                for n, m in targets.items()
             }
-            a, b = (tuple(m[n] / sizes[n] for n in sizes) for m in (here, there))
-            return self._share(term, a, b) * term.weight
-        shares = [self._share(term, here[n], there[n]) * w for n, w in term.layers.items()]
+            a, b = (tuple(m[n] / norms[n] for n in norms) for m in (features, targets))
+            return self._error(term, a, b) * term.weight
+        shares = [self._error(term, features[n], targets[n]) * w for n, w in term.layers.items()]
         return torch.stack(shares).sum(0) * (term.weight / sum(term.layers.values()))
 
     @staticmethod
-    def _share(term: LossTerm, features: Any, wanted: Any) -> PerImage:
-        target = term.loss.describe(wanted)
+    def _error(term: LossTerm, features: Any, target_features: Any) -> PerImage:
+        target = term.loss.describe(target_features)
         error = term.loss.compare(term.loss.describe(features), target)
         return error / term.loss.target_norm(target)
 
     @property
     def _content_terms(self) -> list[LossTerm]:
-        """The terms of the content that have a weight; what they are compared with comes later."""
+        """The content terms that have a weight; their targets are blank, as none is known yet."""
         blank = torch.zeros(1, 3, 1, 1)
         terms = content_terms(self.settings, self.backbone, blank, blank, mask=None)
         return [term for term in terms if term.weight > 0]
@@ -183,7 +183,7 @@ class PerceptualLoss(nn.Module):
 def _network(
     settings: Settings, backbone: str | nn.Module | None, styles: Sequence[Tensor]
 ) -> backbones.Backbone:
-    """The network of these settings: what was given, or by its name."""
+    """The backbone itself, or the network made of it, or of its name, with these settings."""
     if isinstance(backbone, backbones.Backbone):
         return backbone
     network = backbones.create(
@@ -200,6 +200,6 @@ def _network(
 
 
 def _root_mean_square(maps: Tensor) -> Tensor:
-    """The root mean square of each picture, (b, 1, 1, 1); 1 instead of 0."""
-    size = maps.detach().square().mean((1, 2, 3), keepdim=True).sqrt()
-    return torch.where(size > 0, size, 1.0)
+    """The root mean square of each picture's maps, (b, 1, 1, 1); 1 instead of 0."""
+    rms = maps.detach().square().mean((1, 2, 3), keepdim=True).sqrt()
+    return torch.where(rms > 0, rms, 1.0)

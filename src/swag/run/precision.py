@@ -63,9 +63,9 @@ def precision_of(
     *,
     was: Precision | None = None,
 ) -> Precision:
-    """What the setting comes to on a device; `was` is what it came to in a run made before.
+    """The precision that the setting means on a device; `was` is that of an earlier run.
 
-    Where it cannot be had, `fallbacks` is where that is written down.
+    `fallbacks` records that a device cannot compute in the precision asked for.
     """
     chosen = settings.precision
     if chosen == "auto":
@@ -91,16 +91,16 @@ def _is_tried(settings: Settings) -> bool:
 
 def phases_of(scale: Scale, precision: Precision, *, last: bool) -> list[PrecisionPhase]:
     """The phases of a scale, in their order; the last scale ends in float32."""
-    narrow = int(scale.steps * SHARE) if last else scale.steps
-    if precision == WIDE or narrow == 0 or scale.size < SMALLEST:
+    narrow_steps = int(scale.steps * SHARE) if last else scale.steps
+    if precision == WIDE or narrow_steps == 0 or scale.size < SMALLEST:
         return [PrecisionPhase(scale.steps, WIDE)]
-    phases = [PrecisionPhase(narrow, precision), PrecisionPhase(scale.steps, WIDE)]
-    return phases if narrow < scale.steps else phases[:1]
+    phases = [PrecisionPhase(narrow_steps, precision), PrecisionPhase(scale.steps, WIDE)]
+    return phases if narrow_steps < scale.steps else phases[:1]
 
 
 def after(state: State, end: int) -> State:
-    """Where the next part begins: its values of the loss are not those of the part before.
+    """The state at the start of the next phase, whose losses do not compare with those before.
 
-    What the optimizer remembers stays: without it L-BFGS ended higher, for every pair tried.
+    The optimizer's memory stays: without it L-BFGS ended higher, for every pair tried.
     """
     return replace(state, step=end, best=None, best_value=float("inf"))

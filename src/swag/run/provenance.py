@@ -1,4 +1,4 @@
-"""What makes a run what it is, and what of it stands in its picture.
+"""The provenance of a run, and the metadata in its picture.
 
 A picture carries its settings under `swag`, the rest of what is needed to make it again under
 `swag-run`, both JSON, and a readable line under `parameters`, as other programs write it. No file's
@@ -33,10 +33,10 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Provenance(BaseModel):
-    """What makes a run what it is, beside its settings: it stands in pictures and in checkpoints.
+    """What a run depends on beside its settings: pictures and checkpoints record it.
 
-    `inputs` and `weights` are SHA-256. `precision` is what the setting came to: a run that goes on,
-    or is made again, computes in the same, wherever that is.
+    `inputs` and `weights` are SHA-256. `precision` is what the setting came to: a run that is
+    resumed or repeated computes in the same precision, on any device.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,7 +70,7 @@ class PictureProvenance(Provenance):
         losses: Mapping[str, float],
         fallbacks: tuple[str, ...] = (),
     ) -> "PictureProvenance":
-        """What is known of a run after so many steps; what is too long or too many is cut."""
+        """The provenance of a picture after `step` steps; fallbacks and losses are cut to fit."""
         return cls(
             **run.model_dump(),
             step=step,
@@ -94,10 +94,10 @@ class Recorded:
         return self.made.precision
 
     def settings_with(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
-        """The settings of the picture, some of them changed.
+        """The settings of the picture with `overrides`.
 
-        SettingsError if its weights came from a file that has to be given, or its network is
-        code, which no picture may have run.
+        SettingsError if the weights came from a file that has to be given, or the network is
+        code, which no picture may make run.
         """
         check_named(self.name, self.settings, overrides)
         values = {**self.settings.model_dump(mode="json"), **overrides}
@@ -110,26 +110,26 @@ class Recorded:
         return values
 
     def check_same(self, task: Task, settings: Settings, inputs: Mapping[str, str]) -> None:
-        """Refuse another task, or pictures that are not those of the picture: SettingsError."""
+        """Refuse another task, or other inputs than those of the picture: SettingsError."""
         if task != self.made.task:
             raise SettingsError(
                 f"{self.name} was made by `swag {self.made.task}`; use that, not `{task}`"
             )
-        names = self.made.inputs.keys() | inputs.keys()
-        missing = sorted(names - inputs.keys())
-        added = sorted(names - self.made.inputs.keys())
+        all_names = self.made.inputs.keys() | inputs.keys()
+        missing = sorted(all_names - inputs.keys())
+        added = sorted(all_names - self.made.inputs.keys())
         changed = sorted(
-            n for n in names.difference(missing, added) if inputs[n] != self.made.inputs[n]
+            n for n in all_names.difference(missing, added) if inputs[n] != self.made.inputs[n]
         )
-        said = [
-            f"{word} {', '.join(found)}"
-            for word, found in (("without", missing), ("with another", changed), ("with", added))
-            if found
+        changes = [
+            f"{word} {', '.join(names)}"
+            for word, names in (("without", missing), ("with another", changed), ("with", added))
+            if names
         ]
-        if said:
+        if changes:
             raise SettingsError(
                 f"the result would differ from {self.name}: it would be made "
-                f"{' and '.join(said)}; give the files that {self.name} was made from (it holds "
+                f"{' and '.join(changes)}; give the files that {self.name} was made from (it holds "
                 "their SHA-256)"
             )
 
@@ -143,10 +143,10 @@ class Recorded:
 
     @property
     def reproducibility_warnings(self) -> list[str]:
-        """Why the picture may differ all the same."""
-        here = versions()
-        others = [f"{k} {v}" for k, v in self.made.versions.items() if here.get(k) != v]
-        reasons = [f"it was made with {' and '.join(others)}"] if others else []
+        """Why a repeated run may give another picture all the same."""
+        current = versions()
+        different = [f"{k} {v}" for k, v in self.made.versions.items() if current.get(k) != v]
+        reasons = [f"it was made with {' and '.join(different)}"] if different else []
         return reasons + [f"its run fell back: {text}" for text in self.made.fallbacks]
 
 
@@ -160,12 +160,11 @@ def check_named(name: str, settings: Settings, overrides: Mapping[str, Any]) -> 
 
 
 def recorded(path: str | os.PathLike[str]) -> Recorded:
-    """What a picture says of how it was made.
+    """The settings and provenance in a picture's metadata.
 
     Raises:
-        ImageError: it cannot be read.
-        SettingsError: it says nothing, or what is not known, or is the picture of a run that was
-            interrupted.
+        ImageError: the picture cannot be read.
+        SettingsError: it has no such metadata, or of another version, or its run was interrupted.
     """
     name = str(path)
     settings, made = from_texts(read_metadata(path), name)
@@ -186,33 +185,33 @@ def versions() -> dict[str, str]:
 
 def fitting_fallbacks(fallbacks: Sequence[str]) -> tuple[str, ...]:
     """The sentences, each cut to the length of a `Name`, and no more than are recorded."""
-    cut = tuple(_cut(words) for words in fallbacks)
-    if len(cut) <= MOST_FALLBACKS:
-        return cut
-    left = len(cut) - MOST_FALLBACKS + 1
-    return (*cut[: MOST_FALLBACKS - 1], f"and {left} more")
+    sentences = tuple(_shorten(sentence) for sentence in fallbacks)
+    if len(sentences) <= MOST_FALLBACKS:
+        return sentences
+    omitted = len(sentences) - MOST_FALLBACKS + 1
+    return (*sentences[: MOST_FALLBACKS - 1], f"and {omitted} more")
 
 
 def fitting_losses(losses: Mapping[str, float]) -> dict[str, float]:
-    """The losses that can be recorded: finite ones, so many, their names cut."""
-    finite = ((_cut(name), value) for name, value in losses.items() if math.isfinite(value))
+    """The losses that can be recorded: at most MOST_LOSSES, all finite, their names cut."""
+    finite = ((_shorten(name), value) for name, value in losses.items() if math.isfinite(value))
     return dict(islice(finite, MOST_LOSSES))
 
 
 def metadata_texts(
     settings: Settings, made: PictureProvenance | None, size: tuple[int, int]
 ) -> dict[str, str]:
-    """What stands in a picture of this width and height, by name.
+    """The texts for the metadata of a picture of `size` (width, height), by name.
 
-    What no picture holds is left out, the losses first, and a warning says so: a picture is never
-    lost for the words about it.
+    Texts too long for a picture are left out, the losses first, with a warning: a picture is never
+    lost because of its metadata.
     """
-    told = _texts(settings, made, size)
-    if _is_held(told):
-        return told
-    brief = None if made is None else made.model_copy(update={"losses": {}})
-    fewer = (_texts(settings, brief, size), {"parameters": told["parameters"]})
-    fitting = next((texts for texts in fewer if _is_held(texts)), {})
+    texts = _texts(settings, made, size)
+    if _fits(texts):
+        return texts
+    without_losses = None if made is None else made.model_copy(update={"losses": {}})
+    candidates = (_texts(settings, without_losses, size), {"parameters": texts["parameters"]})
+    fitting = next((candidate for candidate in candidates if _fits(candidate)), {})
     logging.getLogger("swag").warning(
         "how the picture was made is too long for its file: it holds "
         f"{' and '.join(fitting) or 'none of it'}{' without losses' if 'swag' in fitting else ''}"
@@ -220,9 +219,9 @@ def metadata_texts(
     return fitting
 
 
-def _is_held(told: Mapping[str, str]) -> bool:
+def _fits(texts: Mapping[str, str]) -> bool:
     try:
-        check_texts(told)
+        check_texts(texts)
     except ImageError:
         return False
     return True
@@ -232,15 +231,15 @@ def _texts(
     settings: Settings, made: PictureProvenance | None, size: tuple[int, int]
 ) -> dict[str, str]:
     values = without_paths(settings).model_dump(mode="json")
-    told = {"parameters": _parameters(settings, made, size), "swag": _canonical(values)}
-    return told if made is None else {**told, "swag-run": _canonical(made.model_dump(mode="json"))}
+    texts = {"parameters": _summary(settings, made, size), "swag": _json(values)}
+    return texts if made is None else {**texts, "swag-run": _json(made.model_dump(mode="json"))}
 
 
 def from_texts(found: Mapping[str, str], name: str) -> tuple[Settings, PictureProvenance]:
-    """The settings and the rest of what `metadata_texts` wrote.
+    """The settings and provenance in the texts of `metadata_texts`.
 
     Raises:
-        SettingsError: there is nothing of ours, or it is damaged or of another version.
+        SettingsError: the texts are missing, damaged or of another version.
     """
     if not {"swag", "swag-run"} <= found.keys():
         raise SettingsError(
@@ -256,23 +255,23 @@ def from_texts(found: Mapping[str, str], name: str) -> tuple[Settings, PicturePr
 
 
 def is_unfinished(path: str | os.PathLike[str]) -> bool:
-    """Whether this is a picture of ours that was written when its run was interrupted."""
+    """Whether a picture's metadata say that its run was interrupted."""
     try:
         return not from_texts(read_metadata(path), str(path))[1].finished
     except SwagError:
         return False
 
 
-def _cut(words: str) -> str:
-    return words if len(words) <= LONGEST_NAME else f"{words[: LONGEST_NAME - 4]} ..."
+def _shorten(sentence: str) -> str:
+    return sentence if len(sentence) <= LONGEST_NAME else f"{sentence[: LONGEST_NAME - 4]} ..."
 
 
-def _canonical(values: Mapping[str, Any]) -> str:
+def _json(values: Mapping[str, Any]) -> str:
     return json.dumps(values, sort_keys=True, allow_nan=False)
 
 
 def without_paths(settings: Settings) -> Settings:
-    """The settings with the names alone of files of weights or code."""
+    """The settings, with paths of files of weights or code reduced to their names."""
     files = ("weights", "backbone") if is_code(settings.backbone) else ("weights",)
     return settings.model_copy(update={n: _file_name(getattr(settings, n)) for n in files})
 
@@ -281,9 +280,9 @@ def _file_name(path: str) -> str:
     return path.replace("\\", "/").rpartition("/")[2]
 
 
-def _parameters(settings: Settings, made: PictureProvenance | None, size: tuple[int, int]) -> str:
-    """One line of names and values, with the names that other programs have for them."""
-    words: dict[str, object] = {
+def _summary(settings: Settings, made: PictureProvenance | None, size: tuple[int, int]) -> str:
+    """The task, and a line of names and values, named as other programs name them."""
+    values: dict[str, object] = {
         "Steps": settings.steps,
         "Sampler": settings.optimizer,
         "Seed": settings.seed,
@@ -295,5 +294,5 @@ def _parameters(settings: Settings, made: PictureProvenance | None, size: tuple[
         "Strength": settings.strength,
         "Version": f"swag {versions()['swag']}",
     }
-    line = ", ".join(f"{name}: {value}" for name, value in words.items() if value is not None)
+    line = ", ".join(f"{name}: {value}" for name, value in values.items() if value is not None)
     return f"{made.task if made else 'swag'}\n{line}"

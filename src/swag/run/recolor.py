@@ -21,13 +21,13 @@ MATCHED = {"match": "symmetric", "match-cholesky": "cholesky", "match-histogram"
 KEPT = {"content": "oklab", "content-linear": "linear"}
 
 Finish = Callable[[Tensor], Tensor]
-"""From a picture of the run to the one that is shown."""
+"""A function from a run's picture to the one that is shown."""
 
 
 def recolored(settings: Settings, inputs: Inputs) -> tuple[Inputs, Finish | None]:
-    """The pictures as the run is to see them, and what makes its result of what it gives.
+    """The pictures that the run computes with, and the `Finish` of its result, if it needs one.
 
-    SettingsError if the photo's colors are asked for and there is none.
+    SettingsError if the photo's colors are asked for and there is no photo.
     """
     if settings.colors == "style":
         return inputs, None
@@ -39,11 +39,11 @@ def recolored(settings: Settings, inputs: Inputs) -> tuple[Inputs, Finish | None
         )
     if settings.colors in MATCHED:
         method = MATCHED[settings.colors]
-        return _with_paintings(inputs, lambda style: match(style, photo.batch, method)), None
+        return _recolor_paintings(inputs, lambda style: match(style, photo.batch, method)), None
     space = KEPT[settings.colors]
     gray = replace(photo, pixels=luminance(photo.batch)[0])
-    seen = _with_paintings(inputs, lambda style: match_luminance(style, photo.batch))
-    return replace(seen, photo=gray), partial(_with_colors, photo=photo, space=space)
+    adjusted = _recolor_paintings(inputs, lambda style: match_luminance(style, photo.batch))
+    return replace(adjusted, photo=gray), partial(_with_colors, photo=photo, space=space)
 
 
 def _with_colors(result: Tensor, *, photo: Picture, space: str) -> Tensor:
@@ -51,6 +51,6 @@ def _with_colors(result: Tensor, *, photo: Picture, space: str) -> Tensor:
     return with_colors_of(result, resize(photo.batch, (rows, columns)).clamp(0, 1), space)
 
 
-def _with_paintings(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:
-    paintings = (replace(picture, pixels=change(picture.batch)[0]) for picture in inputs.paintings)
+def _recolor_paintings(inputs: Inputs, recolor: Callable[[Tensor], Tensor]) -> Inputs:
+    paintings = (replace(picture, pixels=recolor(picture.batch)[0]) for picture in inputs.paintings)
     return replace(inputs, paintings=tuple(paintings))

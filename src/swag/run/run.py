@@ -34,9 +34,9 @@ from swag.types import Precision, Size
 class Run:
     """A task, its settings and pictures, and the network that looks at them.
 
-    `fallbacks` say what the run has had to do otherwise than asked; they stand in its picture.
+    `fallbacks` are the departures from the settings so far; the picture records them.
     `photo` is the content in its own colors, which stays where no style goes.
-    `precision` is what the setting of that name has come to (see `swag.run.precision`).
+    `precision` is what the setting of that name means on the device (see `swag.run.precision`).
     """
 
     settings: Settings
@@ -64,7 +64,7 @@ class Run:
 
     @cached_property
     def planner(self) -> Planner:
-        """How pictures are read, so that they fit into memory."""
+        """Plans how pictures are read, so that they fit into memory."""
         return Planner(self.settings, self.network, self.device, self.fallbacks)
 
     @cached_property
@@ -107,8 +107,8 @@ class Run:
 
     def phases(self, scale: int) -> list[PrecisionPhase]:
         """The parts of a scale whose passes have one precision."""
-        last = scale + 1 == len(self.scales)
-        return phases_of(self.scales[scale], self.precision, last=last)
+        is_last = scale + 1 == len(self.scales)
+        return phases_of(self.scales[scale], self.precision, last=is_last)
 
     def initial_state(self, scale: int) -> State:
         """The first picture: given, the photo (as it is or styled), a painting, or noise."""
@@ -146,7 +146,7 @@ class Run:
         state: State,
         start: Tensor | None = None,
     ) -> ScaleProblem:
-        """What is minimized in a phase of a scale that began with the picture `start`.
+        """The problem of a phase of a scale that began with the picture `start`.
 
         None is the picture of the state.
         """
@@ -165,7 +165,7 @@ class Run:
 
     def update(self, problem: ScaleProblem, step: Step, seconds: float) -> Update:
         """The update after a step."""
-        last = problem.scale + 1 == len(self.scales)
+        is_last = problem.scale + 1 == len(self.scales)
         alpha = None if self.inputs.photo is None else self.inputs.photo.alpha
         return Update(
             index=self._steps_before(problem.scale) + step.index,
@@ -174,12 +174,12 @@ class Run:
             scales=len(self.scales),
             size=problem.size,
             pixels=problem.decode(step.image),
-            alpha=alpha if last else None,
+            alpha=alpha if is_last else None,
             losses=step.losses,
             seconds=seconds,
             settings=self.settings,
             state=step.state,
-            finish=self._shown,
+            finish=self._complete_finish,
             decode=problem.decode,
             provenance=self.provenance,
             start=problem.start,
@@ -192,31 +192,31 @@ class Run:
 
         Its losses are measured unless the run has none to minimize.
         """
-        last = len(self.scales) - 1
-        state = self.initial_state(last)
+        final = len(self.scales) - 1
+        state = self.initial_state(final)
         if self.settings.steps == 0:
             form, losses = self.parametrization, {}
-            problem = ScaleProblem(last, self.size(last), 0, lambda _: {}, parametrization=form)
+            problem = ScaleProblem(final, self.size(final), 0, lambda _: {}, parametrization=form)
         else:
             execution = self.planner.plan(self.full_size)
-            problem = self.problem(last, PrecisionPhase(0, "float32"), execution, state=state)
+            problem = self.problem(final, PrecisionPhase(0, "float32"), execution, state=state)
             losses = evaluate(problem.at(0), state.image).losses()
-        step = Step(steps - 1 - self._steps_before(last), state.image, losses, state)
+        step = Step(steps - 1 - self._steps_before(final), state.image, losses, state)
         return self.update(problem, step, seconds=0.0)
 
     def note_early_end(self, scale: int, state: State) -> None:
         """Write down that a scale has made fewer steps than planned, and why.
 
-        The last scale's is told by `Update.result`: no update comes after it.
+        `Update.result` does so for the last scale: no update comes after it.
         """
         if scale + 1 < len(self.scales) and state.step < self.scales[scale].steps:
             step = self._steps_before(scale) + state.step
-            words = early_end(scale, len(self.scales), step, self.settings.steps)
-            logging.getLogger("swag").info(words)
-            self.fallbacks.add(words)
+            sentence = early_end(scale, len(self.scales), step, self.settings.steps)
+            logging.getLogger("swag").info(sentence)
+            self.fallbacks.add(sentence)
 
     def check(self) -> None:
-        """Raise the SettingsError of masks, weights or a form that do not fit, before a step."""
+        """Refuse masks, weights or a form that do not fit, before the first step: SettingsError."""
         _ = self.parametrization, self.scales
         check_one_pass(self.settings, content_map=self.inputs.content_map is not None)
         _ = self._style_regions if self.inputs.paintings else None
@@ -224,14 +224,14 @@ class Run:
             self.planner.check(self.full_size)
 
     def check_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Raise the CheckpointError of a checkpoint that is not one of this run."""
+        """Refuse a checkpoint that does not fit this run: CheckpointError."""
         size = self.size(min(checkpoint.header.scale, len(self.scales) - 1))
         latents = self.parametrization.encode(torch.zeros(1, 3, *size))
         optimizer = self.planner.optimizer(self.full_size, checkpoint.state.memory)
         checkpoint.check_shapes(latents, size, self.scales, optimizer)
 
     def _steps_before(self, scale: int) -> int:
-        return sum(one.steps for one in self.scales[:scale])
+        return sum(earlier.steps for earlier in self.scales[:scale])
 
     @property
     def _targets_depend_on_start(self) -> bool:
@@ -258,9 +258,9 @@ class Run:
         other = start if content is None else content
         terms = style_terms(self.settings, self.network, styles, self._style_regions, other=other)
         if content is not None and self.task != "texture":
-            against = resize(styles[0], execution.size) if styles else start
+            content_other = resize(styles[0], execution.size) if styles else start
             mask = brightness(self.inputs.content_map, self.device)
-            terms += content_terms(self.settings, self.network, content, against, mask=mask)
+            terms += content_terms(self.settings, self.network, content, content_other, mask=mask)
         relative = self.settings.normalization not in ("paper", "released-code")
         return execution.objective(
             [term for term in terms if term.weight > 0],
@@ -290,7 +290,7 @@ class Run:
         return weighted_by_alpha(places, self.inputs.paintings, self.device)
 
     @cached_property
-    def _shown(self) -> Finish | None:
+    def _complete_finish(self) -> Finish | None:
         """The function from a picture of the run to the one that is shown."""
         if self.photo is None or not self.inputs.paintings:
             return self.finish

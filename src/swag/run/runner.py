@@ -22,9 +22,9 @@ def stylize_scales(run: Run, checkpoint: Checkpoint | None = None) -> Iterator[U
     """Minimize the weighted errors of content and style over the pixels; yield after each step.
 
     Gatys et al. 2016, section 2, at each scale; from one scale to the next the picture is enlarged
-    (Gatys et al. 2017, section 6). A resumed run goes on where it stood, and its first update is
-    the one that was kept. A run that has nothing to do, at a strength of 0, without steps, or from
-    a start that is the best, yields its start.
+    (Gatys et al. 2017, section 6). A resumed run continues from its checkpoint, whose update it
+    yields first. A run at a strength of 0, without steps, or with a start that no step improves
+    yields its start.
     """
     if run.keeps_start:
         yield run.initial_update(steps=run.settings.steps)
@@ -61,28 +61,28 @@ def minimize_scale(
     *,
     checkpoint: Checkpoint | None = None,
 ) -> Iterator[tuple[ScaleProblem, Step]]:
-    """Yield the steps of a scale, each with what it has minimized.
+    """Yield the steps of a scale, each with the problem that it minimizes.
 
-    Passes of the network have one precision in each phase. Where memory runs out, the steps go on
-    with less of the picture at once. A resumed scale begins with the step that was kept.
+    Passes of the network have one precision in each phase. If memory runs out, the steps go on
+    with less of the picture at once. A resumed scale begins with the step of its checkpoint.
     """
     start = None if checkpoint is None else checkpoint.start
-    kept = None if checkpoint is None else checkpoint.header.losses
+    saved_losses = None if checkpoint is None else checkpoint.header.losses
     for phase in run.phases(scale):
-        done = state.step > phase.end
-        while not done:
+        completed = state.step > phase.end
+        while not completed:
             execution = run.planner.plan(run.size(scale))
-            LOG.info(_begun(run, scale, phase, execution, state=state))
+            LOG.info(_phase_message(run, scale, phase, execution, state=state))
             try:
                 problem = run.problem(scale, phase, execution, state=state, start=start)
-                if kept is not None:
-                    yield problem, _kept_step(run, state, kept)
-                    kept = None
+                if saved_losses is not None:
+                    yield problem, _resumed_step(run, state, saved_losses)
+                    saved_losses = None
                 average = run.settings.average
                 for step in optimize(state, problem, optimizer, steps=phase.end, ema_decay=average):
                     state, start = step.state, problem.start
                     yield problem, step
-                done = True
+                completed = True
                 start, state = problem.start, after(state, phase.end)
             except OptimizationError as error:
                 raise OptimizationError(f"{error}{advice(run.settings.weights)}") from error
@@ -91,10 +91,10 @@ def minimize_scale(
                     raise
 
 
-def _begun(
+def _phase_message(
     run: Run, scale: int, phase: PrecisionPhase, execution: ExecutionPlan, *, state: State
 ) -> str:
-    """The line of the log when steps begin."""
+    """The log message at the beginning of a phase."""
     rows, columns = execution.size
     tiles = f"in tiles of {execution.tile} pixels" if execution.tile else "at once"
     return (
@@ -103,7 +103,7 @@ def _begun(
     )
 
 
-def _kept_step(run: Run, state: State, losses: Mapping[str, float]) -> Step:
+def _resumed_step(run: Run, state: State, losses: Mapping[str, float]) -> Step:
     """The step after which a run was interrupted."""
     image: Tensor = averaged_image(state, run.settings.average)
     return Step(state.step - 1, image, dict(losses), state)

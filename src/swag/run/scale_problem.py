@@ -12,7 +12,7 @@ from swag.types import Precision, Size
 
 @dataclass(frozen=True)
 class ScaleProblem:
-    """The steps of a scale up to `end`; `start` is its first picture if targets depend on it."""
+    """The loss of a scale's steps up to `end`; `start` is its first picture if targets need it."""
 
     scale: int
     size: Size

@@ -20,7 +20,7 @@ OF_STEPS = (
     *("content_layers", "laplacian", "smoothing", "smooth_content", "matched", "normalization"),
     *("style_weight", "content_weight", "total_variation", "pixel_range"),
 )
-"""Settings that say how pixels are moved, or by what."""
+"""Settings of the optimization: how pixels are moved, and by which losses."""
 
 FULL_COLORS = 0.25
 """The strength from which on the start `style-colors` has all of the painting's colors.
@@ -30,15 +30,15 @@ back those of the photo."""
 
 
 def check_one_pass(settings: Settings, *, content_map: bool) -> None:
-    """Refuse, of a run without steps, what only steps can follow: SettingsError."""
+    """Refuse settings that have no effect if the photo is painted in one pass: SettingsError."""
     if settings.start != "instant" or settings.steps:
         return
-    plain = settings_of("default", "instant"), settings_of()
-    idle = [n for n in OF_STEPS if getattr(settings, n) not in [getattr(p, n) for p in plain]]
-    idle += ["content_map"] if content_map else []
-    if idle:
+    defaults = settings_of("default", "instant"), settings_of()
+    unused = [n for n in OF_STEPS if getattr(settings, n) not in [getattr(p, n) for p in defaults]]
+    unused += ["content_map"] if content_map else []
+    if unused:
         raise SettingsError(
-            f"{idle[0]} has no effect on a picture painted in one pass, without steps; leave it "
+            f"{unused[0]} has no effect on a picture painted in one pass, without steps; leave it "
             "out, or optimize from that picture: start = instant with another method"
         )
 
@@ -50,7 +50,7 @@ def styled_start(
     paintings: Sequence[OwnImage],
     places: Sequence[StyleRegion],
 ) -> Image:
-    """The photo in the colors of the paintings, or painted in one pass; each where its region is.
+    """The photo in the colors of the paintings, or painted in one pass, region by region.
 
     SettingsError if there is no photo, or no painting.
     """
@@ -60,60 +60,60 @@ def styled_start(
             "missing; choose start = content, style or noise"
         )
     size = (photo.shape[2], photo.shape[3])
-    weights = _weights(settings.style_shares(len(paintings)), places, size)
-    of_places = [(paintings[place.style], place.style_where) for place in places]
+    weights = _region_weights(settings.style_shares(len(paintings)), places, size)
+    sources = [(paintings[place.style], place.style_where) for place in places]
     if settings.start == "style-colors":
-        return _colored(photo, of_places, weights, share=settings.strength / FULL_COLORS)
+        return _colored(photo, sources, weights, share=settings.strength / FULL_COLORS)
     painter = bundled().to(photo.device)
     styles = [
-        Style(_described(painter, settings, painting, where), weight)
-        for (painting, where), weight in zip(of_places, weights, strict=True)
+        Style(_describe_stages(painter, settings, painting, where), weight)
+        for (painting, where), weight in zip(sources, weights, strict=True)
     ]
     return painter.paint(photo, styles, strength=settings.strength).clamp_(0, 1)
 
 
 def _colored(
     photo: Image,
-    of_places: Sequence[tuple[OwnImage, OwnMask | None]],
+    sources: Sequence[tuple[OwnImage, OwnMask | None]],
     weights: Sequence[float | Tensor],
     *,
     share: float,
 ) -> Image:
-    """The photo with a share of the way to the colors of the paintings, see `colors.match`."""
-    matched = [match(photo, _shown(painting, where)) for painting, where in of_places]
+    """The photo, its colors moved toward those of the paintings by `share`; see `colors.match`."""
+    matched = [match(photo, _visible_pixels(painting, where)) for painting, where in sources]
     colored = torch.stack([m * w for m, w in zip(matched, weights, strict=True)]).sum(0)
     return photo.lerp(colored, min(1.0, share)).clamp_(0, 1)
 
 
-def _shown(painting: OwnImage, where: OwnMask | None) -> OwnImage:
-    """The pixels of a painting that count, in one row."""
-    if where is None:
+def _visible_pixels(painting: OwnImage, style_where: OwnMask | None) -> OwnImage:
+    """The pixels of a painting whose weight is at least 1/2, or the largest, in one row."""
+    if style_where is None:
         return painting
-    mask = resize(where, (painting.shape[2], painting.shape[3]))[0, 0]
+    mask = resize(style_where, (painting.shape[2], painting.shape[3]))[0, 0]
     return painting[:, :, mask >= min(0.5, float(mask.max()))][:, :, None]
 
 
-def _described(
-    painter: Painter, settings: Settings, painting: OwnImage, where: OwnMask | None
+def _describe_stages(
+    painter: Painter, settings: Settings, painting: OwnImage, style_where: OwnMask | None
 ) -> tuple[Gaussian, ...]:
     size = (painting.shape[2], painting.shape[3])
-    counts = None if where is None else resize(where, size).clamp(0, 1)
+    weights = None if style_where is None else resize(style_where, size).clamp(0, 1)
     pictures, masks = turned(painting, settings.style_rotations), None
     if not isinstance(pictures, tuple):
-        return painter.describe(pictures, counts).stages
-    masks = (None,) * 4 if counts is None else turned(counts, True)
+        return painter.describe(pictures, weights).stages
+    masks = (None,) * 4 if weights is None else turned(weights, True)
     turns = [painter.describe(p, m).stages for p, m in zip(pictures, masks, strict=True)]
-    return tuple(pool_gaussians([(1.0, one) for one in same]) for same in zip(*turns, strict=True))
+    return tuple(pool_gaussians([(1.0, g) for g in stage]) for stage in zip(*turns, strict=True))
 
 
-def _weights(
+def _region_weights(
     shares: Sequence[float], places: Sequence[StyleRegion], size: Size
 ) -> list[float | Tensor]:
-    """How much each region's style counts, at each pixel if there are masks; they sum to 1."""
-    counts = [shares[place.style] for place in places]
+    """The weight of each region's style, at each pixel if there are masks; weights sum to 1."""
+    region_shares = [shares[place.style] for place in places]
     masks = [place.mask for place in places if place.mask is not None]
     if len(masks) < len(places):
-        return [count / sum(counts) for count in counts]
-    maps = [resize(m, size).clamp(0, 1) * c for m, c in zip(masks, counts, strict=True)]
+        return [share / sum(region_shares) for share in region_shares]
+    maps = [resize(m, size).clamp(0, 1) * c for m, c in zip(masks, region_shares, strict=True)]
     total = torch.stack(maps).sum(0)
     return [torch.where(total > 0, m / total.clamp(min=1e-6), 1 / len(maps)) for m in maps]

@@ -36,25 +36,25 @@ def style_regions(
 ) -> list[StyleRegion]:
     """The region of each style: the whole picture, or that of its mask.
 
-    The shares of regions are those of their area, times those of their styles: a pixel counts
-    alike wherever it is.
+    A region's share is in proportion to its area times the share of its style: pixels count alike
+    in all regions.
     """
     shares = settings.style_shares(styles)
     if content_mask is None:
         return [StyleRegion(str(i + 1), i, share) for i, share in enumerate(shares)]
-    found = regions(content_mask, *(style_masks or (None,) * styles))
-    sizes = [float(region.where.mean()) * shares[region.style] for region in found]
+    mask_regions = regions(content_mask, *(style_masks or (None,) * styles))
+    areas = [float(region.where.mean()) * shares[region.style] for region in mask_regions]
     radius = settings.feather * max(content_mask.shape[2:]) / settings.size
     return [
         StyleRegion(
             name=region.name,
             style=region.style,
-            share=size / sum(sizes),
+            share=area / sum(areas),
             mask=mask,
             style_where=region.style_where,
         )
-        for region, size in zip(found, sizes, strict=True)
-        if size > 0
+        for region, area in zip(mask_regions, areas, strict=True)
+        if area > 0
         for mask in [soften(region.where, radius)]
     ]
 
@@ -66,7 +66,7 @@ def style_terms(
     places: Sequence[StyleRegion],
     other: Tensor,
 ) -> list[LossTerm]:
-    """One term for each place of each style, and for its palette if one is asked for.
+    """One term for each region of a style, and one for its palette if that is asked for.
 
     If the style has no weight, its palette has none either.
     """
@@ -78,7 +78,7 @@ def style_terms(
         LossTerm(
             name=role if len(places) == 1 else f"{role} {place.name}",
             loss=loss,
-            layers=_layers(loss, settings.style_layers, network.style_layer_weights),
+            layers=_layer_weights(loss, settings.style_layers, network.style_layer_weights),
             target=turned(styles[place.style], settings.style_rotations),
             smoothing=parse_smoothing(settings.smoothing),
             weight=loss_weight * place.share,
@@ -111,7 +111,7 @@ def content_terms(
         LossTerm(
             name=name,
             loss=loss,
-            layers=_layers(loss, settings.content_layers, network.content_layer_weights),
+            layers=_layer_weights(loss, settings.content_layers, network.content_layer_weights),
             target=photo,
             smoothing=parse_smoothing(smoothing),
             weight=loss_weight,
@@ -132,13 +132,13 @@ def layers_read(settings: Settings, network: Backbone) -> list[str]:
     return list({**style, **content})
 
 
-def _layers(
-    loss: Loss, chosen: dict[str, float] | None, usual: Mapping[str, float]
+def _layer_weights(
+    loss: Loss, chosen: dict[str, float] | None, defaults: Mapping[str, float]
 ) -> dict[str, float]:
-    """Layers with their weights; those of a network were found for losses that add up layers."""
+    """Layers with their weights; a network's were tuned for losses that are sums over layers."""
     if loss.of_pixels:
         return {PIXELS: 1.0}
-    return chosen or (dict.fromkeys(usual, 1.0) if loss.joint else dict(usual))
+    return chosen or (dict.fromkeys(defaults, 1.0) if loss.joint else dict(defaults))
 
 
 def turned(picture: Tensor, rotations: bool) -> Tensor | tuple[Tensor, ...]:

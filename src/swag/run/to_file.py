@@ -82,7 +82,7 @@ def run_to_file(
             time if `unfinished` is false.
     """
     last: Update | None = None
-    cut_off = False
+    interrupted = False
     try:
         for last in with_checkpoints(updates, file.checkpoint, every=file.every, failed=failed):
             seen(last)
@@ -92,10 +92,10 @@ def run_to_file(
     except KeyboardInterrupt:
         if last is None or not unfinished:
             raise
-        cut_off = True
+        interrupted = True
     if last is None:
         raise SettingsError(NO_STEP)
-    finished = last.last or not (cut_off or stopping())
+    finished = last.last or not (interrupted or stopping())
     if not (finished or unfinished):
         return None
     result = last.result([], finished=finished)

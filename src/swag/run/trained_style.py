@@ -44,17 +44,17 @@ def apply_style(
     if colors not in ("style", "content"):
         raise SettingsError(f"colors = {colors!r}: expected style or content")
     painter = style if isinstance(style, StylePainter) else read_style(style)
-    where = device_of(device)
+    torch_device = device_of(device)
     original = read(photo, size=size)
     source = filled(original)
     batch = source.batch
-    painted = painter.to(where).paint(batch.to(where)).cpu().clamp_(0, 1)
+    painted = painter.to(torch_device).paint(batch.to(torch_device)).cpu().clamp_(0, 1)
     if colors == "content":
         painted = with_colors_of(painted, batch, "oklab").clamp(0, 1)
     if mask is not None:
-        given = as_mask(read(mask))
-        check_shape("the mask", given, "its photo", source)
-        weight = resize(given.batch.mean(1, keepdim=True), (batch.shape[2], batch.shape[3]))
+        mask_picture = as_mask(read(mask))
+        check_shape("the mask", mask_picture, "its photo", source)
+        weight = resize(mask_picture.batch.mean(1, keepdim=True), (batch.shape[2], batch.shape[3]))
         painted = lerp(original.batch, painted, weight.clamp(0, 1))
     return replace(original, pixels=painted[0].contiguous())
 
@@ -62,10 +62,10 @@ def apply_style(
 def photo_network(
     style: StrPath, *, strength: float | None = None, size: int | str | None = None
 ) -> nn.Module:
-    """The network of a photo that a file stands for.
+    """The network, from photo to result, that a file stands for.
 
-    That of a trained style, or for a picture the painter of any painting with its statistics, taken
-    at a long side of `size` pixels (512 if it is not given).
+    For a trained style its own; for a picture the painter of any painting with the statistics of
+    this picture at a long side of `size` pixels (512 if it is not given).
 
     Raises:
         WeightsError, ImageError: the file is damaged, or something else.
@@ -81,9 +81,9 @@ def photo_network(
     chosen = settings("default", "instant", **_given(strength=strength, size=size))
     painting = filled(read(style, size=chosen.size_without_photo()))
     painter = bundled()
-    seen = None if painting.alpha is None else painting.alpha[None]
-    described = painter.describe(painting.batch, seen)
-    return PaintedIn(painter, described, strength=chosen.strength)
+    alpha = None if painting.alpha is None else painting.alpha[None]
+    description = painter.describe(painting.batch, alpha)
+    return PaintedIn(painter, description, strength=chosen.strength)
 
 
 def _given(**values: Any) -> dict[str, Any]:

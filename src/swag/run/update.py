@@ -28,24 +28,24 @@ GENERATED = "compositeWithTrainedAlgorithmicMedia"
 """IPTC's digital source type of what a network makes of somebody's pictures."""
 
 MOST_NAMES = 1000
-"""Names that are tried for a picture whose own is taken."""
+"""Bound of the numbers that are tried in names for a picture whose own name is taken."""
 
 
 def early_end(scale: int, scales: int, step: int, steps: int) -> str:
-    """Why a scale has fewer steps than asked for; `step` is how far the run has come in all."""
+    """Why a scale has fewer steps than asked for; `step` counts the steps of the whole run."""
     return f"scale {scale + 1} of {scales} ended at step {step} of {steps}: none lowered the loss"
 
 
 def advice(given: str) -> str:
-    """What may keep the activations of random weights, which grow or fade, within bounds."""
+    """Advice for random weights, whose activations may grow or fade; empty for other weights."""
     parsed = weights.parse_weights(given)
     if parsed.scheme is None or parsed.calibrated:
         return ""
-    scheme = "torchvision" if parsed.scheme == "greedy" else parsed.scheme  # it takes none
+    scheme = "torchvision" if parsed.scheme == "greedy" else parsed.scheme  # not greedy
     return f"; or, if there is batch norm, the weights random:{scheme}+calibrated"
 
 
-def _in_short(losses: Mapping[str, float]) -> str:
+def _brief_losses(losses: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
 
 
@@ -88,10 +88,10 @@ class Update:
     @own_modes()
     def image(self) -> Picture:
         """The present picture in [0, 1], with the alpha of the content."""
-        shown = self.pixels.detach().clamp(0, 1).float().cpu()
+        pixels = self.pixels.detach().clamp(0, 1).float().cpu()
         if self.finish is not None:
-            shown = self.finish(shown).clamp(0, 1)
-        return Picture(shown[0], self.alpha)
+            pixels = self.finish(pixels).clamp(0, 1)
+        return Picture(pixels[0], self.alpha)
 
     @property
     @own_modes()
@@ -129,7 +129,7 @@ class Update:
 
     def __repr__(self) -> str:
         step = f"step {self.index + 1} of {self.steps}"
-        return f"Update({step}, {self.size[1]} x {self.size[0]}, {_in_short(self.losses)})"
+        return f"Update({step}, {self.size[1]} x {self.size[0]}, {_brief_losses(self.losses)})"
 
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint from which `resume=path` continues, whole or not at all.
@@ -194,7 +194,7 @@ class Result:
 
     def __repr__(self) -> str:
         width, height = self.image.size
-        return f"Result({width} x {height}, {len(self.trace)} steps, {_in_short(self.losses)})"
+        return f"Result({width} x {height}, {len(self.trace)} steps, {_brief_losses(self.losses)})"
 
     @property
     def config(self) -> dict[str, Any]:
@@ -213,7 +213,7 @@ class Result:
 
         ImageError: see `swag.image.write`.
         """
-        write(path, self.image, bits=bits, overwrite=overwrite, **self._told(metadata))
+        write(path, self.image, bits=bits, overwrite=overwrite, **self._metadata(metadata))
 
     def encoded(
         self, name: str | os.PathLike[str] = "a.png", *, bits: int = 8, metadata: bool = True
@@ -222,14 +222,14 @@ class Result:
 
         ImageError: see `swag.image.write`.
         """
-        return encoded(name, self.image, bits=bits, **self._told(metadata))
+        return encoded(name, self.image, bits=bits, **self._metadata(metadata))
 
-    def _told(self, metadata: bool) -> dict[str, Any]:
-        """How the picture was made, as `swag.image.write` takes it."""
+    def _metadata(self, metadata: bool) -> dict[str, Any]:
+        """How the picture was made, as keywords of `swag.image.write`."""
         if not metadata:
             return {}
-        told = metadata_texts(self.settings, self.made, self.image.size)
-        return {"metadata": told, "source_type": GENERATED}
+        texts = metadata_texts(self.settings, self.made, self.image.size)
+        return {"metadata": texts, "source_type": GENERATED}
 
     def keep(
         self,
@@ -239,13 +239,13 @@ class Result:
         overwrite: bool = False,
         metadata: bool = True,
     ) -> Path:
-        """Save the picture, under the next free name if a file has the name and stays.
+        """Save the picture, under the next free name if the name is taken and not to be replaced.
 
         Returns the path of the picture. ImageError as for `save`.
         """
         wanted = Path(path)
-        others = (wanted.with_stem(f"{wanted.stem}-{number}") for number in range(2, MOST_NAMES))
-        for name in chain([wanted], others):
+        numbered = (wanted.with_stem(f"{wanted.stem}-{number}") for number in range(2, MOST_NAMES))
+        for name in chain([wanted], numbered):
             try:
                 self.save(name, bits=bits, overwrite=overwrite, metadata=metadata)
             except ImageError:

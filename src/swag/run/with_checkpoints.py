@@ -1,4 +1,4 @@
-"""Checkpoints now and then, while a run goes by."""
+"""Checkpoints at intervals during a run."""
 
 import os
 import time
@@ -20,25 +20,25 @@ def with_checkpoints(
     every: float = SECONDS,
     failed: Callable[[CheckpointError], object] | None = None,
 ) -> Iterator[Update]:
-    """The same updates, with a checkpoint at `path` before some of them are handed on.
+    """The same updates; before some of them are yielded, a checkpoint is written to `path`.
 
-    One is written when `every` seconds or 50 steps have gone by since the last, but seldom enough
+    It is written when `every` seconds or 50 steps have passed since the last, but seldom enough
     to take no more than a twentieth of the time; with `every` = 0, after each step. None is
-    written after the last step: the picture is what comes of it.
+    written after the last step, which gives the picture itself.
 
     Raises:
-        CheckpointError: a checkpoint cannot be written, and there is no `failed` to be told.
+        CheckpointError: a checkpoint cannot be written, and there is no `failed` to call.
     """
-    since, steps, cost = time.monotonic(), 0, 0.0
+    last_time, steps, cost = time.monotonic(), 0, 0.0
     for update in updates:
         steps += 1
-        passed = time.monotonic() - since
-        due = passed >= every or steps >= STEPS
-        if due and not update.last and (passed >= cost / SHARE or every == 0):
+        elapsed = time.monotonic() - last_time
+        due = elapsed >= every or steps >= STEPS
+        if due and not update.last and (elapsed >= cost / SHARE or every == 0):
             began = time.monotonic()
             save_or_tell(update, path, failed)
-            since, steps = time.monotonic(), 0
-            cost = since - began
+            last_time, steps = time.monotonic(), 0
+            cost = last_time - began
         yield update
 
 

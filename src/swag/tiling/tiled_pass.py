@@ -118,7 +118,7 @@ def _map_cotangents(kept: Iterable[TileAccumulator], tile: Tile, maps: FeatureMa
         layer: crop_map[tile.inner(layer)].detach().requires_grad_()
         for layer, crop_map in maps.items()
     }
-    product = torch.stack([one.pullback(own_maps, tile) for one in kept]).sum()
+    product = torch.stack([accumulator.pullback(own_maps, tile) for accumulator in kept]).sum()
     gradients = torch.autograd.grad(product, list(own_maps.values()), allow_unused=True)
     cotangents: FeatureMaps = {}
     for (layer, crop_map), gradient in zip(maps.items(), gradients, strict=True):
