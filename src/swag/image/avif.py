@@ -1,4 +1,4 @@
-"""What an AVIF says about its size, outside and within, before its decoder is started.
+"""The size of an AVIF by its container and by its streams, before a decoder is started.
 
 The container (ISO 14496-12, 23008-12) declares the size of each picture in a box `ispe`; the AV1
 stream within (AV1 specification, 5.5) has one of its own, by which the decoder takes memory.
@@ -11,7 +11,7 @@ from swag.errors import ImageError
 from swag.image.limits import check_inner
 
 Box = tuple[bytes, bytes]
-"""The kind of a box, and what is in it."""
+"""The kind of a box, and its content."""
 
 _CONTAINERS = (b"meta", b"iprp", b"ipco", b"moov", b"trak", b"mdia", b"minf", b"stbl")
 """Boxes that hold boxes; in the first of these, they come after 4 bytes."""
@@ -22,7 +22,7 @@ most."""
 
 
 def size(found: Sequence[Box], name: str) -> tuple[int, int]:
-    """Width and height of the largest picture that the boxes tell of; ImageError without one."""
+    """The largest width and height that boxes `ispe` declare; ImageError if there is none."""
     sizes = [
         (int.from_bytes(body[4:8]), int.from_bytes(body[8:12])) for body in bodies(found, b"ispe")
     ]
@@ -32,28 +32,28 @@ def size(found: Sequence[Box], name: str) -> tuple[int, int]:
 
 
 def check_streams(data: bytes, found: Sequence[Box], name: str) -> None:
-    """Refuse a file with a picture that is larger within than its boxes say: ImageError."""
+    """Refuse a file with a stream whose picture is larger than its boxes say: ImageError."""
     for stream in _streams(data, found, name):
         for inner in _sequence_sizes(stream):
             check_inner(name, size(found, name), inner)
 
 
 def bodies(found: Iterable[Box], kind: bytes) -> list[bytes]:
-    """What is in the boxes of one kind."""
+    """The contents of the boxes of one kind."""
     return [body for box, body in found if box == kind]
 
 
 def boxes(file: io.BufferedIOBase, name: str, depth: int = 0) -> Iterator[Box]:
-    """The boxes of a file, but for those that hold pixels alone, with what is in them."""
-    end, at = file.seek(0, io.SEEK_END), 0
-    while at + 8 <= end:
-        file.seek(at)
+    """The boxes of a file with their contents; those outside of containers (pixels) come empty."""
+    end, position = file.seek(0, io.SEEK_END), 0
+    while position + 8 <= end:
+        file.seek(position)
         head = file.read(16)
         length, kind, skip = int.from_bytes(head[:4]), head[4:8], 8
         if length == 1:
             length, skip = int.from_bytes(head[8:16]), 16
-        length = length if length >= skip else end - at  # 0: up to the end
-        file.seek(at + skip)
+        length = length if length >= skip else end - position  # 0: up to the end
+        file.seek(position + skip)
         if kind not in _CONTAINERS:
             yield kind, file.read(length - skip) if depth else b""
         elif length > _HEADER_BYTES or depth > _DEEPEST:
@@ -61,46 +61,46 @@ def boxes(file: io.BufferedIOBase, name: str, depth: int = 0) -> Iterator[Box]:
         else:
             inner = file.read(length - skip)[4 if kind == b"meta" else 0 :]
             yield from boxes(io.BytesIO(inner), name, depth + 1)
-        at += length
+        position += length
 
 
-def _streams(data: bytes, found: Sequence[Box], name: str) -> Iterator[memoryview]:
-    """The data of pictures, and of anything else that the boxes tell the place of."""
-    joined, inside = 0, b"".join(bodies(found, b"idat"))
-    for body in bodies(found, b"iloc"):
-        for is_inside, extents in _items(body):
-            source = memoryview(inside if is_inside else data)
-            parts = [source[at : at + length] for at, length in extents]
-            joined += sum(map(len, parts)) if len(parts) > 1 else 0
-            if joined > len(data):
+def _streams(data: bytes, all_boxes: Sequence[Box], name: str) -> Iterator[memoryview]:
+    """The data of pictures, and of all else whose place is in boxes `iloc`, `stco` or `co64`."""
+    joined_bytes, item_data = 0, b"".join(bodies(all_boxes, b"idat"))
+    for body in bodies(all_boxes, b"iloc"):
+        for is_item_data, extents in _items(body):
+            source = memoryview(item_data if is_item_data else data)
+            parts = [source[start : start + length] for start, length in extents]
+            joined_bytes += sum(map(len, parts)) if len(parts) > 1 else 0
+            if joined_bytes > len(data):
                 raise ImageError(f"{name} is damaged: its pictures share their parts")
             yield parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
     for kind, end in ((b"stco", 12), (b"co64", 16)):
-        for body in bodies(found, kind):
+        for body in bodies(all_boxes, kind):
             yield memoryview(data)[int.from_bytes(body[8:end]) :]
 
 
 def _items(body: bytes) -> Iterator[tuple[bool, list[tuple[int, int]]]]:
-    """Items of a box `iloc`: whether they stand in a box of their own, and where its parts do."""
-    version, at = body[0] if body else 0, 4
+    """Items of a box `iloc`: whether the box `idat` holds them, and (offset, length) of parts."""
+    version, position = body[0] if body else 0, 4
 
     def number(size: int) -> int:
-        nonlocal at
-        at += size
-        return int.from_bytes(body[at - size : at])
+        nonlocal position
+        position += size
+        return int.from_bytes(body[position - size : position])
 
-    widths = number(2)
-    offset, length, base, index = (widths >> shift & 15 for shift in (12, 8, 4, 0))
-    wide = 4 if version == 2 else 2
-    for _ in range(number(wide)):
-        number(wide)
+    sizes = number(2)
+    offset_size, length_size, base_size, index_size = (sizes >> bit & 15 for bit in (12, 8, 4, 0))
+    id_size = 4 if version == 2 else 2
+    for _ in range(number(id_size)):
+        number(id_size)
         method = number(2) & 15 if version else 0
         number(2)
-        start, extents = number(base), []
+        base_offset, extents = number(base_size), []
         for _ in range(number(2)):
-            number(index if version else 0)
-            extents.append((start + number(offset), number(length)))
-            if at > len(body):
+            number(index_size if version else 0)
+            extents.append((base_offset + number(offset_size), number(length_size)))
+            if position > len(body):
                 return
         yield method == 1, extents
 
@@ -109,18 +109,18 @@ class _Bits:
     """Bits of bytes, from the highest; zeros after the end."""
 
     def __init__(self, data: bytes) -> None:
-        self._value, self._left = int.from_bytes(data), 8 * len(data)
+        self._value, self._remaining = int.from_bytes(data), 8 * len(data)
 
     def take(self, count: int) -> int:
-        self._left -= count
-        return self._value >> self._left & ((1 << count) - 1) if self._left >= 0 else 0
+        self._remaining -= count
+        return self._value >> self._remaining & ((1 << count) - 1) if self._remaining >= 0 else 0
 
 
 def _sequence_sizes(stream: memoryview) -> Iterator[tuple[int, int]]:
     """The largest width and height of frames, by each sequence header of an AV1 stream."""
-    at = 0
+    position = 0
     for _ in range(_MOST_UNITS):
-        unit = bytes(stream[at : at + _UNIT_BYTES])
+        unit = bytes(stream[position : position + _UNIT_BYTES])
         if len(unit) < 2:
             return
         kind, extended, sized = unit[0] >> 3 & 15, unit[0] >> 2 & 1, unit[0] >> 1 & 1
@@ -135,31 +135,31 @@ def _sequence_sizes(stream: memoryview) -> Iterator[tuple[int, int]]:
             yield _frame_size(_Bits(unit[begin:]))
         if not sized:
             return
-        at += begin + length
+        position += begin + length
 
 
 def _frame_size(bits: _Bits) -> tuple[int, int]:
-    """From a sequence header (5.5.1), of which the rest is passed over."""
+    """Width and height in a sequence header (5.5.1); all other fields are skipped."""
     bits.take(4)
     if bits.take(1):  # of a still picture
         bits.take(5)
     else:
-        delays = _timing(bits)
-        initial = bits.take(1)
+        delay_bits = _delay_bits(bits)
+        has_initial = bits.take(1)
         for _ in range(bits.take(5) + 1):
             bits.take(12)
             if bits.take(5) > 7:
                 bits.take(1)
-            if delays and bits.take(1):
-                bits.take(2 * delays + 1)
-            if initial and bits.take(1):
+            if delay_bits and bits.take(1):
+                bits.take(2 * delay_bits + 1)
+            if has_initial and bits.take(1):
                 bits.take(4)
-    wide, high = bits.take(4) + 1, bits.take(4) + 1
-    return bits.take(wide) + 1, bits.take(high) + 1
+    width_bits, height_bits = bits.take(4) + 1, bits.take(4) + 1
+    return bits.take(width_bits) + 1, bits.take(height_bits) + 1
 
 
-def _timing(bits: _Bits) -> int:
-    """Pass over the timing; the length of the delays of decoders, 0 if there are none."""
+def _delay_bits(bits: _Bits) -> int:
+    """Skip the timing; returns the bits of a decoder's delays, 0 if there are none."""
     if not bits.take(1):
         return 0
     bits.take(64)

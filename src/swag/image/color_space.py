@@ -41,7 +41,7 @@ _EXIF, _INTEROPERABILITY, _COLOR_SPACE = 0x8769, 0xA005, 0xA001
 class DeclaredColors:
     """Primaries, and the exponent of the curve from samples to light, None for that of sRGB.
 
-    What `overrides` counts more than a profile. A `note` says what is declared and not applied.
+    If `overrides`, they win over a profile. A `note` says what is declared and not applied.
     """
 
     primaries: Primaries = _SRGB
@@ -56,7 +56,7 @@ class DeclaredColors:
         near = np.allclose(self.primaries, _SRGB, rtol=0, atol=2e-3)
         if near and self.gamma is None:
             return None
-        points = [(*self.primaries[at : at + 2], 1.0) for at in (0, 2, 4, 6)]
+        points = [(*self.primaries[i : i + 2], 1.0) for i in (0, 2, 4, 6)]
         curve = {"transferfunction": _curve()} if self.gamma is None else {"gamma": self.gamma}
         return imagecodecs.cms_profile(
             "rgb", whitepoint=points[0], primaries=sum(points[1:], ()), **curve
@@ -77,9 +77,9 @@ def profile_of(
 
 def colors_of_png(chunks: dict[bytes, bytes]) -> DeclaredColors:
     """The colors that chunks of a PNG declare."""
-    coded = chunks.get(b"cICP", b"")
-    if len(coded) == 4 and coded[2:] == b"\0\1":
-        return _coded(coded[0], coded[1])
+    codes = chunks.get(b"cICP", b"")
+    if len(codes) == 4 and codes[2:] == b"\0\1":
+        return _colors_by_code(codes[0], codes[1])
     if b"iCCP" in chunks or b"sRGB" in chunks:
         return DeclaredColors()
     primaries, gamma = _SRGB, None
@@ -103,24 +103,24 @@ def colors_of_avif(properties: Sequence[bytes]) -> DeclaredColors:
     codes = next((body[4:10] for body in properties if body[:4] == b"nclx"), b"")
     if len(codes) < 6 or any(body[:4] in (b"prof", b"rICC") for body in properties):
         return DeclaredColors()
-    return _coded(int.from_bytes(codes[:2]), int.from_bytes(codes[2:4]))
+    return _colors_by_code(int.from_bytes(codes[:2]), int.from_bytes(codes[2:4]))
 
 
-def _coded(primaries: int, transfer: int) -> DeclaredColors:
+def _colors_by_code(primaries: int, transfer: int) -> DeclaredColors:
     """Colors by their numbers in H.273."""
     known = transfer in _LIKE_SRGB or transfer in _GAMMAS
     if primaries not in _PRIMARIES or not known:
-        what = HDR.get(transfer, f"numbers {primaries} and {transfer} of H.273")
-        return DeclaredColors(note=_note(what))
+        declared = HDR.get(transfer, f"numbers {primaries} and {transfer} of H.273")
+        return DeclaredColors(note=_note(declared))
     return DeclaredColors(_PRIMARIES[primaries], _GAMMAS.get(transfer), overrides=True)
 
 
-def _note(what: str) -> str:
-    return f"its colors are declared as {what}, which is not applied; they are read as sRGB"
+def _note(declared: str) -> str:
+    return f"its colors are declared as {declared}, which is not applied; they are read as sRGB"
 
 
 def _is_adobe_rgb(exif: Exif) -> bool:
-    """Whether Exif says so, by the color space, as some do, or the interoperability, as cameras."""
+    """Whether Exif declares Adobe RGB, by color space, or as cameras do by interoperability."""
     try:
         fields = exif.get_ifd(_EXIF)
         if _INTEROPERABILITY not in fields or _COLOR_SPACE not in fields:
@@ -132,7 +132,7 @@ def _is_adobe_rgb(exif: Exif) -> bool:
 
 
 def _curve() -> Array:
-    """From samples to light, by the curve of sRGB."""
+    """The transfer curve of sRGB, from 4096 samples to light, of 16 bits."""
     samples = np.linspace(0, 1, 4096)
     light = np.where(samples <= 0.04045, samples / 12.92, ((samples + 0.055) / 1.055) ** 2.4)
     curve: Array = np.rint(light * 65535).astype(np.uint16)

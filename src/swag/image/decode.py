@@ -44,23 +44,23 @@ _PLUGINS: dict[str, type[ImageFile]] = {
     "BMP": BmpImagePlugin.BmpImageFile,
 }
 _HEADER_BYTES = 1 << 12
-"""Bytes before the pixels of a BMP, and more than enough to tell the size of the others."""
+"""Bytes before the pixels of a BMP, and more than enough to read the size of the others."""
 _CHATTY = ("PIL.PngImagePlugin", "PIL.TiffImagePlugin", "imagecodecs", "pyvips", "tifffile")
 for _name in _CHATTY:  # what a thread of theirs says later is not for the terminal, either
     logging.getLogger(_name).addHandler(logging.NullHandler())
-_one_at_a_time = threading.Lock()  # the filters of warnings belong to the whole process
+_lock = threading.Lock()  # the filters of warnings belong to the whole process
 
 
 @contextmanager
 def guarded(name: str) -> Iterator[None]:
-    """Run another library's decoder: what it raises becomes an ImageError, what it mutters is lost.
+    """Inside, what a decoder raises becomes an ImageError; its logs and warnings are dropped.
 
     Decoders of damaged files raise nearly every exception there is, and document none.
     """
     loggers = [logging.getLogger(logger) for logger in _CHATTY]
-    with _one_at_a_time, warnings.catch_warnings():
+    with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        before = [logger.disabled for logger in loggers]
+        was_disabled = [logger.disabled for logger in loggers]
         try:
             for logger in loggers:
                 logger.disabled = True
@@ -72,7 +72,7 @@ def guarded(name: str) -> Iterator[None]:
                 raise ImageError(f"cannot read {name}: {reason(error)}") from error
             raise ImageError(f"{name} is damaged or truncated ({one_line(error)})") from error
         finally:
-            for logger, disabled in zip(loggers, before, strict=True):
+            for logger, disabled in zip(loggers, was_disabled, strict=True):
                 logger.disabled = disabled
 
 
@@ -106,7 +106,7 @@ def guarded_strips(strips: Iterator[Raster], name: str) -> Iterator[Raster]:
 
 
 def _decode_rows(file: File, kind: str, name: str, limits: Limits) -> Stored:
-    """A PNG or JPEG, of which libvips, if it is there, gives one row after another."""
+    """Decode a PNG or JPEG: a large one row by row with libvips, if that is installed."""
     read_header = png.png_header if kind == "PNG" else jpeg.jpeg_header
     header = read_header(file, name, limits)
     pixels = header.width * header.height
@@ -119,13 +119,13 @@ def _decode_rows(file: File, kind: str, name: str, limits: Limits) -> Stored:
     if header.by_rows and pixels > LARGE_PIXELS and vips.is_there():
         strips = vips.strips(file, kind, header, name)
     else:
-        strips = _decoded(file, kind, header, name)
+        strips = _decode_whole(file, kind, header, name)
     return Stored(
         header.height, header.width, strips, orientation=header.orientation, notes=(header.note,)
     )
 
 
-def _decoded(file: File, kind: str, header: Header, name: str) -> Iterator[Raster]:
+def _decode_whole(file: File, kind: str, header: Header, name: str) -> Iterator[Raster]:
     """The strips of a PNG or JPEG that is decoded as a whole."""
     samples = png.decode(file, name) if kind == "PNG" else jpeg.decode(file, header, name)
     check_inner(name, (header.width, header.height), samples.shape[1::-1])
@@ -133,7 +133,7 @@ def _decoded(file: File, kind: str, header: Header, name: str) -> Iterator[Raste
 
     def rows(top: int, bottom: int) -> Raster:
         strip = samples[top:bottom]
-        if cmyk:  # stored as what is left of the paper, as Adobe does
+        if cmyk:  # stored inverted, as Adobe does
             return Raster(255 - strip, "cmyk", None, header.profile)
         return of_samples(strip, header.profile)
 
@@ -159,7 +159,7 @@ def _decode_pillow(file: File, kind: str, name: str, limits: Limits) -> Stored:
 
 
 def open_header(file: File, kind: str, name: str, limits: Limits) -> tuple[ImageFile, str]:
-    """A WebP, AVIF, GIF or BMP whose header was read and judged, and nothing else; with a note if
+    """A WebP, AVIF, GIF or BMP whose header was checked, its pixels not yet decoded; and a note if
     there are more pictures."""
     plugin, head, note = _PLUGINS[kind], read_start(file, _HEADER_BYTES), ""
     boxes = list(avif.boxes(file, name)) if kind == "AVIF" else []
@@ -185,15 +185,15 @@ def open_header(file: File, kind: str, name: str, limits: Limits) -> tuple[Image
 
 def from_pillow(image: Image) -> Iterator[Raster]:
     """The samples of a loaded Pillow picture of any mode, strip by strip."""
-    plain, width = _plain_mode(image), image.width
+    mode, width = _plain_mode(image), image.width
     return sliced(
-        image.height, width, lambda top, bottom: _raster(image.crop((0, top, width, bottom)), plain)
+        image.height, width, lambda top, bottom: _raster(image.crop((0, top, width, bottom)), mode)
     )
 
 
-def _raster(image: Image, plain: str) -> Raster:
-    found = image.info.get("icc_profile")
-    profile = found if isinstance(found, bytes) else None
+def _raster(image: Image, mode: str) -> Raster:
+    embedded = image.info.get("icc_profile")
+    profile = embedded if isinstance(embedded, bytes) else None
     if image.mode.startswith("I;16"):
         deep, key = np.asarray(image).astype(np.uint16), image.info.get("transparency")
         return Raster(deep[..., None], "gray", None if key is None else deep != key, profile)
@@ -206,7 +206,7 @@ def _raster(image: Image, plain: str) -> Raster:
         return Raster(lab, "lab", None, profile)
     if image.mode == "CMYK":
         return Raster(np.asarray(image), "cmyk", None, profile)
-    samples = np.asarray(image.convert(plain))
+    samples = np.asarray(image.convert(mode))
     return of_samples(samples.reshape(*samples.shape[:2], -1), profile)
 
 

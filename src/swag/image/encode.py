@@ -33,7 +33,7 @@ _PNG_HEAD_BYTES = 33
 """Signature and header, behind which profile and texts stand."""
 _XMP_TAG = 700
 _CLASSIC_TIFF_BYTES = (1 << 32) - (1 << 25)
-"""What may outgrow the numbers of a TIFF of 1992."""
+"""Bytes of samples above which a file may outgrow the offsets of a TIFF of 1992."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,16 @@ class Format:
 
 
 def _png(samples: Array, quality: int, text: Text, file: IO[bytes]) -> None:
-    """Lossless, so `quality` says nothing. Pillow writes no colors of 16 bits, libpng does."""
-    # imagecodecs reckons with too little for narrow pictures; what is not used costs nothing.
-    room: Any = np.empty(2 * (samples.nbytes + len(samples)) + 4096, np.uint8)
-    plain = memoryview(imagecodecs.png_encode(samples, level=_PNG_LEVEL, out=room))
-    file.write(plain[:_PNG_HEAD_BYTES])
+    """Lossless: `quality` is ignored. Pillow writes no colors of 16 bits, libpng does."""
+    # imagecodecs allocates too little for narrow pictures; memory that is not used costs nothing.
+    buffer: Any = np.empty(2 * (samples.nbytes + len(samples)) + 4096, np.uint8)
+    png = memoryview(imagecodecs.png_encode(samples, level=_PNG_LEVEL, out=buffer))
+    file.write(png[:_PNG_HEAD_BYTES])
     file.write(_chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile())))
     for key, value in text.items():
         # keyword, no compression, no language, no translated keyword, text
         file.write(_chunk(b"iTXt", key.encode("latin-1") + b"\0\0\0\0\0" + value.encode()))
-    file.write(plain[_PNG_HEAD_BYTES:])
+    file.write(png[_PNG_HEAD_BYTES:])
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -84,7 +84,7 @@ _webp = partial(_pillow, kind="WEBP", method=4, exact=True)
 
 
 def _tiff(samples: Array, quality: int, text: Text, file: IO[bytes]) -> None:
-    """Lossless, so `quality` says nothing."""
+    """Lossless: `quality` is ignored."""
     tifffile.imwrite(
         file,
         samples,
@@ -113,24 +113,24 @@ FORMATS = (
 
 def extensions() -> tuple[str, ...]:
     """The file name endings of the formats that are written."""
-    return tuple(extension for known in FORMATS for extension in known.extensions)
+    return tuple(extension for form in FORMATS for extension in form.extensions)
 
 
 def format_of(path: StrPath, bits: int) -> Format:
     """The format that a path's extension names; ImageError if none has it, or not that depth."""
     extension = PurePath(path).suffix.lower()
-    found = next((known for known in FORMATS if extension in known.extensions), None)
-    if found is None:
-        near = difflib.get_close_matches(extension, extensions(), 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+    form = next((candidate for candidate in FORMATS if extension in candidate.extensions), None)
+    if form is None:
+        matches = difflib.get_close_matches(extension, extensions(), 1)
+        hint = f"; did you mean {matches[0]}?" if matches else ""
         raise ImageError(
             f"cannot write {label(path)}: the extension {extension!r} is not one of "
             f"{', '.join(extensions())}{hint}"
         )
-    if bits not in found.depths:
-        able = " or ".join(known.name for known in FORMATS if bits in known.depths)
+    if bits not in form.depths:
+        able = " or ".join(candidate.name for candidate in FORMATS if bits in candidate.depths)
         raise ImageError(
-            f"cannot write {label(path)} with {bits} bits: {found.name} holds "
-            f"{' or '.join(map(str, found.depths))}" + (f"; write {able}" if able else "")
+            f"cannot write {label(path)} with {bits} bits: {form.name} holds "
+            f"{' or '.join(map(str, form.depths))}" + (f"; write {able}" if able else "")
         )
-    return found
+    return form

@@ -1,4 +1,4 @@
-"""The format of a file, told by its first bytes."""
+"""The format of a file, recognized by its first bytes."""
 
 from swag.errors import ImageError
 
@@ -48,39 +48,39 @@ _CONVERTERS = {
 
 
 def container(head: bytes, name: str) -> str:
-    """The format, one of READABLE, that the first HEAD_BYTES of a file announce; ImageError if
-    none."""
+    """The format, one of READABLE, of a file that begins with `head` (HEAD_BYTES); ImageError if
+    it is another."""
     kind = _kind(head)
     if kind in READABLE:
         return kind
     expected = f"expected one of {', '.join(READABLE)}"
     if kind is None:
         raise ImageError(f"{name} {'is not a picture' if head else 'is empty'}; {expected}")
-    way = f"`{_CONVERTERS.get(kind, 'magick picture picture.png')}`"
+    converter = f"`{_CONVERTERS.get(kind, 'magick picture picture.png')}`"
     if kind.startswith("camera raw"):
-        way = "a raw developer that writes TIFF"
+        converter = "a raw developer that writes TIFF"
     raise ImageError(
-        f"{name} is a {kind} file, which is not read; {expected}: convert it, as with {way}"
+        f"{name} is a {kind} file, which is not read; {expected}: convert it, as with {converter}"
     )
 
 
 def _kind(head: bytes) -> str | None:
     if head[4:8] == b"ftyp":
         length = min(int.from_bytes(head[:4]), len(head))
-        brands = {head[8:12], *(head[at : at + 4] for at in range(16, length, 4))}
-        return next((kind for kind, known in _BRANDS.items() if not brands.isdisjoint(known)), None)
-    kind = next((k for k, at, magic in _SIGNATURES if head[at:].startswith(magic)), None)
+        brands = {head[8:12], *(head[offset : offset + 4] for offset in range(16, length, 4))}
+        return next((kind for kind, names in _BRANDS.items() if not brands.isdisjoint(names)), None)
+    kind = next((k for k, offset, magic in _SIGNATURES if head[offset:].startswith(magic)), None)
     is_text = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
     return "SVG" if kind is None and is_text and b"<svg" in head else kind
 
 
 def webp_size(head: bytes) -> tuple[int, int]:
-    """Width and height, by the first 30 bytes of a WebP."""
+    """Width and height of a WebP, by its first 30 bytes."""
     if head[12:16] == b"VP8X":
-        number = [int.from_bytes(head[at : at + 3], "little") for at in (24, 27)]
-        return number[0] + 1, number[1] + 1
+        largest = [int.from_bytes(head[offset : offset + 3], "little") for offset in (24, 27)]
+        return largest[0] + 1, largest[1] + 1
     if head[12:16] == b"VP8L":
         bits = int.from_bytes(head[21:25], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    sides = [int.from_bytes(head[at : at + 2], "little") & 0x3FFF for at in (26, 28)]
+    sides = [int.from_bytes(head[offset : offset + 2], "little") & 0x3FFF for offset in (26, 28)]
     return sides[0], sides[1]

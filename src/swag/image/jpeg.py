@@ -1,7 +1,7 @@
-"""JPEG (ITU-T T.81), alone or within a TIFF: what its segments say, and whether it is complete.
+"""JPEG (ITU-T T.81), alone or within a TIFF: its header, its pixels, and whether it is complete.
 
-libjpeg fills rows that a file lacks with the last color that it has seen, and says nothing. Only
-what looks like that is examined.
+libjpeg silently fills rows that a file lacks with the last color that it has decoded. Only
+pictures that look like that are examined.
 """
 
 import re
@@ -27,7 +27,7 @@ _OTHER_FRAMES = tuple(
 )
 _MOST_SEGMENTS = 1 << 16
 _PIECE_BYTES, _TAIL_BYTES = 1 << 16, 1 << 10
-"""Bytes that libvips is given at once, and the last of a file, in which its end is looked for."""
+"""Bytes that libvips is given at once; and last bytes of a file that must have the end marker."""
 
 
 def jpeg_header(file: File, name: str, limits: Limits) -> Header:
@@ -35,7 +35,7 @@ def jpeg_header(file: File, name: str, limits: Limits) -> Header:
     `jpeg_size`."""
     data = read_start(file, BYTES_BESIDES)
     width, height = jpeg_size(data)
-    exif, profile, by_rows, components = b"", [], True, 3
+    exif, parts, by_rows, components = b"", [], True, 3
     for marker, begin, _ in segments(data):
         body = data[begin + 2 : begin + int.from_bytes(data[begin : begin + 2])]
         if marker in _FRAMES:
@@ -43,17 +43,17 @@ def jpeg_header(file: File, name: str, limits: Limits) -> Header:
         elif marker == _EXIF and body.startswith(b"Exif\0\0") and not exif:
             exif = body
         elif marker == _PROFILE and body.startswith(b"ICC_PROFILE\0"):
-            profile.append(body[12:])
+            parts.append(body[12:])
     check_size(name, width, height, limits.strips if by_rows else limits.whole)
-    is_whole = bool(profile) and int.from_bytes(profile[0][1:2]) == len(profile)
-    embedded = b"".join(part[2:] for part in sorted(profile)) if is_whole else b""
-    fields = exif_of(exif)
+    complete = bool(parts) and int.from_bytes(parts[0][1:2]) == len(parts)
+    embedded = b"".join(part[2:] for part in sorted(parts)) if complete else b""
+    exif_fields = exif_of(exif)
     return Header(
         width,
         height,
         by_rows=by_rows,
-        profile=profile_of(embedded, DeclaredColors(), fields, gray=components == 1),
-        orientation=orientation_of(fields),
+        profile=profile_of(embedded, DeclaredColors(), exif_fields, gray=components == 1),
+        orientation=orientation_of(exif_fields),
     )
 
 
@@ -67,13 +67,13 @@ def decode(file: File, header: Header, name: str) -> Array:
 
 
 def is_flat(samples: Array) -> bool:
-    """Whether the last pixels of a picture are alike, as those are that libjpeg fills in."""
+    """Whether the last 2 x 2 pixels of a picture are equal, as those are that libjpeg fills in."""
     corner = samples[-2:, -2:].reshape(-1, samples[0, 0].size)
     return bool((corner == corner[0]).all())
 
 
 def with_end(file: File) -> Iterator[bytes]:
-    """All of a JPEG, piece by piece, and an end marker besides what it has of one."""
+    """A JPEG, piece by piece, and behind it an end marker, whether it has one or not."""
     file.seek(0)
     yield from iter(lambda: file.read(_PIECE_BYTES), b"")
     yield END
@@ -91,14 +91,14 @@ def _check_complete(data: bytes, samples: Array, name: str) -> None:
     changed = np.flatnonzero((samples != longer).reshape(len(samples), -1).any(axis=1))
     if len(changed):
         raise truncated(name, int(changed[0]), len(samples))
-    if missing := _missing(data):
-        raise ImageError(f"{name} is truncated: {missing} of its coefficients are not complete")
+    if count := _missing_coefficients(data):
+        raise ImageError(f"{name} is truncated: {count} of its coefficients are not complete")
 
 
 def lengthened(data: bytes) -> bytes:
     """A JPEG with more bytes at the end of each scan.
 
-    They make another picture of it only if its own were not enough.
+    They change the picture only if its own bytes were not enough.
     """
     parts, begin = [], 0
     for marker, _, end in segments(data):
@@ -108,36 +108,36 @@ def lengthened(data: bytes) -> bytes:
     return b"".join([*parts, data[begin:]])
 
 
-def _missing(data: bytes) -> int:
-    """How many coefficients of a progressive JPEG no scan gives to the last bit."""
-    wanted: set[tuple[int, int]] = set()
+def _missing_coefficients(data: bytes) -> int:
+    """The number of coefficients of a progressive JPEG that no scan gives to the last bit."""
+    missing: set[tuple[int, int]] = set()
     for marker, begin, end in segments(data):
         body = data[begin + 2 : min(end, begin + 300)]
         if marker in _PROGRESSIVE:
-            wanted = {(part, n) for part in body[6 : 6 + 3 * body[5] : 3] for n in range(64)}
-        elif marker == _SCAN and wanted:
-            parts = body[1 : 1 + 2 * body[0] : 2]
+            missing = {(c, n) for c in body[6 : 6 + 3 * body[5] : 3] for n in range(64)}
+        elif marker == _SCAN and missing:
+            components = body[1 : 1 + 2 * body[0] : 2]
             first, last, bits = body[1 + 2 * body[0] :][:3]
             if not bits & 15:
-                wanted -= {(part, n) for part in parts for n in range(first, last + 1)}
-    return len(wanted)
+                missing -= {(c, n) for c in components for n in range(first, last + 1)}
+    return len(missing)
 
 
 def segments(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The segments of a JPEG up to its end: marker, where its length stands, where it ends."""
-    found, count = _MARKER.search(data, 2), 0
-    while found and found.group() != END:
+    """The segments of a JPEG up to its end: marker, offset of the length, offset of the end."""
+    match, count = _MARKER.search(data, 2), 0
+    while match and match.group() != END:
         count += 1
         if count > _MOST_SEGMENTS:
             raise ValueError(f"more than {_MOST_SEGMENTS} segments")
-        begin = found.end()
-        following = _MARKER.search(data, begin + int.from_bytes(data[begin : begin + 2]))
-        yield found.group(), begin, following.start() if following else len(data)
-        found = following
+        begin = match.end()
+        next_match = _MARKER.search(data, begin + int.from_bytes(data[begin : begin + 2]))
+        yield match.group(), begin, next_match.start() if next_match else len(data)
+        match = next_match
 
 
 def jpeg_size(data: bytes) -> tuple[int, int]:
-    """Width and height of a JPEG of 8 bits, sequential or progressive; the largest, should it have
+    """Width and height of a JPEG of 8 bits, sequential or progressive; the largest, if it has
     several.
 
     Raises:
@@ -150,7 +150,7 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
         ):
             raise ValueError("a JPEG that is not of 8 bits, or lossless")
         if marker in _FRAMES:
-            height, width = (int.from_bytes(data[begin + at : begin + at + 2]) for at in (3, 5))
+            height, width = (int.from_bytes(data[begin + i : begin + i + 2]) for i in (3, 5))
             sizes.append((width, height))
     if not sizes:
         raise ValueError("a JPEG without a size")

@@ -1,4 +1,4 @@
-"""Limits of what a picture may cost, which are judged by its header before it is decoded."""
+"""Limits of the size of a picture, checked by its header before it is decoded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from swag.errors import ImageError
 
 MAX_PIXELS = 178_956_970
-"""Pixels that a picture may have unless the caller says otherwise, which is held as a whole, as
-bytes or as numbers: 512 MiB of 8 bits in 3 channels, where Pillow, too, draws the line."""
+"""Most pixels of a picture held as a whole, as bytes or as numbers, unless the caller gives a
+limit: 512 MiB of 8 bits in 3 channels, where Pillow, too, draws the line."""
 
 MOST_PIXELS = 1 << 30
 """The limit for a file that is made smaller while it is read strip by strip."""
 
 LARGE_PIXELS = 1 << 24
-"""Above so many pixels memory counts, and files are read in the way that takes the least of it."""
+"""Pixels above which files are read in the way that takes the least memory."""
 
 BYTES_PER_PIXEL = 16
 """Bytes of a file for each of its pixels: four samples of 32 bits; no picture needs more ..."""
@@ -71,7 +71,7 @@ def truncated(name: str, rows: int, height: int) -> ImageError:
 
 
 def truncated_within(name: str, top: int, bottom: int, height: int) -> ImageError:
-    """The same error if only the segment that is too short is known."""
+    """The same error if only the rows of the segment that is too short are known."""
     return ImageError(
         f"{name} is truncated: its data ends within rows {top + 1} to {bottom} of {height}"
     )

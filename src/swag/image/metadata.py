@@ -1,9 +1,8 @@
-"""Words inside a picture's file: settings that made it, so that it can be made again.
+"""Texts in a picture's file: the settings that made it, so that it can be made again.
 
-PNG holds each word in a text chunk of its own. The other formats hold all of them as one JSON
-object in the image description, the one text field that JPEG, WebP, AVIF and TIFF share. What
-other programs are to find, the kind of the picture's source, stands in XMP, where each format has
-it.
+PNG holds each text in a chunk of its own. The other formats hold all of them as one JSON object in
+the image description, the one text field that JPEG, WebP, AVIF and TIFF share. The kind of the
+picture's source, which other programs are to find, is in XMP, in its usual place in each format.
 """
 
 import io
@@ -26,9 +25,9 @@ from swag.types import StrPath
 _DESCRIPTION, _EXIF, _COMMENT = 0x010E, 0x8769, 0x9286
 _UNICODE = b"UNICODE\0"
 PARAMETERS = "parameters"
-"""The name of the text that other programs look for: in PNG by it, elsewhere in Exif's comment."""
+"""Name of the text that other programs look for: in PNG by name, elsewhere in Exif's comment."""
 XMP = "XML:com.adobe.xmp"
-"""The name under which PNG holds XMP, and `read_metadata` gives it."""
+"""The name under which PNG holds XMP, and `read_metadata` returns it."""
 
 _XMP = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
@@ -70,7 +69,7 @@ def read_metadata(path: StrPath) -> dict[str, str]:
 
 
 def _start(file: File) -> io.BytesIO:
-    """The first bytes of a file, in which its texts are looked for."""
+    """The first bytes of a file, which hold its texts."""
     return io.BytesIO(read_start(file, BYTES_BESIDES))
 
 
@@ -136,8 +135,8 @@ def _from_comment(exif: Exif) -> dict[str, str]:
     comment = exif.get_ifd(_EXIF).get(_COMMENT)
     if not isinstance(comment, bytes) or not comment.startswith(_UNICODE):
         return {}
-    order = "utf-16-be" if exif.endian == ">" else "utf-16-le"
-    text = comment[len(_UNICODE) : MAX_TEXT_BYTES].decode(order, errors="replace").strip("\0 ")
+    encoding = "utf-16-be" if exif.endian == ">" else "utf-16-le"
+    text = comment[len(_UNICODE) : MAX_TEXT_BYTES].decode(encoding, errors="replace").strip("\0 ")
     return {PARAMETERS: text} if text else {}
 
 

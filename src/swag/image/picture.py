@@ -1,4 +1,4 @@
-"""Pictures, before and after their colors are known."""
+"""Pictures: as files store them, and as sRGB."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -70,7 +70,7 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """Rows of samples as a file holds them, scaled to nothing yet: unsigned integers, or floats in
+    """Rows of samples as a file holds them, not scaled yet: unsigned integers, or floats in
     [0, 1]."""
 
     samples: Array
@@ -96,10 +96,10 @@ class Header:
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """A picture as its file stores it: strips of all its rows, from the top, that can be had once.
+    """A picture as its file stores it: strips of all its rows, from the top, to be read once.
 
-    `orientation` is the EXIF number that says how the stored rows are turned, and `notes` are what
-    the reader is to be warned of.
+    `orientation` is the EXIF number that says how the stored rows are turned, and `notes` are
+    warnings for the reader.
     """
 
     height: int
@@ -110,14 +110,14 @@ class Stored:
 
 
 def of_samples(samples: Array, profile: bytes | None = None) -> Raster:
-    """Gray or RGB samples, of which an even number ends in alpha, as a raster."""
-    colors = 1 if samples.shape[2] < 3 else 3
-    alpha = samples[..., colors] if colors < samples.shape[2] else None
-    return Raster(samples[..., :colors], "gray" if colors == 1 else "rgb", alpha, profile)
+    """Samples (rows, width, channels) as a raster: gray or RGB, the last of 2 or 4 is alpha."""
+    channels = 1 if samples.shape[2] < 3 else 3
+    alpha = samples[..., channels] if channels < samples.shape[2] else None
+    return Raster(samples[..., :channels], "gray" if channels == 1 else "rgb", alpha, profile)
 
 
 def exif_of(data: object) -> Image.Exif:
-    """What the bytes of Exif say; nothing if they are damaged, or there are none."""
+    """The Exif fields in bytes; none if they are damaged, or `data` is something else."""
     exif = Image.Exif()
     if isinstance(data, bytes):
         try:
@@ -128,20 +128,20 @@ def exif_of(data: object) -> Image.Exif:
 
 
 def orientation_of(exif: Image.Exif) -> int:
-    """The EXIF number of how a picture is turned, 1 if there is none."""
+    """The EXIF number of a picture's orientation, 1 if there is none."""
     value = exif.get(_ORIENTATION, 1)
     return value if isinstance(value, int) else 1
 
 
 def strip_bounds(height: int, width: int, *, multiple: int = 1) -> Iterator[tuple[int, int]]:
-    """The strips of a picture: their first row, a multiple of `multiple`, and the one after it."""
+    """For each strip its first row, a multiple of `multiple`, and the row after its last one."""
     step = multiple * max(1, STRIP_PIXELS // width // multiple)
     for top in range(0, height, step):
         yield top, min(top + step, height)
 
 
 def sliced(height: int, width: int, rows: Callable[[int, int], Raster]) -> Iterator[Raster]:
-    """The strips of a picture of which any `rows`, from one to before another, can be had."""
+    """The strips of a picture; `rows(top, bottom)` returns its rows from top to before bottom."""
     return (rows(top, bottom) for top, bottom in strip_bounds(height, width))
 
 
@@ -154,8 +154,8 @@ def to_unit(samples: Array, name: str) -> Array:
         return samples.astype(np.float32)
     if samples.dtype.kind == "u":
         largest = np.iinfo(samples.dtype).max
-        wide = np.float64 if samples.dtype.itemsize > 2 else np.float32
-        scaled: Array = np.divide(samples, wide(largest), dtype=wide)
+        dtype = np.float64 if samples.dtype.itemsize > 2 else np.float32
+        scaled: Array = np.divide(samples, dtype(largest), dtype=dtype)
         return scaled.astype(np.float32, copy=False)
     if samples.dtype.kind != "f":
         raise ImageError(

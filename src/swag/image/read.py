@@ -107,12 +107,12 @@ def read_hashed(
 
 def _state(file: File) -> tuple[int, int]:
     """Numbers that change if the file is written to."""
-    found = os.fstat(file.fileno())
-    return found.st_size, found.st_mtime_ns
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
 
 
 def _checked(picture: Picture, name: str) -> Picture:
-    """The last look at a picture: whatever a decoder made, only numbers in [0, 1] go on."""
+    """The picture; ImageError if a value is outside [0, 1], whatever decoder made it."""
     for layer in (picture.pixels, picture.alpha):
         if layer is None:
             continue
@@ -134,7 +134,7 @@ def _target(stored: Stored, size: int | tuple[int, int], limits: Limits) -> tupl
 
 @contextmanager
 def _opened(source: Source, limits: Limits) -> Iterator[Named]:
-    """A picture and what messages call it; its file is open as long as strips are to come."""
+    """Inside, a stored picture and its name in messages; its file is open for the strips."""
     if isinstance(source, str | os.PathLike):
         name = label(source)
         with open_path(source) as file:
@@ -143,13 +143,13 @@ def _opened(source: Source, limits: Limits) -> Iterator[Named]:
         name = f"the picture of {len(source)} bytes"
         yield decode(io.BytesIO(source), name, limits), name
     else:
-        yield _held(source, limits)
+        yield _from_object(source, limits)
 
 
-def _held(source: Source, limits: Limits) -> Named:
+def _from_object(source: Source, limits: Limits) -> Named:
     if isinstance(source, Picture):
-        joined = [source.pixels] if source.alpha is None else [source.pixels, source.alpha]
-        return _from_tensor(torch.cat(joined), "the picture", limits)
+        layers = [source.pixels] if source.alpha is None else [source.pixels, source.alpha]
+        return _from_tensor(torch.cat(layers), "the picture", limits)
     if isinstance(source, Tensor):
         return _from_tensor(source, "the tensor", limits)
     if isinstance(source, np.ndarray):
@@ -179,8 +179,8 @@ def _from_pillow(image: Image, limits: Limits) -> Named:
 def _from_array(array: Array, name: str, limits: Limits) -> Named:
     if np.ma.is_masked(array):
         raise ImageError(f"{name} is a masked array; fill its masked values first")
-    plain = np.asarray(array)  # of no subclass, whose operators may be others
-    samples = plain[..., None] if plain.ndim == 2 else plain
+    base = np.asarray(array)  # of no subclass, whose operators may be others
+    samples = base[..., None] if base.ndim == 2 else base
     if samples.ndim != 3 or samples.shape[2] not in (1, 2, 3, 4):
         raise ImageError(
             f"{name} has shape {tuple(array.shape)}; expected (height, width, channels) with 1 "
@@ -188,10 +188,10 @@ def _from_array(array: Array, name: str, limits: Limits) -> Named:
         )
     height, width = samples.shape[:2]
     check_size(name, width, height, limits.whole)
-    order = samples.dtype.newbyteorder("=")
+    dtype = samples.dtype.newbyteorder("=")
 
     def rows(top: int, bottom: int) -> Raster:
-        return of_samples(samples[top:bottom].astype(order, copy=False))
+        return of_samples(samples[top:bottom].astype(dtype, copy=False))
 
     return Stored(height, width, sliced(height, width, rows)), name
 

@@ -16,7 +16,7 @@ from swag.messages import one_line
 from swag.types import StrPath
 
 File = io.BufferedReader | io.BytesIO
-"""A binary file that can be searched."""
+"""A binary file that can seek."""
 
 
 @runtime_checkable
@@ -60,16 +60,16 @@ def is_picture(path: StrPath) -> bool:
 
 
 def read_start(file: File, count: int) -> bytes:
-    """So many bytes of a file from its start, or all if it has no more."""
+    """The first `count` bytes of a file, or all if it has fewer."""
     length = file.seek(0, io.SEEK_END)
     file.seek(0)
     return file.read(min(length, count))
 
 
 class MeteredFile(io.RawIOBase):
-    """A file from its start, of which so many bytes are read at most: `left`.
+    """A file, read from its start, of which at most `left` more bytes can be read.
 
-    Whoever asks for more at once is answered as at the end of the file.
+    A read of more than these returns nothing, as at the end of the file.
     """
 
     def __init__(self, file: File, left: int) -> None:
@@ -90,10 +90,10 @@ class MeteredFile(io.RawIOBase):
 
 
 def searchable(source: Readable, name: str, max_pixels: int) -> File:
-    """A file object from its start, if it can go back there.
+    """A file that can seek, at the start of `source`, or where a stream stands.
 
-    What cannot be searched is held in memory: first its head, so that no stream is read in vain,
-    and never more than a picture of `max_pixels` can need.
+    A source that cannot seek is read into memory: first its head, so that no stream is read in
+    vain, and never more than a picture of `max_pixels` can need.
     """
     if isinstance(source, io.BufferedReader | io.BytesIO) and source.seekable():
         source.seek(0)
@@ -137,7 +137,7 @@ def _refuse_special(mode: int, name: str) -> None:
 def _similar(path: StrPath) -> str:
     folder, name = os.path.split(os.fspath(path))
     try:
-        near = difflib.get_close_matches(name, os.listdir(folder or "."), n=3)
+        matches = difflib.get_close_matches(name, os.listdir(folder or "."), n=3)
     except OSError:  # the folder is missing as well, or closed to us
         return f" (there is no folder {folder!r})"
-    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return f"; did you mean {' or '.join(map(repr, matches))}?" if matches else ""

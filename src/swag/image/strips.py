@@ -1,8 +1,8 @@
 """From the strips of a stored picture to one picture of numbers, of its own size or another.
 
-The whole picture is never there as samples and as numbers at once, and where it is made smaller it
-is never there at all: strips are resized in width when they come, and what is left of them in
-height at the end. That is how a whole picture is resized, too, so that the numbers are the same.
+The whole picture is never in memory as samples and as numbers at once, and if it is made smaller,
+not at all: strips are resized in width as they come, and the result in height at the end. A whole
+picture is resized like this, too, so that the numbers are the same.
 """
 
 from collections.abc import Iterator
@@ -20,15 +20,15 @@ from swag.image.picture import Array, Picture, Stored, to_unit
 from swag.image.resize import resize
 from swag.image.transparency import HIDDEN, filled
 
-_TURNED = (5, 6, 7, 8)
-_BACK = {6: 8, 8: 6}
-"""The orientations that undo others; all that are not here undo themselves."""
+_SIDEWAYS = (5, 6, 7, 8)
+_INVERSE = {6: 8, 8: 6}
+"""The orientation that undoes another; all that are not here undo themselves."""
 
 
 def upright_size(stored: Stored) -> tuple[int, int]:
     """Height and width of a stored picture when it is turned upright."""
     size = stored.height, stored.width
-    return size[::-1] if stored.orientation in _TURNED else size
+    return size[::-1] if stored.orientation in _SIDEWAYS else size
 
 
 def assembled(stored: Stored, name: str) -> Picture:
@@ -38,7 +38,7 @@ def assembled(stored: Stored, name: str) -> Picture:
         if top == 0:
             pixels = np.zeros((strip.shape[2], *upright_size(stored)), np.float32)
         rows = _upright(
-            pixels.transpose(1, 2, 0), _BACK.get(stored.orientation, stored.orientation)
+            pixels.transpose(1, 2, 0), _INVERSE.get(stored.orientation, stored.orientation)
         )
         rows[top : top + len(strip)] = strip
     return _picture(torch.from_numpy(pixels))
@@ -47,18 +47,18 @@ def assembled(stored: Stored, name: str) -> Picture:
 def resize_strips(stored: Stored, name: str, size: tuple[int, int], limits: Limits) -> Picture:
     """A picture of this height and width, turned upright.
 
-    Colors count by their alpha, and if the result is transparent they come from what is visible
-    around. What is held on the way, as high as the stored picture and as wide as the new one, is
-    within the limit, too.
+    Colors are weighted by alpha; in transparent parts of the result they come from visible parts
+    around. The picture in between, as high as the stored one and as wide as the new one, is within
+    the limit, too.
     """
-    if stored.orientation not in _TURNED:
-        return filled(_picture(_rescaled(stored, name, size, limits)))
-    small = _rescaled(stored, name, size[::-1], limits)  # as it lies, to be turned then
-    turned = _upright(small.permute(1, 2, 0).numpy(), stored.orientation)
+    if stored.orientation not in _SIDEWAYS:
+        return filled(_picture(_resized(stored, name, size, limits)))
+    resized = _resized(stored, name, size[::-1], limits)  # to be turned
+    turned = _upright(resized.permute(1, 2, 0).numpy(), stored.orientation)
     return filled(_picture(_tensor(turned)))
 
 
-def _rescaled(
+def _resized(
     stored: Stored, name: str, size: tuple[int, int], limits: Limits
 ) -> Float[Tensor, "c h w"]:
     """A picture resized in width strip by strip, and then in height.
@@ -66,22 +66,22 @@ def _rescaled(
     Its strips are turned upright before, unless the picture lies on its side.
     """
     height, orientation = stored.height, stored.orientation
-    words = f"{name}, on its way to {size[1]} x {size[0]} pixels,"
-    check_size(words, size[1], height, limits.whole)
-    across = torch.zeros(1, 0, 0, 0)
+    subject = f"{name}, on its way to {size[1]} x {size[0]} pixels,"
+    check_size(subject, size[1], height, limits.whole)
+    between = torch.zeros(1, 0, 0, 0)
     for top, strip in _converted(stored, name):
-        first = height - top - len(strip) if orientation in (3, 4) else top
-        layers = _tensor(strip if orientation in _TURNED else _upright(strip, orientation))[None]
+        first_row = height - top - len(strip) if orientation in (3, 4) else top
+        layers = _tensor(strip if orientation in _SIDEWAYS else _upright(strip, orientation))[None]
         if layers.shape[1] == 4:
             layers = torch.cat([layers[:, :3] * layers[:, 3:], layers[:, 3:]], dim=1)
-        if across.shape[1] == 0:
-            across = torch.zeros(1, layers.shape[1], height, size[1])
-        across[:, :, first : first + len(strip)] = resize(layers, (len(strip), size[1]))
-    small = resize(across, size)[0]
-    if len(small) == 3:
-        return small.clamp_(0, 1)
-    opacity = small[3:4].clamp(0, 1)
-    colors = small[:3] / opacity.clamp(min=HIDDEN)
+        if between.shape[1] == 0:
+            between = torch.zeros(1, layers.shape[1], height, size[1])
+        between[:, :, first_row : first_row + len(strip)] = resize(layers, (len(strip), size[1]))
+    resized = resize(between, size)[0]
+    if len(resized) == 3:
+        return resized.clamp_(0, 1)
+    opacity = resized[3:4].clamp(0, 1)
+    colors = resized[:3] / opacity.clamp(min=HIDDEN)
     return torch.cat([colors.clamp(0, 1), opacity])
 
 
@@ -106,7 +106,7 @@ def _converted(stored: Stored, name: str) -> Iterator[tuple[int, Array]]:
 
 
 def _tensor(array: Array) -> Float[Tensor, "c h w"]:
-    # A copy always: what is one pixel wide counts as contiguous though it runs backwards.
+    # Always a copy: an array one pixel wide counts as contiguous though its stride is negative.
     return torch.from_numpy(array.transpose(2, 0, 1).copy())
 
 
@@ -116,7 +116,7 @@ def _picture(layers: Float[Tensor, "c h w"]) -> Picture:
 
 def _upright(array: Array, orientation: int) -> Array:
     """Turn rows and columns as EXIF's orientation asks; numbers it does not know turn nothing."""
-    if orientation in _TURNED:
+    if orientation in _SIDEWAYS:
         array = array.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]

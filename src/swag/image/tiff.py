@@ -103,8 +103,8 @@ def _raw(name: str, kind: str) -> ImageError:
 
 
 def _profile(page: Any) -> bytes | None:
-    """The profile; one that is too long comes as such, and one that is none as any that cannot be
-    used."""
+    """The color profile; one that is too long, or no bytes, as bytes that will be refused as a
+    profile."""
     tag = page.tags.get(_PROFILE)
     if tag is None:
         return None
@@ -113,59 +113,59 @@ def _profile(page: Any) -> bytes | None:
 
 
 def _is_planar(page: Any) -> bool:
-    """Whether colors are stored one after the other."""
+    """Whether each channel is stored as a plane of its own."""
     return bool(page.planarconfig != 1 and page.samplesperpixel > 1)
 
 
 def _is_plain(page: Any) -> bool:
-    """Whether rows stand in the file as they are, one after the other."""
+    """Whether rows are stored in final form, one after the other."""
     return bool(page.is_final and not _is_planar(page))
 
 
 def _rows(page: Any) -> Iterator[Array]:
-    """Rows that stand in the file as they are, however many of them it calls a strip."""
-    file, stored = page.parent.filehandle, page.dtype.newbyteorder(page.parent.byteorder)
+    """Strips of rows that are stored in final form, whatever the file calls a strip."""
+    file, dtype = page.parent.filehandle, page.dtype.newbyteorder(page.parent.byteorder)
     shape = (page.imagewidth, page.samplesperpixel)
-    row = math.prod(shape) * stored.itemsize
+    row_bytes = math.prod(shape) * dtype.itemsize
     for top, bottom in strip_bounds(page.imagelength, page.imagewidth):
-        file.seek(page.dataoffsets[0] + top * row)  # tags are read in between, when asked for
-        data = file.read((bottom - top) * row)
-        samples = np.frombuffer(data, stored).reshape(bottom - top, *shape)
+        file.seek(page.dataoffsets[0] + top * row_bytes)  # tags are read in between, when asked for
+        data = file.read((bottom - top) * row_bytes)
+        samples = np.frombuffer(data, dtype).reshape(bottom - top, *shape)
         yield samples.astype(page.dtype, copy=False)
 
 
 def _segments(page: Any, name: str) -> Iterator[Array]:
-    """Rows of the file's own strips or tiles, of so many at once as make a strip of ours."""
-    tall, wide = page.chunks[:2]
+    """Strips of rows, each put together from several of the file's own strips or tiles."""
+    h, w = page.chunks[:2]
     down, across = _grid(page)
     planes = range(page.samplesperpixel if _is_planar(page) else 1)
     with ThreadPoolExecutor(max(1, page.maxworkers)) as pool:
         decode = _decoder(page, name)
-        for top, bottom in strip_bounds(page.imagelength, page.imagewidth, multiple=tall):
+        for top, bottom in strip_bounds(page.imagelength, page.imagewidth, multiple=h):
             strip = np.zeros((bottom - top, page.imagewidth, page.samplesperpixel), page.dtype)
-            lines = range(top // tall, math.ceil(bottom / tall))
-            numbers = [
+            lines = range(top // h, math.ceil(bottom / h))
+            indices = [
                 (plane * down + line) * across + column
                 for plane in planes
                 for line in lines
                 for column in range(across)
             ]
-            for segment, (plane, _, row, column, _), _ in pool.map(decode, numbers):
+            for segment, (plane, _, row, column, _), _ in pool.map(decode, indices):
                 channels = slice(plane, plane + 1) if len(planes) > 1 else slice(None)
-                place = strip[row - top : row - top + tall, column : column + wide, channels]
-                place[:] = segment[0, : place.shape[0], : place.shape[1]]
+                target = strip[row - top : row - top + h, column : column + w, channels]
+                target[:] = segment[0, : target.shape[0], : target.shape[1]]
             yield strip
 
 
 def _grid(page: Any) -> tuple[int, int]:
-    """How many strips or tiles the picture, or each of its planes, has below and beside another."""
-    tall, wide = page.chunks[:2]
-    return math.ceil(page.imagelength / tall), math.ceil(page.imagewidth / wide)
+    """The number of strips or tiles, down and across, of the picture or of each of its planes."""
+    h, w = page.chunks[:2]
+    return math.ceil(page.imagelength / h), math.ceil(page.imagewidth / w)
 
 
 def _decoder(page: Any, name: str) -> Callable[[int], Any]:
-    """What makes samples of a strip or tile, whose number it is given, with their place; to be
-    called from several threads."""
+    """A function from the number of a strip or tile to its samples, with their place; several
+    threads may call it."""
     tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
     file, lock = page.parent.filehandle, threading.Lock()
     down, across = _grid(page)
@@ -176,31 +176,30 @@ def _decoder(page: Any, name: str) -> Callable[[int], Any]:
             data = file.read(page.databytecounts[index])
         top = index // across % down * page.chunks[0]
         bottom = min(top + page.chunks[0], page.imagelength)
-        short = truncated_within(name, top, bottom, page.imagelength)
+        truncation = truncated_within(name, top, bottom, page.imagelength)
         _check_inner(page, data, name)
         try:
-            found = page.decode(data, index, **tables)
+            decoded = page.decode(data, index, **tables)
         except tifffile.TiffFileError as error:  # it has fewer samples than it covers
-            raise short from error
-        if page.compression == _JPEG and is_flat(found[0][0]):
+            raise truncation from error
+        if page.compression == _JPEG and is_flat(decoded[0][0]):
             longer = page.decode(lengthened(data), index, **tables)
-            if not np.array_equal(found[0], longer[0]):
-                raise short
-        return found
+            if not np.array_equal(decoded[0], longer[0]):
+                raise truncation
+        return decoded
 
     return decode
 
 
 def _check_inner(page: Any, data: bytes, name: str) -> None:
-    """Refuse a strip or tile that is a picture of its own and larger than its place."""
+    """Refuse a strip or tile whose own picture (JPEG, WebP) is larger than its place."""
     if page.compression not in (_JPEG, _WEBP):
         return
-    tall, wide = page.chunks[:2]
+    h, w = page.chunks[:2]
     width, height = jpeg_size(data) if page.compression == _JPEG else webp_size(data[:30])
-    if width >= wide + _BLOCK or height >= tall + _BLOCK:
+    if width >= w + _BLOCK or height >= h + _BLOCK:
         raise ImageError(
-            f"{name} is damaged: a strip or tile of {wide} x {tall} pixels has {width} x {height} "
-            "within"
+            f"{name} is damaged: a strip or tile of {w} x {h} pixels has {width} x {height} within"
         )
 
 
@@ -232,29 +231,29 @@ def _check_header(page: Any, name: str, limits: Limits) -> None:
 
 def _check_segments(page: Any, name: str, limits: Limits) -> None:
     """Refuse strips and tiles, which are decoded whole, that are larger than the picture needs."""
-    tall, wide = page.chunks[:2]
-    words = f"a {'tile' if page.is_tiled else 'strip'} of {name}"
-    check_size(words, wide, tall, limits.whole)
-    held = tall * wide * page.dtype.itemsize * (1 if _is_planar(page) else page.samplesperpixel)
+    h, w = page.chunks[:2]
+    subject = f"a {'tile' if page.is_tiled else 'strip'} of {name}"
+    check_size(subject, w, h, limits.whole)
+    segment_bytes = h * w * page.dtype.itemsize * (1 if _is_planar(page) else page.samplesperpixel)
     pixels = min(limits.whole, page.imagewidth * page.imagelength)
-    most = BYTES_PER_PIXEL * pixels + _SEGMENT_BYTES
-    if held > most:
-        raise ImageError(f"{words} takes {held} bytes, more than the limit of {most}")
+    limit = BYTES_PER_PIXEL * pixels + _SEGMENT_BYTES
+    if segment_bytes > limit:
+        raise ImageError(f"{subject} takes {segment_bytes} bytes, more than the limit of {limit}")
 
 
 def _expected(page: Any) -> str:
-    """What a page should hold instead of what it does; empty if it is read."""
+    """What a page should hold instead, for a message; empty if it can be read."""
     kind, dtype = photometric_of(page), page.dtype
     if kind not in COLORS:
         return f"one of {', '.join(COLORS)}: save it as RGB"
-    known, words = dtype == np.uint8, "8 bits"
+    supported, expectation = dtype == np.uint8, "8 bits"
     if kind == "YCBCR":
-        known = known and page.compression.name == "JPEG"
-        words = "8 bits with JPEG compression: save it as RGB"
+        supported = supported and page.compression.name == "JPEG"
+        expectation = "8 bits with JPEG compression: save it as RGB"
     elif kind != "CIELAB":
-        known = dtype is not None and dtype.kind in "buf"
-        words = "unsigned integers of 1 to 64 bits, or floats"
-    return "" if known else words
+        supported = dtype is not None and dtype.kind in "buf"
+        expectation = "unsigned integers of 1 to 64 bits, or floats"
+    return "" if supported else expectation
 
 
 def _check_complete(page: Any, file: File, name: str) -> None:
@@ -265,6 +264,6 @@ def _check_complete(page: Any, file: File, name: str) -> None:
     expected = math.prod(page.chunked)
     if len(segments) < expected or any(n < 1 or at < 1 or at + n > end for at, n in segments):
         raise ImageError(f"{name} is truncated: its data reaches past its end, or is missing")
-    held = sum(page.databytecounts)
-    if _is_plain(page) and held < page.nbytes:
-        raise truncated(name, held * page.imagelength // page.nbytes, page.imagelength)
+    stored_bytes = sum(page.databytecounts)
+    if _is_plain(page) and stored_bytes < page.nbytes:
+        raise truncated(name, stored_bytes * page.imagelength // page.nbytes, page.imagelength)

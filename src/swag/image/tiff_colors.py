@@ -20,7 +20,7 @@ COLORS: dict[str, tuple[ColorModel, int]] = {
 
 
 def photometric_of(page: Any) -> str:
-    """The name of what the samples of a page mean."""
+    """The name of a page's photometric interpretation."""
     return word(page.photometric)
 
 
@@ -37,15 +37,15 @@ def raster_of(page: Any, samples: Array, profile: bytes | None) -> Raster:
     if kind != "PALETTE":
         samples = _full_range(samples, page.bitspersample)
     color = samples[..., :count]
-    extra = int(page.extrasamples[0]) if page.extrasamples else 0
-    alpha = samples[..., count] if extra in (1, 2) else None
+    extra_kind = int(page.extrasamples[0]) if page.extrasamples else 0
+    alpha = samples[..., count] if extra_kind in (1, 2) else None
     if kind == "PALETTE":
         color = _from_palette(color[..., 0], page.colormap)
     elif kind == "MINISWHITE":
         color = _largest(color) - color
     elif kind == "CIELAB":  # signed a and b; LittleCMS wants them offset
         color = color ^ np.array([0, 128, 128], np.uint8)
-    if alpha is not None and extra == 1:
+    if alpha is not None and extra_kind == 1:
         color = _unassociated(color, alpha)
     return Raster(color, colors, alpha, profile)
 
@@ -55,7 +55,7 @@ def _largest(samples: Array) -> Any:
 
 
 def _full_range(samples: Array, bits: int) -> Array:
-    """Stretch numbers of so many bits over all of their type; single bits become bytes."""
+    """Stretch numbers of `bits` bits over the range of their type; single bits become bytes."""
     if samples.dtype.kind == "b":
         return samples * np.uint8(255)
     if samples.dtype.kind == "f" or bits == 8 * samples.dtype.itemsize:
@@ -75,6 +75,6 @@ def _unassociated(color: Array, alpha: Array) -> Array:
     """Colors that were stored multiplied by their alpha, as they were before."""
     largest = _largest(color)
     share = np.where(alpha > 0, alpha / largest, 1.0)[..., None]
-    alone: Array = np.clip(color / share, 0, largest)
-    alone = np.rint(alone) if largest > 1 else alone
-    return alone.astype(color.dtype)
+    straight: Array = np.clip(color / share, 0, largest)
+    straight = np.rint(straight) if largest > 1 else straight
+    return straight.astype(color.dtype)

@@ -1,4 +1,4 @@
-"""Hidden colors: what files hold where a picture is transparent, which nobody has seen."""
+"""Hidden colors: those that files hold where a picture is transparent."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from swag.image.picture import Picture
 
 HIDDEN = 0.5 / 255
-"""Colors of a lower alpha are hidden: it would be written as 0."""
+"""Alpha below which colors are hidden: with 8 bits it would be written as 0."""
 
 
 def filled(picture: Picture) -> Picture:

@@ -1,7 +1,7 @@
 """Large PNG and JPEG by libvips, which decodes row by row; if the extra `large` is installed.
 
-Its samples are those of Pillow and imagecodecs to the bit, as it has the same decoders. Formats are
-told, sizes and metadata read as ever before it is asked, and its loader is called by name, so that
+Its samples are those of Pillow and imagecodecs to the bit, as it has the same decoders. Format,
+size and metadata are read as ever before it is called, and its loader is called by name, so that
 it, too, starts no other decoder.
 """
 
@@ -41,24 +41,24 @@ def strips(file: File, kind: str, header: Header, name: str) -> Iterator[Raster]
 
 
 def _rows(file: File, kind: str, header: Header, fail_on: str) -> Callable[[int, int], Raster]:
-    """Rows of a file, to be asked for from the top."""
+    """A function that decodes rows from top to before bottom, to be called in their order."""
     import pyvips
 
     source = _source(file, kind)
-    loaded = pyvips.Operation.call(_LOADERS[kind], source, access="sequential", fail_on=fail_on)
-    if (loaded.width, loaded.height) != (header.width, header.height):
+    image = pyvips.Operation.call(_LOADERS[kind], source, access="sequential", fail_on=fail_on)
+    if (image.width, image.height) != (header.width, header.height):
         raise ImageError(
-            f"its header says {header.width} x {header.height} pixels, its data {loaded.width} x "
-            f"{loaded.height}"
+            f"its header says {header.width} x {header.height} pixels, its data {image.width} x "
+            f"{image.height}"
         )
-    region = pyvips.Region.new(loaded)
-    dtype = {"uchar": np.uint8, "ushort": np.uint16}[loaded.format]
+    region = pyvips.Region.new(image)
+    dtype = {"uchar": np.uint8, "ushort": np.uint16}[image.format]
 
     def rows(top: int, bottom: int) -> Raster:
-        assert source.pointer  # its handlers are called as long as it is referred to
-        data = region.fetch(0, top, loaded.width, bottom - top)
-        samples = np.frombuffer(data, dtype).reshape(bottom - top, loaded.width, loaded.bands)
-        if kind == "JPEG" and loaded.bands == 4:
+        assert source.pointer  # this reference keeps the source's handlers alive
+        data = region.fetch(0, top, image.width, bottom - top)
+        samples = np.frombuffer(data, dtype).reshape(bottom - top, image.width, image.bands)
+        if kind == "JPEG" and image.bands == 4:
             return Raster(samples, "cmyk", None, header.profile)
         return of_samples(samples, header.profile)
 
@@ -66,7 +66,7 @@ def _rows(file: File, kind: str, header: Header, fail_on: str) -> Callable[[int,
 
 
 def _check_jpeg(rows: Callable[[int, int], Raster], header: Header, name: str) -> None:
-    """Refuse a JPEG whose data end before its last row, by what libjpeg then warns of."""
+    """Refuse a JPEG whose data end before its last row, by the warning of libjpeg."""
     import pyvips
 
     for top, bottom in strip_bounds(header.height, header.width):
@@ -86,16 +86,16 @@ def _source(file: File, kind: str) -> Any:
     """
     import pyvips
 
-    pieces, rest = pixel_pieces(file) if kind == "PNG" else with_end(file), b""
+    pieces, buffer = pixel_pieces(file) if kind == "PNG" else with_end(file), b""
 
     def read(size: int) -> bytes | None:
-        nonlocal rest
+        nonlocal buffer
         try:
-            rest = rest or next(pieces, b"")
+            buffer = buffer or next(pieces, b"")
         except (OSError, ValueError):
             return None
-        part, rest = rest[:size], rest[size:]
-        return part or None
+        piece, buffer = buffer[:size], buffer[size:]
+        return piece or None
 
     source = pyvips.SourceCustom()
     source.on_read(read)

@@ -47,7 +47,7 @@ def write(
     """
     texts = _texts(metadata, source_type)
     _check_target(path, overwrite)
-    fill = _filling(path, picture, bits, quality, texts=texts)
+    fill = _filler(path, picture, bits, quality, texts=texts)
     with _as_image_errors(path):
         # The target once more at the end: encoding takes a while.
         write_whole(path, fill, check=lambda: _check_target(path, overwrite), replace=overwrite)
@@ -66,7 +66,7 @@ def encoded(
 
     ImageError: see `write`.
     """
-    fill = _filling(name, picture, bits, quality, texts=_texts(metadata, source_type))
+    fill = _filler(name, picture, bits, quality, texts=_texts(metadata, source_type))
     with _as_image_errors(name), tempfile.NamedTemporaryFile() as file:
         fill(file)
         file.seek(0)
@@ -81,10 +81,10 @@ def _texts(metadata: Mapping[str, str] | None, source_type: str | None) -> dict[
     return texts
 
 
-def _filling(
+def _filler(
     path: StrPath, picture: Picture | Tensor, bits: int, quality: int, *, texts: Mapping[str, str]
 ) -> Callable[[IO[bytes]], None]:
-    """What fills a file with a picture, once all that it holds is checked."""
+    """A function that writes the picture to a file; picture and options are checked before."""
     form = format_of(path, bits)
     if not 1 <= quality <= 100:
         raise ImageError(f"quality {quality} is out of range; expected 1 to 100")
@@ -95,7 +95,7 @@ def _filling(
             form.encode(samples, quality, texts, file)
         except (OSError, ValueError, RuntimeError, MemoryError) as error:
             if isinstance(error, OSError) and error.errno is not None:
-                raise  # of the disk's; those of encoders have no number
+                raise  # an error of the disk; those of encoders have no number
             raise ImageError(f"{form.name} cannot hold this picture: {one_line(error)}") from error
 
     return fill
@@ -151,10 +151,10 @@ def _check_target(path: StrPath, overwrite: bool) -> None:
 def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Array:
     """Pixels as unsigned integers (height, width, channels), with the alpha if the format holds
     one; made strip by strip, so that no second copy of the numbers is held."""
-    whole = picture if isinstance(picture, Picture) else Picture(_single(picture))
-    layers = [whole.pixels.detach()]
-    if whole.alpha is not None:
-        layers.append(whole.alpha.detach())
+    image = picture if isinstance(picture, Picture) else Picture(_single(picture))
+    layers = [image.pixels.detach()]
+    if image.alpha is not None:
+        layers.append(image.alpha.detach())
     if any(layer.shape[1:] != layers[0].shape[1:] for layer in layers):
         raise ImageError(f"colors and alpha differ in size: {[tuple(x.shape) for x in layers]}")
     height, width = layers[0].shape[1:]
@@ -163,29 +163,29 @@ def _samples(picture: Picture | Tensor, form: Format, bits: int) -> Array:
             f"cannot write a picture of {width} x {height} pixels: {form.name} holds sides from 1 "
             f"to {form.longest_side}"
         )
-    dtype, wide = (np.uint8, torch.float32) if bits == 8 else (np.uint16, torch.float64)
+    dtype, working = (np.uint8, torch.float32) if bits == 8 else (np.uint16, torch.float64)
     samples = np.zeros((height, width, 4 if len(layers) == 2 and form.holds_alpha else 3), dtype)
-    lost = 0
+    invalid = 0
     for top, bottom in strip_bounds(height, width):
-        lost += sum(int((~layer[:, top:bottom].isfinite()).sum()) for layer in layers)
-        if lost:
+        invalid += sum(int((~layer[:, top:bottom].isfinite()).sum()) for layer in layers)
+        if invalid:
             continue
-        values = torch.cat([layer[:, top:bottom].cpu().to(wide) for layer in layers]).clamp(0, 1)
+        values = torch.cat([layer[:, top:bottom].cpu().to(working) for layer in layers]).clamp(0, 1)
         if len(values) == 4 and not form.holds_alpha:
             values = 1 - (1 - values[:3]) * values[3:]
         samples[top:bottom] = values.mul(2**bits - 1).round().permute(1, 2, 0).numpy()
-    if lost:
-        raise ImageError(f"the picture has {lost} values that are not finite; it is not written")
+    if invalid:
+        raise ImageError(f"the picture has {invalid} values that are not finite; it is not written")
     return samples
 
 
 def _single(pixels: Tensor) -> Tensor:
     if pixels.layout != torch.strided or pixels.is_meta or pixels.is_nested:
         raise ImageError("cannot write a sparse, nested or empty tensor; expected a dense one")
-    one = pixels[0] if pixels.ndim == 4 and pixels.shape[0] == 1 else pixels
-    if one.ndim != 3 or one.shape[0] != 3 or not one.is_floating_point():
+    image = pixels[0] if pixels.ndim == 4 and pixels.shape[0] == 1 else pixels
+    if image.ndim != 3 or image.shape[0] != 3 or not image.is_floating_point():
         raise ImageError(
             f"cannot write a tensor of shape {tuple(pixels.shape)} and type {pixels.dtype}; "
             "expected floats (3, height, width), or a batch of one such picture"
         )
-    return one
+    return image

@@ -37,11 +37,11 @@ def early_end(scale: int, scales: int, step: int, steps: int) -> str:
 
 
 def advice(given: str) -> str:
-    """Advice for random weights, whose activations may grow or fade; empty for other weights."""
+    """Advice for uncalibrated random weights, whose activations grow or fade; '' for others."""
     parsed = weights.parse_weights(given)
     if parsed.scheme is None or parsed.calibrated:
         return ""
-    scheme = "torchvision" if parsed.scheme == "greedy" else parsed.scheme  # not greedy
+    scheme = "torchvision" if parsed.scheme == "greedy" else parsed.scheme  # greedy takes none
     return f"; or, if there is batch norm, the weights random:{scheme}+calibrated"
 
 
