@@ -1,4 +1,4 @@
-"""The pictures of a folder, however deep, and what the results made of them are called."""
+"""The pictures in a folder and its sub-folders, and the names of the results made of them."""
 
 import logging
 import os
@@ -11,15 +11,15 @@ from swag.image import extensions, is_picture
 LOG = logging.getLogger("swag")
 
 MOST_NAMED = 5
-"""Files that were left out and are named; the others are counted."""
+"""Most files left out that a warning names; the others are counted."""
 
 
 def pictures_of(place: Path, out: Path | None = None) -> dict[Path, PurePath]:
     """The pictures in a folder and below it, or a single one, each with its name for results.
 
-    Taken are files whose extension is a picture's, in upper or lower case, and those that begin as
-    a picture does. What is below `out`, where results go, is no input; hidden files and folders are
-    passed over; what else is left out is told in a warning.
+    Pictures are files with the extension of one, in upper or lower case, and those that begin as
+    one. Files below `out`, where results go, are no inputs; hidden files and folders are skipped;
+    a warning names other files that are left out.
 
     Raises:
         SettingsError: no such folder, no pictures in it, or results are to go into it.
@@ -32,19 +32,19 @@ def pictures_of(place: Path, out: Path | None = None) -> dict[Path, PurePath]:
             "choose another folder for --out"
         )
     files = _files(place, out)
-    found = [path for path in files if _is_taken(path)]
-    if not found:
+    pictures = [path for path in files if _is_picture_file(path)]
+    if not pictures:
         raise SettingsError(f"{place} holds no pictures; expected {', '.join(extensions())}")
-    left_out = sorted(set(files) - set(found))
+    left_out = sorted(set(files) - set(pictures))
     if left_out:
         names = ", ".join(str(path.relative_to(place)) for path in left_out[:MOST_NAMED])
-        more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
-        LOG.warning(f"{place}: left out files that are no readable pictures: {names!r}{more}")
-    return with_names(found, place)
+        others = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
+        LOG.warning(f"{place}: left out files that are no readable pictures: {names!r}{others}")
+    return with_names(pictures, place)
 
 
 def with_names(files: Sequence[Path], folder: Path) -> dict[Path, PurePath]:
-    """A name for each, seen from the folder; with its extension only if others have it, too."""
+    """A name in the folder for each file; with its extension only if another has the same stem."""
     names = [path.relative_to(folder) for path in files]
     stems = [str(name.with_suffix("")).casefold() for name in names]
     return {
@@ -58,24 +58,24 @@ def output_name(content: PurePath, style: PurePath) -> str:
     return str(content.parent / "-".join([content.name, *style.parts])) + ".png"
 
 
-def _is_taken(path: Path) -> bool:
+def _is_picture_file(path: Path) -> bool:
     return path.suffix.lower() in extensions() or is_picture(path)
 
 
 def _files(folder: Path, out: Path | None) -> list[Path]:
     """All files below a folder that are not hidden, but for those below `out`, in order."""
-    below = None if out is None else Path(os.path.realpath(out))
+    out_path = None if out is None else Path(os.path.realpath(out))
     files: list[Path] = []
     try:
         os.listdir(folder)  # what `walk` passes over in silence
     except OSError as error:
         raise SettingsError(f"cannot look into {folder}: {error.strerror}") from error
-    for place, folders, names in os.walk(folder):
-        here = Path(place)
+    for path, folders, names in os.walk(folder):
+        directory = Path(path)
         folders[:] = [
             name
             for name in folders
-            if not name.startswith(".") and Path(os.path.realpath(here / name)) != below
+            if not name.startswith(".") and Path(os.path.realpath(directory / name)) != out_path
         ]
-        files += [here / name for name in names if not name.startswith(".")]
+        files += [directory / name for name in names if not name.startswith(".")]
     return sorted(files)

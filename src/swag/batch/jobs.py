@@ -37,10 +37,10 @@ class Job:
     @property
     def files(self) -> dict[str, Path]:
         """Every picture that the job reads, by the name that a run has for it."""
-        given = {"content": self.content, "style": list(self.styles), **self.pictures}
+        by_name = {"content": self.content, "style": list(self.styles), **self.pictures}
         return {
             f"{name} {number}" if number > 1 else name: path
-            for name, paths in given.items()
+            for name, paths in by_name.items()
             for number, path in enumerate(paths if isinstance(paths, list) else [paths], start=1)
         }
 
@@ -68,12 +68,12 @@ def read_jobs(table: Path) -> list[Job]:
     with | in it is a list, as one of JSON may be; an empty cell is not given.
 
     `content`, `style` (several are blended), `content_mask`, `style_mask` (one for each style),
-    `content_map` and `initial` are paths, seen from the table's folder; ~ is the user's own.
+    `content_map` and `initial` are paths relative to the table's folder; ~ is the home folder.
     `output` is a name in the folder of the batch, by default CONTENT-STYLE.png. Any other name is
     a setting.
 
     Raises:
-        SettingsError: the table cannot be read, or a line of it, which is told by its number.
+        SettingsError: the table cannot be read, or a line of it, which is named by its number.
     """
     text = _text(table)
     rows = _json_rows(text, table) if table.suffix.lower() != ".csv" else _csv_rows(text, table)
@@ -106,8 +106,8 @@ def _text(table: Path) -> str:
 
 def _csv_rows(text: str, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     first = text.partition("\n")[0]  # spreadsheets of half of Europe have semicolons
-    between = ";" if first.count(";") > first.count(",") else ","
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=between)
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         for row in reader:
             if None in row or None in row.values():
@@ -154,14 +154,14 @@ def _job(row: Mapping[str, Any], folder: Path) -> Job:
     return Job(content, tuple(styles), output, settings=values, pictures=pictures)
 
 
-def _paths(name: str, given: object, folder: Path) -> list[Path]:
-    return [_path(name, one, folder) for one in (given if isinstance(given, list) else [given])]
+def _paths(name: str, value: object, folder: Path) -> list[Path]:
+    return [_path(name, path, folder) for path in (value if isinstance(value, list) else [value])]
 
 
-def _path(name: str, given: object, folder: Path) -> Path:
-    if not isinstance(given, str) or not given:
-        raise SettingsError(f"{name} is {brief(repr(given))}; expected the path of a picture")
-    return folder / os.path.expanduser(given)
+def _path(name: str, value: object, folder: Path) -> Path:
+    if not isinstance(value, str) or not value:
+        raise SettingsError(f"{name} is {brief(repr(value))}; expected the path of a picture")
+    return folder / os.path.expanduser(value)
 
 
 def _check_name(output: object) -> None:
@@ -184,13 +184,13 @@ def check_distinct(jobs: Iterable[Job], folder: Path = Path()) -> None:
     Names are compared as the file system resolves them, links too, and without regard to the
     case of letters or to how accents are composed: there are file systems that have none.
     """
-    seen: dict[str, Job] = {}
+    by_path: dict[str, Job] = {}
     for job in jobs:
-        place = os.path.realpath(folder / job.output.replace("\\", "/"))
-        other = seen.setdefault(unicodedata.normalize("NFC", place).casefold(), job)
+        path = os.path.realpath(folder / job.output.replace("\\", "/"))
+        other = by_path.setdefault(unicodedata.normalize("NFC", path).casefold(), job)
         if other is not job:
-            also = "" if other.output == job.output else f", also as {other.output}"
+            hint = "" if other.output == job.output else f", also as {other.output}"
             raise SettingsError(
-                f"two jobs have the output {job.output}{also}: {other.content} and {job.content}; "
+                f"two jobs have the output {job.output}{hint}: {other.content} and {job.content}; "
                 "give each job its own output in a table of jobs"
             )

@@ -1,4 +1,4 @@
-"""How far a batch has come: a line for each change, which outlasts the process that wrote it."""
+"""The manifest of a batch: a line for each change of a job's state, which outlasts the process."""
 
 import contextlib
 import json
@@ -19,9 +19,9 @@ JobState = Literal["running", "done", "there", "failed", "interrupted"]
 
 @dataclass(frozen=True)
 class JobResult:
-    """What became of a job; `key` stands for its inputs and settings, `error` says what failed.
+    """The state of a job; `key` is a hash of its inputs and settings, `error` says what failed.
 
-    `before` is when the picture that was in its place was last changed, if there was one.
+    `before` is when a file that had the name of its picture was last changed, if there was one.
     """
 
     output: str
@@ -38,7 +38,7 @@ _LINE = TypeAdapter(JobResult)
 class Manifest:
     """The manifest of a folder: the last line about an output counts.
 
-    A line that was cut off by a kill is no line. One batch at a time has a folder.
+    A line that was cut off by a kill is ignored. A folder has one batch at a time.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,14 +55,14 @@ class Manifest:
                     f"another batch is running in {self.path.parent}; wait until it ends"
                 )
             self._file.seek(0)
-            whole = self._file.read()
+            content = self._file.read()
         except OSError as error:
             raise ResourceError(f"cannot write {self.path}: {error.strerror}") from error
-        for line in whole.splitlines():
+        for line in content.splitlines():
             with contextlib.suppress(ValidationError):
                 result = _LINE.validate_json(line)
                 self.last[result.output] = result
-        if whole and not whole.endswith(b"\n"):
+        if content and not content.endswith(b"\n"):
             self._file.write(b"\n")
         return self
 
@@ -71,7 +71,7 @@ class Manifest:
             self._file.close()
 
     def write(self, result: JobResult) -> None:
-        """Add a line and see it onto the disk. ResourceError if that fails."""
+        """Append a line and sync it to the disk. ResourceError if that fails."""
         assert self._file is not None  # within `with`
         self.last[result.output] = result
         try:

@@ -1,4 +1,4 @@
-"""All jobs of a batch: those that are done are skipped, the others made, here or by workers."""
+"""All jobs of a batch: jobs that are done are skipped, others run in this process or in workers."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,40 +23,40 @@ def run(
     seen: Seen = lambda update: None,
     stopping: Stopping = lambda: False,
 ) -> Iterator[JobResult]:
-    """Yield a result for each job, as it comes; the manifest has it by then.
+    """Yield a result for each job, as it comes; the manifest has those of jobs that ran by then.
 
-    Every job's settings are looked at before the first is done. With several `workers`, or with
+    The settings of all jobs are checked before the first is run. With several `workers`, or with
     Ray, each is a process with a network of its own, and `seen` is not called.
 
     Raises:
-        SettingsError: two outputs that are one file, or the settings of a job.
-        ResourceError: a manifest that cannot be written, or no answer of Ray's cluster.
+        SettingsError: two outputs are one file, or the settings of a job are wrong.
+        ResourceError: the manifest cannot be written, or Ray's cluster does not answer.
         DependencyError: Ray is not installed.
     """
     check_distinct(jobs, batch.folder)
     keys = {job.output: _key(batch, job) for job in jobs}
-    left = []
+    pending = []
     for job in jobs:
-        settled = _settled(batch, job, keys[job.output], manifest)
-        if settled is None:
-            left.append(job)
+        known_result = _result_without_work(batch, job, keys[job.output], manifest)
+        if known_result is None:
+            pending.append(job)
             continue
-        if settled.state == "done" and manifest.last[job.output] != settled:
+        if known_result.state == "done" and manifest.last[job.output] != known_result:
             remove(batch.file(job).checkpoint)
             remove_leftovers(batch.path(job))
-            manifest.write(settled)
-        yield replace(settled, state="there") if settled.state == "done" else settled
+            manifest.write(known_result)
+        yield replace(known_result, state="there") if known_result.state == "done" else known_result
 
     def begin(job: Job) -> None:
-        changed = _changed(batch, job)
-        manifest.write(JobResult(job.output, "running", keys[job.output], before=changed))
+        modified = _modification_time(batch, job)
+        manifest.write(JobResult(job.output, "running", keys[job.output], before=modified))
 
     make: Callable[[Job], JobResult] = InWorker(batch, max(1, torch.get_num_threads() // workers))
     if workers == 1 and backend == "processes":
         make = lambda job: batch.make(job, seen, stopping)  # noqa: E731
     for result in as_completed(
         make,
-        left,
+        pending,
         workers=workers,
         backend=backend,
         begin=begin,
@@ -87,27 +87,27 @@ def _key(batch: Batch, job: Job) -> str:
         raise SettingsError(f"{job.output}: {error}") from error
 
 
-def _settled(batch: Batch, job: Job, key: str, manifest: Manifest) -> JobResult | None:
-    """The result of a job that needs no work: its picture exists, or another file has its name."""
-    there, last = _changed(batch, job), manifest.last.get(job.output)
-    if there is None:
+def _result_without_work(batch: Batch, job: Job, key: str, manifest: Manifest) -> JobResult | None:
+    """The result of a job that is not to run: its picture exists, or another file has its name."""
+    modified, previous = _modification_time(batch, job), manifest.last.get(job.output)
+    if modified is None:
         return None
-    if last is not None and last.key == key:
-        if last.state == "done":
-            return last
+    if previous is not None and previous.key == key:
+        if previous.state == "done":
+            return previous
         # Killed after the picture was written, before the manifest was: pictures are whole.
-        if last.state == "running" and there != last.before:
+        if previous.state == "running" and modified != previous.before:
             return JobResult(job.output, "done", key)
     if batch.overwrite:
         return None
-    said = (
+    problem = (
         "exists, made with other settings or by another program; use --overwrite or another --out"
     )
-    return JobResult(job.output, "failed", "", f"{batch.path(job)} {said}")
+    return JobResult(job.output, "failed", "", f"{batch.path(job)} {problem}")
 
 
-def _changed(batch: Batch, job: Job) -> int | None:
-    """When the file in a job's place was last changed, or None if there is none."""
+def _modification_time(batch: Batch, job: Job) -> int | None:
+    """When the file at a job's path was last changed, in nanoseconds; None if there is none."""
     try:
         return batch.path(job).stat().st_mtime_ns
     except OSError:

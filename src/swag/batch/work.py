@@ -52,13 +52,13 @@ class Batch:
         return settings(**{**self.overrides, **one_spelling(job.settings)})
 
     def key(self, job: Job, inputs: Mapping[str, str] | None = None) -> str:
-        """What stands for a job's files and settings; files that cannot be read stand for none.
+        """A SHA-256 of a job's files, settings and bits; files that cannot be read have none.
 
-        `inputs` are the SHA-256 of what was decoded, if it was, by the name of the picture.
+        `inputs` are the SHA-256 of the pictures as decoded, if they were, by name.
         """
         files = inputs or {name: self._hash(path) for name, path in job.files.items()}
-        whole = [files, self.settings(job).model_dump(mode="json"), self.bits]
-        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+        values = [files, self.settings(job).model_dump(mode="json"), self.bits]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def path(self, job: Job) -> Path:
         """The path of a job's picture."""
@@ -75,25 +75,25 @@ class Batch:
         )
 
     def make(self, job: Job, seen: Seen, stopping: Stopping) -> JobResult:
-        """Make the picture of a job, going on from its checkpoint if there is one.
+        """Make the picture of a job, or continue from its checkpoint if there is one.
 
-        An error is the result of this job alone: the others go on.
+        An error is the result of this job alone: others go on.
         """
         began = time.perf_counter()
         key = error = ""
         try:
-            key = self._made(job, seen, stopping)
+            key = self._make_picture(job, seen, stopping)
             state: JobState = "done" if key else "interrupted"
         except SwagError as refused:
             state, error = "failed", str(refused)
-        except Exception as defect:  # of ours, or of memory: the others are not to suffer for it
-            said = " ".join(str(defect).split())[:300]
-            state, error = "failed", f"{type(defect).__name__}: {said}"
-        passed = round(time.perf_counter() - began, 3)
-        return JobResult(output=job.output, state=state, key=key, error=error, seconds=passed)
+        except Exception as defect:  # of SWAG, or of memory: other jobs are not to suffer for it
+            message = " ".join(str(defect).split())[:300]
+            state, error = "failed", f"{type(defect).__name__}: {message}"
+        seconds = round(time.perf_counter() - began, 3)
+        return JobResult(output=job.output, state=state, key=key, error=error, seconds=seconds)
 
-    def _made(self, job: Job, seen: Seen, stopping: Stopping) -> str:
-        """Make the picture; the key of what it was made from, empty if it is yet to be finished."""
+    def _make_picture(self, job: Job, seen: Seen, stopping: Stopping) -> str:
+        """Make the picture; the key of what it was made from, empty if the run was stopped."""
         file = self.file(job)
         path = file.path
         check_name(path, CHECKPOINT)
@@ -106,8 +106,8 @@ class Batch:
             return ""
         if saved.path != path:
             raise SettingsError(taken(path, saved.path))
-        made = saved.last.provenance
-        return self.key(job, None if made is None else made.inputs)
+        provenance = saved.last.provenance
+        return self.key(job, None if provenance is None else provenance.inputs)
 
     def _updates(self, job: Job, checkpoint: Path) -> Any:
         chosen = self.settings(job)

@@ -28,26 +28,26 @@ def settings(
         SettingsError: an unknown preset, method or setting, one in two spellings, or a value out of
             its range.
     """
-    given = one_spelling(overrides)
-    of_method: dict[str, Any] = {}
+    changes = one_spelling(overrides)
+    method_values: dict[str, Any] = {}
     if method is not None:
-        of_method = {**_found("method", method, METHODS).values, "method": method}
+        method_values = {**_find("method", method, METHODS).values, "method": method}
     if isinstance(preset, Settings):
         values = preset.model_dump(exclude_unset=True)
     else:
-        found = _found("preset", preset, PRESETS)
-        values = {**found.values_with({**of_method, **given}), "preset": preset}
-    values |= of_method
-    check_known(given, Settings.model_fields)
+        bundle = _find("preset", preset, PRESETS)
+        values = {**bundle.values_with({**method_values, **changes}), "preset": preset}
+    values |= method_values
+    check_known(changes, Settings.model_fields)
     try:
-        return Settings(**{**values, **given})
+        return Settings(**{**values, **changes})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         cause = first.get("ctx", {}).get("error")
         if isinstance(cause, SettingsError):
             raise cause from None
-        where = brief(".".join(map(str, first["loc"])))
-        raise SettingsError(f"{where} = {_shown(first['input'])}: {brief(first['msg'])}") from error
+        name = brief(".".join(map(str, first["loc"])))
+        raise SettingsError(f"{name} = {_repr(first['input'])}: {brief(first['msg'])}") from error
 
 
 def check_known(given: Collection[str], known: Collection[str]) -> None:
@@ -59,24 +59,24 @@ def check_known(given: Collection[str], known: Collection[str]) -> None:
 
 
 def one_spelling(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The values by the names that `Settings` has. SettingsError if one is named twice."""
+    """The values by American names, as in `Settings`. SettingsError if one is named twice."""
     for british, name in BRITISH.items():
         if british in overrides and name in overrides:
             raise SettingsError(f"{british} and {name} are one setting; give only {name}")
     return {BRITISH.get(name, name): value for name, value in overrides.items()}
 
 
-def _found(kind: str, name: object, known: Mapping[str, Preset]) -> Preset:
+def _find(kind: str, name: object, known: Mapping[str, Preset]) -> Preset:
     if not isinstance(name, str) or name not in known:
         hint = did_you_mean(str(name), known) if isinstance(name, str) else ""
         raise SettingsError(
-            f"no {kind} is called {_shown(name)}; {hint}choose from {', '.join(known)}"
+            f"no {kind} is called {_repr(name)}; {hint}choose from {', '.join(known)}"
         )
     return known[name]
 
 
-def _shown(value: object) -> str:
-    """A value as it is written, on one short line."""
+def _repr(value: object) -> str:
+    """The repr of a value, on one short line."""
     try:
         return brief(repr(value))
     except (ValueError, RecursionError):  # a number of thousands of digits, or nested as deeply

@@ -22,7 +22,7 @@ def load(path: Path) -> dict[str, Any]:
     """Settings from a TOML or JSON file, as `settings` takes them.
 
     Raises:
-        SettingsError: not such a file, or one of more than 64 KiB, or one that names code.
+        SettingsError: the file is of another kind, has more than 64 KiB, or names code.
     """
     try:
         text = _text(path)

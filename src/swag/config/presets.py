@@ -22,8 +22,8 @@ class Preset:
     otherwise: Mapping[str, Any] = field(default_factory=dict)
 
     def values_with(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The values for runs with these settings of their own."""
-        suits = all(given[n] in values for n, values in self.premise.items() if n in given)
+        """The values for runs with the settings `given`, which do not come from a preset."""
+        suits = all(given[name] in values for name, values in self.premise.items() if name in given)
         return self.values if suits else self.otherwise
 
 

@@ -183,15 +183,15 @@ class Settings(BaseModel):
     @field_validator("size", mode="wrap")
     @classmethod
     def _original_or_pixels(cls, value: object, check: Callable[[object], int]) -> int:
-        own = isinstance(value, str | int) and str(value) in ("original", str(ORIGINAL))
-        return ORIGINAL if own else check(value)
+        is_original = isinstance(value, str | int) and str(value) in ("original", str(ORIGINAL))
+        return ORIGINAL if is_original else check(value)
 
     @field_validator("tile", mode="before")
     @classmethod
     def _auto_or_pixels(cls, value: object) -> object:
-        words = str(value).strip()
-        if words == "auto" or (words.isdecimal() and len(words) < 9 and int(words) <= LARGEST_SIZE):
-            return words if words == "auto" else int(words)
+        text = str(value).strip()
+        if text == "auto" or (text.isdecimal() and len(text) < 9 and int(text) <= LARGEST_SIZE):
+            return text if text == "auto" else int(text)
         raise ValueError(f"give auto, 0 for no tiles, or pixels up to {LARGEST_SIZE}")
 
     @field_validator("weights", mode="before")
@@ -208,8 +208,8 @@ class Settings(BaseModel):
     @field_validator("style_layers", "content_layers", mode="before")
     @classmethod
     def _listed_layers_count_alike(cls, value: object) -> object:
-        listed = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
-        return dict.fromkeys(cast(Sequence[str], value), 1.0) if listed else value
+        is_list = isinstance(value, list | tuple) and all(isinstance(layer, str) for layer in value)
+        return dict.fromkeys(cast(Sequence[str], value), 1.0) if is_list else value
 
     @field_validator("smoothing")
     @classmethod
@@ -219,12 +219,12 @@ class Settings(BaseModel):
     @field_validator("style_loss")
     @classmethod
     def _known_style_loss(cls, spec: str) -> str:
-        return _loss(spec, "style")
+        return _canonical_loss(spec, "style")
 
     @field_validator("content_loss")
     @classmethod
     def _known_content_loss(cls, spec: str) -> str:
-        return _loss(spec, "content")
+        return _canonical_loss(spec, "content")
 
     def size_without_photo(self) -> int:
         """The size in pixels; SettingsError if the size is `original`, which needs a photo."""
@@ -256,7 +256,7 @@ class Settings(BaseModel):
         return style, content
 
 
-def _loss(spec: str, role: str) -> str:
+def _canonical_loss(spec: str, role: str) -> str:
     loss = get_loss(spec)
     if loss.role != role:
         raise SettingsError(

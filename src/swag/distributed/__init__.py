@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 LOG = logging.getLogger("swag")
 
 
-def _lost(item: object, how: str) -> Any:
+def _raise_died(item: object, how: str) -> Any:
     raise WorkerDied(f"{how} during a job; try again, with fewer workers if memory is short")
 
 
@@ -35,7 +35,7 @@ def as_completed(
     backend: Backend = "processes",
     begin: Callable[[Item], object] = lambda item: None,
     stopping: Callable[[], bool] | None = None,
-    died: Callable[[Item, str], Value] = _lost,
+    died: Callable[[Item, str], Value] = _raise_died,
 ) -> Iterator[Value]:
     """Call a function on each item and yield its results in the order in which they are ready.
 
@@ -75,7 +75,7 @@ def as_completed(
             "Ray is not installed; use processes, or install it: pip install 'swag-style[ray]'"
         )
     if backend == "processes" and workers == 1:
-        return _here(function, items, begin, stopping or (lambda: False))
+        return _in_this_process(function, items, begin, stopping or (lambda: False))
     return _by_workers(
         function,
         list(items),
@@ -87,7 +87,7 @@ def as_completed(
     )
 
 
-def _here(
+def _in_this_process(
     function: Callable[[Item], Value],
     items: Iterable[Item],
     begin: Callable[[Item], object],

@@ -1,4 +1,4 @@
-"""What all kinds of workers share: each gets an item, and another when that is done."""
+"""The base of all kinds of workers: each gets an item, and another when that is done."""
 
 import os
 import time
@@ -13,11 +13,11 @@ from swag.errors import ResourceError
 
 Item = TypeVar("Item")
 PAUSE = 0.2
-"""Seconds between two looks whether to stop."""
+"""Seconds between two checks whether to stop."""
 
 TELL_AGAIN = 1.0
-"""Seconds until workers are told again to stop. A task of Ray that has heard is about to give its
-answer, and would lose it if it were told while it does."""
+"""Seconds until workers are told again to stop. A task of Ray that was told is about to return its
+answer, which would be lost if it were told once more meanwhile."""
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Variables that libraries read when they are loaded: they are set for workers to inherit."""
@@ -42,13 +42,13 @@ class Pool(ABC, Generic[Item]):
     ) -> Iterator[tuple[Item, Answer]]:
         """Hand out items, at most one per worker, and yield answers when they are ready."""
         waiting = deque(items)
-        told = float("-inf")
+        last_request = float("-inf")
         while True:
             if stopping():
                 waiting.clear()
-                if time.monotonic() - told >= TELL_AGAIN:
+                if time.monotonic() - last_request >= TELL_AGAIN:
                     self._tell_to_stop(list(self._running))
-                    told = time.monotonic()
+                    last_request = time.monotonic()
             while waiting and len(self._running) < workers:
                 begin(waiting[0])
                 handle = self._start(waiting[0])
@@ -86,11 +86,11 @@ class Pool(ABC, Generic[Item]):
 
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """These variables of the environment where they are not set, for processes to inherit."""
-    missing = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(missing)
+    """Inside, set these environment variables where unset, for processes to inherit."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
     try:
         yield
     finally:
-        for name in missing:
+        for name in added:
             del os.environ[name]

@@ -27,20 +27,20 @@ class Processes(Pool[Item]):
 
     def _start(self, item: Item) -> Any:
         idle = self._processes.keys() - self._running.keys()
-        line = idle.pop() if idle else self._hire()
+        connection = idle.pop() if idle else self._start_process()
         with suppress(OSError):  # it died: `_answer` says so
-            line.send((item,))
-        return line
+            connection.send((item,))
+        return connection
 
-    def _hire(self) -> Any:
+    def _start_process(self) -> Any:
         context = _context(self._task[0].__module__)
-        line, its = context.Pipe()
-        process = context.Process(target=_serve, args=(its, *self._task), daemon=True)
+        connection, worker_end = context.Pipe()
+        process = context.Process(target=_serve, args=(worker_end, *self._task), daemon=True)
         with environment(ONE_THREAD), _without_ctrl_c():
             process.start()
-        its.close()
-        self._processes[line] = process
-        return line
+        worker_end.close()
+        self._processes[connection] = process
+        return connection
 
     def _done(self, running: list[Any]) -> list[Any]:
         return wait(running, PAUSE)
@@ -52,26 +52,26 @@ class Processes(Pool[Item]):
             process = self._processes.pop(handle)
             process.join()
             code = process.exitcode or 0
-            died = f"signal {-code}" if code < 0 else f"exit status {code}"
-            return Answer(error=WorkerDied(f"its process died ({died})"))
+            status = f"signal {-code}" if code < 0 else f"exit status {code}"
+            return Answer(error=WorkerDied(f"its process died ({status})"))
         return answer
 
     def _tell_to_stop(self, running: list[Any]) -> None:
-        for line in running:
+        for connection in running:
             with suppress(OSError):
-                line.send(())
+                connection.send(())
 
     def _end(self, running: list[Any]) -> None:
-        for line, process in self._processes.items():
-            line.close()
-            if line in running:
+        for connection, process in self._processes.items():
+            connection.close()
+            if connection in running:
                 process.terminate()
         for process in self._processes.values():
             process.join()
 
 
 def _context(module: str) -> Any:
-    """How to start processes: never by forking this one, whose threads a copy would lack."""
+    """The way to start processes: never by forking this one, whose threads a copy would lack."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -79,24 +79,24 @@ def _context(module: str) -> Any:
     return context
 
 
-def _serve(line: Any, function: Callable[[Any], Any], polite: bool) -> None:
+def _serve(connection: Any, function: Callable[[Any], Any], polite: bool) -> None:
     """Main function of a worker: answers items until its connection closes."""
     keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to workers, too
     items: SimpleQueue[Any] = SimpleQueue()
-    threading.Thread(target=_listen, args=(line, items, polite), daemon=True).start()
+    threading.Thread(target=_listen, args=(connection, items, polite), daemon=True).start()
     with suppress(OSError):
-        while given := items.get():
-            line.send(attempt(function, *given))
+        while message := items.get():
+            connection.send(attempt(function, *message))
 
 
-def _listen(line: Any, items: "SimpleQueue[Any]", polite: bool) -> None:
+def _listen(connection: Any, items: "SimpleQueue[Any]", polite: bool) -> None:
     """Receive items in a thread of its own, so that a stop is noticed while one is at work."""
     try:
         with suppress(EOFError, OSError):
             while True:
-                given = line.recv()
-                items.put(given) if given else STOP.set()
+                message = connection.recv()
+                items.put(message) if message else STOP.set()
     finally:
         STOP.set()
         if not polite:
@@ -110,9 +110,9 @@ def _without_ctrl_c() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # which lifts any mask when it starts
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    resource_tracker.ensure_running()  # it lifts any mask when it starts
+    old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)

@@ -18,7 +18,7 @@ PATIENCE = 5.0
 
 
 class RayTasks(Pool[Item]):
-    """Tasks of Ray, which runs one after the other in a process of theirs.
+    """Tasks of Ray, which runs one after the other in each of its worker processes.
 
     If Ray does not run yet, it is started here and stopped by `close`.
     """
@@ -27,10 +27,10 @@ class RayTasks(Pool[Item]):
         import ray
 
         super().__init__()
-        self._told = False
-        self._starts = not ray.is_initialized()
+        self._was_told = False
+        self._owns_ray = not ray.is_initialized()
         try:
-            if self._starts:
+            if self._owns_ray:
                 _start_ray(workers)
             self._remote: Any = ray.remote(_in_worker)
             self._task = [ray.put(function)], polite, os.getcwd()
@@ -56,13 +56,13 @@ class RayTasks(Pool[Item]):
             return Answer(error=CancelledError())
         except ray.exceptions.RayTaskError as error:  # before the function was called
             # Ray calls SIG_DFL if it cancels a task whose arguments it reads at the moment.
-            return Answer(error=CancelledError() if self._told else error.cause)
+            return Answer(error=CancelledError() if self._was_told else error.cause)
         except ray.exceptions.RayError as error:
             return Answer(error=WorkerDied(f"its process died ({type(error).__name__})"))
         return answer
 
     def _tell_to_stop(self, running: list[Any]) -> None:
-        self._told = True
+        self._was_told = True
         _cancel(running)
 
     def _end(self, running: list[Any]) -> None:
@@ -76,7 +76,7 @@ class RayTasks(Pool[Item]):
                         running, num_returns=len(running), timeout=PATIENCE, fetch_local=False
                     )
         finally:
-            if self._starts:
+            if self._owns_ray:
                 ray.shutdown()
 
 
@@ -93,11 +93,11 @@ def _in_worker(function: list[Any], polite: bool, folder: str, item: Any) -> Ans
     with suppress(OSError):
         os.chdir(folder)
     with stop_by_signal() if polite else nullcontext():  # Ray cancels by SIGINT
-        return attempt(_fetched(*function), item)
+        return attempt(_fetch_function(*function), item)
 
 
 @lru_cache(maxsize=1)
-def _fetched(reference: Any) -> Any:
+def _fetch_function(reference: Any) -> Any:
     """The function, unpickled once per process, so that it keeps what it has loaded."""
     import ray
 
@@ -110,11 +110,11 @@ def _start_ray(workers: int) -> None:
 
     cluster = os.environ.get("RAY_ADDRESS")
     # Without an address Ray would join any cluster of this machine, and refuse a number.
-    where: Any = {"address": cluster} if cluster else {"address": "local", "num_cpus": workers}
-    where |= {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+    options: Any = {"address": cluster} if cluster else {"address": "local", "num_cpus": workers}
+    options |= {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
     try:
         with environment({**ONE_THREAD, "RAY_USAGE_STATS_ENABLED": "0"}):
-            ray.init(**where)
+            ray.init(**options)
     except ConnectionError as error:
         raise ResourceError(
             f"no Ray cluster answers at {cluster}; mend or unset RAY_ADDRESS"

@@ -17,7 +17,7 @@ STOP = threading.Event()
 
 @dataclass
 class Answer:
-    """Value or exception of the function, with the warnings of ours on the way."""
+    """Value or exception of the function, with SWAG's warnings during the call."""
 
     value: Any = None
     error: Exception | None = None
@@ -26,20 +26,20 @@ class Answer:
 
 def attempt(function: Callable[[Any], Any], item: Any) -> Answer:
     """Call the function; catches every exception and warning."""
-    lines, answer = BufferingHandler(2**31), Answer()
-    lines.setLevel(logging.WARNING)
-    with own_lines(lines):
+    handler, answer = BufferingHandler(2**31), Answer()
+    handler.setLevel(logging.WARNING)
+    with own_lines(handler):
         try:
             answer.value = function(item)
         except Exception as error:
             error.add_note(traceback.format_exc())  # a traceback is lost on the way
             answer.error = error
-    answer.messages = [(record.levelno, record.getMessage()) for record in lines.buffer]
+    answer.messages = [(record.levelno, record.getMessage()) for record in handler.buffer]
     return answer
 
 
 def told_to_stop() -> bool:
-    """Whether the function that this worker runs should end soon: it was asked to, or is alone."""
+    """Whether this worker's function should end soon: it was told to, or the main process ended."""
     return STOP.is_set()
 
 
@@ -47,8 +47,8 @@ def told_to_stop() -> bool:
 def stop_by_signal() -> Iterator[None]:
     """Inside, SIGINT makes `told_to_stop` true and interrupts nothing. For a main thread."""
     STOP.clear()
-    before = signal.signal(signal.SIGINT, lambda number, frame: STOP.set())
+    old_handler = signal.signal(signal.SIGINT, lambda number, frame: STOP.set())
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, old_handler)

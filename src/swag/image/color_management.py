@@ -29,7 +29,7 @@ def usable_profile(raster: Raster, name: str) -> bytes | None:
     """The profile of a picture, tried on one pixel of it; None, with a warning, if it is of no use.
 
     Of no use is one that is broken, larger than 4 MiB or made for other colors than the picture
-    has; more than 1 MiB in a PNG is refused by Pillow, and so is the file.
+    has. Pillow, and so `read_metadata`, refuses a PNG with a profile of more than 1 MiB.
     """
     profile = raster.profile
     if not profile or profile == srgb_profile():
