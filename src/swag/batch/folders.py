@@ -44,7 +44,7 @@ def pictures_of(place: Path, out: Path | None = None) -> dict[Path, PurePath]:
 
 
 def with_names(files: Sequence[Path], folder: Path) -> dict[Path, PurePath]:
-    """A name in the folder for each file; with its extension only if another has the same stem."""
+    """A name for each file, relative to the folder; with its extension only if others share it."""
     names = [path.relative_to(folder) for path in files]
     stems = [str(name.with_suffix("")).casefold() for name in names]
     return {

@@ -105,8 +105,8 @@ def _text(table: Path) -> str:
 
 
 def _csv_rows(text: str, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    first = text.partition("\n")[0]  # spreadsheets of half of Europe have semicolons
-    delimiter = ";" if first.count(";") > first.count(",") else ","
+    header = text.partition("\n")[0]  # spreadsheets of half of Europe have semicolons
+    delimiter = ";" if header.count(";") > header.count(",") else ","
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         for row in reader:

@@ -52,7 +52,7 @@ class Batch:
         return settings(**{**self.overrides, **one_spelling(job.settings)})
 
     def key(self, job: Job, inputs: Mapping[str, str] | None = None) -> str:
-        """A SHA-256 of a job's files, settings and bits; files that cannot be read have none.
+        """A SHA-256 of a job's settings, bits and file hashes, empty if a file cannot be read.
 
         `inputs` are the SHA-256 of the pictures as decoded, if they were, by name.
         """
@@ -79,7 +79,7 @@ class Batch:
 
         An error is the result of this job alone: others go on.
         """
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         key = error = ""
         try:
             key = self._make_picture(job, seen, stopping)
@@ -89,7 +89,7 @@ class Batch:
         except Exception as defect:  # of SWAG, or of memory: other jobs are not to suffer for it
             message = " ".join(str(defect).split())[:300]
             state, error = "failed", f"{type(defect).__name__}: {message}"
-        seconds = round(time.perf_counter() - began, 3)
+        seconds = round(time.perf_counter() - start_time, 3)
         return JobResult(output=job.output, state=state, key=key, error=error, seconds=seconds)
 
     def _make_picture(self, job: Job, seen: Seen, stopping: Stopping) -> str:

@@ -41,7 +41,7 @@ def as_completed(
 
     One worker is a plain loop in this process. Several are new processes, which inherit no lock
     and no thread, and which end when this process ends, however it ends. Each has one thread
-    unless the environment or the function says otherwise. Warnings of ours come back with the
+    unless the environment or the function says otherwise. SWAG's warnings come back with the
     result.
 
     The backend `ray` uses Ray if it runs in this process already, or the cluster RAY_ADDRESS.

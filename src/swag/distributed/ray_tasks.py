@@ -44,8 +44,8 @@ class RayTasks(Pool[Item]):
     def _done(self, running: list[Any]) -> list[Any]:
         import ray
 
-        done: list[Any] = ray.wait(running, timeout=PAUSE)[0]
-        return done
+        ready: list[Any] = ray.wait(running, timeout=PAUSE)[0]
+        return ready
 
     def _answer(self, handle: Any) -> Answer:
         import ray

@@ -53,8 +53,8 @@ class DeclaredColors:
         """An ICC profile of these colors; none if they are those of sRGB."""
         if gray:
             return imagecodecs.cms_profile("gray", gamma=self.gamma) if self.gamma else None
-        near = np.allclose(self.primaries, _SRGB, rtol=0, atol=2e-3)
-        if near and self.gamma is None:
+        is_srgb = np.allclose(self.primaries, _SRGB, rtol=0, atol=2e-3)
+        if is_srgb and self.gamma is None:
             return None
         points = [(*self.primaries[i : i + 2], 1.0) for i in (0, 2, 4, 6)]
         curve = {"transferfunction": _curve()} if self.gamma is None else {"gamma": self.gamma}
@@ -108,8 +108,8 @@ def colors_of_avif(properties: Sequence[bytes]) -> DeclaredColors:
 
 def _colors_by_code(primaries: int, transfer: int) -> DeclaredColors:
     """Colors by their numbers in H.273."""
-    known = transfer in _LIKE_SRGB or transfer in _GAMMAS
-    if primaries not in _PRIMARIES or not known:
+    is_applied = transfer in _LIKE_SRGB or transfer in _GAMMAS
+    if primaries not in _PRIMARIES or not is_applied:
         declared = HDR.get(transfer, f"numbers {primaries} and {transfer} of H.273")
         return DeclaredColors(note=_note(declared))
     return DeclaredColors(_PRIMARIES[primaries], _GAMMAS.get(transfer), overrides=True)
@@ -132,7 +132,7 @@ def _is_adobe_rgb(exif: Exif) -> bool:
 
 
 def _curve() -> Array:
-    """The transfer curve of sRGB, from 4096 samples to light, of 16 bits."""
+    """The transfer curve of sRGB: light, in 16 bits, at 4096 evenly spaced samples."""
     samples = np.linspace(0, 1, 4096)
     light = np.where(samples <= 0.04045, samples / 12.92, ((samples + 0.055) / 1.055) ** 2.4)
     curve: Array = np.rint(light * 65535).astype(np.uint16)

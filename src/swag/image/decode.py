@@ -195,8 +195,8 @@ def _raster(image: Image, mode: str) -> Raster:
     embedded = image.info.get("icc_profile")
     profile = embedded if isinstance(embedded, bytes) else None
     if image.mode.startswith("I;16"):
-        deep, key = np.asarray(image).astype(np.uint16), image.info.get("transparency")
-        return Raster(deep[..., None], "gray", None if key is None else deep != key, profile)
+        gray, key = np.asarray(image).astype(np.uint16), image.info.get("transparency")
+        return Raster(gray[..., None], "gray", None if key is None else gray != key, profile)
     if image.mode == "I":  # what Pillow once made of 16-bit grays
         return Raster(_from_int32(np.asarray(image))[..., None], "gray", None, profile)
     if image.mode == "F":

@@ -85,14 +85,14 @@ def read_hashed(
     if isinstance(source, str | os.PathLike):
         name = label(source)
         with open_path(source) as file:
-            before = _state(file)
+            state = _state(file)
             picture = read(file, size=size, max_pixels=max_pixels)
             file.seek(0)
             try:
                 digest = hashlib.file_digest(file, "sha256")
             except OSError as error:
                 raise ImageError(f"cannot read {name}: {reason(error)}") from error
-            if _state(file) != before:
+            if _state(file) != state:
                 raise ImageError(f"{name} was changed while it was read; try again")
         return picture, digest.hexdigest()
     picture = read(source, size=size, max_pixels=max_pixels)

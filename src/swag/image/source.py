@@ -106,14 +106,14 @@ def searchable(source: Readable, name: str, max_pixels: int) -> File:
         if not isinstance(head, bytes):
             raise ImageError(f"{name} gives {type(head).__name__}; open it in binary mode ('rb')")
         container(head, name)
-        rest = source.read(limit)
+        body = source.read(limit)
     except (OSError, ValueError) as error:
         raise ImageError(f"cannot read {name}: {one_line(error)}") from error
-    if len(rest) == limit:
+    if len(body) == limit:
         raise ImageError(
             f"{name} is longer than {limit} bytes, more than its limit of pixels needs"
         )
-    return io.BytesIO(head + rest)
+    return io.BytesIO(head + body)
 
 
 def reason(error: Exception) -> str:

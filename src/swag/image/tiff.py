@@ -206,10 +206,10 @@ def _check_inner(page: Any, data: bytes, name: str) -> None:
 def _check_header(page: Any, name: str, limits: Limits) -> None:
     check_size(name, page.imagewidth, page.imagelength, limits.strips)
     if page.compression not in _COMPRESSIONS:
-        known = ", ".join(dict.fromkeys(_COMPRESSIONS.values()))
+        readable = ", ".join(dict.fromkeys(_COMPRESSIONS.values()))
         raise ImageError(
             f"{name} is a TIFF compressed with {word(page.compression)}, which is not read; "
-            f"expected one of {known}: save it with one of these"
+            f"expected one of {readable}: save it with one of these"
         )
     if page.imagedepth != 1 or page.tiledepth > 1 or page.samplesperpixel > _MAX_SAMPLES:
         raise ImageError(

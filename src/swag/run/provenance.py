@@ -51,8 +51,8 @@ class Provenance(BaseModel):
 class PictureProvenance(Provenance):
     """How a picture was made, beside its settings.
 
-    `step` counts the steps done, of the settings' `steps`; `fallbacks` say what the run had to do
-    otherwise than asked, as for lack of memory.
+    `step` counts the steps done, of the settings' `steps`; `fallbacks` name each departure from the
+    settings, as for lack of memory.
     """
 
     step: int = Field(ge=0, le=1_000_000)

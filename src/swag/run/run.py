@@ -188,7 +188,7 @@ class Run:
         )
 
     def initial_update(self, *, steps: int) -> Update:
-        """The first picture at full size, as the update after so many steps in all.
+        """The first picture at full size, as the update after `steps` steps of the whole run.
 
         Its losses are measured unless the run has none to minimize.
         """

@@ -32,7 +32,7 @@ def stylize_scales(run: Run, checkpoint: Checkpoint | None = None) -> Iterator[U
     optimizer = run.planner.optimizer(
         run.full_size, checkpoint.state.memory if checkpoint else None
     )
-    began = time.perf_counter() - (checkpoint.header.seconds if checkpoint else 0.0)
+    start_time = time.perf_counter() - (checkpoint.header.seconds if checkpoint else 0.0)
     state: State | None = None
     update: Update | None = None
     for scale in range(checkpoint.header.scale if checkpoint else 0, len(run.scales)):
@@ -44,7 +44,7 @@ def stylize_scales(run: Run, checkpoint: Checkpoint | None = None) -> Iterator[U
             state = run.enlarged(state, scale, optimizer)
         for problem, step in minimize_scale(run, scale, state, optimizer, checkpoint=checkpoint):
             state = step.state
-            update = run.update(problem, step, time.perf_counter() - began)
+            update = run.update(problem, step, time.perf_counter() - start_time)
             yield update
         run.note_early_end(scale, state)
         checkpoint = None

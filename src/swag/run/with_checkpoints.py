@@ -35,10 +35,10 @@ def with_checkpoints(
         elapsed = time.monotonic() - last_time
         due = elapsed >= every or steps >= STEPS
         if due and not update.last and (elapsed >= cost / SHARE or every == 0):
-            began = time.monotonic()
+            start_time = time.monotonic()
             save_or_tell(update, path, failed)
             last_time, steps = time.monotonic(), 0
-            cost = last_time - began
+            cost = last_time - start_time
         yield update
 
 

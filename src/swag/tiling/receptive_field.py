@@ -118,7 +118,7 @@ def _strides(extract: Extract, layers: Sequence[str], like: Tensor, axis: int) -
 def _has_nan(
     extract: Extract, layers: Sequence[str], like: Tensor, axis: int, length: int, nans: slice
 ) -> dict[str, Tensor]:
-    """For each row (or column) of each map, whether it has a NaN if `nans` are NaN."""
+    """For each row (or column) of each map, whether it has a NaN if the pixels `nans` are NaN."""
     shape = (1, 3, length, NARROW) if axis == 0 else (1, 3, NARROW, length)
     picture = like.new_zeros(shape)
     picture.movedim(2 + axis, 0)[nans] = nan
