@@ -90,10 +90,10 @@ class MeteredFile(io.RawIOBase):
 
 
 def searchable(source: Readable, name: str, max_pixels: int) -> File:
-    """A file that can seek, at the start of `source`, or where a stream stands.
+    """A file that can seek, from the start of `source`, or from where a stream stands.
 
-    A source that cannot seek is read into memory: first its head, so that no stream is read in
-    vain, and never more than a picture of `max_pixels` can need.
+    All but a file or BytesIO that can seek is read into memory: first its head, so that no stream
+    is read in vain, and never more than a picture of `max_pixels` can need.
     """
     if isinstance(source, io.BufferedReader | io.BytesIO) and source.seekable():
         source.seek(0)

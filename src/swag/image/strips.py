@@ -53,7 +53,7 @@ def resize_strips(stored: Stored, name: str, size: tuple[int, int], limits: Limi
     """
     if stored.orientation not in _SIDEWAYS:
         return filled(_picture(_resized(stored, name, size, limits)))
-    resized = _resized(stored, name, size[::-1], limits)  # to be turned
+    resized = _resized(stored, name, size[::-1], limits)  # not upright yet
     turned = _upright(resized.permute(1, 2, 0).numpy(), stored.orientation)
     return filled(_picture(_tensor(turned)))
 

@@ -257,8 +257,8 @@ def _expected(page: Any) -> str:
 
 
 def _check_complete(page: Any, file: File, name: str) -> None:
-    """Refuse a file with missing segments, which tifffile fills with zeros, or with fewer bytes in
-    them than the rows take that are read as they stand."""
+    """Refuse a file with missing segments, which tifffile fills with zeros, or one whose rows are
+    stored in final form in fewer bytes than they take."""
     end = file.seek(0, 2)
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     expected = math.prod(page.chunked)
