@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import imagecodecs
 import numpy as np
@@ -11,6 +12,7 @@ from picture_files import saved
 from PIL import Image
 
 from swag.image import decode, read, vips
+from swag.image.limits import MAX_PROFILE_BYTES
 
 RGB = np.random.default_rng(0).integers(0, 256, (16, 19, 3)).astype(np.uint8)
 GRAY = np.ascontiguousarray(RGB[..., 0])
@@ -118,6 +120,14 @@ def test_what_says_srgb_changes_nothing_at_all(chunks):
     else:
         data = png(RGB, **chunks)
     np.testing.assert_array_equal(values(data), np.float32(RGB) / np.float32(255))
+
+
+def test_a_profile_that_is_too_large_is_named_even_if_it_cannot_be_compressed():
+    adobe = imagecodecs.cms_profile("adobergb")
+    profile = adobe + np.random.default_rng(0).bytes(MAX_PROFILE_BYTES)
+    data = png(RGB, iCCP=b"x\0\0" + zlib.compress(profile))
+    with pytest.warns(UserWarning, match="color profile cannot be used .*more than 4194304"):
+        np.testing.assert_array_equal(values(data), np.float32(RGB) / np.float32(255))
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ def png_header(file: File, name: str, limits: Limits) -> Header:
     pixel_bytes, limit = 0, most_bytes(width, height)
     for kind, length in _chunks(file):
         if kind in _COLOR_CHUNKS and kind not in chunks:
-            chunks[kind] = file.read(min(length, MAX_PROFILE_BYTES))
+            # Compression makes no profile twice as long: one that is too large stays too large.
+            chunks[kind] = file.read(min(length, 2 * MAX_PROFILE_BYTES))
         elif kind in _PIXEL_CHUNKS:
             pixel_bytes += length
         elif not kind[0] & 32:
