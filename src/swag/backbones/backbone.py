@@ -17,10 +17,10 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 LARGEST = 16.0
-"""Size of a value above which a picture is taken for one of bytes, 0 to 255."""
+"""Absolute value above which a picture is taken for bytes, 0 to 255."""
 
 _SIDES = (64, 128, 256, 512)
-"""A network that takes no square picture of these takes one size only."""
+"""Sides of square pictures; a network that accepts none of them takes one size only."""
 
 
 class Normalize(nn.Module):
@@ -50,8 +50,8 @@ class Backbone(nn.Module):
     Args:
         name: as given to `create`.
         module: the network; put into evaluation mode and frozen.
-        style_layers, content_layers: returned by default; a mapping says how much each counts in
-            losses that add up layers, instead of all alike.
+        style_layers, content_layers: read by default; a mapping gives the weight of each in losses
+            that add up layers, 1 otherwise.
         normalize: from sRGB in [0, 1] to the input of the network.
         arrange: from the output of a layer to maps, for networks of tokens.
         multiple: pictures are extended below and at the right, by repeating the last pixels,
@@ -78,8 +78,8 @@ class Backbone(nn.Module):
         super().__init__()
         self.name = name
         self.module = module.eval().requires_grad_(False)
-        self.style_layer_weights = _weights(style_layers)
-        self.content_layer_weights = _weights(content_layers)
+        self.style_layer_weights = _layer_weights(style_layers)
+        self.content_layer_weights = _layer_weights(content_layers)
         self.normalize = normalize
         self.aliases = dict(aliases or {})
         self.weights = weights
@@ -110,16 +110,16 @@ class Backbone(nn.Module):
                 batch of pictures in the precision of the network and in about [0, 1].
         """
         check_pictures(image, like=next(self.module.parameters(), None), name=self.name)
-        asked = tuple(self.style_layers + self.content_layers if layers is None else layers)
-        names = {layer: self.aliases.get(layer, layer) for layer in asked}
+        requested = tuple(self.style_layers + self.content_layers if layers is None else layers)
+        names = {layer: self.aliases.get(layer, layer) for layer in requested}
         extractor = self._extractor(tuple(dict.fromkeys(names.values())))
         try:
             maps = narrow(extractor, image) if precision == "bfloat16" else extractor(image)
         except REFUSALS as error:
-            refusal = self._refusal(extractor, image, asked)
-            if refusal is None:
+            size_error = self._size_error(extractor, image, requested)
+            if size_error is None:
                 raise
-            raise refusal from error
+            raise size_error from error
         return {layer: maps[name] for layer, name in names.items()}
 
     @property
@@ -149,12 +149,12 @@ class Backbone(nn.Module):
         return {**vars(self), "_extractors": {}}
 
     def prepare(self, image: Tensor) -> Tensor:
-        """The input of the network: normalized, extended to its multiple, in its memory format."""
-        ready: Tensor = self.normalize(image)
-        below, right = (-side % self.multiple for side in ready.shape[-2:])
+        """The network's input: picture normalized, extended to `multiple`, in its memory format."""
+        x: Tensor = self.normalize(image)
+        below, right = (-side % self.multiple for side in x.shape[-2:])
         if below or right:
-            ready = F.pad(ready, (0, right, 0, below), mode="replicate")
-        return self.laid_out(ready)
+            x = F.pad(x, (0, right, 0, below), mode="replicate")
+        return self.laid_out(x)
 
     def laid_out(self, x: Tensor) -> Tensor:
         """The same tensor in the memory format of the network's weights."""
@@ -162,7 +162,7 @@ class Backbone(nn.Module):
 
     @property
     def of_maps(self) -> bool:
-        """Whether its layers give maps of a picture of any size, not tokens of patches."""
+        """Whether layers return maps of pictures of any size, not tokens of patches."""
         return self.arrange is None and self.multiple == 1
 
     def _extractor(self, names: tuple[str, ...]) -> FeatureExtractor:
@@ -178,10 +178,10 @@ class Backbone(nn.Module):
             )
         return self._extractors[names]
 
-    def _refusal(
-        self, extractor: FeatureExtractor, image: Tensor, asked: tuple[str, ...]
+    def _size_error(
+        self, extractor: FeatureExtractor, image: Tensor, layers: tuple[str, ...]
     ) -> BackboneError | None:
-        """What to say about a picture that the network refuses, if that is for its size."""
+        """The error for a picture whose size the network refuses; None if it accepts the size."""
         rows, columns = image.shape[-2:]
         if self._accepts(extractor, (rows, columns)):
             return None
@@ -193,23 +193,23 @@ class Backbone(nn.Module):
                 f"but of {width} x {height}"
             )
         return BackboneError(
-            f"a picture of {columns} x {rows} pixels is too small for {', '.join(asked)} of "
+            f"a picture of {columns} x {rows} pixels is too small for {', '.join(layers)} of "
             f"{self.name}; both sides must have at least {smallest}"
         )
 
     def _smallest_side(self, extractor: FeatureExtractor) -> int | None:
-        """Side of the smallest square picture that goes through; None for fixed sizes."""
-        refused = 0
-        accepted = next((side for side in _SIDES if self._accepts(extractor, (side, side))), None)
-        if accepted is None:
+        """Side of the smallest square picture that is accepted; None for a fixed size."""
+        low = 0
+        high = next((side for side in _SIDES if self._accepts(extractor, (side, side))), None)
+        if high is None:
             return None
-        while accepted - refused > 1:
-            side = (accepted + refused) // 2
+        while high - low > 1:
+            side = (high + low) // 2
             if self._accepts(extractor, (side, side)):
-                accepted = side
+                high = side
             else:
-                refused = side
-        return accepted
+                low = side
+        return high
 
     def _accepts(self, extractor: FeatureExtractor, size: Size) -> bool:
         like = next(self.module.parameters())
@@ -221,21 +221,21 @@ class Backbone(nn.Module):
         return True
 
 
-def _weights(layers: Iterable[str] | Mapping[str, float]) -> Mapping[str, float]:
-    """How much each layer counts: all alike if nothing else is said."""
+def _layer_weights(layers: Iterable[str] | Mapping[str, float]) -> Mapping[str, float]:
+    """The weight of each layer: 1 if no mapping gives it."""
     return dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
 
 
 def check_pictures(image: Tensor, *, like: Tensor | None, name: str) -> None:
-    """Refuse what is no batch of pictures in sRGB for a network with weights `like`: BackboneError.
+    """Raise BackboneError unless `image` is a batch of sRGB pictures in the precision of `like`.
 
-    A picture that is being optimized may leave [0, 1]; others must not by far.
+    `like` is a weight of the network. Only pictures that need a gradient may exceed `LARGEST`.
     """
     if image.ndim != 4 or image.shape[1] != 3:
-        one = "; one picture is a batch of one: give image[None]" if image.ndim == 3 else ""
+        hint = "; one picture is a batch of one: give image[None]" if image.ndim == 3 else ""
         raise BackboneError(
             f"{name} was given a tensor of shape {tuple(image.shape)}; expected batch, 3, rows, "
-            f"columns{one}"
+            f"columns{hint}"
         )
     if not image.is_floating_point():
         raise BackboneError(
@@ -258,18 +258,18 @@ def check_pictures(image: Tensor, *, like: Tensor | None, name: str) -> None:
 
 
 def narrow(extract: Callable[..., FeatureMaps], image: Tensor, *rest: Any) -> FeatureMaps:
-    """A pass whose products are in bfloat16, and its maps in the precision of the picture.
+    """Run `extract` with products in bfloat16; return maps in the precision of the picture.
 
-    A copy of the network in bfloat16 is up to 7 % faster for the default; it would also round what
-    autocast knows to leave alone, such as the statistics of normalizations.
+    A copy of the default network in bfloat16 is up to 7 % faster, but would also round what
+    autocast leaves alone, such as the statistics of normalizations.
     """
-    with torch.autocast(image.device.type, torch.bfloat16), _PadAsGiven():
+    with torch.autocast(image.device.type, torch.bfloat16), _PadWithoutAutocast():
         maps = extract(image, *rest)
-    return {name: wide.to(image.dtype) for name, wide in maps.items()}
+    return {name: features.to(image.dtype) for name, features in maps.items()}
 
 
-class _PadAsGiven(TorchFunctionMode):
-    """Pad in the precision of what is padded: autocast pads in float32, and copies twice."""
+class _PadWithoutAutocast(TorchFunctionMode):
+    """Pad in the precision of the input: autocast pads in float32, and copies twice."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
@@ -281,7 +281,7 @@ class _PadAsGiven(TorchFunctionMode):
 
 
 def _keeps_channels_last(module: nn.Module) -> bool:
-    """Whether the weights of its convolutions are laid out with channels last."""
+    """Whether any convolution has its weights laid out with channels last."""
     return any(
         isinstance(conv, nn.Conv2d)
         and conv.weight.shape[1:].numel() > conv.weight.shape[1] > 1

@@ -53,10 +53,10 @@ class Card:
     """What the weights of a network are, how they came to be, and what they are for.
 
     `top1` is the share in [0, 1] of Tiny ImageNet's 5,000 validation pictures (200 classes) that
-    the network and its head named rightly, before folding and rounding; None for students, which
-    name nothing: `unexplained` has their error at each layer of the teacher, on held-out pictures.
-    `epochs` are passes over the main pictures in all `trainings`; `finished` is false if the last
-    was cut short. `bytes` and `sha256` are the file's.
+    the network and its head classified correctly, before folding and rounding; None for students,
+    which do not classify: `unexplained` has their error at each layer of the teacher, on held-out
+    pictures. `epochs` are passes over the main pictures in all `trainings`; `finished` is false
+    if the last was cut short. `bytes` and `sha256` are the file's.
     """
 
     name: str
@@ -111,11 +111,11 @@ def _check_known(name: str, known: tuple[str, ...]) -> None:
 def card(name: str, folder: Path = FOLDER) -> Card:
     """The card of a network's weights; WeightsError if it has none."""
     _check_known(name, bundled_names())
-    cards = _cards(folder)
+    cards = _read_cards(folder)
     if bare(name) not in cards:
-        trained = ", ".join(f"swag/{known}" for known in cards) or "none"
+        names = ", ".join(f"swag/{known}" for known in cards) or "none"
         raise WeightsError(
-            f"swag/{bare(name)} has no trained weights in this package (there are: {trained}); "
+            f"swag/{bare(name)} has no trained weights in this package (there are: {names}); "
             f"use random ones, or train it: swag train-backbone {bare(name)} DATA OUT.pt"
         )
     return Card(**cards[bare(name)])
@@ -151,15 +151,15 @@ def network(
             if bare(name) in STUDENTS:
                 return DistilledNetwork(STUDENTS[bare(name)]).eval()
             return ThinNetwork(architecture(name)).eval()
-    expected = card(name, folder)
-    file = folder / expected.file
-    data = _bytes(file)
-    if hashlib.sha256(data).hexdigest() != expected.sha256:
+    model_card = card(name, folder)
+    file = folder / model_card.file
+    data = _read_bytes(file)
+    if hashlib.sha256(data).hexdigest() != model_card.sha256:
         raise WeightsError(
-            f"{file}: not the weights that belong to {expected.name} (their SHA-256 differs from "
+            f"{file}: not the weights that belong to {model_card.name} (their SHA-256 differs from "
             "the card's); the file is damaged or was replaced: install the package again"
         )
-    return _filled(name, _parsed(data, file), file)
+    return _with_state(name, _parse_state(data, file), file)
 
 
 def from_file(name: str, file: Path) -> ThinNetwork | DistilledNetwork:
@@ -168,24 +168,24 @@ def from_file(name: str, file: Path) -> ThinNetwork | DistilledNetwork:
     Raises:
         WeightsError: the file cannot be read, or holds the weights of another network.
     """
-    return _filled(name, read_state(file), file)
+    return _with_state(name, read_state(file), file)
 
 
 def read_state(file: Path) -> dict[str, Tensor]:
     """The tensors in an exported file, in float32; WeightsError if it cannot be read."""
-    return _parsed(_bytes(file), file)
+    return _parse_state(_read_bytes(file), file)
 
 
 def recorded_trainings(file: Path) -> list[dict[str, Any]]:
-    """The trainings behind an exported file, if the card in its folder is of this very file."""
-    digest = hashlib.sha256(_bytes(file)).hexdigest()
-    cards = [card for card in _cards(file.parent).values() if card["file"] == file.name]
+    """The trainings of an exported file, from the card of its hash in its folder; empty without."""
+    digest = hashlib.sha256(_read_bytes(file)).hexdigest()
+    cards = [card for card in _read_cards(file.parent).values() if card["file"] == file.name]
     return [
         training for card in cards if card["sha256"] == digest for training in card["trainings"]
     ]
 
 
-def _filled(name: str, state: dict[str, Tensor], file: Path) -> ThinNetwork | DistilledNetwork:
+def _with_state(name: str, state: dict[str, Tensor], file: Path) -> ThinNetwork | DistilledNetwork:
     _check_known(name, bundled_names())
     try:
         if bare(name) in STUDENTS:
@@ -196,24 +196,24 @@ def _filled(name: str, state: dict[str, Tensor], file: Path) -> ThinNetwork | Di
         raise WeightsError(f"{file}: holds the weights of another network than {name}") from error
 
 
-def _bytes(file: Path) -> bytes:
+def _read_bytes(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
         raise WeightsError(f"{file}: weights cannot be read ({error.strerror})") from error
 
 
-def _parsed(data: bytes, file: Path) -> dict[str, Tensor]:
+def _parse_state(data: bytes, file: Path) -> dict[str, Tensor]:
     try:
         return {key: value.float() for key, value in load(data).items()}
     except SafetensorError as error:
         raise WeightsError(f"{file}: not a safetensors file, or damaged ({error})") from error
 
 
-def _cards(folder: Path) -> dict[str, Any]:
+def _read_cards(folder: Path) -> dict[str, Any]:
     file = folder / CARDS
     try:
-        cards: dict[str, Any] = json.loads(_bytes(file)) if file.exists() else {}
+        cards: dict[str, Any] = json.loads(_read_bytes(file)) if file.exists() else {}
     except ValueError as error:
         raise WeightsError(f"{file}: damaged ({error}); install the package again") from error
     return cards

@@ -27,7 +27,7 @@ from swag.types import Image
 Pooling = Literal["max", "average", "blur"]
 
 FIRST_NORMED = 3
-"""The first blocks predict colors and edges exactly; statistics of a batch would blur them."""
+"""First block with batch norm; those before predict colors and edges exactly, not blurred by it."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class DistilledArchitecture:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> "DistilledArchitecture":
-        """The architecture that `dataclasses.asdict` wrote down, also by way of JSON."""
+        """The architecture from the result of `dataclasses.asdict`, also by way of JSON."""
         sizes = {key: tuple(fields[key]) for key in ("widths", "depths")}
         return cls(**fields | sizes | {"taps": tuple(Tap(**tap) for tap in fields["taps"])})
 
@@ -131,7 +131,7 @@ class DistilledNetwork(nn.Module):
     """A student: `block1` ... `blockN`, and a tap named after each of the teacher's layers.
 
     Takes pictures normalized by the backbone that holds it; gives the taps' outputs, in the order
-    of the architecture. The coordinates of what a tap predicts are those of its training.
+    of the architecture. The mean and axes behind a tap's coordinates are those of its training.
     """
 
     def __init__(self, architecture: DistilledArchitecture) -> None:
@@ -171,7 +171,7 @@ class DistilledNetwork(nn.Module):
 
 @torch.no_grad()
 def start(network: DistilledNetwork) -> None:
-    """Prepare a student for training: taps predict the mean, shortcuts carry all of a layer.
+    """Prepare a student for training: taps predict the mean, branches beside shortcuts give 0.
 
     The last weights of a branch begin at zero (Goyal et al. 2017; without norm as by Zhang et al.
     2019, Fixup). A random network must not begin so: the effect of shortcuts could not be seen.
@@ -185,7 +185,7 @@ def start(network: DistilledNetwork) -> None:
 
 
 def folded_student(network: DistilledNetwork) -> DistilledNetwork:
-    """The same function in float64 without batch norm, which moves into the convolutions."""
+    """The same function in float64, with batch norm folded into the convolutions."""
     return student_from_state(replace(network.architecture, norm=False), folded_state(network))
 
 

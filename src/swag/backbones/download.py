@@ -1,4 +1,4 @@
-"""Published weights: found on disk, or downloaded, or missed in one line that says what to do."""
+"""Published weights: found on disk, or downloaded, or an error that says what to do."""
 
 import contextlib
 import re
@@ -18,7 +18,7 @@ from swag.errors import WeightsError
 _PATIENCE = 20.0
 """Seconds without an answer after which a download is given up."""
 
-_WITHOUT = "without it: --backbone swag/resnet (bundled) or --weights random"
+_ALTERNATIVES = "without it: --backbone swag/resnet (bundled) or --weights random"
 
 
 def fetch(url: str) -> Path:
@@ -27,7 +27,7 @@ def fetch(url: str) -> Path:
     The check sum in the name of the file is verified at the download.
 
     Raises:
-        WeightsError: it is not there and cannot be had.
+        WeightsError: it is not there and cannot be downloaded.
     """
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     path = folder / Path(urlparse(url).path).name
@@ -52,7 +52,7 @@ def fetch_from_hub(repository: str, file: str) -> Path:
     """A file of Hugging Face from its cache (`HF_HOME`), downloaded if it is not there.
 
     Raises:
-        WeightsError: it is not there and cannot be had.
+        WeightsError: it is not there and cannot be downloaded.
     """
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 
@@ -62,39 +62,39 @@ def fetch_from_hub(repository: str, file: str) -> Path:
     try:
         with patience():
             if not constants.HF_HUB_OFFLINE:
-                _reach(constants.ENDPOINT)
+                _check_connection(constants.ENDPOINT)
             return Path(hf_hub_download(repository, file))
     except Exception as error:
-        known = isinstance(error, (OSError, HTTPException, ValueError))
-        # The errors of httpx, which the hub's client may use, derive from nothing of these.
-        if not known and not type(error).__module__.startswith("httpx"):
+        is_expected = isinstance(error, (OSError, HTTPException, ValueError))
+        # Errors of httpx, which the hub's client may use, derive from none of these.
+        if not is_expected and not type(error).__module__.startswith("httpx"):
             raise
         raise missing_weights(
             f"{repository}/{file}", Path(constants.HF_HUB_CACHE), error
         ) from error
 
 
-def _reach(url: str) -> None:
+def _check_connection(url: str) -> None:
     """Fail at once if there is no network; the hub's own client tries for a minute."""
-    with contextlib.suppress(HTTPError):  # an answer all the same
+    with contextlib.suppress(HTTPError):  # an answer, too
         urlopen(Request(url, method="HEAD")).close()
 
 
 def missing_weights(file: str, folder: Path, reason: BaseException) -> WeightsError:
-    """The one line about weights that are not there."""
-    why = str(reason).partition("\n")[0] or type(reason).__name__
+    """The error, one line, about weights that are not there."""
+    message = str(reason).partition("\n")[0] or type(reason).__name__
     return WeightsError(
-        f"pretrained weights {file} are not in {folder} and cannot be downloaded ({why}); "
-        f"put the file there, or give it with --weights FILE; {_WITHOUT}"
+        f"pretrained weights {file} are not in {folder} and cannot be downloaded ({message}); "
+        f"put the file there, or give it with --weights FILE; {_ALTERNATIVES}"
     )
 
 
 @contextlib.contextmanager
 def patience() -> Iterator[None]:
-    """Give connections up that stay silent; torch's download would wait for ever."""
-    before = socket.getdefaulttimeout()
+    """Give up connections that stay silent; torch's download would wait forever."""
+    previous = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_PATIENCE)
     try:
         yield
     finally:
-        socket.setdefaulttimeout(before)
+        socket.setdefaulttimeout(previous)

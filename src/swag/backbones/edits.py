@@ -22,22 +22,22 @@ Edit = Callable[[nn.Module], nn.Module]
 def pad(mode: str, *, everywhere: bool) -> Edit:
     """Pad the first convolution (or every one) by `mode` instead of zeros.
 
-    Zeros are a gray frame round the picture, which an optimization then paints. Convolutions
-    that do not pad stay as they are (Inception-v3's first does not).
+    Zeros act as a gray frame around the picture, which the optimization then paints.
+    Convolutions without padding, as the first of Inception-v3, stay as they are.
     """
-    return partial(_padded, mode=mode, everywhere=everywhere)
+    return partial(_set_padding_mode, mode=mode, everywhere=everywhere)
 
 
-def _padded(module: nn.Module, *, mode: str, everywhere: bool) -> nn.Module:
+def _set_padding_mode(module: nn.Module, *, mode: str, everywhere: bool) -> nn.Module:
     convolutions = [conv for conv in module.modules() if isinstance(conv, nn.Conv2d)]
     for conv in convolutions if everywhere else convolutions[:1]:
-        if conv.padding != (0, 0):  # padding by nothing would copy the maps
+        if conv.padding != (0, 0):  # padding by 0 would copy the maps
             conv.padding_mode = mode  # type: ignore[assignment]
     return module
 
 
 def average_pooling(module: nn.Module) -> nn.Module:
-    """Replace max pooling by averages, as Gatys et al. 2016; the frame of zeros does not count.
+    """Replace max pooling by average pooling, as Gatys et al. 2016; padding does not count.
 
     Poolings that a network calls as functions (within the blocks of Inception-v3) stay.
     """
@@ -49,20 +49,20 @@ def average_pooling(module: nn.Module) -> nn.Module:
             pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode, count_include_pad=False
         )
 
-    return _replaced(module, replace, "max pooling")
+    return _replace_modules(module, replace, "max pooling")
 
 
 def dense_stem(module: nn.Module) -> nn.Module:
-    """Let the first convolution look at every position: a stride of 1 instead of 2.
+    """Give the first convolution a stride of 1 instead of 2.
 
-    All layers have four times the positions, and a ResNet-50 paints better in twice the time (see
-    docs/study.md, section 9). If the layers of a network are found by one pass, name them: a layer
-    at 1/8 of the resolution is another one then.
+    All maps then have four times the positions; a ResNet-50 makes better pictures in twice the
+    time (docs/study.md, section 9). Name the layers of a network without a preset: with this
+    edit a trial pass finds others at 1/8 of the resolution.
     """
-    first = next((child for child in module.modules() if isinstance(child, nn.Conv2d)), None)
-    if first is None or max(first.stride) == 1:
+    stem = next((child for child in module.modules() if isinstance(child, nn.Conv2d)), None)
+    if stem is None or max(stem.stride) == 1:
         raise BackboneError(f"{type(module).__name__} has no stride of its stem to edit")
-    first.stride = (1, 1)
+    stem.stride = (1, 1)
     return module
 
 
@@ -81,13 +81,13 @@ def without_residuals(module: nn.Module) -> nn.Module:
             return block
         return None
 
-    return _replaced(module, replace, "residual blocks")
+    return _replace_modules(module, replace, "residual blocks")
 
 
 def with_residuals(module: nn.Module) -> nn.Module:
-    """Add a shortcut round each convolution that keeps the number of channels: pseudo-ResVGG.
+    """Add a shortcut around each convolution that keeps the number of channels: pseudo-ResVGG.
 
-    For networks that are one row of convolutions and ReLUs (VGG without batch norm). The
+    For networks that are one sequence of convolutions and ReLUs (VGG without batch norm). The
     authors' own pseudo-ResVGG is not public.
     """
     if any(isinstance(child, nn.BatchNorm2d) for child in module.modules()):
@@ -103,7 +103,7 @@ def with_residuals(module: nn.Module) -> nn.Module:
         )
         return Shortcut(conv) if same_size else None
 
-    return _replaced(module, replace, "convolutions that keep the number of channels")
+    return _replace_modules(module, replace, "convolutions that keep the number of channels")
 
 
 def no_inplace(module: nn.Module) -> nn.Module:
@@ -115,7 +115,7 @@ def no_inplace(module: nn.Module) -> nn.Module:
 
 
 def channels_last(module: nn.Module) -> nn.Module:
-    """Lay the weights out with channels last, which convolutions compute faster with."""
+    """Lay the weights out with channels last, which makes convolutions faster."""
     for weight in module.parameters():
         if weight.ndim == 4:
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
@@ -123,7 +123,7 @@ def channels_last(module: nn.Module) -> nn.Module:
 
 
 def unchanged(module: nn.Module) -> nn.Module:
-    """Nothing: the name of an edit that keeps `create` from applying one of its own."""
+    """Change nothing: an edit `no-...` only keeps `create` from applying one of `OWN`."""
     return module
 
 
@@ -150,24 +150,24 @@ EDITS: Registry[Edit] = Registry(
 )
 
 OWN = ("fold", "channels-last", "pixel-blocks")
-"""Edits that make a network faster and change nothing else."""
+"""Edits applied by default, which make a network faster and change nothing else."""
 
 
 def apply(module: nn.Module, names: Iterable[str]) -> tuple[nn.Module, tuple[str, ...]]:
-    """Apply edits in order, then those of `OWN` that are not named or refused by `no-...`.
+    """Apply edits in order, then those of `OWN` that are neither named nor refused by `no-...`.
 
-    Returns the network and the names of all that was done.
+    Returns the network and the names of all edits applied, in order.
     """
-    asked = tuple(names)
-    own = [name for name in OWN if not {name, f"no-{name}"} & {*asked}]
-    done = (*asked, *own)
-    for name in done:
+    requested = tuple(names)
+    defaults = [name for name in OWN if not {name, f"no-{name}"} & {*requested}]
+    applied = (*requested, *defaults)
+    for name in applied:
         module = EDITS.find(name)(module)
-    return module, done
+    return module, applied
 
 
 class PlainBlock(nn.Module):
-    """The branch of a torchvision residual block, with the names of its modules."""
+    """A torchvision residual block without its shortcut; its modules keep their names."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -197,14 +197,14 @@ class Shortcut(nn.Module):
         return out
 
 
-def _replaced(
-    module: nn.Module, replace: Callable[[nn.Module], nn.Module | None], what: str
+def _replace_modules(
+    module: nn.Module, replace: Callable[[nn.Module], nn.Module | None], kind: str
 ) -> nn.Module:
-    found = list(_replacements(module, replace))
-    if not found:
-        raise BackboneError(f"{type(module).__name__} has no {what} to edit")
-    for name, new in found:
-        module.set_submodule(name, new)
+    replacements = list(_replacements(module, replace))
+    if not replacements:
+        raise BackboneError(f"{type(module).__name__} has no {kind} to edit")
+    for name, replacement in replacements:
+        module.set_submodule(name, replacement)
     return module
 
 
@@ -212,5 +212,5 @@ def _replacements(
     module: nn.Module, replace: Callable[[nn.Module], nn.Module | None]
 ) -> Iterator[tuple[str, nn.Module]]:
     for name, child in module.named_modules():
-        if name and (new := replace(child)) is not None:
-            yield name, new
+        if name and (replacement := replace(child)) is not None:
+            yield name, replacement

@@ -58,7 +58,7 @@ def convolution(
 ) -> nn.Conv2d:
     """A convolution that keeps the size (divided by `stride`), initialized as by He et al. 2015."""
     conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=bias)
-    if conv.weight.is_meta:  # to draw no numbers there, torch would load its compiler: a second
+    if conv.weight.is_meta:  # to initialize it, torch would load its compiler: a second
         return conv
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     if conv.bias is not None:
@@ -67,7 +67,7 @@ def convolution(
 
 
 def normalization(channels: int, norm: bool) -> nn.Module:
-    """Batch norm, or nothing."""
+    """Batch norm, or the identity if `norm` is false."""
     return nn.BatchNorm2d(channels) if norm else nn.Identity()
 
 
@@ -125,7 +125,7 @@ def shortcut(
 
 
 def stage(inputs: int, outputs: int, depth: int, architecture: Architecture) -> nn.Sequential:
-    """Halve the resolution, then `depth` blocks."""
+    """A stage: halve the resolution, then run `depth` blocks."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     stride = 1
     # ceil_mode: an odd last row or column is read too, so that every pixel is optimized alike.
@@ -189,10 +189,10 @@ def start_as_shortcuts(network: ThinNetwork) -> None:
 
 @torch.no_grad()
 def start_near_identity(network: ThinNetwork) -> None:
-    """Begin the filters of blocks without shortcuts as the identity and a tenth of what was drawn.
+    """Start filters of blocks without shortcuts at the identity plus a tenth of what was drawn.
 
     Delta filters train very deep plain networks (Xiao et al. 2018; Zagoruyko and Komodakis 2017).
-    Norms begin with a bias of one half, so that the rectifiers cut less than half away.
+    Norms begin with a bias of one half, so that ReLUs cut off less than half.
     """
     for block in network.modules():
         if not isinstance(block, ResidualBlock) or block.shortcut is not None:
@@ -214,7 +214,7 @@ def conv_of(norm: str) -> str:
 
 
 def folded(network: ThinNetwork) -> ThinNetwork:
-    """The same function in float64 without batch norm, which moves into the convolutions.
+    """The same function in float64, with batch norm folded into the convolutions.
 
     Exact, up to rounding, for a network in evaluation mode.
     """
@@ -223,15 +223,15 @@ def folded(network: ThinNetwork) -> ThinNetwork:
 
 @torch.no_grad()
 def folded_state(network: nn.Module) -> dict[str, Tensor]:
-    """A network's tensors in float64, each `norm` in the `conv` beside it (see `conv_of`)."""
+    """A network's tensors in float64, each norm folded into its convolution (see `conv_of`)."""
     tensors = network.state_dict().items()
     state = {name: value.to(torch.float64, copy=True) for name, value in tensors}
     for name, norm in network.named_modules():
         if not isinstance(norm, nn.BatchNorm2d):
             continue
         bias, mean = state.pop(f"{name}.bias"), state.pop(f"{name}.running_mean")
-        spread = (state.pop(f"{name}.running_var") + norm.eps).sqrt()
-        scale = state.pop(f"{name}.weight") / spread
+        deviation = (state.pop(f"{name}.running_var") + norm.eps).sqrt()
+        scale = state.pop(f"{name}.weight") / deviation
         state.pop(f"{name}.num_batches_tracked")
         state[f"{conv_of(name)}.weight"] *= scale[:, None, None, None]
         state[f"{conv_of(name)}.bias"] = bias - mean * scale
@@ -247,13 +247,13 @@ def from_state(architecture: Architecture, state: dict[str, Tensor]) -> ThinNetw
 
 
 def macs_per_pixel(architecture: Architecture) -> float:
-    """Multiplications with addition of all convolutions, for each pixel of a large picture."""
+    """Multiply-accumulate operations (MACs) of all convolutions per pixel of a large picture."""
     with torch.device("meta"):
         return macs_of(ThinNetwork(architecture), side=2 ** (len(architecture.widths) + 3))
 
 
 def macs_of(network: nn.Module, *, side: int) -> float:
-    """MACs of a network without values (on the device `meta`), for a picture of this side."""
+    """MACs per pixel of a network on the device `meta`, for a square picture of this side."""
     total = 0
 
     def count(conv: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:

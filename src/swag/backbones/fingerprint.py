@@ -1,4 +1,4 @@
-"""Which network it is: one number for all of its weights."""
+"""The identity of a network: one hash of all its weights."""
 
 import hashlib
 
@@ -9,25 +9,25 @@ from swag.errors import WeightsError
 
 
 def fingerprint(network: Backbone) -> str:
-    """SHA-256 of a network's tensors, their names, types and shapes, and the layers read by it.
+    """SHA-256 of a network's tensors, their names, types and shapes, and the layers that are read.
 
-    Weights of layers that do not all count alike are part of it.
+    The weights of these layers are part of it unless all are 1.
     """
-    read: tuple[object, ...] = (network.style_layers, network.content_layers)
+    layers: tuple[object, ...] = (network.style_layers, network.content_layers)
     style, content = network.style_layer_weights, network.content_layer_weights
     if set(style.values()) - {1.0}:
-        read = (*read, tuple(style.values()))
+        layers = (*layers, tuple(style.values()))
     if set(content.values()) - {1.0}:
-        read = (*read, "content", tuple(content.values()))
-    return _of_tensors(network, hashlib.sha256(repr(read).encode()))
+        layers = (*layers, "content", tuple(content.values()))
+    return _hash_tensors(network, hashlib.sha256(repr(layers).encode()))
 
 
 def weights_fingerprint(network: Backbone) -> str:
     """SHA-256 of a network's tensors, whatever layers are read."""
-    return _of_tensors(network, hashlib.sha256())
+    return _hash_tensors(network, hashlib.sha256())
 
 
-def _of_tensors(network: Backbone, digest: "hashlib._Hash") -> str:
+def _hash_tensors(network: Backbone, digest: "hashlib._Hash") -> str:
     for tensors in (network.module.state_dict(), dict(network.normalize.named_buffers())):
         for name in sorted(tensors):
             tensor = tensors[name].detach().cpu().contiguous()
@@ -37,11 +37,11 @@ def _of_tensors(network: Backbone, digest: "hashlib._Hash") -> str:
 
 
 def check_finite(network: Backbone) -> None:
-    """Refuse weights that are not numbers: WeightsError."""
+    """Raise WeightsError if a weight is not finite."""
     for name, tensor in network.module.state_dict().items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            lost = int((~tensor.isfinite()).sum())
+            count = int((~tensor.isfinite()).sum())
             raise WeightsError(
-                f"the weights of {network.name} ({network.weights}) have {lost} values in {name} "
+                f"the weights of {network.name} ({network.weights}) have {count} values in {name} "
                 "that are not finite; use a file that is whole"
             )

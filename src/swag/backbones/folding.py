@@ -21,7 +21,7 @@ Node = Any
 
 @dataclass(frozen=True)
 class ConvAndNorm:
-    """A convolution and the normalization that alone reads it, with the operation between them."""
+    """A convolution and the normalization that reads it, with the node of the map between them."""
 
     convolution: str
     normalization: str
@@ -31,13 +31,13 @@ class ConvAndNorm:
 def fold(module: nn.Module) -> nn.Module:
     """Fold each batch normalization into the convolution before it, in place; exact.
 
-    Only where autograd's graph of a trial pass shows that nothing else reads the convolution.
+    Only if autograd's graph of a trial pass shows that nothing else reads the convolution.
     The normalization becomes the identity (or the activation that it contained, in timm), so
     that its name still gives its activations; the convolution is marked `folded_into` it, as
-    its own can no longer be read.
+    its own activations can no longer be read.
     """
     module.eval()
-    for pair in _pairs(module):
+    for pair in _foldable_pairs(module):
         conv = module.get_submodule(pair.convolution)
         norm = module.get_submodule(pair.normalization)
         assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
@@ -50,39 +50,39 @@ def fold(module: nn.Module) -> nn.Module:
 
 
 class _Recorder:
-    """Notes, in a pass, which normalization reads what a convolution has made."""
+    """Records in a pass which normalization reads the output of which convolution."""
 
     def __init__(self) -> None:
         self.runs: Counter[str] = Counter()
         self.pairs: list[ConvAndNorm] = []
-        self._made_by: dict[Node, str] = {}
+        self._convolution_of: dict[Node, str] = {}
 
     def after_convolution(
         self, name: str, _module: nn.Module, _inputs: Any, output: Tensor
     ) -> None:
         self.runs[name] += 1
-        self._made_by[output.grad_fn] = name
+        self._convolution_of[output.grad_fn] = name
 
     def before_normalization(
         self, name: str, _module: nn.Module, inputs: tuple[Tensor, ...]
     ) -> None:
         self.runs[name] += 1
-        node = inputs[0].grad_fn  # another one if anything wrote into the convolution
-        if node in self._made_by:
-            self.pairs.append(ConvAndNorm(self._made_by[node], name, node))
+        node = inputs[0].grad_fn  # another one if anything wrote into the map
+        if node in self._convolution_of:
+            self.pairs.append(ConvAndNorm(self._convolution_of[node], name, node))
 
 
-def _pairs(module: nn.Module) -> list[ConvAndNorm]:
+def _foldable_pairs(module: nn.Module) -> list[ConvAndNorm]:
     """The pairs that can be folded, by a trial pass on a small picture."""
     picture = trial_picture(module).requires_grad_()
-    seen = _Recorder()
+    log = _Recorder()
     handles = [
-        child.register_forward_hook(partial(seen.after_convolution, name))
+        child.register_forward_hook(partial(log.after_convolution, name))
         for name, child in module.named_modules()
         if is_plain_convolution(child)
     ]
     handles += [
-        child.register_forward_pre_hook(partial(seen.before_normalization, name))
+        child.register_forward_pre_hook(partial(log.before_normalization, name))
         for name, child in module.named_modules()
         if _is_normalization(child)
     ]
@@ -94,32 +94,32 @@ def _pairs(module: nn.Module) -> list[ConvAndNorm]:
             handle.remove()
     return [
         pair
-        for pair in seen.pairs
-        if readers[pair.node] == seen.runs[pair.convolution] == seen.runs[pair.normalization] == 1
+        for pair in log.pairs
+        if readers[pair.node] == log.runs[pair.convolution] == log.runs[pair.normalization] == 1
     ]
 
 
 def is_plain_convolution(module: nn.Module) -> TypeGuard[nn.Conv2d]:
-    """A plain convolution: subclasses and hooks may change the weights at each pass."""
+    """Whether this is a plain convolution: subclasses and hooks may change weights in a pass."""
     return type(module) is nn.Conv2d and not module._forward_pre_hooks
 
 
 def _is_normalization(module: nn.Module) -> bool:
-    known = type(module) is nn.BatchNorm2d or type(module).__name__ == "BatchNormAct2d"
-    return known and getattr(module, "running_mean", None) is not None
+    is_batch_norm = type(module) is nn.BatchNorm2d or type(module).__name__ == "BatchNormAct2d"
+    return is_batch_norm and getattr(module, "running_mean", None) is not None
 
 
 def _readers(output: Any) -> Counter[Node]:
-    """How many operations read the result of each, from the output of the network back."""
+    """How many operations read the result of each node, in the graph of the network's output."""
     counts: Counter[Node] = Counter()
-    waiting = [tensor.grad_fn for tensor in _tensors(output)]
-    counts.update(waiting)
-    while waiting:
-        node = waiting.pop()
-        for before, _ in node.next_functions if node is not None else ():
-            if before not in counts:
-                waiting.append(before)
-            counts[before] += 1
+    pending = [tensor.grad_fn for tensor in _tensors(output)]
+    counts.update(pending)
+    while pending:
+        node = pending.pop()
+        for source, _ in node.next_functions if node is not None else ():
+            if source not in counts:
+                pending.append(source)
+            counts[source] += 1
     return counts
 
 

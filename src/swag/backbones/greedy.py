@@ -9,7 +9,7 @@ filters for a layer, reconstruct a picture from its rectified activations with e
 whose reconstruction is best, and go on to the next layer. Departures:
 
 - A step is a group of layers, not one: all filters between one layer that is read (for style or
-  content) and the next. Nothing else is asked of the layers within a group, a block with a
+  content) and the next. Layers within a group are not judged by themselves, a block with a
   shortcut stays whole, and ResNet-50 takes 5 choices instead of 53.
 - A draw shuffles each tensor that the network's constructor drew. For entries drawn independently
   that is a fresh draw from the constructor's own distribution, whatever that is; biases and
@@ -39,8 +39,8 @@ SIDE = 64
 STEPS = 20
 """Steps of L-BFGS of a reconstruction.
 
-Where draws differ most (the first two stages of swag/resnet) they rank them as six times as many
-steps do: rank correlations of 0.8 and 0.9 over 8 draws; about 0.4 in the stem and the last stages.
+In the first two stages of swag/resnet, where draws differ most, 20 steps rank them as 120 steps do:
+rank correlations of 0.8 and 0.9 over 8 draws; about 0.4 in the stem and the last stages.
 """
 
 _NOISE = 0.1
@@ -51,35 +51,35 @@ _EVALUATIONS = 1.25
 def choose(
     backbone: Backbone, *, draws: int, seed: int = 0, pictures: Image | None = None
 ) -> dict[str, list[float]]:
-    """Fix the random weights of a network, in place, each group by the best of `draws`.
+    """Choose the random weights of a network, in place: of each group the best of `draws`.
 
-    The groups end at the layers of `style_layers` and `content_layers`; what runs after the
-    deepest of them stays. Pictures and seed determine the result on one machine; rounding on
-    another may choose otherwise between draws that are nearly equal.
+    Groups end at the layers of `style_layers` and `content_layers`; weights after the deepest
+    of them stay. Pictures and seed determine the result on one machine; rounding on
+    another may choose otherwise among draws that are nearly equal.
 
     Args:
         backbone: with the weights that its constructor drew, its edits done.
         draws: at least 1, which changes nothing.
-        pictures: sRGB in [0, 1]; the first is reconstructed, stretched to a small square. A
-            synthetic one without.
+        pictures: sRGB in [0, 1]; the first is reconstructed, stretched to a small square.
+            Without pictures, a synthetic one.
 
     Returns:
         The mean squared errors of all draws, by layer from the first to the deepest, pixels in
-        [0, 1]; infinite for a draw that left the finite numbers.
+        [0, 1]; infinite if a reconstruction is not finite.
 
     Raises:
         BackboneError: a layer that cannot be read.
     """
-    picture = _small(backbone, pictures, seed)
+    picture = _picture_to_reconstruct(backbone, pictures, seed)
     backbone.extract(picture)  # refuses layers that are not there before anything is changed
     random = torch.Generator().manual_seed(seed)
     return {
-        layer: _best_of(draws, backbone, layer, parameters, picture=picture, random=random)
+        layer: _choose_draw(draws, backbone, layer, parameters, picture=picture, random=random)
         for layer, parameters in groups(backbone, picture).items()
     }
 
 
-def _best_of(
+def _choose_draw(
     draws: int,
     backbone: Backbone,
     layer: str,
@@ -104,37 +104,37 @@ def _best_of(
 
 @torch.no_grad()
 def groups(backbone: Backbone, picture: Image) -> dict[str, list[nn.Parameter]]:
-    """The parameters that come into use before each layer that is read and after the one before.
+    """Parameters first used between one layer that is read and the next, by the latter's name.
 
-    In the order in which the layers finish; a layer with no parameters of its own has no group.
+    In the order in which the layers finish; a layer that adds no parameters has no group.
     """
-    read = {backbone.aliases.get(n, n) for n in backbone.style_layers + backbone.content_layers}
-    found: dict[str, list[nn.Parameter]] = {}
+    layers = {backbone.aliases.get(n, n) for n in backbone.style_layers + backbone.content_layers}
+    by_layer: dict[str, list[nn.Parameter]] = {}
     pending: dict[nn.Parameter, None] = {}
     grouped: set[nn.Parameter] = set()
 
-    def starts(module: nn.Module, _inputs: object) -> None:
-        own = module.parameters(recurse=False)
-        pending.update(dict.fromkeys(p for p in own if p not in grouped))
+    def add_parameters(module: nn.Module, _inputs: object) -> None:
+        parameters = module.parameters(recurse=False)
+        pending.update(dict.fromkeys(p for p in parameters if p not in grouped))
 
-    def finishes(name: str) -> None:
+    def close_group(name: str) -> None:
         if pending:
-            found[name] = list(pending)
+            by_layer[name] = list(pending)
             grouped.update(pending)
             pending.clear()
 
     module = backbone.module
-    handles = [child.register_forward_pre_hook(starts) for child in module.modules()]
+    handles = [child.register_forward_pre_hook(add_parameters) for child in module.modules()]
     handles += [
-        module.get_submodule(name).register_forward_hook(lambda *_, name=name: finishes(name))
-        for name in read
+        module.get_submodule(name).register_forward_hook(lambda *_, name=name: close_group(name))
+        for name in layers
     ]
     try:
         module(backbone.prepare(picture))
     finally:
         for handle in handles:
             handle.remove()
-    return found
+    return by_layer
 
 
 @torch.no_grad()
@@ -153,12 +153,12 @@ def reconstruction_error(
 
     Minimizes || F(x) - F(picture) ||^2 / || F(picture) ||^2 over the pixels x, as Mahendran and
     Vedaldi (CVPR 2015) without their priors, by L-BFGS with a strong Wolfe search. Infinite if
-    the reconstruction is not finite. `picture` is one, sRGB in [0, 1].
+    the reconstruction is not finite. `picture` is a batch of one, sRGB in [0, 1].
     """
     with torch.no_grad():
         target = backbone.extract(picture, [layer])[layer]
-        size = target.square().sum().clamp_min(torch.finfo(target.dtype).tiny)
-    if not torch.isfinite(size):
+        energy = target.square().sum().clamp_min(torch.finfo(target.dtype).tiny)
+    if not torch.isfinite(energy):
         return math.inf
     random = torch.Generator().manual_seed(0)
     noise = torch.randn(picture.shape, generator=random).to(picture)
@@ -175,7 +175,7 @@ def reconstruction_error(
     )
 
     def closure() -> Tensor:
-        loss: Tensor = 1e3 * (backbone.extract(x, [layer])[layer] - target).square().sum() / size
+        loss: Tensor = 1e3 * (backbone.extract(x, [layer])[layer] - target).square().sum() / energy
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
@@ -185,10 +185,10 @@ def reconstruction_error(
     return error if math.isfinite(error) else math.inf
 
 
-def _small(
+def _picture_to_reconstruct(
     backbone: Backbone, pictures: Image | None, seed: int
 ) -> Float[Tensor, "1 3 _rows _columns"]:
-    """The picture to reconstruct, of the smallest size from SIDE on that the network takes."""
+    """The picture to reconstruct, at the first size from SIDE on that the network takes."""
     sizes = ((SIDE, SIDE), *TRIAL_SIZES)
     trial = trial_picture(backbone.module, backbone.prepare, sizes=sizes)
     size = (trial.shape[-2], trial.shape[-1])

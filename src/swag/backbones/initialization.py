@@ -18,17 +18,17 @@ _RELU_GAIN = math.sqrt(2)
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Let this thread draw from a random stream of its own; the process's is not touched.
+    """Let this thread draw from a random stream of its own; torch's global one is not touched.
 
-    What constructors draw with torch is turned to a generator that is made here: other threads
-    neither hear of it nor change what is drawn.
+    Random numbers that constructors draw with torch come from a new generator: other threads
+    neither notice nor change them.
     """
-    with _Drawing(torch.Generator().manual_seed(seed)):
+    with _SeededDraws(torch.Generator().manual_seed(seed)):
         yield
 
 
-class _Drawing(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's own
-    """Operations that draw on a processor do so from this generator."""
+class _SeededDraws(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's own
+    """Random operations on the CPU draw from this generator."""
 
     def __init__(self, generator: torch.Generator) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -36,25 +36,25 @@ class _Drawing(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Torch would load its compiler, in more than a second, to keep it off what is below."""
+        """False, as torch would load its compiler, in more than a second, to exclude this mode."""
         return False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        given = dict(kwargs or {})
-        if torch.Tag.nondeterministic_seeded in func.tags and _on_processor(args, given):
-            takes = [argument.name for argument in func._schema.arguments]
-            # rand and its like take one in an overload of its own.
-            func = func if "generator" in takes else func.overloadpacket.generator
-            if given.get("generator") is None:
-                given["generator"] = self.generator
-        return func(*args, **given)
+        options = dict(kwargs or {})
+        if torch.Tag.nondeterministic_seeded in func.tags and _is_on_cpu(args, options):
+            parameters = [argument.name for argument in func._schema.arguments]
+            # rand and similar functions take a generator in another overload.
+            func = func if "generator" in parameters else func.overloadpacket.generator
+            if options.get("generator") is None:
+                options["generator"] = self.generator
+        return func(*args, **options)
 
 
-def _on_processor(args: Any, given: dict[str, Any]) -> bool:
-    """Whether an operation is on a processor: not on another device, nor without numbers."""
-    devices = [x.device for x in args if isinstance(x, Tensor)] + [given.get("device")]
+def _is_on_cpu(args: Any, options: dict[str, Any]) -> bool:
+    """Whether an operation is on the CPU: not on another device, nor on `meta`."""
+    devices = [x.device for x in args if isinstance(x, Tensor)] + [options.get("device")]
     return all(device is None or torch.device(device).type == "cpu" for device in devices)
 
 
@@ -82,11 +82,11 @@ SCHEMES: Registry[Callable[[nn.Module], None]] = Registry(
     },
     error=WeightsError,
 )
-"""What to do with a network as it is constructed; `greedy` chooses once its layers are known."""
+"""Functions that draw a constructed network's weights; `greedy` chooses once layers are known."""
 
 
 def _initialize(module: nn.Module, draw: Callable[[Tensor], Tensor]) -> None:
-    """Draw the weights of convolutions and linear layers; no biases; normalizations neutral."""
+    """Draw the weights of convolutions and linear layers; zero biases, reset normalizations."""
     for child in module.modules():
         if isinstance(child, (nn.Conv2d, nn.Linear)):
             draw(child.weight)
@@ -114,7 +114,7 @@ def calibrate(module: nn.Module, images: Tensor) -> None:
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # a plain average over the passes: here one
+        norm.momentum = None  # a plain average over all passes: here one
         norm.train()
     try:
         module(images)

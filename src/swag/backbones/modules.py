@@ -1,4 +1,4 @@
-"""Networks that are given as modules: copied, made readable, or refused with what is missing."""
+"""Networks given as modules: copied so that layers can be read, or refused with the reason."""
 
 import copy
 from collections.abc import Iterable
@@ -17,13 +17,13 @@ NARROW = (torch.float16, torch.bfloat16)
 def own_copy(module: nn.Module) -> nn.Module:
     """A copy of a caller's module whose layers can be read, in float32 if it was narrower.
 
-    What `torch.compile` has wrapped is unwrapped: it would hide the layers.
+    Modules wrapped by `torch.compile`, which hides layers, are unwrapped.
 
     Raises:
         BackboneError: a scripted module, one with uninitialized lazy layers, or one that cannot be
             copied.
     """
-    module = _uncompiled(module)
+    module = _without_compiler(module)
     if isinstance(module, torch.jit.ScriptModule):
         raise BackboneError(
             "a scripted module (TorchScript) does not show its layers; give the module that was "
@@ -43,30 +43,30 @@ def own_copy(module: nn.Module) -> nn.Module:
             "that builds it, as in file.py:factory"
         ) from error
     for name, child in list(copied.named_modules()):
-        if name and _uncompiled(child) is not child:
-            copied.set_submodule(name, _uncompiled(child))
+        if name and _without_compiler(child) is not child:
+            copied.set_submodule(name, _without_compiler(child))
     narrow = any(tensor.dtype in NARROW for tensor in copied.state_dict().values())
     return copied.float() if narrow else copied
 
 
 def check_gradient(backbone: Backbone, layers: Iterable[str]) -> None:
-    """Refuse layers from which no gradient reaches the picture: BackboneError."""
+    """Raise BackboneError for layers from which no gradient reaches the picture."""
     sample = trial_picture(backbone.module, backbone.prepare)
     with torch.enable_grad():
         maps = backbone.extract(sample.requires_grad_(), layers)
-    blind = [layer for layer, features in maps.items() if not features.requires_grad]
-    if blind:
+    detached = [layer for layer, features in maps.items() if not features.requires_grad]
+    if detached:
         raise BackboneError(
-            f"no gradient reaches the picture from {', '.join(blind)} of {backbone.name}; its "
+            f"no gradient reaches the picture from {', '.join(detached)} of {backbone.name}; its "
             "forward must not detach, nor run under no_grad"
         )
 
 
-def _uncompiled(module: nn.Module) -> nn.Module:
+def _without_compiler(module: nn.Module) -> nn.Module:
     inner: nn.Module | None = getattr(module, "_orig_mod", None)
     return module if inner is None else inner
 
 
 def short_reason(error: Exception) -> str:
-    """What an error of code that is not ours says, on one short line."""
+    """The message of a foreign error on one line of at most 200 characters, or its class."""
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -30,50 +30,52 @@ MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
 
 def own_source(name: str) -> NetworkSource:
-    """The network that a factory makes, or that a program is; its weights are its own.
+    """The network that a factory returns or a program contains, with weights of its own.
 
-    What a factory draws, it draws by the seed of `create`. Pictures are normalized as ImageNet's.
+    The seed of `create` sets a factory's random numbers. Pictures are normalized as ImageNet's.
 
     Raises:
         BackboneError: there is no such module, file or factory, it fails, or makes no network.
     """
     if not name.endswith(EXPORTED):
-        return NetworkSource(_made(name))
-    module = _exported(name)
-    return NetworkSource(module, multiple=_multiple(module))
+        return NetworkSource(_run_factory(name))
+    module = _load_exported(name)
+    return NetworkSource(module, multiple=_side_multiple(module))
 
 
-def _made(name: str) -> nn.Module:
-    place, _, factory = name.rpartition(":")
-    if not place or not factory:
+def _run_factory(name: str) -> nn.Module:
+    location, _, factory = name.rpartition(":")
+    if not location or not factory:
         raise BackboneError(f"no network {name!r}; expected module.path:factory or file.py:factory")
-    folder = Path(place).expanduser().parent if place.endswith(".py") else Path.cwd()
-    with _importable(folder):
+    folder = Path(location).expanduser().parent if location.endswith(".py") else Path.cwd()
+    with _on_import_path(folder):
         try:
-            with seeded(0):  # or what an import draws would count the first time alone
-                found: Any = _module(place)
+            with seeded(0):  # else draws at the first import would shift later ones
+                value: Any = _module(location)
         except Exception as error:  # whatever the code raises
-            raise BackboneError(f"{place} cannot be imported: {_kind(error)}") from error
+            raise BackboneError(f"{location} cannot be imported: {_describe(error)}") from error
         for part in factory.split("."):
-            if not hasattr(found, part):
-                raise BackboneError(f"{place} has no {factory!r}; expected a factory of a network")
-            found = getattr(found, part)
+            if not hasattr(value, part):
+                raise BackboneError(
+                    f"{location} has no {factory!r}; expected a factory of a network"
+                )
+            value = getattr(value, part)
         try:
-            made = found if isinstance(found, nn.Module) else found()
+            network = value if isinstance(value, nn.Module) else value()
         except Exception as error:
-            raise BackboneError(f"{name} failed: {_kind(error)}") from error
-    if not isinstance(made, nn.Module):
+            raise BackboneError(f"{name} failed: {_describe(error)}") from error
+    if not isinstance(network, nn.Module):
         raise BackboneError(
-            f"{name} made {type(made).__name__}; expected a torch.nn.Module, or a function of no "
-            "arguments that returns one"
+            f"{name} made {type(network).__name__}; expected a torch.nn.Module, or a function of "
+            "no arguments that returns one"
         )
-    return own_copy(made)
+    return own_copy(network)
 
 
-def _module(place: str) -> Any:
-    if not place.endswith(".py"):
-        return importlib.import_module(place)
-    path = Path(place).expanduser().resolve()
+def _module(location: str) -> Any:
+    if not location.endswith(".py"):
+        return importlib.import_module(location)
+    path = Path(location).expanduser().resolve()
     if not path.is_file():
         raise FileNotFoundError("there is no such file")
     name = f"_swag_own_{path.stem}_{abs(hash(path)):x}"
@@ -91,8 +93,8 @@ def _module(place: str) -> Any:
 
 
 @contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """Imports find what lies in the folder, after everything else."""
+def _on_import_path(folder: Path) -> Iterator[None]:
+    """Let imports look into the folder, after all others."""
     path = os.fspath(folder.resolve())
     sys.path.append(path)
     try:
@@ -101,25 +103,25 @@ def _importable(folder: Path) -> Iterator[None]:
         sys.path.remove(path)
 
 
-def _exported(name: str) -> nn.Module:
-    """The program as a module; of its own inputs it may take one size only."""
+def _load_exported(name: str) -> nn.Module:
+    """The program as a module; it may take one size only, which is its `example_size`."""
     path = Path(name).expanduser()
     if not path.is_file():
         raise BackboneError(f"there is no file {name!r}; expected a program of torch.export")
     try:
         program = torch.export.load(path)
         module = torch.export.unflatten(program)
-    except Exception as error:  # of a format that changes with torch
+    except Exception as error:  # any, since the format changes with torch
         raise BackboneError(
-            f"{name!r} cannot be read as a program of torch.export: {_kind(error)}"
+            f"{name!r} cannot be read as a program of torch.export: {_describe(error)}"
         ) from error
-    given = program.example_inputs
-    if given is not None and given[0] and isinstance(given[0][0], torch.Tensor):
-        module.example_size = tuple(given[0][0].shape[-2:])  # type: ignore[assignment]
+    example = program.example_inputs
+    if example is not None and example[0] and isinstance(example[0][0], torch.Tensor):
+        module.example_size = tuple(example[0][0].shape[-2:])  # type: ignore[assignment]
     return module
 
 
-def _multiple(module: nn.Module) -> int:
+def _side_multiple(module: nn.Module) -> int:
     """The number that sides of pictures must be multiples of; 1 if only one size is possible."""
     like = next(module.parameters(), torch.empty(0))
     for multiple in MULTIPLES:
@@ -133,5 +135,5 @@ def _multiple(module: nn.Module) -> int:
     return 1
 
 
-def _kind(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {short_reason(error)}"

@@ -1,4 +1,4 @@
-"""Convolutions of the picture itself, with a quicker way back to its pixels on a processor.
+"""Convolutions of the picture itself, with a faster gradient of its pixels on CPUs.
 
 The gradient with respect to the input of a convolution is itself a convolution, with as many
 outputs as there are colors. Vector units work on 16 outputs at a time, so 3 leave 13 of them idle.
@@ -27,11 +27,11 @@ BLOCK = 2
 
 
 def in_blocks(module: nn.Module) -> nn.Module:
-    """Replace the convolutions of three channels, in place, by those that go back in blocks.
+    """Replace convolutions of three channels by `PixelConvolution`, in place.
 
-    Left as they are: subclasses and hooked ones, whose weights may change at each pass, and those
+    Unchanged are subclasses and hooked ones, whose weights may change at each pass, and those
     whose stride does not divide a block. On other devices, or if the weights have gradients,
-    the new ones do what the old ones did.
+    a `PixelConvolution` is computed like any other.
     """
     for name, conv in list(module.named_modules()):
         if name and _fits(conv):
@@ -85,7 +85,7 @@ class PixelConvolution(nn.Conv2d):
 
 
 class _Convolution(torch.autograd.Function):
-    """A convolution whose way back makes all pixels of a block at once, with `kernel`."""
+    """A convolution whose gradient is computed for all pixels of a block at once, by `kernel`."""
 
     @staticmethod
     def forward(
@@ -99,42 +99,42 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (weight,) = ctx.saved_tensors
-        turned, step = kernel(weight, ctx.stride).to(gradient.dtype), BLOCK // ctx.stride
-        before = _before(weight, ctx.stride)
-        after = []  # what the last blocks see beyond what is padded on both sides alike
+        block_kernel, step = kernel(weight, ctx.stride).to(gradient.dtype), BLOCK // ctx.stride
+        padding = _outputs_before(weight, ctx.stride)
+        extra = []  # padding for the last blocks, beyond that on both sides
         for axis in (0, 1):
-            blocks = -(-(ctx.size[axis] + 2 * ctx.padding[axis]) // BLOCK)
-            seen = (blocks - 1) * step + turned.shape[2 + axis]
-            after.append(max(0, seen - gradient.shape[2 + axis] - 2 * before[axis]))
-        if any(after):
-            gradient = F.pad(gradient, (0, after[1], 0, after[0]))
-        found = F.conv2d(gradient, turned, stride=step, padding=before)
+            count = -(-(ctx.size[axis] + 2 * ctx.padding[axis]) // BLOCK)
+            extent = (count - 1) * step + block_kernel.shape[2 + axis]
+            extra.append(max(0, extent - gradient.shape[2 + axis] - 2 * padding[axis]))
+        if any(extra):
+            gradient = F.pad(gradient, (0, extra[1], 0, extra[0]))
+        blocks = F.conv2d(gradient, block_kernel, stride=step, padding=padding)
         (top, left), (height, width) = ctx.padding, ctx.size
-        pixels = F.pixel_shuffle(found, BLOCK)[..., top : top + height, left : left + width]
+        pixels = F.pixel_shuffle(blocks, BLOCK)[..., top : top + height, left : left + width]
         return pixels.to(ctx.dtype), None, None, None, None
 
 
 def kernel(weight: Kernel, stride: int) -> Float[Tensor, "4*c o _h _w"]:
-    """The kernel that makes blocks of pixels of the gradient out of the gradient of the outputs.
+    """The kernel that maps the gradient of the outputs to that of blocks of pixels.
 
-    Output u of a convolution of stride s sees the pixels s u + k for all k of its kernel. So pixel
-    2 q + i, the i-th of block q, has its gradient from the outputs (2 q + i - k) / s, where that
-    is whole: in steps of 2 / s from block to block, t outputs further at k = i - s t.
+    Output u of a convolution of stride s reads the pixels s u + k for all k of its kernel. So pixel
+    2 q + i, the i-th of block q, has its gradient from the outputs (2 q + i - k) / s, if that is
+    whole: in steps of 2 / s from block to block, t outputs further at k = i - s t.
     """
-    before, step = _before(weight, stride), BLOCK // stride
+    outputs_before, step = _outputs_before(weight, stride), BLOCK // stride
     taps = []
-    for first, size in zip(before, weight.shape[-2:], strict=True):
-        further = torch.arange(step + first, device=weight.device) - first
-        k = torch.arange(BLOCK, device=weight.device)[:, None] - stride * further
-        taps.append(k.where((k >= 0) & (k < size), size))  # one past the end, where there is 0
+    for count, size in zip(outputs_before, weight.shape[-2:], strict=True):
+        offsets = torch.arange(step + count, device=weight.device) - count
+        k = torch.arange(BLOCK, device=weight.device)[:, None] - stride * offsets
+        taps.append(k.where((k >= 0) & (k < size), size))  # outside: one past the end, which is 0
     rows, columns = taps
     extended = F.pad(weight, (0, 1, 0, 1))
     parts = extended[:, :, rows[:, None, :, None], columns[None, :, None, :]]  # o c 2 2 h w
-    turned = parts.permute(1, 2, 3, 0, 4, 5).flatten(0, 2)
-    return turned.contiguous(memory_format=torch.channels_last)
+    transposed = parts.permute(1, 2, 3, 0, 4, 5).flatten(0, 2)
+    return transposed.contiguous(memory_format=torch.channels_last)
 
 
-def _before(weight: Kernel, stride: int) -> Sides:
-    """How many outputs before the first of its own a block sees, in rows and in columns."""
+def _outputs_before(weight: Kernel, stride: int) -> Sides:
+    """The numbers of outputs, in rows and columns, before a block's own that read its pixels."""
     rows, columns = ((size - 1) // stride for size in weight.shape[-2:])
     return rows, columns

@@ -1,6 +1,6 @@
 """The layers of well-known networks, as data: which are read for style and which for content.
 
-Networks that are not here are read at the layers that one pass finds: see `reductions`.
+Networks without a preset are read at layers found by a trial pass: see `reductions`.
 A name is that of the module in torchvision or timm. For VGG, whose modules only have numbers,
 the names of the literature (`relu4_2`) are accepted too.
 """
@@ -60,7 +60,7 @@ measured.
 
 
 def _vgg(about: str, convolutions: tuple[int, ...]) -> LayerPreset:
-    """A VGG with so many convolutions in its blocks."""
+    """Layers of a VGG with these numbers of convolutions in its blocks."""
     names = vgg_names(*convolutions)
     return LayerPreset(
         about,
@@ -71,7 +71,7 @@ def _vgg(about: str, convolutions: tuple[int, ...]) -> LayerPreset:
 
 
 def _resnet(about: str, first: int, second: int) -> LayerPreset:
-    """Layers of a residual network whose first two stages have so many blocks.
+    """Layers of a residual network with these numbers of blocks in its first two stages.
 
     Style is read from the stem and from the first and last block of both stages, content from the
     stem and the ends of both; a shallow layer of each counts twice. On a ResNet-50 trained on
@@ -88,12 +88,12 @@ def _resnet(about: str, first: int, second: int) -> LayerPreset:
 
 
 def _features(about: str, *style: int, content: int) -> LayerPreset:
-    """Children of `features`, by number."""
+    """Layers of a network of the form of AlexNet: children of `features`, by number."""
     return LayerPreset(about, tuple(f"features.{i}" for i in style), (f"features.{content}",))
 
 
 def _blocks(about: str, prefix: str) -> LayerPreset:
-    """Every third block of a transformer of twelve."""
+    """Layers of a transformer of twelve blocks: every third."""
     return LayerPreset(about, tuple(f"{prefix}{i}" for i in (2, 5, 8, 11)), (f"{prefix}8",))
 
 

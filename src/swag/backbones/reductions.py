@@ -16,19 +16,19 @@ from swag.errors import BackboneError
 from swag.features import Arrange, FeatureExtractor, Preprocess, observe, trial_picture
 
 _SIZES = ((256, 192), (224, 224), (299, 299), (384, 384), (512, 512), (96, 96))
-"""Large, so that the deepest maps have several positions; unlike sides, so that a table of 15 x 15
-weights is not taken for a map."""
+"""Rows and columns of trial pictures: large, so that the deepest maps have several positions, and
+first not square, so that a table of 15 x 15 weights is not taken for a map."""
 
 DEEPEST = 24
 DEEPEST_OF_BLOCKS = 12
-"""Reductions from which on stages are left out, the second in networks of blocks: deeper layers of
+"""Reductions from which on stages are left out, the second for networks of blocks: deeper layers of
 a trained ResNet-50 and of an EfficientNet make the pictures worse (docs/study.md, section 9)."""
 
 FEWEST = 3
-"""Resolutions that are read however deep they are."""
+"""Resolutions that are read in any case, from the finest on."""
 
 MANY = 5
-"""Blocks from which on the middle one is read, too."""
+"""Blocks of a stage from which on the middle one is read, too."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Layer:
         learns: whether it has parameters of its own.
         folded: whether the normalization after it was folded into it, so that it is not read.
         reduction: how many rows of the picture one row of the map stands for.
-        block: its class, if it is made of other modules and not merely a row of them.
+        block: its class, if it has children and is not merely a sequence of them.
     """
 
     name: str
@@ -60,27 +60,27 @@ def trace(
     """The modules of a network in the order in which they first finish, by one trial pass."""
     model = model.eval()
     sample = trial_picture(model, preprocess, sizes=_SIZES)
-    ready = sample if preprocess is None else preprocess(sample)
+    x = sample if preprocess is None else preprocess(sample)
     modules = {name: module for name, module in model.named_modules() if name}
-    found: dict[str, Layer] = {}
+    layers: dict[str, Layer] = {}
 
-    def note(name: str, output: Any) -> None:
-        shape = _map_shape(output, (ready.shape[-2], ready.shape[-1]), arrange)
+    def record(name: str, output: Any) -> None:
+        shape = _map_shape(output, (x.shape[-2], x.shape[-1]), arrange)
         learns = next(modules[name].parameters(recurse=False), None) is not None
         folded = bool(getattr(modules[name], "folded_into", ""))
-        before = found.get(name, Layer(name, 0, None, learns=learns, folded=folded))
-        reduction = ready.shape[-2] / shape[-2] if shape else 1.0
-        found[name] = replace(
-            before,
-            runs=before.runs + 1,
+        layer = layers.get(name, Layer(name, 0, None, learns=learns, folded=folded))
+        reduction = x.shape[-2] / shape[-2] if shape else 1.0
+        layers[name] = replace(
+            layer,
+            runs=layer.runs + 1,
             shape=shape,
             reduction=reduction,
-            block=_block(modules[name]),
+            block=_block_class(modules[name]),
         )
 
     with torch.no_grad():
-        observe(model, ready, modules, note)
-    return list(found.values())
+        observe(model, x, modules, record)
+    return list(layers.values())
 
 
 def find_layers(
@@ -88,9 +88,9 @@ def find_layers(
 ) -> LayerPreset:
     """The layers to read style and content from, found by one trial pass.
 
-    If the network has rows of alike blocks, as a ResNet has, style is read at each resolution down
-    to 1/8 from the first and last block, and from the middle one of five or more; otherwise, and
-    where there are no blocks, from the last of the outermost layers down to 1/16. Three
+    If stages repeat blocks of one class, as in a ResNet, style is read at each resolution down to
+    1/8 from the first and last block, and from the middle one of five or more; otherwise down to
+    1/16. A stage without such blocks is read at the last of its outermost layers. Three
     resolutions are read in any case. Content is read from the last layers at 1/4 and at 1/8. For
     ResNets these are the layers of the presets; for VGG the last ReLU of each block stands in for
     the first.
@@ -112,13 +112,13 @@ def find_layers(
         return LayerPreset("", style, content=style[-2:-1] or style)
     of_blocks = any(len(_ends(stage)) > 1 for stage in stages)
     deepest = DEEPEST_OF_BLOCKS if of_blocks else DEEPEST
-    shallow = sum(stage[0].reduction < deepest for stage in stages)
-    read = stages[: max(FEWEST, shallow)]
+    count = sum(stage[0].reduction < deepest for stage in stages)
+    style_stages = stages[: max(FEWEST, count)]
     content = [_last(stage).name for stage in stages if 3 < stage[0].reduction < DEEPEST_OF_BLOCKS]
     return LayerPreset(
         "",
-        style=tuple(layer.name for stage in read for layer in _ends(stage)),
-        content=tuple(content) or (_last(read[-2]).name,),
+        style=tuple(layer.name for stage in style_stages for layer in _ends(stage)),
+        content=tuple(content) or (_last(style_stages[-2]).name,),
     )
 
 
@@ -126,9 +126,9 @@ def find_layers(
 def keeps_places(
     model: nn.Module, layers: Iterable[str], preprocess: Preprocess, arrange: Arrange | None
 ) -> bool:
-    """Whether maps change most where the picture does, which shows that they are no other order.
+    """Whether a change at the top left of the picture changes the maps mostly at the top left.
 
-    Some networks have their tokens in an order of their own (Hiera).
+    It does not if tokens are in an order of the network's own, as in Hiera.
     """
     gray = trial_picture(model, preprocess, sizes=_SIZES) + 0.5
     changed = gray.clone()
@@ -137,11 +137,11 @@ def keeps_places(
     changed[0, :, :rows, :columns] = noise.to(gray)
     extract = FeatureExtractor(model, layers, preprocess, arrange=arrange)
     before, after = extract(gray), extract(changed)
-    return all(_of_first_quarter(after[name] - before[name]) > 0.5 for name in before)
+    return all(_top_left_share(after[name] - before[name]) > 0.5 for name in before)
 
 
-def _of_first_quarter(change: Tensor) -> float:
-    """The share of a change that is in the quarter of the map at the top left."""
+def _top_left_share(change: Tensor) -> float:
+    """The share of a change's energy in the top left quarter of the map, in [0, 1]."""
     energy = change.square().sum(1)[0]
     rows, columns = ((side + 1) // 2 for side in energy.shape)
     return float(energy[:rows, :columns].sum() / energy.sum())
@@ -156,33 +156,33 @@ def _map_shape(
     maps = output if arrange is None else arrange(output, size)
     if maps.ndim != 4 or maps.shape[-2:].numel() == 1:
         return None
-    alike = abs(maps.shape[-2] / size[0] - maps.shape[-1] / size[1]) * max(size) < 2
-    return tuple(maps.shape) if alike else None
+    same_aspect = abs(maps.shape[-2] / size[0] - maps.shape[-1] / size[1]) * max(size) < 2
+    return tuple(maps.shape) if same_aspect else None
 
 
 def _stages(layers: list[Layer]) -> list[list[Layer]]:
-    """Layers that can be read, by resolution, without those that come after an enlargement."""
+    """Layers that can be read, by resolution; none without parameters, none after upsampling."""
     stages: list[list[Layer]] = []
-    learns: list[bool] = []
+    has_parameters: list[bool] = []
     rows = 0.0
     for layer in layers:
         if layer.shape is None:
             continue
-        # Convolutions without padding take a few rows each: no reduction in the sense meant. Of a
-        # module that runs more than once, a ReLU shared by all layers, only the last map is known.
+        # Convolutions without padding cost a few rows each, which is no reduction. Of a module that
+        # runs more than once, as a ReLU shared by all layers, only the last map is known.
         if layer.runs == 1 and (not stages or layer.shape[-2] < 0.7 * rows):
             stages.append([])
-            learns.append(False)
+            has_parameters.append(False)
             rows = layer.shape[-2]
         if stages and layer.shape[-2] <= rows:
-            learns[-1] |= layer.learns
+            has_parameters[-1] |= layer.learns
             if layer.runs == 1 and not layer.folded:
                 stages[-1].append(layer)
-    return [stage for stage, learnt in zip(stages, learns, strict=True) if learnt]
+    return [stage for stage, keep in zip(stages, has_parameters, strict=True) if keep]
 
 
-def _block(module: nn.Module) -> type[nn.Module] | None:
-    """The class of a module that does something with its children.
+def _block_class(module: nn.Module) -> type[nn.Module] | None:
+    """The class of a module that has children.
 
     None for a row of modules, and for a convolution that has its padding as a child.
     """
@@ -196,20 +196,20 @@ def _last(stage: list[Layer]) -> Layer:
 
 
 def _ends(stage: list[Layer]) -> list[Layer]:
-    """The first, middle and last of its alike blocks, or its last layer if there are none.
+    """The first, middle and last of a stage's repeated blocks, or its last layer without any.
 
-    Blocks with less than half of the channels of the last layer, as those that a DenseNet adds to
-    its maps, do not count.
+    Blocks with less than half of the last layer's channels, as those that a DenseNet adds to its
+    maps, do not count.
     """
-    whole = _last(stage)
-    rows: dict[tuple[int, type[nn.Module]], list[Layer]] = {}
+    last = _last(stage)
+    by_kind: dict[tuple[int, type[nn.Module]], list[Layer]] = {}
     for layer in stage:
-        if layer.block is not None and 2 * _channels(layer) >= _channels(whole):
-            rows.setdefault((_depth(layer), layer.block), []).append(layer)
-    alike = {row: blocks for row, blocks in rows.items() if len(blocks) > 1}
-    if not alike:
-        return [whole]
-    blocks = alike[min(alike, key=lambda row: row[0])]
+        if layer.block is not None and 2 * _channels(layer) >= _channels(last):
+            by_kind.setdefault((_depth(layer), layer.block), []).append(layer)
+    repeated = {kind: blocks for kind, blocks in by_kind.items() if len(blocks) > 1}
+    if not repeated:
+        return [last]
+    blocks = repeated[min(repeated, key=lambda kind: kind[0])]
     middle = [blocks[(len(blocks) - 1) // 2]] if len(blocks) >= MANY else []
     return [blocks[0], *middle, blocks[-1]]
 

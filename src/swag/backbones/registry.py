@@ -27,7 +27,7 @@ from swag.spec import is_code
 from swag.types import Image
 
 FEW = 2
-"""Layers up to which a network may be one of tokens, whose maps are looked for."""
+"""Style layers up to which a network may be one of tokens: `guess_maps` is tried, too."""
 
 FAMILIES = ("swag", "torchvision", "timm")
 
@@ -83,23 +83,23 @@ def create(
         BackboneError: an unknown name, edit or layer.
         WeightsError: weights that are missing, damaged, or of another network.
     """
-    known_as = name_of(name)
-    given = weights_of.parse_weights(weights)
-    if given.calibrated and calibrate_on is None:
+    network_name = name_of(name)
+    choice = weights_of.parse_weights(weights)
+    if choice.calibrated and calibrate_on is None:
         raise WeightsError(f"weights {str(weights)!r} need pictures: give calibrate_on")
-    source = _source(name, given, seed)
-    if given.calibrated and calibrate_on is not None:
+    source = _source(name, choice, seed)
+    if choice.calibrated and calibrate_on is not None:
         calibrate(source.module, source.normalize(calibrate_on))
     backbone = assemble(
-        known_as,
+        network_name,
         source,
         edits=edits,
-        weights=f"{weights}, seed {seed}" if given.scheme else str(weights),
+        weights=f"{weights}, seed {seed}" if choice.scheme else str(weights),
         style_layers=style_layers,
         content_layers=content_layers,
     )
-    if given.draws > 1:
-        choose(backbone, draws=given.draws, seed=seed, pictures=calibrate_on)
+    if choice.draws > 1:
+        choose(backbone, draws=choice.draws, seed=seed, pictures=calibrate_on)
     return backbone
 
 
@@ -124,8 +124,8 @@ def assemble(
     style_layers: Iterable[str] | Mapping[str, float] | None = None,
     content_layers: Iterable[str] | Mapping[str, float] | None = None,
 ) -> Backbone:
-    """Make a backbone of a network whose weights are in: edits, layers, normalization."""
-    module, done = edits_by_name.apply(source.module.eval().requires_grad_(False), edits)
+    """Make a backbone of a network with its weights: apply edits, choose layers, normalize."""
+    module, applied = edits_by_name.apply(source.module.eval().requires_grad_(False), edits)
     if name.startswith("swag/"):
         preset = LayerPreset("", *bundled.layers(name))
     elif name in PRESETS:
@@ -133,7 +133,7 @@ def assemble(
     elif style_layers is not None and content_layers is not None:
         preset = LayerPreset("", (), ())
     else:
-        preset = _found(module, source)
+        preset = _find_preset(module, source)
     return Backbone(
         name=name,
         module=module,
@@ -144,7 +144,7 @@ def assemble(
         multiple=source.multiple,
         aliases=preset.aliases,
         weights=weights,
-        edits=done,
+        edits=applied,
     )
 
 
@@ -152,51 +152,51 @@ def available() -> list[Entry]:
     """The networks that can be named: bundled, with a preset, the rest of torchvision, timm."""
     import torchvision
 
-    listed = [_bundled_entry(bundled.card(name)) for name in bundled.bundled_names()]
-    listed += [Entry(name, True, preset.about) for name, preset in PRESETS.items()]
-    found = "layers found by one pass: the ends of each stage"
+    entries = [_bundled_entry(bundled.card(name)) for name in bundled.bundled_names()]
+    entries += [Entry(name, True, preset.about) for name, preset in PRESETS.items()]
+    description = "layers found by one pass: the ends of each stage"
     for name in torchvision.models.list_models(module=torchvision.models):
         if f"torchvision/{name}" not in PRESETS:
-            listed.append(Entry(f"torchvision/{name}", False, found))
-    return [*listed, Entry("timm/NAME", False, f"any network of timm; {found}")]
+            entries.append(Entry(f"torchvision/{name}", False, description))
+    return [*entries, Entry("timm/NAME", False, f"any network of timm; {description}")]
 
 
 def _bundled_entry(card: bundled.Card) -> Entry:
-    what = f"distilled from {card.teacher}" if card.teacher else ""
+    remark = f"distilled from {card.teacher}" if card.teacher else ""
     if card.top1 is not None:
-        what = f"top-1 {card.top1:.1%} of Tiny ImageNet"
-    about = f"bundled, {card.bytes / 1e6:.1f} MB, {what}, SHA-256 {card.sha256[:12]}..."
+        remark = f"top-1 {card.top1:.1%} of Tiny ImageNet"
+    about = f"bundled, {card.bytes / 1e6:.1f} MB, {remark}, SHA-256 {card.sha256[:12]}..."
     return Entry(card.name, True, about, card)
 
 
-def _source(name: str | nn.Module, given: Weights, seed: int) -> NetworkSource:
-    """The network with its weights in."""
+def _source(name: str | nn.Module, choice: Weights, seed: int) -> NetworkSource:
+    """Build a network and load or draw its weights."""
     if isinstance(name, str) and name.startswith("swag/"):
-        return _bundled_source(name, given, seed)
+        return _bundled_source(name, choice, seed)
     with seeded(seed):
         if isinstance(name, nn.Module):
             source = NetworkSource(own_copy(name))
         else:
-            source = _named_source(name, blank=given.scheme is None)
-        if given.scheme is not None:
-            SCHEMES[given.scheme](source.module)
-    if given.file is not None:
-        state = weights_of.read_weights(given.file)
-        weights_of.load_weights(source.module, state, origin=str(given.file), ignore=source.ignore)
-    elif given.scheme is None:
+            source = _named_source(name, blank=choice.scheme is None)
+        if choice.scheme is not None:
+            SCHEMES[choice.scheme](source.module)
+    if choice.file is not None:
+        state = weights_of.read_weights(choice.file)
+        weights_of.load_weights(source.module, state, origin=str(choice.file), ignore=source.ignore)
+    elif choice.scheme is None:
         source.load_pretrained()
     return source
 
 
-def _bundled_source(name: str, given: Weights, seed: int) -> NetworkSource:
-    """A network of the package; only a scheme other than its own is drawn anew."""
-    if given.file is not None:
-        return NetworkSource(bundled.from_file(name, given.file))
-    kind: Literal["pretrained", "random"] = "random" if given.scheme else "pretrained"
+def _bundled_source(name: str, choice: Weights, seed: int) -> NetworkSource:
+    """A bundled network with its weights; kaiming and orthogonal replace its random ones."""
+    if choice.file is not None:
+        return NetworkSource(bundled.from_file(name, choice.file))
+    kind: Literal["pretrained", "random"] = "random" if choice.scheme else "pretrained"
     source = NetworkSource(bundled.network(name, weights=kind, seed=seed))
-    if given.scheme in ("kaiming", "orthogonal"):
+    if choice.scheme in ("kaiming", "orthogonal"):
         with seeded(seed):
-            SCHEMES[given.scheme](source.module)
+            SCHEMES[choice.scheme](source.module)
     return source
 
 
@@ -215,27 +215,27 @@ def _named_source(name: str, *, blank: bool) -> NetworkSource:
     )
 
 
-def _found(module: nn.Module, source: NetworkSource) -> LayerPreset:
-    """The layers that one pass shows; if they are few, those that are maps in another order."""
+def _find_preset(module: nn.Module, source: NetworkSource) -> LayerPreset:
+    """The layers found by a trial pass; if few, those with outputs arranged by `guess_maps`."""
 
     def prepare(image: torch.Tensor) -> torch.Tensor:
         normalized: torch.Tensor = source.normalize(image)
         return normalized
 
-    layers: LayerPreset | None = None
+    best: LayerPreset | None = None
     refusal: BackboneError | None = None
     for arrange in (source.arrange, guess_maps):
         try:
-            found = find_layers(module, prepare, arrange=arrange)
+            candidate = find_layers(module, prepare, arrange=arrange)
         except BackboneError as error:
             refusal = refusal or error
             continue
-        known = arrange is source.arrange
-        more = layers is None or len(found.style) > len(layers.style)
-        if more and (known or keeps_places(module, found.style, prepare, arrange)):
-            layers, source.arrange = found, arrange
-        if layers is not None and len(layers.style) > FEW:
+        is_own = arrange is source.arrange
+        is_richer = best is None or len(candidate.style) > len(best.style)
+        if is_richer and (is_own or keeps_places(module, candidate.style, prepare, arrange)):
+            best, source.arrange = candidate, arrange
+        if best is not None and len(best.style) > FEW:
             break
-    if layers is None:
+    if best is None:
         raise refusal or BackboneError(f"{type(module).__name__} has no layers that can be read")
-    return layers
+    return best

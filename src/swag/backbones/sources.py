@@ -29,16 +29,16 @@ _ANY_SIZE: dict[str, dict[str, Any]] = {
     "swin_transformer": _NOT_STRICT,
     "swin_transformer_v2": _NOT_STRICT,
 }
-"""What the networks of a module of timm need to take pictures of any size."""
+"""Options, by module of timm, with which its networks take pictures of any size."""
 
 
 @dataclass
 class NetworkSource:
-    """A network as it comes, its input (by default ImageNet's) and its files.
+    """A network before any edit, its input (by default ImageNet's) and its weights.
 
     Args:
-        load_pretrained: put the published weights in; by default they are there already.
-        ignore: prefixes of tensors in files that the network here has no use for: its head.
+        load_pretrained: loads the published weights; by default they are there already.
+        ignore: prefixes of tensors in files that are not loaded: those of the head.
     """
 
     module: nn.Module
@@ -56,14 +56,14 @@ def torchvision_source(name: str, *, blank: bool) -> NetworkSource:
     ImageNet's normalization into that by `transform_input`; here the backbone does it at once.
 
     Args:
-        blank: weights will be loaded; do not spend time on drawing random ones.
+        blank: spend no time on drawing random weights, as others will be loaded.
     """
     import torchvision
 
     names = torchvision.models.list_models(module=torchvision.models)
     if name not in names:
         raise unknown_network("torchvision", name, names)
-    module = _built(name, blank=blank)
+    module = _build(name, blank=blank)
     heads = [head for head in _HEADS if hasattr(module, head)]
     for head in heads:
         setattr(module, head, nn.Flatten())
@@ -84,7 +84,7 @@ def torchvision_source(name: str, *, blank: bool) -> NetworkSource:
         path = fetch(_first_weights(torchvision.models.get_model_weights(name)).url)
         state = weights.read_weights(path)
         if name.startswith("densenet"):
-            state = {_renamed(key): value for key, value in state.items()}
+            state = {_current_name(key): value for key, value in state.items()}
         weights.load_weights(source.module, state, origin=str(path), ignore=ignore)
 
     source.load_pretrained = load_pretrained
@@ -125,7 +125,7 @@ def timm_source(name: str) -> NetworkSource:
     return source
 
 
-def _built(name: str, *, blank: bool) -> nn.Module:
+def _build(name: str, *, blank: bool) -> nn.Module:
     import torchvision
 
     options = _OPTIONS.get(name, {})
@@ -150,8 +150,8 @@ def _first_weights(choices: Any) -> Any:
     return getattr(choices, "IMAGENET1K_V1", None) or next(iter(choices))
 
 
-def _renamed(key: str) -> str:
-    """A tensor's name in DenseNet now; its files say `norm.1` and `conv.1` in the layers."""
+def _current_name(key: str) -> str:
+    """A tensor's present name in DenseNet; files have `norm.1` and `conv.1` in the layers."""
     return re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", key)
 
 
@@ -177,14 +177,14 @@ def _load_from_hub(module: Any, name: str) -> None:
         path = fetch(settings["url"])
     else:
         raise WeightsError(f"timm has no pretrained weights of {name}; use --weights random")
-    # Read here, never by timm, some versions of which run what is pickled in a file.
+    # Read here, never by timm: some of its versions run what is pickled in a file.
     arrays = settings.get("custom_load") and path.suffix == ".npz"  # NumPy's, without pickles
-    given = {"file": str(path)} if arrays else {"state_dict": weights.read_weights(path)}
-    settings |= {"source": "", "custom_load": arrays, **given}
+    origin = {"file": str(path)} if arrays else {"state_dict": weights.read_weights(path)}
+    settings |= {"source": "", "custom_load": arrays, **origin}
     try:
         load_pretrained(module, settings, num_classes=0)
     except (RuntimeError, OSError, ValueError, KeyError, SafetensorError) as error:
-        why = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0]
         raise WeightsError(
-            f"{path} is damaged or not the weights of timm/{name} ({why})"
+            f"{path} is damaged or not the weights of timm/{name} ({reason})"
         ) from error

@@ -3,9 +3,9 @@
     tail = tail_of(network, "stage2", ("stage3", "stage4"))
     tail(maps["stage2"], ["stage4"])       as network.extract(picture, ["stage4"]), without the rest
 
-Every module that has run when the layer has is left out of a copy that shares all tensors, and the
-layer itself gives back the map that it is handed. A network need not be a chain for that to be
-right: whatever leaps over the layer makes the trial differ, and then there is no tail.
+A copy of the network that shares all tensors leaves out each module that has finished before the
+layer; the layer itself returns the map that it is given. The network need not be a chain: if a
+connection bypasses the layer, a trial gives other maps, and there is no tail.
 """
 
 import copy
@@ -26,11 +26,11 @@ Tail = Callable[[FeatureMap, Sequence[str]], FeatureMaps]
 
 TRIAL = (1, 3, 160, 192)
 TOLERANCE = 1e-4
-"""Tolerance, as a share of a map's largest entry: rounding in another order is below it."""
+"""Tolerance, as a share of a map's largest entry: above rounding in another order."""
 
 
-class _Given(nn.Module):
-    """A layer whose output is known."""
+class _FixedOutput(nn.Module):
+    """A layer that returns the map stored in it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,17 +40,17 @@ class _Given(nn.Module):
         return self.map
 
 
-class _Skipped(nn.Module):
-    """A module that gives back what it is given."""
+class _PassThrough(nn.Module):
+    """A module that returns its first input."""
 
     def forward(self, first: Any, *_rest: Any, **_options: Any) -> Any:
         return first
 
 
 def tail_of(network: Backbone, layer: str, behind: Sequence[str]) -> Tail | None:
-    """The network from the map of `layer` on, for the layers `behind` it; None if there is none.
+    """The network from the map of `layer` on, for the layers `behind` it; None if it needs more.
 
-    None for networks of tokens, too, and where a layer of `behind` runs before `layer`.
+    None for networks of tokens, too, and if a layer of `behind` runs before `layer`.
     """
     like = next(network.module.parameters(), None)
     if like is None or not network.of_maps:
@@ -61,38 +61,38 @@ def tail_of(network: Backbone, layer: str, behind: Sequence[str]) -> Tail | None
             maps = network.extract(picture, (layer, *behind))
     except (BackboneError, *REFUSALS):
         return None
-    tail = _built(network, layer, behind, picture, known=maps[layer])
+    tail = _build_tail(network, layer, behind, picture, trial_map=maps[layer])
     try:
-        # With a graph: a module that writes into the map it is handed is an error then.
-        found = tail(maps[layer].detach().clone().requires_grad_(), behind)
+        # With a gradient, so that a module that writes into its input is an error.
+        tail_maps = tail(maps[layer].detach().clone().requires_grad_(), behind)
     except (BackboneError, *REFUSALS, TypeError, AttributeError, IndexError):
-        return None  # what is left out was needed, in one way or another
-    return tail if all(_alike(found[name], maps[name]) for name in behind) else None
+        return None  # a module that was left out is needed, in one way or another
+    return tail if all(_nearly_equal(tail_maps[name], maps[name]) for name in behind) else None
 
 
 @torch.no_grad()
-def _built(
-    network: Backbone, layer: str, behind: Sequence[str], picture: Tensor, known: FeatureMap
+def _build_tail(
+    network: Backbone, layer: str, behind: Sequence[str], picture: Tensor, trial_map: FeatureMap
 ) -> Tail:
     name = network.aliases.get(layer, layer)
     shared = {id(t): t for t in (*network.module.parameters(), *network.module.buffers())}
     module = copy.deepcopy(network.module, shared)
-    for before in _run_before(network, name, picture):
-        module.set_submodule(before, _Skipped())
-    given = _Given()
-    given.map = known
-    module.set_submodule(name, given)
+    for earlier in _run_before(network, name, picture):
+        module.set_submodule(earlier, _PassThrough())
+    entry = _FixedOutput()
+    entry.map = trial_map
+    module.set_submodule(name, entry)
     names = {other: network.aliases.get(other, other) for other in behind}
     extractors: dict[tuple[str, ...], FeatureExtractor] = {}
-    smallest = picture[:, :, :96, :96]
+    placeholder = picture[:, :, :96, :96]
 
     def tail(features: FeatureMap, layers: Sequence[str]) -> FeatureMaps:
-        given.map = network.laid_out(features)
-        asked = tuple(dict.fromkeys(names[other] for other in layers))
-        if asked not in extractors:
-            extractors[asked] = FeatureExtractor(module, asked)
-        maps = extractors[asked](smallest)
-        given.map = None
+        entry.map = network.laid_out(features)
+        requested = tuple(dict.fromkeys(names[other] for other in layers))
+        if requested not in extractors:
+            extractors[requested] = FeatureExtractor(module, requested)
+        maps = extractors[requested](placeholder)
+        entry.map = None
         return {other: maps[names[other]] for other in layers}
 
     return tail
@@ -100,22 +100,22 @@ def _built(
 
 @torch.no_grad()
 def _run_before(network: Backbone, layer: str, picture: Tensor) -> list[str]:
-    """The modules that have ended when `layer` does and are neither around it nor in it."""
-    clock, ended = count(), {}
+    """Names of the modules that finish before `layer` and are not inside it."""
+    clock, end_times = count(), {}
 
-    def end(name: str, _output: Any) -> None:
-        ended[name] = next(clock)
+    def note_end(name: str, _output: Any) -> None:
+        end_times[name] = next(clock)
 
     modules = {name: module for name, module in network.module.named_modules() if name}
-    observe(network.module, network.prepare(picture), modules, end)
+    observe(network.module, network.prepare(picture), modules, note_end)
     return [
         name
-        for name, time in ended.items()
-        if time < ended[layer] and not name.startswith(f"{layer}.")
+        for name, time in end_times.items()
+        if time < end_times[layer] and not name.startswith(f"{layer}.")
     ]
 
 
-def _alike(found: Tensor, expected: Tensor) -> bool:
-    if found.shape != expected.shape:
+def _nearly_equal(maps: Tensor, expected: Tensor) -> bool:
+    if maps.shape != expected.shape:
         return False
-    return bool((found - expected).abs().max() <= TOLERANCE * expected.abs().max())
+    return bool((maps - expected).abs().max() <= TOLERANCE * expected.abs().max())

@@ -11,16 +11,16 @@ from swag.features import Arrange
 from swag.types import FeatureMap
 
 PATCHES = (2, 4, 7, 8, 14, 16, 28, 32, 56, 64)
-"""Sides of the patches that tokens may stand for."""
+"""Sides in pixels of the patches that tokens may stand for."""
 
 PREFIXES = (0, 1, 2, 5)
-"""How many tokens may be before them: of the class, of its teacher, registers."""
+"""Possible numbers of tokens before those of patches: class, distillation, registers."""
 
 
 def tokens_to_maps(patch: int, prefix: int) -> Arrange:
     """Lay tokens out as rows and columns, without the first `prefix` (class and register tokens).
 
-    What is not a row of tokens (the maps of the patch embedding) passes as it is.
+    Outputs of another shape (maps of the patch embedding) are returned unchanged.
     """
     return partial(_tokens_as_maps, patch=patch, prefix=prefix)
 
@@ -29,20 +29,20 @@ def _tokens_as_maps(output: Tensor, size: tuple[int, int], *, patch: int, prefix
     rows, columns = size[0] // patch, size[1] // patch
     if output.ndim != 3 or output.shape[1] not in (rows * columns, prefix + rows * columns):
         return output
-    maps = output[:, output.shape[1] - rows * columns :]  # b m d
-    return _as_grid(maps, (rows, columns))
+    tokens = output[:, output.shape[1] - rows * columns :]  # b m d
+    return _as_grid(tokens, (rows, columns))
 
 
 def guess_maps(output: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps from tokens of patches of any size, or from channels that are last; others as they are.
+    """Maps from tokens of patches of any size or outputs with channels last; others unchanged.
 
-    For networks of which nothing is known. Tokens are taken in reading order, behind those of the
-    class and registers.
+    For networks of which nothing is known. Tokens of patches are taken in reading order, after
+    those of the class and registers.
     """
     if output.ndim == 4:
         rows, columns = size
-        first = output.shape[2] * columns == output.shape[3] * rows
-        return output if first else channels_last_to_maps(output, size)
+        channels_first = output.shape[2] * columns == output.shape[3] * rows
+        return output if channels_first else channels_last_to_maps(output, size)
     if output.ndim != 3:
         return output
     for patch in PATCHES:
@@ -53,7 +53,7 @@ def guess_maps(output: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def channels_last_to_maps(output: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps from a layer that keeps its channels last, as in Swin; others pass as they are.
+    """Maps from an output with channels last, as in Swin; other outputs unchanged.
 
     The layout is read from the proportions of the picture, which must be a multiple of the stride.
     """
@@ -80,7 +80,7 @@ def resize_positions(
 class AnySizeTransformer(nn.Module):
     """torchvision's VisionTransformer without its head, for pictures of any size.
 
-    torchvision's own refuses every size but the one it was trained on. Its modules keep their
+    torchvision's own accepts only the size it was trained on. Its modules keep their
     names; the sides of the picture must be multiples of the patch.
     """
 
@@ -94,8 +94,8 @@ class AnySizeTransformer(nn.Module):
         """Map normalized pictures to the tokens of the last block, normalized, as maps."""
         patches: Tensor = self.conv_proj(image)  # type: ignore[operator]
         grid = (patches.shape[-2], patches.shape[-1])
-        first = self.class_token.expand(len(image), -1, -1)  # type: ignore[operator]
-        tokens = torch.cat([first, patches.flatten(2).mT], dim=1)
+        class_token = self.class_token.expand(len(image), -1, -1)  # type: ignore[operator]
+        tokens = torch.cat([class_token, patches.flatten(2).mT], dim=1)
         encoder: nn.Module = self.encoder  # type: ignore[assignment]
         tokens = tokens + resize_positions(encoder.pos_embedding, grid)  # type: ignore[arg-type]
         tokens = encoder.ln(encoder.layers(encoder.dropout(tokens)))  # type: ignore[operator]

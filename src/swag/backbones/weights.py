@@ -33,7 +33,7 @@ MOST_DRAWS = 64
 _CALIBRATED = "+calibrated"
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
 MOST_WRAPPERS = 4
-"""Dictionaries within each other, down to the one of tensors."""
+"""Levels of nested dictionaries, down to that of tensors."""
 _PREFIXES = ("module.", "_orig_mod.")
 
 
@@ -64,7 +64,7 @@ def parse_weights(text: str | Path) -> Weights:
         return Weights()
     head, _, rest = str(text).removesuffix(_CALIBRATED).partition(":")
     if isinstance(text, str) and head == "random":
-        return _random(rest, calibrated=text.endswith(_CALIBRATED))
+        return _parse_random(rest, calibrated=text.endswith(_CALIBRATED))
     path = _file(text)
     if path is None:
         raise WeightsError(
@@ -74,33 +74,33 @@ def parse_weights(text: str | Path) -> Weights:
     return Weights(file=path)
 
 
-def _random(text: str, *, calibrated: bool) -> Weights:
+def _parse_random(text: str, *, calibrated: bool) -> Weights:
     """A scheme with its option, as in `greedy:draws=16`."""
-    given = parse_spec(text)
-    scheme = given.name or "torchvision"
+    choice = parse_spec(text)
+    scheme = choice.name or "torchvision"
     SCHEMES.find(scheme)
     if scheme == "greedy":
-        return Weights(scheme, draws=_draws(given, calibrated))
-    if given.options:
+        return Weights(scheme, draws=_parse_draws(choice, calibrated))
+    if choice.options:
         raise WeightsError(
-            f"random:{scheme} takes no option, not {given.written_options!r}; only greedy does"
+            f"random:{scheme} takes no option, not {choice.written_options!r}; only greedy does"
         )
     return Weights(scheme, calibrated)
 
 
-def _draws(given: Spec, calibrated: bool) -> int:
+def _parse_draws(choice: Spec, calibrated: bool) -> int:
     """The number in `greedy:draws=16`."""
     if calibrated:
         raise WeightsError(
             "random:greedy chooses with batch statistics as they are constructed and takes no "
             "+calibrated; use random:greedy, or random:torchvision+calibrated"
         )
-    options = given.options or {"draws": str(DRAWS)}
+    options = choice.options or {"draws": str(DRAWS)}
     number = options.get("draws", "")
     valid = len(options) == 1 and number.isdecimal() and 1 <= int(number) <= MOST_DRAWS
     if not valid:
         raise WeightsError(
-            f"random:greedy:{given.written_options} is no number of draws; expected draws=N, N a "
+            f"random:greedy:{choice.written_options} is no number of draws; expected draws=N, N a "
             f"whole number from 1 to {MOST_DRAWS}, as in random:greedy:draws={DRAWS}"
         )
     return int(number)
@@ -132,9 +132,9 @@ def read_weights(path: Path) -> StateDict:
     """
     try:
         if path.suffix == ".safetensors":
-            return load_safetensors(path.read_bytes())  # mapped, a file cut short would kill us
+            return load_safetensors(path.read_bytes())  # mapped, a short file would end the process
         with warnings.catch_warnings():
-            # An unusual pickle: either it is read all the same, or refused here in our words.
+            # An unusual pickle is read all the same, or refused below in our words.
             warnings.filterwarnings("ignore", "Detected pickle protocol")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -144,41 +144,41 @@ def read_weights(path: Path) -> StateDict:
         ) from error
     except Exception as error:  # a damaged file ends in errors of any kind
         raise WeightsError(f"{path} is damaged, or not a file of weights") from error
-    return _without_prefix(_unwrapped(content, path))
+    return _without_prefix(_unwrap(content, path))
 
 
 def load_weights(
     module: nn.Module, state: Mapping[str, Tensor], *, origin: str, ignore: Iterable[str] = ()
 ) -> None:
-    """Copy tensors into a network, which must all be there and fit.
+    """Copy tensors into a network; all of its tensors must be there and fit.
 
     Args:
-        origin: named in errors, as a file.
-        ignore: prefixes of names that may be there without need, as a classifier's.
+        origin: of the tensors, named in errors, as a file.
+        ignore: prefixes of names in `state` that the network may lack, as a classifier's.
 
     Raises:
         WeightsError: names the origin, counts what does not fit and gives the first of each.
     """
-    own = module.state_dict()
+    expected = module.state_dict()
     # Counters of batches, which old files lack, matter to training alone.
-    needed = [name for name in own if not name.endswith("num_batches_tracked")]
+    needed = [name for name in expected if not name.endswith("num_batches_tracked")]
     faults = {
         "missing": [name for name in needed if name not in state],
-        "unexpected": [n for n in state if n not in own and not n.startswith(tuple(ignore))],
+        "unexpected": [n for n in state if n not in expected and not n.startswith(tuple(ignore))],
         "of another shape": [
-            name for name in needed if name in state and state[name].shape != own[name].shape
+            name for name in needed if name in state and state[name].shape != expected[name].shape
         ],
     }
-    found = [f"{len(names)} {kind} (first {names[0]})" for kind, names in faults.items() if names]
-    if found:
+    errors = [f"{len(names)} {kind} (first {names[0]})" for kind, names in faults.items() if names]
+    if errors:
         raise WeightsError(
             f"{origin} does not fit {type(module).__name__}: of {len(needed)} tensors "
-            f"{', '.join(found)}; give the weights of this very network"
+            f"{', '.join(errors)}; give the weights of this very network"
         )
-    module.load_state_dict({name: state[name] for name in own if name in state}, strict=False)
+    module.load_state_dict({name: state[name] for name in expected if name in state}, strict=False)
 
 
-def _unwrapped(content: object, path: Path) -> StateDict:
+def _unwrap(content: object, path: Path) -> StateDict:
     for _ in range(MOST_WRAPPERS):  # a pickle may hold itself
         if not isinstance(content, dict):
             break
