@@ -106,11 +106,11 @@ def get(spec: str) -> Loss:
 
     Raises SettingsError with the names or options there are.
     """
-    given = parse_spec(spec)
-    if given.name in PENALTIES:
+    choice = parse_spec(spec)
+    if choice.name in PENALTIES:
         raise SettingsError(
-            f"{given.name} is a penalty on pixels, not a loss between layers; set its weight with "
-            f"{given.name.replace('-', '_')}."
+            f"{choice.name} is a penalty on pixels, not a loss between layers; set its weight with "
+            f"{choice.name.replace('-', '_')}."
         )
-    loss = LOSSES.find(BRITISH_NAMES.get(given.name, given.name))
-    return loss.with_options(given.options) if given.options else loss
+    loss = LOSSES.find(BRITISH_NAMES.get(choice.name, choice.name))
+    return loss.with_options(choice.options) if choice.options else loss

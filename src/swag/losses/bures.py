@@ -33,13 +33,13 @@ RIDGE = 1e-6
 """Added to both covariances, as a share of the mean of their traces."""
 
 WIDEST = 512
-"""Channels of which all directions are seen: as many as VGG has."""
+"""Most channels whose covariances are compared in all directions: as many as VGG has."""
 
 ROUNDING = 1e-12
 """Share of the traces below which a distance counts as 0."""
 
 SMALLEST_RIDGE = 1e-18
-"""Added as well, for two flat pictures; its square is still a float32."""
+"""Added to both as well, for two flat pictures; its square is still a float32."""
 
 
 @in_full_precision
@@ -53,22 +53,22 @@ def compare(a: Normal, b: Normal) -> PerImage:
     """Squared Wasserstein-2 distance of two normal distributions, at least 0.
 
     Departure: e = 1e-6 of the mean of the two traces is added to both covariances' diagonals, so
-    that the gradient is bounded where a covariance has no inverse: flat pictures, or fewer
+    that the gradient is bounded if a covariance has no inverse: flat pictures, or fewer
     positions than channels. Equal pictures still differ by nothing, and the root of the distance
     is changed by at most 2 sqrt(d e) for d channels.
 
     Departure: eigenvalues take d^3 steps, six seconds for 2048 channels where the network takes a
-    tenth of one. Of more than 512 channels, covariances are seen along 512 orthogonal directions,
-    drawn once and for all, times d / 512, which leaves the traces as they are on average.
+    tenth of one. Covariances of more than 512 channels are projected onto 512 fixed orthogonal
+    directions and multiplied by d / 512, which leaves the traces as they are on average.
     """
-    apart = (a[0] - b[0]).square().sum(1)
-    spread = (_symmetric(_seen(covariance)) for covariance in (a[1], b[1]))
-    return apart + _bures(*spread).to(apart.dtype)
+    distance_of_means = (a[0] - b[0]).square().sum(1)
+    covariances = (_symmetrize(_project(covariance)) for covariance in (a[1], b[1]))
+    return distance_of_means + _bures(*covariances).to(distance_of_means.dtype)
 
 
 @in_full_precision
 def target_norm(description: Normal) -> PerImage:
-    """The error of an empty picture: but for the departure of `compare`, |mu|^2 + tr(B).
+    """The error of an empty picture: |mu|^2 + tr(B), but for the departures of `compare`.
 
     A picture whose activations have a mean square below 1e-20 counts as of size one in each.
     """
@@ -82,9 +82,9 @@ def combine_targets(descriptions: Sequence[Normal]) -> Normal:
     """Mean and covariance of the positions of several pictures together, each counting alike."""
     means = torch.stack([mean for mean, _ in descriptions])
     mean = means.mean(0)
-    apart = means - mean
-    within = torch.stack([covariance for _, covariance in descriptions])
-    return mean, (within + apart[..., :, None] * apart[..., None, :]).mean(0)
+    offsets = means - mean
+    covariances = torch.stack([covariance for _, covariance in descriptions])
+    return mean, (covariances + offsets[..., :, None] * offsets[..., None, :]).mean(0)
 
 
 def compute(means: Means, center: Center) -> Normal:
@@ -95,13 +95,13 @@ def compute(means: Means, center: Center) -> Normal:
 STREAMING = StreamingStatistics(covariance.add, compute, homogeneity=(1, 2), centered=True)
 
 
-def _seen(covariance: GramMatrix) -> Float[Tensor, "b k k"]:
-    """The covariance along fixed directions, with the same trace on average; itself if narrow."""
+def _project(covariance: GramMatrix) -> Float[Tensor, "b k k"]:
+    """The covariance along fixed directions, its trace the same on average; itself if narrow."""
     d = covariance.shape[1]
     if d <= WIDEST:
         return covariance
-    along = fixed_directions(d).to(covariance)
-    return along @ covariance @ along.mT * (d / WIDEST)
+    directions = fixed_directions(d).to(covariance)
+    return directions @ covariance @ directions.mT * (d / WIDEST)
 
 
 @cache
@@ -119,8 +119,8 @@ def _bures(a: GramMatrix, b: GramMatrix) -> PerImage:
     traces = _trace(a) + _trace(b)
     ridge = RIDGE / 2 * traces + SMALLEST_RIDGE
     roots: PerImage = _TraceOfRoot.apply(a, b, ridge)
-    apart = traces + 2 * d * ridge - 2 * roots
-    return torch.where(apart < ROUNDING * traces, 0.0, apart)
+    distance = traces + 2 * d * ridge - 2 * roots
+    return torch.where(distance < ROUNDING * traces, 0.0, distance)
 
 
 class _TraceOfRoot(torch.autograd.Function):
@@ -132,8 +132,8 @@ class _TraceOfRoot(torch.autograd.Function):
         L V diag(1 / 2r) V^T L^T    with respect to A,
         L^-T V diag(r / 2) V^T L^-1 with respect to B,
 
-    and the traces of both together with respect to the ridge. There is none of the 1 / (l_i - l_j)
-    of eigenvectors in them, and they take half of what autograd does, which goes back through the
+    and the traces of both together with respect to the ridge. They lack the 1 / (l_i - l_j) of
+    gradients of eigenvectors and take half the time of autograd, which goes back through the
     Cholesky factor. Eigenvalues that rounding made no larger than 0 have no gradient.
     """
 
@@ -144,36 +144,36 @@ class _TraceOfRoot(torch.autograd.Function):
         product = (lower.mT @ (a + on_diagonal) @ lower).nan_to_num(0, 0, 0)
         if not any(ctx.needs_input_grad):
             return _roots(torch.linalg.eigvalsh(product)).sum(1)
-        squares, vectors = torch.linalg.eigh(product)
-        ctx.save_for_backward(lower, squares, vectors)
-        return _roots(squares).sum(1)
+        eigenvalues, vectors = torch.linalg.eigh(product)
+        ctx.save_for_backward(lower, eigenvalues, vectors)
+        return _roots(eigenvalues).sum(1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        lower, squares, vectors = ctx.saved_tensors
-        of_a, of_b, of_ridge = ctx.needs_input_grad
-        slopes = gradient[:, None] / (2 * _roots(squares))
-        slopes = slopes.masked_fill(squares <= SMALLEST_RIDGE**2, 0.0)[:, None, :]
-        found_a = found_b = along_ridge = None
-        along = lower @ vectors
-        if of_a:
-            found_a = (along * slopes) @ along.mT
-        if of_b or of_ridge:
-            against = torch.linalg.solve_triangular(lower.mT, vectors, upper=True)
-            weights = slopes * squares[:, None, :]
-            if of_b:
-                found_b = (against * weights) @ against.mT
-            along_ridge = (along.square() * slopes + against.square() * weights).sum((1, 2))
-        return found_a, found_b, along_ridge
+        lower, eigenvalues, vectors = ctx.saved_tensors
+        needs_a, needs_b, needs_ridge = ctx.needs_input_grad
+        slopes = gradient[:, None] / (2 * _roots(eigenvalues))
+        slopes = slopes.masked_fill(eigenvalues <= SMALLEST_RIDGE**2, 0.0)[:, None, :]
+        gradient_a = gradient_b = gradient_ridge = None
+        lv = lower @ vectors
+        if needs_a:
+            gradient_a = (lv * slopes) @ lv.mT
+        if needs_b or needs_ridge:
+            inverse_lv = torch.linalg.solve_triangular(lower.mT, vectors, upper=True)
+            weights = slopes * eigenvalues[:, None, :]
+            if needs_b:
+                gradient_b = (inverse_lv * weights) @ inverse_lv.mT
+            gradient_ridge = (lv.square() * slopes + inverse_lv.square() * weights).sum((1, 2))
+        return gradient_a, gradient_b, gradient_ridge
 
 
-def _roots(squares: Tensor) -> Tensor:
-    return squares.clamp(min=SMALLEST_RIDGE**2).sqrt()
+def _roots(eigenvalues: Tensor) -> Tensor:
+    return eigenvalues.clamp(min=SMALLEST_RIDGE**2).sqrt()
 
 
-def _symmetric(matrices: GramMatrix) -> GramMatrix:
-    """Without the rounding by which products differ above and below the diagonal; in float64."""
+def _symmetrize(matrices: GramMatrix) -> GramMatrix:
+    """The matrices in float64, without differences by rounding across the diagonal."""
     return (to_float64(matrices) + to_float64(matrices.mT)) / 2
 
 

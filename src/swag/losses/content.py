@@ -17,7 +17,7 @@ def describe(features: FeatureMap, mask: Mask | None = None) -> FeatureMap:
     """The activations as they are.
 
     With `mask` each is multiplied by the root of its weight, so that its squared difference
-    counts by the weight: unlike a style's, the weights of a content are no shares of a sum.
+    counts by the weight: unlike in a style loss, weights are not divided by their sum.
     """
     return features if mask is None else features * mask.sqrt()
 
@@ -26,7 +26,7 @@ def describe(features: FeatureMap, mask: Mask | None = None) -> FeatureMap:
 def compare(a: FeatureMap, b: Float[Tensor, "b d rows columns"]) -> PerImage:
     """Sum of squared differences of activations, at least 0.
 
-    Raises SettingsError unless both are of one size: content is where things are.
+    Raises SettingsError unless both have the same size: content is compared by position.
     """
     if a.shape != b.shape:
         raise SettingsError(
@@ -37,10 +37,10 @@ def compare(a: FeatureMap, b: Float[Tensor, "b d rows columns"]) -> PerImage:
 
 
 def paper_factor(d: int, m: int, unit: float) -> float:
-    """The paper's 1/2 ||F - F*||^2 on unit * F, over `compare`."""
+    """The paper's 1/2 ||F - F*||^2 on unit * F, divided by `compare`."""
     return unit**2 / 2
 
 
 def released_factor(d: int, m: int) -> float:
-    """The authors' script over `compare`: the mean squared error of D * M entries."""
+    """The script's mean squared error of D * M entries, divided by `compare`."""
     return 1 / (d * m)

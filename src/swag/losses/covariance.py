@@ -45,7 +45,7 @@ def compare(a: GramMatrix, b: GramMatrix) -> PerImage:
 
 @in_full_precision
 def add(features: FeatureMap, normalized_weights: float | Mask, center: Center | None) -> Means:
-    """The share of a part of a map in the means about a center and in the products about it."""
+    """What a part of a map adds to the means about a center and to the products about it."""
     if center is not None:
         features = features - center[:, :, None, None]
     return added(features, normalized_weights), *gram.add(features, normalized_weights, None)
@@ -53,9 +53,9 @@ def add(features: FeatureMap, normalized_weights: float | Mask, center: Center |
 
 def about_mean(means: Means) -> GramMatrix:
     """The products about the mean from those about any center."""
-    away, products = means
-    about: GramMatrix = products - away[:, :, None] * away[:, None, :]
-    return about
+    offset, products = means
+    covariance: GramMatrix = products - offset[:, :, None] * offset[:, None, :]
+    return covariance
 
 
 def compute(means: Means, center: Center) -> GramMatrix:
@@ -67,4 +67,4 @@ STREAMING = StreamingStatistics(add, compute, homogeneity=(1, 2), centered=True)
 
 
 paper_factor, released_factor = gram.paper_factor, gram.released_factor
-"""As for the Gram matrix, whose place it takes; paper and script have no covariance."""
+"""Those of the Gram matrix, which covariances replace; paper and script have none."""

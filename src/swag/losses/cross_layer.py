@@ -1,7 +1,7 @@
 """Cross-layer Gram matrices: which channels of adjacent layers are active together.
 
 Novak and Nikulin, "Improving the neural algorithm of artistic style", 2016. They tie fine
-patterns to the coarse ones that they stand in.
+patterns to the coarse ones around them.
 """
 
 from itertools import pairwise
@@ -20,11 +20,11 @@ from swag.types import PerImage
 def describe(layers: LayerMaps, mask: MapMask | None = None) -> tuple[Tensor, ...]:
     """For each layer and the next deeper one, products of channels averaged over positions.
 
-    A tuple of matrices of a shallow layer's channels by a deep one's. With `mask` the averages
+    A tuple of matrices, a shallow layer's channels by a deep one's. With `mask` the averages
     are weighted.
 
     Departure: the shallow map is averaged over the cells of the deep one, where the paper enlarges
-    the deep one. Where a deep value is enlarged to a cell of equal values both give the same
+    the deep one. If a deep value is enlarged to a cell of equal values, both give the same
     matrix, since the mean of the products is the product with the mean; averaging does it with
     the fewest products. The paper's shift of activations is not applied.
 
@@ -32,17 +32,17 @@ def describe(layers: LayerMaps, mask: MapMask | None = None) -> tuple[Tensor, ..
     """
     if len(layers) < 2:
         raise SettingsError("cross-layer ties adjacent layers, but 1 was given; give 2 or more.")
-    return tuple(_between(shallow, deep, mask) for shallow, deep in pairwise(layers))
+    return tuple(_cross_products(shallow, deep, mask) for shallow, deep in pairwise(layers))
 
 
 @in_full_precision
 def compare(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> PerImage:
     """Sum of squared differences over all matrices, at least 0."""
-    errors = [(one - other).square().sum((1, 2)) for one, other in zip(a, b, strict=True)]
+    errors = [(x - y).square().sum((1, 2)) for x, y in zip(a, b, strict=True)]
     return torch.stack(errors).sum(0)
 
 
-def _between(shallow: Tensor, deep: Tensor, mask: Tensor | None) -> Tensor:
+def _cross_products(shallow: Tensor, deep: Tensor, mask: Tensor | None) -> Tensor:
     rows, columns = deep.shape[2:]
     if mask is not None:
         mask = resample(mask.to(deep), (rows, columns))

@@ -34,7 +34,7 @@ def compare(a: GramMatrix, b: GramMatrix) -> PerImage:
 
 @in_full_precision
 def add(features: FeatureMap, normalized_weights: float | Mask, center: Center | None) -> Means:
-    """The share of a part of a map in the products of its channels; see `swag.losses.streaming`."""
+    """What a part of a map adds to the products of channels; see `swag.losses.streaming`."""
     positions = features.shape[2] * features.shape[3]
     if isinstance(normalized_weights, float):
         return (describe(features) * (positions * normalized_weights),)
@@ -50,7 +50,7 @@ STREAMING = StreamingStatistics(add, compute, homogeneity=(2,), centered=False)
 
 
 def paper_factor(d: int, m: int, unit: float) -> float:
-    """The paper's 1 / (4 D^2 M^2) ||G - G*||^2 on unit * F, with G = F F^T, over `compare`.
+    """The paper's 1 / (4 D^2 M^2) ||G - G*||^2 on unit * F, G = F F^T, divided by `compare`.
 
     Our G is divided by M, which takes M^2 out of the denominator. The paper has one M for both
     pictures; for pictures of different sizes this is the natural extension.
@@ -59,5 +59,5 @@ def paper_factor(d: int, m: int, unit: float) -> float:
 
 
 def released_factor(d: int, m: int) -> float:
-    """The authors' script over `compare`: G is F F^T / (D M), the error a mean over D * D."""
+    """The script's mean over D * D entries, with G = F F^T / (D M), divided by `compare`."""
     return 1 / d**4

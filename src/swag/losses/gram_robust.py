@@ -35,7 +35,7 @@ def describe(features: FeatureMap, mask: Mask | None = None) -> GramMatrix:
 def compare(
     a: GramMatrix, b: GramMatrix, *, penalty: str = "huber", corner: float = 0.1
 ) -> PerImage:
-    """Sum of the errors of the entries of `a`, at least 0. With r the difference of an entry:
+    """Sum of the errors of the entries of `a`, at least 0. With r the difference from `b`:
 
         l1           |r|
         huber        r^2 / 2 for |r| up to c, c (|r| - c / 2) beyond
@@ -43,11 +43,11 @@ def compare(
 
     `corner`, above 0, is c as a share of the root mean square of the entries of the target `b`, so
     that it means the same in every layer of every network; l1 has none. The slope of l1 at 0 is 0.
-    So `a` and `b` are no equals: b is the target.
+    `compare` is not symmetric: `b` is the target.
 
     Raises SettingsError for another penalty or corner.
     """
-    error = _error(penalty, corner)
+    error = _error_function(penalty, corner)
     return error(a - b, corner * _root_mean_square(b)).sum((1, 2))
 
 
@@ -84,10 +84,10 @@ def _charbonnier(difference: GramMatrix, corner: Corner) -> GramMatrix:
 ERRORS: Mapping[str, Error] = MappingProxyType(
     {"l1": _l1, "huber": _huber, "charbonnier": _charbonnier}
 )
-"""Errors of a difference by name, each with its corner."""
+"""Functions (differences, corner) -> errors, by name."""
 
 
-def _error(penalty: str, corner: float) -> Error:
+def _error_function(penalty: str, corner: float) -> Error:
     if penalty not in ERRORS:
         raise SettingsError(f"no penalty is called {penalty!r}; choose {', '.join(ERRORS)}.")
     if not (isfinite(corner) and corner > 0):

@@ -9,8 +9,8 @@ i-th smallest activation becomes the i-th smallest of the target. For pictures o
 
     |O - R|^2 = sum over i of (i-th smallest of O - i-th smallest of S)^2,
 
-the squared difference of the quantile functions, which needs no remapping. Nor is anything held
-constant in vain: while the order of O stays, R does not change with O, so the gradients are equal.
+the squared difference of the quantile functions, which needs no remapping. Nor does it matter
+that R is held constant: while the order of O stays, R does not depend on O: gradients are equal.
 It is the sliced Wasserstein loss along the axes: one direction for each channel.
 """
 

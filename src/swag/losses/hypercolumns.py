@@ -1,4 +1,4 @@
-"""Hypercolumns: what all layers say of a position, as one vector.
+"""Hypercolumns: the activations of all layers at a position as one vector.
 
 Hariharan, Arbelaez, Girshick and Malik, "Hypercolumns for object segmentation and fine-grained
 localization", CVPR 2015; for style in Kolkin, Salavon and Shakhnarovich, "Style transfer by
@@ -37,17 +37,17 @@ OtherColumns = tuple[Float[Tensor, "b m d"], Float[Tensor, "b m"]]
 """Columns of pictures that may have another number of positions."""
 
 POSITIONS = 2048
-"""Positions of the grid at most. Losses that look for matches grow with the square of their number:
-with 2048 the costliest takes half the time of a small network's pass over 512 x 512 pixels."""
+"""Positions of the grid at most. The time of losses that look for matches grows with the square:
+with 2048 the slowest takes half the time of a small network's pass over 512 x 512 pixels."""
 
 SHORTEST = 1e-4
 """Length below which the direction of a vector fades; layers have entries of about 1."""
 
 
 def sample_grid(rows: int, columns: int, at_most: int) -> tuple[int, int]:
-    """The largest grid of the same aspect ratio with at most so many positions; never larger.
+    """The largest grid of the same aspect ratio with at most so many positions; never enlarged.
 
-    Raises SettingsError if that is none.
+    Raises SettingsError if `at_most` is less than 1.
     """
     if at_most < 1:
         raise SettingsError(f"expected at least 1 position, not {at_most}; give 1 or more.")
@@ -56,7 +56,7 @@ def sample_grid(rows: int, columns: int, at_most: int) -> tuple[int, int]:
 
 
 def resample(features: OwnMap, size: tuple[int, int]) -> OwnMap:
-    """Averaged over cells if that is finer than `size`, bilinear between if coarser."""
+    """The map at `size`: averages over cells if it was finer, bilinear interpolation if coarser."""
     down = (min(size[0], features.shape[2]), min(size[1], features.shape[3]))
     if down != features.shape[2:]:
         features = interpolate(features, down, mode="area")
@@ -72,7 +72,7 @@ def hypercolumns(layers: LayerMaps, at_most: int = POSITIONS) -> FeatureMap:
 
 
 def columns_of(maps: FeatureMap, mask: MapMask | None) -> Columns:
-    """The vectors of a map in reading order and their shares; `mask` is resized to it."""
+    """The vectors of a map in reading order and their shares; `mask` is resized to the map."""
     b, _, h, w = maps.shape
     if mask is None:
         weights = maps.new_full((b, h * w), 1 / (h * w))
@@ -99,7 +99,7 @@ def cosine_distances(a: Float[Tensor, "b n d"], b: Float[Tensor, "b n d"]) -> Fl
 
 
 def centered(columns: Columns) -> Float[Tensor, "b n d"]:
-    """Vectors about their weighted mean."""
+    """Vectors minus their weighted mean."""
     vectors, weights = columns
     return vectors - (vectors * weights[..., None]).sum(1, keepdim=True)
 

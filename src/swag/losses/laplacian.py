@@ -31,18 +31,18 @@ def describe(
     """
     if pool < 1:
         raise SettingsError(f"pool={pool}: expected the side of a cell, 1 or more; 4 is usual.")
-    cells = _averaged(features, pool)
-    around = pad(cells, (1, 1, 1, 1), mode="replicate")
-    beside = around[..., 1:-1, :-2] + around[..., 1:-1, 2:]
-    laplacian = 4 * cells - beside - around[..., :-2, 1:-1] - around[..., 2:, 1:-1]
-    return laplacian if mask is None else laplacian * _averaged(mask.to(cells), pool).sqrt()
+    cells = _cell_means(features, pool)
+    padded = pad(cells, (1, 1, 1, 1), mode="replicate")
+    horizontal = padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
+    laplacian = 4 * cells - horizontal - padded[..., :-2, 1:-1] - padded[..., 2:, 1:-1]
+    return laplacian if mask is None else laplacian * _cell_means(mask.to(cells), pool).sqrt()
 
 
 @in_full_precision
 def compare(a: FeatureMap, b: Float[Tensor, "b d rows columns"]) -> PerImage:
     """Sum of squared differences of Laplacians, at least 0.
 
-    Raises SettingsError unless both are of one size: content is where things are.
+    Raises SettingsError unless both have the same size: content is compared by position.
     """
     if a.shape != b.shape:
         raise SettingsError(
@@ -52,7 +52,7 @@ def compare(a: FeatureMap, b: Float[Tensor, "b d rows columns"]) -> PerImage:
     return (a - b).square().sum((1, 2, 3))
 
 
-def _averaged(maps: Tensor, pool: int) -> Tensor:
+def _cell_means(maps: Tensor, pool: int) -> Tensor:
     """Means over cells; those at the far edges may be smaller."""
     cell = (min(pool, maps.shape[2]), min(pool, maps.shape[3]))
     return avg_pool2d(maps, cell, ceil_mode=True, count_include_pad=False)

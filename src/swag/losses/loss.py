@@ -18,7 +18,7 @@ from swag.registry import did_you_mean
 from swag.types import PerImage
 
 Description = Tensor | tuple[Tensor, ...]
-"""The description of a target; its first dimensions count pictures."""
+"""The description of a layer or of all; the first dimension of each tensor counts pictures."""
 
 Role = Literal["style", "content"]
 
@@ -51,11 +51,11 @@ def mean_of(descriptions: Sequence[Description]) -> Description:
 def of_one_length(
     one: Description, other: Description, name: str
 ) -> tuple[Description, Description]:
-    """Two descriptions of as many pictures: the only picture of one is repeated for the other.
+    """Two descriptions of equally many pictures: a single picture is repeated to match the other.
 
-    SettingsError if they are of different numbers, none of which is 1.
+    SettingsError if the numbers of pictures differ and neither is 1.
     """
-    counts = _pictures(one), _pictures(other)
+    counts = _batch_size(one), _batch_size(other)
     if counts[0] == counts[1]:
         return one, other
     if 1 not in counts:
@@ -63,15 +63,15 @@ def of_one_length(
             f"{name} was given {counts[0]} pictures and {counts[1]} targets; expected one target, "
             "or one for each picture"
         )
-    return _repeated(one, max(counts)), _repeated(other, max(counts))
+    return _repeat(one, max(counts)), _repeat(other, max(counts))
 
 
-def _pictures(description: Description) -> int:
+def _batch_size(description: Description) -> int:
     first = description[0] if isinstance(description, tuple) else description
     return first.shape[0]
 
 
-def _repeated(description: Description, count: int) -> Description:
+def _repeat(description: Description, count: int) -> Description:
     if isinstance(description, tuple):
         return tuple(part.expand(count, *part.shape[1:]) for part in description)
     return description.expand(count, *description.shape[1:])
@@ -79,11 +79,11 @@ def _repeated(description: Description, count: int) -> Description:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss between two layers, and by what it is multiplied to be that of the paper or script."""
+    """A loss between two layers, with the factors that turn it into that of the paper or script."""
 
     name: str
     role: Role
-    """Style ignores where things are, so both pictures may have any size; content does not."""
+    """Style ignores positions, so that both pictures may have any size; content does not."""
     describe_fn: Callable[..., Any]
     """(features, mask) -> Description; see `describe`."""
     compare_fn: Callable[[Any, Any], PerImage]
@@ -105,18 +105,18 @@ class Loss:
     """The options that are not the default ones."""
 
     def __str__(self) -> str:
-        chosen = ",".join(f"{key}={_written(value)}" for key, value in self.options.items())
+        chosen = ",".join(f"{key}={_format(value)}" for key, value in self.options.items())
         return f"{self.name}:{chosen}" if chosen else self.name
 
     def describe(self, features: Any, mask: Tensor | None = None) -> Any:
-        """What to keep of a layer, or of all layers of a joint loss: a `Description`.
+        """Describe a layer, or all layers of a joint loss: a `Description`.
 
         Args:
             features: maps (batch, channels, rows, columns); of a joint loss a tuple of them.
             mask: (b, 1, h, w), at least 0, says how much each position counts; None: all alike.
 
         Raises:
-            SettingsError: these are no batches of maps in floating point.
+            SettingsError: `features` are no batches of maps in floating point.
         """
         if self.joint and not isinstance(features, tuple):
             raise SettingsError(
@@ -138,14 +138,14 @@ class Loss:
         return self.compare_fn(*of_one_length(description, target, self.name))
 
     def paper_factor(self, d: int, m: int, unit: float) -> float:
-        """(d, m, unit) -> the paper's term on sigma(F) = unit * smoothed, over `compare`.
+        """The paper's term on sigma(F) = unit * smoothed, divided by `compare`.
 
-        SettingsError for a loss that takes the place of no term of the paper.
+        For d channels and m positions. SettingsError for a loss that replaces no term of the paper.
         """
         return self._known_factors()[0](d, m, unit)
 
     def released_factor(self, d: int, m: int) -> float:
-        """(d, m) -> the term of the authors' script over `compare`; SettingsError as above."""
+        """The term of the authors' script, divided by `compare`; see `paper_factor`."""
         return self._known_factors()[1](d, m)
 
     def _known_factors(
@@ -159,20 +159,20 @@ class Loss:
         return self.factors
 
     def with_options(self, chosen: Mapping[str, str]) -> "Loss":
-        """The same loss with options as written by users. SettingsError names those there are."""
+        """The same loss with options as users write them; SettingsError names those there are."""
         known = options_of(self.describe_fn) | options_of(self.compare_fn)
-        values = {key: _read(self.name, key, text, known) for key, text in chosen.items()}
+        values = {key: _parse_option(self.name, key, text, known) for key, text in chosen.items()}
         return replace(
             self,
-            describe_fn=_bound(self.describe_fn, values),
-            compare_fn=_bound(self.compare_fn, values),
-            target_norm=_bound(self.target_norm, values),
+            describe_fn=_bind(self.describe_fn, values),
+            compare_fn=_bind(self.compare_fn, values),
+            target_norm=_bind(self.target_norm, values),
             options={key: value for key, value in values.items() if value != known[key]},
         )
 
 
 def loss_of(module: ModuleType, summary: str, reference: str, *, role: Role, **rest: Any) -> Loss:
-    """The loss of a module with `describe` and `compare` and, if it has them, the others."""
+    """The loss of a module with `describe`, `compare` and perhaps other functions of a `Loss`."""
     factors = None
     if hasattr(module, "paper_factor"):
         factors = (module.paper_factor, module.released_factor)
@@ -200,17 +200,17 @@ def options_of(function: Callable[..., Any]) -> dict[str, Option]:
     }
 
 
-def _bound(function: Callable[..., Any], values: Mapping[str, Option]) -> Callable[..., Any]:
-    own = {key: value for key, value in values.items() if key in options_of(function)}
-    return partial(function, **own) if own else function
+def _bind(function: Callable[..., Any], values: Mapping[str, Option]) -> Callable[..., Any]:
+    options = {key: value for key, value in values.items() if key in options_of(function)}
+    return partial(function, **options) if options else function
 
 
-def _read(loss: str, key: str, text: str, known: Mapping[str, Option]) -> Option:
+def _parse_option(loss: str, key: str, text: str, known: Mapping[str, Option]) -> Option:
     if key not in known:
         hint = did_you_mean(key, known)
-        there = ", ".join(f"{name}={_written(value)}" for name, value in known.items())
+        names = ", ".join(f"{name}={_format(value)}" for name, value in known.items())
         raise SettingsError(
-            f"{loss} has no option {key!r}; {hint}{f'it has {there}' if there else 'it has none'}."
+            f"{loss} has no option {key!r}; {hint}{f'it has {names}' if names else 'it has none'}."
         )
     default = known[key]
     try:
@@ -221,9 +221,9 @@ def _read(loss: str, key: str, text: str, known: Mapping[str, Option]) -> Option
         kinds = {bool: "true or false", int: "a whole number", float: "a number"}
         kind = kinds.get(type(default), "a word")
         raise SettingsError(
-            f"{loss}:{key}={text}: expected {kind}, as in {loss}:{key}={_written(default)}."
+            f"{loss}:{key}={text}: expected {kind}, as in {loss}:{key}={_format(default)}."
         ) from None
 
 
-def _written(value: Option) -> str:
+def _format(value: Option) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

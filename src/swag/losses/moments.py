@@ -19,7 +19,7 @@ Moments = tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]
 """Mean and standard deviation of each channel."""
 
 SMALLEST_DEVIATION = 1e-5
-"""Added to the variance squared and taken off the root: where the slope of the root is bounded."""
+"""Its square is added to the variance, itself taken off the root, which bounds the root's slope."""
 
 
 @in_full_precision
@@ -48,7 +48,7 @@ def compare(a: Moments, b: Moments) -> PerImage:
 
 @in_full_precision
 def add(features: FeatureMap, normalized_weights: float | Mask, center: Center | None) -> Means:
-    """The share of a part of a map in the means about a center, and in those of squares."""
+    """What a part of a map adds to the means about a center and to those of squares."""
     if center is not None:
         features = features - center[:, :, None, None]
     return added(features, normalized_weights), added(features.square(), normalized_weights)
@@ -56,8 +56,8 @@ def add(features: FeatureMap, normalized_weights: float | Mask, center: Center |
 
 def compute(means: Means, center: Center) -> Moments:
     """The description from the means about a center; see `swag.losses.streaming`."""
-    away, squares = means
-    return center + away, _deviation((squares - away.square()).clamp(min=0))
+    offset, squares = means
+    return center + offset, _deviation((squares - offset.square()).clamp(min=0))
 
 
 STREAMING = StreamingStatistics(add, compute, homogeneity=(1, 2), centered=True)
@@ -68,12 +68,12 @@ def _deviation(variance: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
 
 
 def paper_factor(d: int, m: int, unit: float) -> float:
-    """1 / D, as Li et al. weigh this loss, on unit * F; the paper has no such term."""
+    """1 / D on unit * F, as Li et al. weight this loss; the paper has no such term."""
     return unit**2 / d
 
 
 def released_factor(d: int, m: int) -> float:
-    """Always SettingsError: the authors' script has nothing of the kind to be equal to."""
+    """Raise SettingsError: the authors' script has no such loss."""
     raise SettingsError(
         "the released script has no loss like moments; choose gram or covariance, "
         "or a normalization other than the released one."

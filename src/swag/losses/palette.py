@@ -1,4 +1,4 @@
-"""Palette: the colors of the picture are those of the style, wherever they are.
+"""Palette: the colors of the picture should be those of the style, at any position.
 
 The palette term of Kolkin, Salavon and Shakhnarovich, "Style transfer by relaxed optimal transport
 and self-similarity", CVPR 2019 (STROTSS): the relaxed earth mover's distance between colors. Its
@@ -43,7 +43,7 @@ def describe(image: Image, mask: MapMask | None = None, *, positions: int = COLO
 
     Departures: YUV of BT.601. The paper asks for a decorrelated space with the mean color as
     one axis; its script takes a rotation of RGB, which changes no Euclidean distance. Averages
-    in the place of a sample, as for `hypercolumns`.
+    instead of a sample, as for `hypercolumns`.
     """
     colors, weights = columns_of(hypercolumns((image,), positions), mask)
     return yuv(colors), weights

@@ -1,4 +1,4 @@
-"""Terms without a target: what is unwanted about the pixels themselves."""
+"""Terms without a target: penalties on the pixels themselves."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from swag.types import Image, PerImage
 
 @dataclass(frozen=True)
 class Penalty:
-    """A term on the pixels: the mean of what each of them costs.
+    """A term on the pixels: the mean of the cost of each.
 
-    The cost of a pixel depends on those down to `below` rows below it, and on none above it, so
-    that it can be taken strip by strip.
+    The cost of a pixel depends on pixels down to `below` rows below it and on none above it, so
+    that it can be computed strip by strip.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Penalty:
     reference: str
 
     def measure(self, image: Image) -> PerImage:
-        """One number for each picture. SettingsError if these are no batch of pictures."""
+        """One number for each picture. SettingsError if `image` is no batch of pictures."""
         check_maps(image, self.name)
         mean: PerImage = self.cost(image).mean((1, 2, 3))
         return mean

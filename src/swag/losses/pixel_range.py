@@ -23,7 +23,7 @@ def squared_excess(image: Image) -> Image:
 
 
 class _Squares(torch.autograd.Function):
-    """The squares of what exceeds the range; by hand it takes half the time of autograd's."""
+    """Squared excess; this gradient takes half the time of autograd's."""
 
     @staticmethod
     def forward(ctx: Any, image: Tensor) -> Tensor:
@@ -35,5 +35,5 @@ class _Squares(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (excess,) = ctx.saved_tensors
-        pull: Tensor = 2 * gradient * excess
-        return pull
+        image_gradient: Tensor = 2 * gradient * excess
+        return image_gradient

@@ -19,20 +19,20 @@ def in_full_precision(function: Callable[P, R]) -> Callable[P, R]:
     """
 
     @wraps(function)
-    def computed(*args: P.args, **kwargs: P.kwargs) -> R:
-        raised = [_raised(arg) for arg in args]
-        named = {key: _raised(arg) for key, arg in kwargs.items()}
-        with torch.autocast(_device_type(*raised, *named.values()), enabled=False):
-            return function(*raised, **named)  # type: ignore[arg-type]
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        positional = [_at_least_float32(arg) for arg in args]
+        keywords = {key: _at_least_float32(arg) for key, arg in kwargs.items()}
+        with torch.autocast(_device_type(*positional, *keywords.values()), enabled=False):
+            return function(*positional, **keywords)  # type: ignore[arg-type]
 
-    return computed
+    return wrapper
 
 
-def _raised(value: object) -> object:
+def _at_least_float32(value: object) -> object:
     if isinstance(value, Tensor) and value.is_floating_point():
         return value.to(torch.promote_types(value.dtype, torch.float32))
     if isinstance(value, tuple):
-        return tuple(_raised(part) for part in value)
+        return tuple(_at_least_float32(part) for part in value)
     return value
 
 

@@ -1,8 +1,8 @@
-"""Products of channels over positions, with one product back.
+"""Products of channels over positions, whose gradient takes one matrix product.
 
 Autograd would make two, and lay gradients out with channels first, which a network with channels
 last pays for at every layer below: adding up two gradients of one map takes three times as long
-where they are laid out differently.
+if they are laid out differently.
 """
 
 from typing import Any
@@ -22,12 +22,12 @@ def products(features: FeatureMap) -> GramMatrix:
 
 
 def products_about_mean(features: FeatureMap) -> tuple[Float[Tensor, "b d"], GramMatrix]:
-    """The mean of each channel, and the products of what differs from it, averaged over positions.
+    """The mean of each channel, and the products of deviations from it, averaged over positions.
 
-    The mean is subtracted before anything is squared: where it is large, the difference of the
+    The mean is subtracted before anything is squared: if it is large, the difference of the
     products and of the mean's square would be lost in rounding.
     """
-    mean, covariance = _AboutMean.apply(features)
+    mean, covariance = _ProductsAboutMean.apply(features)
     return mean, covariance
 
 
@@ -37,53 +37,53 @@ class _Products(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:
         ctx.save_for_backward(features)
-        return _averaged(features)
+        return _mean_products(features)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (features,) = ctx.saved_tensors
-        return _pulled(features, gradient)
+        return _map_gradient(features, gradient)
 
 
-class _AboutMean(torch.autograd.Function):
-    """As above with what differs from the mean in the place of F, and the mean's own gradient.
+class _ProductsAboutMean(torch.autograd.Function):
+    """As `_Products` with deviations from the mean instead of F, plus the mean's own gradient.
 
-    Through the mean that is subtracted there is none: what differs from it has the sum 0.
+    The subtracted mean has no gradient: the sum of the deviations is 0.
     """
 
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> tuple[Tensor, Tensor]:
         mean = features.mean((2, 3), keepdim=True)
-        away = features - mean
-        ctx.save_for_backward(away)
-        return mean.flatten(1), _averaged(away)
+        deviations = features - mean
+        ctx.save_for_backward(deviations)
+        return mean.flatten(1), _mean_products(deviations)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_mean: Tensor, of_products: Tensor) -> Tensor:
-        (away,) = ctx.saved_tensors
-        return _pulled(away, of_products, of_mean)
+        (deviations,) = ctx.saved_tensors
+        return _map_gradient(deviations, of_products, of_mean)
 
 
-def _averaged(features: Tensor) -> Tensor:
+def _mean_products(features: Tensor) -> Tensor:
     positions = _rows(features)  # b m d
     return positions.mT @ positions / positions.shape[1]
 
 
-def _pulled(features: Tensor, gradient: Tensor, of_mean: Tensor | None = None) -> Tensor:
-    """The gradient with respect to the map, laid out as the map is."""
+def _map_gradient(features: Tensor, gradient: Tensor, of_mean: Tensor | None = None) -> Tensor:
+    """The gradient with respect to the map, in the map's memory format."""
     b, d, h, w = features.shape
-    pull = (gradient + gradient.mT) / (h * w)  # symmetric
+    symmetric = (gradient + gradient.mT) / (h * w)
     rows = _rows(features)
     last = _channels_last(features)
-    left, right = (rows, pull) if last else (pull, rows.mT)
+    left, right = (rows, symmetric) if last else (symmetric, rows.mT)
     if of_mean is None:
-        pulled = left @ right
+        result = left @ right
     else:
         shift = of_mean / (h * w)
-        pulled = torch.baddbmm(shift[:, None, :] if last else shift[:, :, None], left, right)
-    return pulled.view(b, h, w, d).permute(0, 3, 1, 2) if last else pulled.view(b, d, h, w)
+        result = torch.baddbmm(shift[:, None, :] if last else shift[:, :, None], left, right)
+    return result.view(b, h, w, d).permute(0, 3, 1, 2) if last else result.view(b, d, h, w)
 
 
 def _rows(features: Tensor) -> Tensor:

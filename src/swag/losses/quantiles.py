@@ -20,14 +20,14 @@ LevelValues = Float[Tensor, "b k m"]
 """For each picture, k sets of m numbers."""
 
 BLOCK = 2**18
-"""Numbers that are compared at a time."""
+"""Numbers compared at a time."""
 
 Distances = Float[Tensor, "b k"]
 """One number for each set of each picture."""
 
 Quantiles = tuple[Float[Tensor, "b k _m"], Float[Tensor, "b _k _m"]]
-"""Ascending values, and the share of the whole at which each ends: the value x_i is the quantile
-of all levels from end_(i-1) to end_i. Ends that are alike for all k sets are kept once."""
+"""Ascending values, and the level in (0, 1] at which each ends: the value x_i is the quantile of
+all levels from end_(i-1) to end_i. Ends that are equal for all k sets are kept once."""
 
 
 def quantiles(
@@ -48,12 +48,12 @@ def quantiles(
 
 @lru_cache(maxsize=64)
 def _even(m: int, device: torch.device) -> Float[Tensor, "m"]:
-    """Ends of the steps of a function of `m` equal ones; cached, so that two can be recognized."""
+    """Ends of `m` steps of equal length; cached, so that `_is_same` recognizes them."""
     return to_float64(torch.arange(1, m + 1, device=device)) / m
 
 
 def _is_same(ends: Tensor, others: Tensor) -> bool:
-    """Whether both are one tensor: to compare their numbers would be to wait for the device."""
+    """Whether both are the same memory; comparing their numbers would wait for the device."""
     return ends.shape == others.shape and ends.data_ptr() == others.data_ptr()
 
 
@@ -61,7 +61,7 @@ def ascending(values: LevelValues) -> Int[Tensor, "b k m"]:
     """The order that sorts each set.
 
     On CPUs torch sorts long rows of integers by their digits, many times faster than floats.
-    Read as an integer, a float32 keeps its order, but for the negative ones, which run backwards.
+    Read as integers, float32 numbers keep their order, except that negative ones are reversed.
     """
     if values.device.type != "cpu" or values.dtype != torch.float32:
         return values.argsort(stable=True, dim=-1)
@@ -73,23 +73,23 @@ def ascending(values: LevelValues) -> Int[Tensor, "b k m"]:
 
 def squared_distances(a: Quantiles, b: Quantiles) -> Distances:
     """Squared Wasserstein-2 distance of each set of `a` from that of `b`, of any size: exact."""
-    (x, ends), (y, ends_of_y) = a, b
-    if _is_same(ends, ends_of_y):
-        return _total((x - y).square(), ends)
-    parts = zip(*_in_blocks(x, ends, y, ends_of_y, _steps(ends_of_y, ends)), strict=True)
+    (x, ends), (y, y_ends) = a, b
+    if _is_same(ends, y_ends):
+        return _integral((x - y).square(), ends)
+    parts = zip(*_in_blocks(x, ends, y, y_ends, _steps(y_ends, ends)), strict=True)
     return torch.cat([_squared_distances(*part) for part in parts], dim=1)
 
 
 def mean_magnitude(a: Quantiles) -> PerImage:
-    """Mean over the sets of their mean squares; one below 1e-20 counts as one of size one."""
-    size = _total(to_float64(a[0]).square(), a[1]).mean(1).detach()
+    """Mean over the sets of their mean squares; 1 if that is below 1e-20."""
+    size = _integral(to_float64(a[0]).square(), a[1]).mean(1).detach()
     return torch.where(size < EMPTY, 1.0, size).to(a[0].dtype)
 
 
 def pool_quantiles(several: Sequence[Quantiles]) -> Quantiles:
-    """The quantile functions of the sets of several pictures thrown together, each counting alike.
+    """The quantile functions of the pooled sets of several pictures, each counting alike.
 
-    As the mean of Gram matrices is that of all positions of the pictures.
+    Likewise the mean of Gram matrices is that of all positions of the pictures.
     """
     values = torch.cat([x for x, _ in several], dim=-1)
     normalized_weights = torch.cat([_lengths(ends).expand(x.shape) for x, ends in several], dim=-1)
@@ -106,8 +106,8 @@ def _lengths(ends: LevelValues) -> LevelValues:
     return ends.diff(dim=-1, prepend=torch.zeros_like(ends[..., :1]))
 
 
-def _total(values: LevelValues, ends: Float[Tensor, "b _k m"]) -> Distances:
-    """The integral over the levels from 0 to 1."""
+def _integral(values: LevelValues, ends: Float[Tensor, "b _k m"]) -> Distances:
+    """The integral of quantile functions over the levels from 0 to 1."""
     return (values * _lengths(ends).to(values.dtype)).sum(-1)
 
 
@@ -119,7 +119,7 @@ def _steps(ends: Tensor, levels: Tensor) -> Int[Tensor, "b _n _l"]:
 
 
 def _in_blocks(values: Tensor, *others: Tensor) -> list[Sequence[Tensor]]:
-    """Some sets at a time: sums in memory already at hand are several times faster."""
+    """Tensors split into blocks of sets: sums of what is in the cache are several times faster."""
     sets = max(1, BLOCK // values.shape[-1])
     count = -(-values.shape[1] // sets)
     split = [torch.split(t, sets, dim=1) for t in (values, *others)]
@@ -127,28 +127,28 @@ def _in_blocks(values: Tensor, *others: Tensor) -> list[Sequence[Tensor]]:
 
 
 def _squared_distances(
-    x: LevelValues, ends: Tensor, y: Tensor, ends_of_y: Tensor, steps: Tensor
+    x: LevelValues, ends: Tensor, y: Tensor, y_ends: Tensor, steps: Tensor
 ) -> Distances:
-    """A step of x is compared with the mean of y over its levels.
+    """Compare each step of x with the mean of y over its levels.
 
-    What y varies within the steps no values of x can change, and is added as it is: the mean of
-    (x - y)^2 is (x - mean y)^2 + var y.
+    The variance of y within the steps, which no x can change, is added: the mean of (x - y)^2 is
+    (x - mean y)^2 + var y.
     """
     y = to_float64(y)
-    means = _means(y, ends_of_y, ends, steps)
-    within = _total(y.square(), ends_of_y) - _total(means.square(), ends)
-    between = _total((x - means.to(x.dtype)).square(), ends)
+    means = _means(y, y_ends, ends, steps)
+    within = _integral(y.square(), y_ends) - _integral(means.square(), ends)
+    between = _integral((x - means.to(x.dtype)).square(), ends)
     return between + within.clamp(min=0).to(x.dtype)
 
 
 def _means(values: Tensor, ends: Tensor, levels: Tensor, steps: Tensor) -> Float[Tensor, "b k _l"]:
-    """Means of quantile functions between one level and the next; 0 if they are the same.
+    """Means of quantile functions between one level and the next; 0 if the levels are equal.
 
-    The integral from 0 to a level is that to the end of its step less what is missing.
+    The integral from 0 to a level is that to the end of its step less the remainder.
     """
-    to_ends = (values * _lengths(ends)).cumsum(-1)
-    chosen = steps.expand(*values.shape[:2], -1)
-    missing = ends.expand(*steps.shape[:2], -1).gather(-1, steps) - levels
-    integrals = to_ends.gather(-1, chosen) - values.gather(-1, chosen) * missing
+    cumulative = (values * _lengths(ends)).cumsum(-1)
+    indices = steps.expand(*values.shape[:2], -1)
+    remainder = ends.expand(*steps.shape[:2], -1).gather(-1, steps) - levels
+    integrals = cumulative.gather(-1, indices) - values.gather(-1, indices) * remainder
     lengths = _lengths(levels)
     return _lengths(integrals) / lengths.where(lengths > 0, 1.0)

@@ -1,4 +1,4 @@
-"""Relaxed earth mover's distance: each picture's hypercolumns as near as may be to the other's.
+"""Relaxed earth mover's distance between the hypercolumns of two pictures.
 
 Kolkin, Salavon and Shakhnarovich, "Style transfer by relaxed optimal transport and
 self-similarity", CVPR 2019 (STROTSS).
@@ -31,7 +31,7 @@ combine_targets = together
 """Several styles as one: the positions of all, each style with the same share."""
 
 target_norm = neighbors.target_norm
-"""Always 1: cosines are relative already, and layers come in units of their own size."""
+"""Always 1: cosines are relative already, and layers are in units of their own size."""
 
 
 @in_full_precision
@@ -40,7 +40,7 @@ def describe(
 ) -> Columns:
     """The hypercolumns and the share of each position; `positions` bounds the grid.
 
-    Departure: see `hypercolumns` on the grid in the place of a random sample. The paper's
+    Departure: see `hypercolumns` on the grid instead of a random sample. The paper's
     hypercolumns begin with the colors; here they are of the layers alone, beside `palette`.
     """
     return columns_of(hypercolumns(layers, positions), mask)
@@ -51,9 +51,9 @@ def compare(a: Columns, b: OtherColumns, *, moments: float = 1.0) -> PerImage:
     """The paper's l_r + `moments` * l_m, at least 0.
 
     l_r is the larger of the mean cosine distance of each position of `a` from the nearest of `b`
-    and that of each of `b` from the nearest of `a`: 0 to 2. l_m holds the length of hypercolumns,
-    of which the cosine knows nothing: mean |mu_a - mu_b| + mean |Sigma_a - Sigma_b| over entries
-    of the means and covariances (divided by n).
+    and that of each of `b` from the nearest of `a`: 0 to 2. l_m compares the lengths of
+    hypercolumns, which the cosine ignores: mean |mu_a - mu_b| + mean |Sigma_a - Sigma_b| over the
+    entries of the means and covariances (divided by n).
 
     Raises SettingsError for a weight below 0.
     """
@@ -66,7 +66,7 @@ def compare(a: Columns, b: OtherColumns, *, moments: float = 1.0) -> PerImage:
 def relaxed(a: Columns, b: OtherColumns, distances: DistanceFn) -> PerImage:
     """The larger of the two relaxations of the earth mover's distance.
 
-    In each the mass of one side may go wherever is nearest on the other.
+    In each, all mass of one side may go to the nearest vectors of the other.
     """
     return torch.maximum(to_nearest(a, b, distances), to_nearest(b, a, distances))
 

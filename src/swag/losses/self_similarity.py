@@ -1,7 +1,7 @@
-"""Self-similarity: positions are as like each other as they are in the content picture.
+"""Self-similarity: positions should resemble each other as they do in the content picture.
 
 The content loss of Kolkin, Salavon and Shakhnarovich, "Style transfer by relaxed optimal transport
-and self-similarity", CVPR 2019 (STROTSS). It holds the arrangement of a picture and leaves its
+and self-similarity", CVPR 2019 (STROTSS). It keeps the arrangement of a picture and leaves its
 colors and textures free.
 """
 
@@ -39,18 +39,18 @@ def describe(
 ) -> Similarities:
     """Cosine distances between all hypercolumns, as shares of the sum from each position.
 
-    The description sums to 1. With `mask` each position counts by its weight, both as one of
-    which there is a distance and as one from which; a constant factor changes nothing.
+    The description sums to 1. With `mask` each position counts by its weight, as the start of
+    distances and as their end; a constant factor changes nothing.
 
-    Departure: see `hypercolumns` on the grid. A picture without any difference has distances 0,
-    which a mean distance larger by 1e-6 takes care of.
+    Departure: see `hypercolumns` on the grid. All distances of a flat picture are 0: 1e-6 is
+    added to the mean distance that they are divided by.
     """
     size = sample_grid(layers[0].shape[2], layers[0].shape[3], positions)
     vectors, weights = columns_of(hypercolumns(layers, positions), mask)
     distances = _distances(unit_vectors(vectors)) * weights[:, None, :]  # b from to
-    whole = distances.sum(2, keepdim=True) + ALIKE
-    similar = weights[..., None] * distances / whole
-    return similar.reshape(similar.shape[0], *size, similar.shape[2])
+    totals = distances.sum(2, keepdim=True) + ALIKE
+    shares = weights[..., None] * distances / totals
+    return shares.reshape(shares.shape[0], *size, shares.shape[2])
 
 
 @in_full_precision
@@ -59,7 +59,7 @@ def compare(a: Similarities, b: OwnSimilarities) -> PerImage:
 
     Departure: n times the paper's, which is divided by n^2 and so falls as positions grow.
 
-    Raises SettingsError unless both grids are of one size: content is where things are.
+    Raises SettingsError unless both grids have the same size: content is compared by position.
     """
     if a.shape != b.shape:
         raise SettingsError(

@@ -1,9 +1,9 @@
-"""Sliced Wasserstein: the distribution of positions, seen along many directions.
+"""Sliced Wasserstein: the distribution of positions, projected onto many directions.
 
 Heitz, Vanhoey, Chambon and Belcour, "A sliced Wasserstein loss for neural texture synthesis",
 CVPR 2021; the distance is that of Rabin, Peyre, Delon and Bernot, "Wasserstein barycenter and its
-application to texture mixing", SSVM 2011. Unlike Gram matrices it is 0 only for equal shadows: all
-moments along the directions count, not the second alone.
+application to texture mixing", SSVM 2011. Unlike Gram matrices it compares all moments along the
+directions, not the second alone: it is 0 only for equal projections.
 """
 
 import torch
@@ -30,9 +30,9 @@ combine_targets = pool_quantiles
 
 
 def random_directions(d: int, count: int, seed: int = 0) -> Directions:
-    """`count` directions, alike over the sphere in d dimensions, float64 on the CPU.
+    """`count` directions, uniform on the sphere in d dimensions, float64 on the CPU.
 
-    The same for the same numbers, on every device. Raises SettingsError unless d and count are at
+    The same for the same arguments, on every device. Raises SettingsError unless d and count are at
     least 1.
     """
     if d < 1 or count < 1:
@@ -49,19 +49,19 @@ def random_directions(d: int, count: int, seed: int = 0) -> Directions:
 def describe_along(
     features: FeatureMap, directions: Directions, mask: Mask | None = None
 ) -> Quantiles:
-    """Quantile functions of the positions seen along each direction; `mask` weighs positions."""
-    seen = directions.to(features) @ features.flatten(2)  # b k m
-    return quantiles(seen, None if mask is None else normalized_weights(mask))
+    """Quantile functions of the positions projected onto each direction; `mask` weights them."""
+    projections = directions.to(features) @ features.flatten(2)  # b k m
+    return quantiles(projections, None if mask is None else normalized_weights(mask))
 
 
 @in_full_precision
 def describe(
     features: FeatureMap, mask: Mask | None = None, *, directions: int = 0, seed: int = 0
 ) -> Quantiles:
-    """The same along random directions: as many as channels, like the paper's, unless told.
+    """`describe_along` random directions, by default as many as channels, as in the paper.
 
-    Departure: the paper draws new directions at each step. Here they are those of `seed`, alike
-    for target and picture, so that the loss is one function, as L-BFGS needs.
+    Departure: the paper draws new directions at each step. Here they are those of `seed`, the
+    same for target and picture, so that the loss is one function, as L-BFGS needs.
     Raises SettingsError for a negative number of directions.
     """
     d = features.shape[1]

@@ -13,12 +13,12 @@ Positions = Float[Tensor, "b d m"]
 
 
 def normalized_weights(mask: Mask) -> Float[Tensor, "b 1 m"]:
-    """The weights of positions as shares of their sum over the picture; all alike if that is 0."""
+    """The weights of positions as shares of their sum over the picture; uniform if that is 0."""
     flat = mask.flatten(2)
     total = flat.sum(2, keepdim=True)
-    alike = torch.full_like(flat, 1 / flat.shape[2])
+    uniform = torch.full_like(flat, 1 / flat.shape[2])
     empty = total == 0
-    share: Tensor = alike.where(empty, flat / total.masked_fill(empty, 1.0))
+    share: Tensor = uniform.where(empty, flat / total.masked_fill(empty, 1.0))
     return share
 
 
