@@ -1,4 +1,4 @@
-"""Memory that tensors free is kept by the process, if its C library can be told to.
+"""Keep memory that tensors free in the process, if its C library is GNU's.
 
 glibc gives the memory of every large tensor back to the system and fetches it anew, page by page
 and each page zeroed, a step later. That takes a fifth to a third of a step on a processor.
@@ -26,20 +26,20 @@ class _Statistics(ctypes.Structure):
 
 
 def keep_freed_memory() -> bool:
-    """Keep what is freed for what comes next, from now on; whether the C library could be told.
+    """Keep freed memory for later tensors from now on; returns whether the C library agreed.
 
-    A program does this once, a library leaves it to its program: `swag` and its examples do.
-    The process does not become smaller any more before it ends.
+    A program does this once, as `swag` and its examples; a library leaves it to its program.
+    The process then does not shrink before it ends.
     """
     library = _glibc()
     if library is None:
         return False
-    told = [library.mallopt(_MMAP_MAX, 0), library.mallopt(_TRIM_THRESHOLD, _NEVER)]
-    return all(told)
+    results = [library.mallopt(_MMAP_MAX, 0), library.mallopt(_TRIM_THRESHOLD, _NEVER)]
+    return all(results)
 
 
 def idle_memory() -> int:
-    """Bytes that the process holds and does not use: what can be had without the system."""
+    """Bytes that the process holds and does not use: available without asking the system."""
     library = _glibc()
     if library is None or not hasattr(library, "mallinfo2"):
         return 0

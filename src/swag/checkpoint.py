@@ -1,7 +1,7 @@
-"""Checkpoints: tensors and what else is known about a run, in one file that is whole or absent.
+"""Checkpoints: tensors and other values of a run, in one file that is whole or absent.
 
-    save("out.png.ckpt", {"image": latents}, {"step": 12})
-    tensors, values = load("out.png.ckpt")
+    save_tensors("out.png.ckpt", {"image": latents}, {"step": 12})
+    tensors, values = load_tensors("out.png.ckpt")
 
 The file is of the format safetensors, with the values as JSON in its header, and a SHA-256 over
 all of it. Nothing in it is ever run.
@@ -44,10 +44,10 @@ def save_tensors(path: StrPath, tensors: Mapping[str, Tensor], values: Mapping[s
 
     CheckpointError, one line, if it cannot be written; an older file then stays.
     """
-    unique, same = _without_twins(tensors)
+    unique, aliases = _unique_tensors(tensors)
     # Wide numbers first, so that each lies at a multiple of its size.
     unique = dict(sorted(unique.items(), key=lambda item: -item[1].element_size()))
-    texts = {"values": json.dumps(values, allow_nan=False), "same": json.dumps(same)}
+    texts = {"values": json.dumps(values, allow_nan=False), "same": json.dumps(aliases)}
     blank = _header(unique, {**texts, _DIGEST: _UNKNOWN})
     if len(blank) > LARGEST_HEADER:
         raise CheckpointError(f"cannot write {path}: what is known takes {len(blank)} bytes")
@@ -68,8 +68,8 @@ def load_tensors(path: StrPath) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with open(path, "rb", opener=open_at_once) as file:
             tensors, texts = _read(file)
-        same, values = json.loads(texts["same"]), json.loads(texts["values"])
-        tensors |= {name: tensors[twin] for name, twin in same.items()}
+        aliases, values = json.loads(texts["same"]), json.loads(texts["values"])
+        tensors |= {name: tensors[twin] for name, twin in aliases.items()}
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint {path}") from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
@@ -77,21 +77,21 @@ def load_tensors(path: StrPath) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, values
 
 
-def _without_twins(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors that differ, and the other names of those that have several."""
+def _unique_tensors(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Each tensor under its first name, and for each further name the first."""
     first: dict[int, str] = {}
-    unique, same = {}, {}
+    unique, aliases = {}, {}
     for name, tensor in tensors.items():
         if id(tensor) in first:
-            same[name] = first[id(tensor)]
+            aliases[name] = first[id(tensor)]
         else:
             first[id(tensor)] = name
             unique[name] = tensor
-    return unique, same
+    return unique, aliases
 
 
 def _header(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> bytes:
-    """The length of the header and the header, as safetensors lays them down."""
+    """The length of the header and the header, as safetensors defines them."""
     lengths = [tensor.numel() * tensor.element_size() for tensor in tensors.values()]
     ends = list(accumulate(lengths))
     entries: dict[str, Any] = {"__metadata__": dict(texts)}
@@ -112,7 +112,7 @@ def _bytes(tensor: Tensor) -> Any:
 
 
 def _read(file: IO[bytes]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the texts. ValueError if the digest is not that of all bytes.
+    """The tensors and the texts; ValueError if the digest is not that of all bytes.
 
     Tensors are copies: a mapped file that is cut short meanwhile would end the process.
     """
@@ -124,23 +124,23 @@ def _read(file: IO[bytes]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     texts: dict[str, Any] = entries.pop("__metadata__")
     digest = hashlib.sha256(struct.pack("<Q", length))
     digest.update(header.replace(texts[_DIGEST].encode(), _UNKNOWN.encode(), 1))
-    size, at = os.fstat(file.fileno()).st_size - file.tell(), 0
+    size, position = os.fstat(file.fileno()).st_size - file.tell(), 0
     tensors = {}
     for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
-        tensors[name] = _tensor(entry, at, size)
+        tensors[name] = _empty_tensor(entry, position, size)
         part = _bytes(tensors[name])
-        at += file.readinto(part)  # type: ignore[attr-defined] # of a buffered file
+        position += file.readinto(part)  # type: ignore[attr-defined] # of a buffered file
         digest.update(part)
-    if at != size or file.read(1) or digest.hexdigest() != texts[_DIGEST]:
+    if position != size or file.read(1) or digest.hexdigest() != texts[_DIGEST]:
         raise ValueError("damaged")
     return tensors, texts
 
 
-def _tensor(entry: Mapping[str, Any], at: int, size: int) -> Tensor:
-    """Room for the tensor that begins here, of so many bytes in all; ValueError if none does."""
+def _empty_tensor(entry: Mapping[str, Any], position: int, size: int) -> Tensor:
+    """Zeros for a tensor that begins at `position` of `size` bytes; ValueError if it does not."""
     (dtype,) = (kind for kind, name in _TYPES.items() if name == entry["dtype"])
     start, end = entry["data_offsets"]
     length = math.prod(entry["shape"]) * dtype.itemsize
-    if not (start == at <= end <= size and length == end - start):
+    if not (start == position <= end <= size and length == end - start):
         raise ValueError("a tensor that is not where it says")
     return torch.zeros(entry["shape"], dtype=dtype)

@@ -61,7 +61,7 @@ class DependencyError(SwagError, ImportError):
 
 
 def check_installed(*modules: str, user: str, extra: str) -> None:
-    """Refuse to go on without modules of an extra. DependencyError, which names the `user`."""
+    """Raise DependencyError, which names the `user`, if modules of an extra are not installed."""
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         raise DependencyError(

@@ -1,4 +1,4 @@
-"""Departures of a run from its settings: the picture records them, and users see a warning."""
+"""Departures of a run from its settings, recorded in the picture and shown as warnings."""
 
 import logging
 
@@ -7,13 +7,13 @@ class Fallbacks(list[str]):
     """Sentences, each once."""
 
     def add(self, words: str) -> bool:
-        """Write down a sentence; whether it was not there."""
+        """Add a sentence unless it is there; returns whether it is new."""
         new = words not in self
         if new:
             self.append(words)
         return new
 
     def note(self, words: str) -> None:
-        """Write down a sentence and warn of it, unless it is there."""
+        """Add a sentence and log it as a warning, unless it is there."""
         if self.add(words):
             logging.getLogger("swag").warning(words)

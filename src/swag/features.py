@@ -18,10 +18,10 @@ from swag.types import FeatureMaps, Image
 
 Preprocess = Callable[[Tensor], Tensor]
 Arrange = Callable[[Tensor, tuple[int, int]], Tensor]
-"""From what a layer returns and the rows and columns of the picture to maps, as for tokens."""
+"""(output of a layer, rows and columns of the picture) -> maps, as for tokens."""
 
 REFUSALS = (RuntimeError, AssertionError, ValueError, IndexError)
-"""What a network raises on a picture whose size it cannot take."""
+"""Errors of a network on a picture whose size it cannot take."""
 
 TRIAL_SIZES = ((96, 96), (224, 224), (256, 256), (299, 299), (384, 384), (512, 512))
 """Rows and columns of the pictures that an unknown network is tried on."""
@@ -30,17 +30,17 @@ TRIAL_SIZES = ((96, 96), (224, 224), (256, 256), (299, 299), (384, 384), (512, 5
 class FeatureExtractor(nn.Module):
     """Map pictures to the activations of `layers`, named as in `model.named_modules()`.
 
-    The pass ends at the deepest layer asked for. A layer that something writes into after it
-    has run (an in-place ReLU, the in-place sum of a residual block) is copied as soon as it is
-    there; the others are handed out as they are, so that writing into them is an error.
+    The pass ends at the deepest layer asked for. An output that something writes into later (an
+    in-place ReLU, the in-place sum of a residual block) is copied at once; others are returned
+    without a copy, so that writing into them is an error.
     The model goes into evaluation mode and is frozen; nothing else of it changes.
 
     Args:
         preprocess: from the picture to the input of the model.
-        arrange: from what a layer returns to maps; needed if that is not an image (tokens).
+        arrange: from the output of a layer to maps; needed if that is no map (tokens).
 
     Raises:
-        BackboneError: a layer that the model does not have, that runs never or more than once
+        BackboneError: a layer that the model does not have, that never runs or more than once
             in a pass (so that its name does not say which activation is meant: the ReLU of a
             torchvision residual block), or that does not return maps.
     """
@@ -69,38 +69,34 @@ class FeatureExtractor(nn.Module):
         """Activations by layer, in the order of `layers`."""
         if not self.layers:
             return {}
-        ready = image if self.preprocess is None else self.preprocess(image)
-        outputs = self._read(ready)
-        size = (ready.shape[-2], ready.shape[-1])
+        x = image if self.preprocess is None else self.preprocess(image)
+        outputs = self._read(x)
+        size = (x.shape[-2], x.shape[-1])
         return {name: self._as_maps(name, outputs[name], size) for name in self.layers}
 
     def _read(self, image: Tensor) -> dict[str, Tensor]:
-        kept: dict[str, Tensor] = {}
+        outputs: dict[str, Tensor] = {}
         versions: dict[str, int] = {}
 
-        def keep(name: str, output: Any) -> None:
+        def record(name: str, output: Any) -> None:
             if not isinstance(output, Tensor):
                 raise BackboneError(
                     f"layer {name!r} returns {type(output).__name__}, not a tensor; "
                     "choose a layer before or inside it"
                 )
             # Tensors of inference mode do not count the writes into them.
-            copied = name in self._overwritten or output.is_inference()
-            kept[name] = output.clone() if copied else output
-            versions[name] = -1 if output.is_inference() else kept[name]._version
-            if len(kept) == len(self.layers):
-                raise _AllSeen
+            needs_copy = name in self._overwritten or output.is_inference()
+            outputs[name] = output.clone() if needs_copy else output
+            versions[name] = -1 if output.is_inference() else outputs[name]._version
+            if len(outputs) == len(self.layers):
+                raise _PassComplete
 
-        observe(
-            self.model, image, {name: self.model.get_submodule(name) for name in self.layers}, keep
-        )
-        changed = {
-            name for name, seen in versions.items() if seen >= 0 and kept[name]._version != seen
-        }
-        if changed:
-            self._overwritten |= changed
+        observe(self.model, image, {n: self.model.get_submodule(n) for n in self.layers}, record)
+        overwritten = {n for n, v in versions.items() if v >= 0 and outputs[n]._version != v}
+        if overwritten:
+            self._overwritten |= overwritten
             return self._read(image)
-        return kept
+        return outputs
 
     def _as_maps(self, name: str, output: Tensor, size: tuple[int, int]) -> Tensor:
         maps = output if self.arrange is None else self.arrange(output, size)
@@ -120,24 +116,24 @@ class FeatureExtractor(nn.Module):
                 raise BackboneError(f"{type(self.model).__name__} has no layer {name!r}; {hint}")
 
     def _check_each_runs_once(self, sample: Tensor) -> None:
-        ready = sample if self.preprocess is None else self.preprocess(sample)
+        x = sample if self.preprocess is None else self.preprocess(sample)
         runs = dict.fromkeys(self.layers, 0)
 
         def count(name: str, _: Any) -> None:
             runs[name] += 1
 
         with torch.no_grad():
-            observe(self.model, ready, {n: self.model.get_submodule(n) for n in self.layers}, count)
+            observe(self.model, x, {n: self.model.get_submodule(n) for n in self.layers}, count)
         idle = [name for name, times in runs.items() if times == 0]
         if idle:
             raise BackboneError(
                 f"{', '.join(idle)} of {type(self.model).__name__} cannot be read: it does not run "
                 "in a pass, or runs within a scripted module; choose another layer"
             )
-        wrong = [f"{name} runs {times} times" for name, times in runs.items() if times != 1]
-        if wrong:
+        repeated = [f"{name} runs {times} times" for name, times in runs.items() if times != 1]
+        if repeated:
             raise BackboneError(
-                f"a layer that is read must run once in a pass, but {', '.join(wrong)}; "
+                f"a layer that is read must run once in a pass, but {', '.join(repeated)}; "
                 "choose the module around it or the one before"
             )
 
@@ -155,15 +151,15 @@ def trial_picture(
     """
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
     refusal: Exception | None = None
-    own = _own_size(model)
-    sizes = [*sizes, own] if own else [*sizes]
+    native_size = _native_size(model)
+    sizes = [*sizes, native_size] if native_size else [*sizes]
     for size in sizes:
         picture = torch.zeros(1, 3, *size, dtype=like.dtype, device=like.device)
         try:
             with torch.no_grad():
                 model(picture if preprocess is None else preprocess(picture))
             return picture
-        except Exception as error:  # of code that is not ours
+        except Exception as error:  # foreign code may raise any
             refusal = error
     raise BackboneError(
         f"{type(model).__name__} takes no picture of 3 channels and "
@@ -172,8 +168,8 @@ def trial_picture(
     )
 
 
-def _own_size(model: nn.Module) -> tuple[int, int] | None:
-    """Rows and columns of the pictures that a network was made for, if it says so."""
+def _native_size(model: nn.Module) -> tuple[int, int] | None:
+    """Rows and columns of the pictures that a network was made for, if it records them."""
     settings = getattr(model, "pretrained_cfg", None)  # timm's
     if isinstance(settings, Mapping) and settings.get("input_size"):
         return int(settings["input_size"][-2]), int(settings["input_size"][-1])
@@ -181,8 +177,8 @@ def _own_size(model: nn.Module) -> tuple[int, int] | None:
     return size
 
 
-class _AllSeen(Exception):
-    """Ends the pass once every layer asked for has been seen."""
+class _PassComplete(Exception):
+    """Ends the pass once every layer asked for has run."""
 
 
 def observe(
@@ -203,7 +199,7 @@ def observe(
     ]
     try:
         model(image)
-    except _AllSeen:
+    except _PassComplete:
         pass
     finally:
         for handle in handles:

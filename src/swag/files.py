@@ -17,7 +17,7 @@ LONGEST_NAME = 255
 """Bytes of a file's name if the system does not tell."""
 
 OLD = 24 * 3600.0
-"""Seconds after which nobody writes a temporary file on: another machine's lock may not show."""
+"""Seconds after which a temporary file is abandoned: another machine's lock may not show."""
 
 
 def write_whole(
@@ -30,50 +30,50 @@ def write_whole(
     """Let `write` fill a file that appears at `path` only when it is complete and on the disk.
 
     The bytes go to a temporary file in the same folder, are synced, and take the name in one
-    step, after `check` has had a last look; on any failure the temporary file is removed and an
+    step, after a final call of `check`; on any failure the temporary file is removed and an
     older file at `path` stays. A link at `path` stays, and the file it leads to is replaced.
 
     Raises:
         FileExistsError: there is a file, however new, and it is not to be replaced.
     """
     descriptor, temporary = open_temporary(path)
-    # A second hold on the file and its lock; none where an open file cannot be renamed.
-    held = os.dup(descriptor) if os.name == "posix" else None
+    # A duplicate keeps the lock until the file is renamed, on systems that rename open files.
+    duplicate = os.dup(descriptor) if os.name == "posix" else None
     try:
-        # Opened by its name, since there are libraries that look for it.
+        # Opened by its name, which some libraries read.
         with open(temporary, "wb", opener=lambda *_: descriptor) as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         if check is not None:
             check()
-        (os.replace if replace else _move_to_free)(temporary, os.path.realpath(path))
+        (os.replace if replace else _move_unless_taken)(temporary, os.path.realpath(path))
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
     finally:
-        if held is not None:
-            os.close(held)
+        if duplicate is not None:
+            os.close(duplicate)
     _sync_folder(os.path.dirname(temporary))
 
 
 def check_name(path: StrPath, suffix: str) -> None:
-    """Refuse a name that is too long to have `suffix` after it, as files beside it have.
+    """Refuse a name that is too long for `suffix` after it, as files beside it have.
 
     Raises:
-        SettingsError: it would have more bytes than names have in this folder.
+        SettingsError: with `suffix` it has more bytes than names may have in this folder.
     """
     folder, name = os.path.split(os.path.realpath(path))
     try:
-        most = os.pathconf(folder, "PC_NAME_MAX")
+        limit = os.pathconf(folder, "PC_NAME_MAX")
     except (AttributeError, OSError, ValueError):  # Windows, or no such folder
-        most = LONGEST_NAME
-    length, room = len(os.fsencode(name)), most - len(suffix)
+        limit = LONGEST_NAME
+    length, room = len(os.fsencode(name)), limit - len(suffix)
     if length > room:
         raise SettingsError(
             f"the name {name[:40]!r}... has {length} bytes, and with {suffix} it would be longer "
-            f"than the {most} of this folder; give a name of at most {room} bytes"
+            f"than the {limit} of this folder; give a name of at most {room} bytes"
         )
 
 
@@ -82,8 +82,8 @@ def write_text(path: StrPath, text: str) -> None:
     write_whole(path, lambda file: file.write(text.encode()))
 
 
-def _move_to_free(source: str, target: str) -> None:
-    """Give a file a name that no file has: of several who try at once, one succeeds."""
+def _move_unless_taken(source: str, target: str) -> None:
+    """Rename a file unless the new name is taken: of several tries at once, one succeeds."""
     try:
         os.link(source, target)
         os.unlink(source)
@@ -99,8 +99,7 @@ def _move_to_free(source: str, target: str) -> None:
 
 
 def create_folder(folder: StrPath) -> None:
-    """Create a folder, and those that lead to it, unless it is there. ResourceError if it cannot
-    be."""
+    """Create a folder and its parents unless it is there; ResourceError if that fails."""
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
@@ -109,7 +108,7 @@ def create_folder(folder: StrPath) -> None:
 
 
 def remove(path: StrPath) -> None:
-    """Remove a file if it is there, with what killed processes left of it half written."""
+    """Remove a file if it is there, and temporary files of it that killed processes left."""
     remove_leftovers(path)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
@@ -117,7 +116,7 @@ def remove(path: StrPath) -> None:
 
 def remove_leftovers(path: StrPath) -> None:
     """Remove what killed processes left beside a file: temporary files, and a claim."""
-    _sweep(*_place(path))
+    _sweep(*_temporary_prefix(path))
 
 
 def open_temporary(path: StrPath) -> tuple[int, str]:
@@ -126,11 +125,11 @@ def open_temporary(path: StrPath) -> tuple[int, str]:
     Those for the same path that a killed process left behind are removed. Whoever has this one
     open holds a lock on it, which ends with the process.
     """
-    folder, key = _place(path)
-    _sweep(folder, key)
+    folder, prefix = _temporary_prefix(path)
+    _sweep(folder, prefix)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
-        temporary = os.path.join(folder, f"{key}{_machine()}-{secrets.token_hex(4)}.part")
+        temporary = os.path.join(folder, f"{prefix}{_machine()}-{secrets.token_hex(4)}.part")
         descriptor = os.open(temporary, flags, 0o666)
         if lock(descriptor) != "busy" and os.path.exists(temporary):
             return descriptor, temporary
@@ -139,15 +138,15 @@ def open_temporary(path: StrPath) -> tuple[int, str]:
 
 @contextlib.contextmanager
 def claimed(path: StrPath) -> Iterator[None]:
-    """Hold the place of a file, and what is kept beside it, for this process.
+    """Reserve a file, and those kept beside it, for this process.
 
-    The claim ends with the process, however that ends. Where there are no locks there is none.
+    The claim ends with the process, however that ends. Without locks nothing is reserved.
 
     Raises:
         ResourceError: another process holds it.
     """
-    folder, key = _place(path)
-    name = os.path.join(folder, f"{key}{_machine()}-claim.part")  # swept if its owner died
+    folder, prefix = _temporary_prefix(path)
+    name = os.path.join(folder, f"{prefix}{_machine()}-claim.part")  # swept if its owner died
     while True:
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT, 0o666)
         if lock(descriptor) == "busy":
@@ -159,7 +158,7 @@ def claimed(path: StrPath) -> Iterator[None]:
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), os.stat(name)):
                 break
-        os.close(descriptor)  # its last owner removed it between the two calls
+        os.close(descriptor)  # its last owner removed it between the calls
     try:
         yield
     finally:
@@ -169,11 +168,11 @@ def claimed(path: StrPath) -> Iterator[None]:
 
 
 def open_at_once(path: str, flags: int) -> int:
-    """The `opener` of a file that does not wait, should a pipe be in the file's place."""
+    """An `opener` that does not wait if the path is a pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 
-def _place(path: StrPath) -> tuple[str, str]:
+def _temporary_prefix(path: StrPath) -> tuple[str, str]:
     """The folder of the temporary files for a path, and how their names begin."""
     folder, name = os.path.split(os.path.realpath(path))
     return folder, f".swag-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}-"
@@ -181,9 +180,9 @@ def _place(path: StrPath) -> tuple[str, str]:
 
 @cache
 def _machine() -> str:
-    """What the processes have in common that see each other's locks: those of one kernel.
+    """An identifier of the kernel, whose processes see each other's locks.
 
-    Numbers of processes will not do: containers count their own.
+    Process numbers do not identify owners: containers count their own.
     """
     try:
         with open("/proc/sys/kernel/random/boot_id", "rb") as file:
@@ -193,29 +192,29 @@ def _machine() -> str:
     return hashlib.sha256(name).hexdigest()[:8]
 
 
-def _sweep(folder: str, key: str) -> None:
-    """Remove the temporary files of this place whose processes have ended."""
+def _sweep(folder: str, prefix: str) -> None:
+    """Remove the temporary files with this prefix whose processes have ended."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
-            if name.startswith(key) and name.endswith(".part"):
+            if name.startswith(prefix) and name.endswith(".part"):
                 with contextlib.suppress(OSError):
-                    _remove_orphan(os.path.join(folder, name), name[len(key) :])
+                    _remove_orphan(os.path.join(folder, name), name[len(prefix) :])
 
 
 def _remove_orphan(temporary: str, name: str) -> None:
     """Remove a temporary file that nobody has open; one of another machine only if it is old."""
-    ours = name.startswith(f"{_machine()}-")
+    same_machine = name.startswith(f"{_machine()}-")
     descriptor = os.open(temporary, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
     try:
         old = time.time() - os.fstat(descriptor).st_mtime > OLD
-        if (ours or old) and lock(descriptor) == "held":
+        if (same_machine or old) and lock(descriptor) == "held":
             os.unlink(temporary)
     finally:
         os.close(descriptor)
 
 
 def lock(descriptor: int) -> Literal["held", "busy", "none"]:
-    """Lock a file: held now, busy as another's, or none if there are no locks."""
+    """Lock a file: held by this process, busy with another's lock, or none without locks."""
     try:
         import fcntl
 

@@ -1,4 +1,4 @@
-"""Jitter: the picture is moved and scaled a little at random each time it is looked at.
+"""Jitter: the picture is shifted and scaled a little at random at each step.
 
     loss = Jittered(objective, seed=0, shift=8, scale=0.05)
     loss.at(7)(picture)                               the loss of the picture as moved in step 7
@@ -6,8 +6,8 @@
 
 Mordvintsev, Pezzotti, Schubert and Olah, "Differentiable image parameterizations", Distill 2018,
 and their program Lucid: a detail that pleases the network in one position only is not found. It
-makes the loss random, so it is for methods without a line search. Targets stay as they are: what
-a content loss asks for is then blurred by the size of the shifts.
+makes the loss random, so it is for methods without a line search. Targets stay as they are, so that
+a content loss blurs the picture by the size of the shifts.
 """
 
 import random
@@ -22,12 +22,12 @@ from swag.types import Image
 
 
 def jittered(image: Image, *, seed: int, step: int, shift: int = 0, scale: float = 0.0) -> Image:
-    """The picture shifted, and enlarged or made smaller about its middle, both at random.
+    """The picture shifted, and scaled about its center, both at random.
 
     Shifts are whole pixels, each of -shift ... shift alike, down and across; factors of size are
-    uniform in 1 - scale ... 1 + scale. What comes in over an edge is the picture mirrored there.
-    All pictures of a batch move alike, and as `seed` and `step` say, whatever came before. The
-    size stays; gradients flow through.
+    uniform in 1 - scale ... 1 + scale. Beyond an edge the picture is mirrored. All
+    pictures of a batch move alike, as `seed` and `step` alone determine. The size stays; gradients
+    flow through.
     Departures from Lucid: nothing is turned, the content of the frame is scaled, not the frame,
     and factors are not from a list. Between pixels the interpolation is bilinear, as Lucid's.
 
@@ -36,21 +36,21 @@ def jittered(image: Image, *, seed: int, step: int, shift: int = 0, scale: float
     _check(shift, scale)
     if not (shift or scale):
         return image
-    draw = random.Random(f"{seed}/{step}")  # a word is hashed: neighbors have nothing in common
-    down, across = draw.randint(-shift, shift), draw.randint(-shift, shift)
-    factor = 1 + draw.uniform(-scale, scale)
+    generator = random.Random(f"{seed}/{step}")  # a string is hashed: neighbors are unrelated
+    down, across = generator.randint(-shift, shift), generator.randint(-shift, shift)
+    factor = 1 + generator.uniform(-scale, scale)
     height, width = image.shape[-2:]
     # Where each pixel comes from; both sides run from -1 to 1.
-    place = image.new_tensor(
+    affine = image.new_tensor(
         [[1 / factor, 0, 2 * across / width], [0, 1 / factor, 2 * down / height]]
     )
-    grid = affine_grid(place.expand(image.shape[0], 2, 3), list(image.shape), align_corners=False)
+    grid = affine_grid(affine.expand(image.shape[0], 2, 3), list(image.shape), align_corners=False)
     return grid_sample(image, grid, padding_mode="reflection", align_corners=False)
 
 
 @dataclass(frozen=True)
 class Jittered:
-    """A loss that sees the picture jittered, in each step differently."""
+    """A loss of the jittered picture, which each step jitters differently."""
 
     loss: Callable[[Tensor], Mapping[str, Tensor]]
     seed: int
@@ -61,7 +61,7 @@ class Jittered:
         _check(self.shift, self.scale)
 
     def at(self, step: int) -> Callable[[Tensor], dict[str, Tensor]]:
-        """The loss in a step: whatever the picture, it is moved alike."""
+        """The loss at a step, which jitters every picture alike."""
         return lambda image: dict(
             self.loss(
                 jittered(image, seed=self.seed, step=step, shift=self.shift, scale=self.scale)

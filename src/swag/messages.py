@@ -1,4 +1,4 @@
-"""What a command says on standard error beside its own words: lines of ours, and of nobody else."""
+"""Messages of a command on standard error: one line each, of SWAG and of no other library."""
 
 import logging
 import sys
@@ -10,23 +10,23 @@ from pathlib import Path
 from typing import TextIO
 
 LOG = logging.getLogger("swag")
-_OURS = tuple(str(Path(__file__).parents[1] / package) for package in ("swag", "swag_lab"))
+_OWN_PACKAGES = tuple(str(Path(__file__).parents[1] / package) for package in ("swag", "swag_lab"))
 
 LONGEST = 500
-"""Letters of a line."""
+"""Characters of a line at most."""
 
 
 def one_line(message: object, *, most: int = 200) -> str:
-    """A message of another library on one short line, or its kind if it has no words.
+    """A message of another library on one short line, or its class if it is empty.
 
-    It may quote a file: what is not to be printed, as the commands of terminals, is escaped.
+    It may quote a file: unprintable characters, as the commands of terminals, are escaped.
     """
     short = textwrap.shorten(str(message), most, placeholder=" ...") or type(message).__name__
     return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in short)
 
 
 class _Lines(logging.Handler):
-    """Prints records as lines of ours."""
+    """Prints records as lines of SWAG."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
@@ -36,27 +36,27 @@ class _Lines(logging.Handler):
 
 @contextmanager
 def own_lines(lines: logging.Handler | None = None) -> Iterator[None]:
-    """Print warnings of ours as lines, and keep those of Python and of libraries to the log.
+    """Print warnings of SWAG as lines, and keep those of Python and of libraries to the log.
 
-    With `lines`, this handler gets them, and nothing is printed.
+    With `lines`, this handler gets SWAG's, and nothing is printed.
 
-    They tell a programmer something: `logging.getLogger("swag")` has them at the level DEBUG. What
-    other loggers say goes nowhere, unless somebody listens to them.
+    The others are for programmers: `logging.getLogger("swag")` has them at the level DEBUG.
+    Messages of other loggers are dropped unless these have handlers of their own.
     """
-    root, nowhere = logging.getLogger(), logging.NullHandler()
+    root, null_handler = logging.getLogger(), logging.NullHandler()
     lines = lines or _Lines(logging.WARNING)
-    before, warnings.showwarning = warnings.showwarning, _told
+    original, warnings.showwarning = warnings.showwarning, _log_warning
     LOG.addHandler(lines)
-    root.addHandler(nowhere)  # without any handler, Python prints what nobody handles
+    root.addHandler(null_handler)  # without any handler, Python prints what nobody handles
     try:
         yield
     finally:
-        warnings.showwarning = before
+        warnings.showwarning = original
         LOG.removeHandler(lines)
-        root.removeHandler(nowhere)
+        root.removeHandler(null_handler)
 
 
-def _told(
+def _log_warning(
     message: Warning | str,
     category: type[Warning],
     filename: str,
@@ -64,5 +64,5 @@ def _told(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    ours = issubclass(category, UserWarning) and filename.startswith(_OURS)
-    LOG.log(logging.WARNING if ours else logging.DEBUG, one_line(message, most=LONGEST))
+    is_own = issubclass(category, UserWarning) and filename.startswith(_OWN_PACKAGES)
+    LOG.log(logging.WARNING if is_own else logging.DEBUG, one_line(message, most=LONGEST))

@@ -1,4 +1,4 @@
-"""Runs that do not depend on the modes of torch that their caller has switched on."""
+"""Modes of torch that do not depend on those that the caller has switched on."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +14,7 @@ DEVICES = ("cpu", "cuda", "mps")
 
 @contextmanager
 def own_modes() -> Iterator[None]:
-    """Gradients on, inference mode and autocast off; the caller's own come back at the end.
+    """Gradients on, inference mode and autocast off; the caller's modes return at the end.
 
     As a decorator it holds for each call of a function, of a generator function for its creation
     alone: see `with_own_modes`.
@@ -28,7 +28,7 @@ def own_modes() -> Iterator[None]:
 
 
 def with_own_modes(items: Iterator[T]) -> Iterator[T]:
-    """The same items, each made in modes of our own; between them the caller has theirs."""
+    """The same items, each computed in `own_modes`; between them the caller's modes are back."""
     while True:
         with own_modes():
             try:

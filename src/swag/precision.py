@@ -1,4 +1,4 @@
-"""Precision: computations that float32 is too narrow for, and passes that bfloat16 suffices for."""
+"""Precision: computations that need float64, and passes for which bfloat16 suffices."""
 
 import torch
 from torch import Tensor
@@ -8,23 +8,23 @@ NARROW_DEVICES = ("cpu", "cuda")
 
 
 def to_float64(value: Tensor) -> Tensor:
-    """In float64, so that constants far outside float32 do not underflow; Metal has none."""
+    """The value in float64, so that constants outside float32 do not underflow; Metal: float32."""
     return value.float() if value.device.type == "mps" else value.double()
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether products in bfloat16 are faster than in float32 there, by what the device can do.
+    """Whether the device has instructions that make products in bfloat16 faster than in float32.
 
-    Not by a stopwatch: the same machine has to answer alike each time. A processor that emulates
-    bfloat16 takes longer than with float32, and so has none here: instructions for it are asked
-    for, AVX-512 BF16 or AMX. Those of ARM are not known to torch, so that it has none either.
+    This is not timed, so that a machine answers alike each time. CPUs need AVX-512 BF16 or AMX:
+    one that emulates bfloat16 is slower than with float32. Torch does not report ARM's
+    instructions, so that ARM counts as having none.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and any(map(_says, ("avx512_bf16", "amx_tile")))
+    return device.type == "cpu" and any(map(_cpu_supports, ("avx512_bf16", "amx_tile")))
 
 
-def _says(feature: str) -> bool:
-    """Whether torch finds this of the processor; it has private names for the question."""
-    found = getattr(torch.cpu, f"_is_{feature}_supported", None)
-    return found is not None and bool(found())
+def _cpu_supports(feature: str) -> bool:
+    """Whether torch reports this feature of the CPU, by one of its private functions."""
+    check = getattr(torch.cpu, f"_is_{feature}_supported", None)
+    return check is not None and bool(check())

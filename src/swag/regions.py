@@ -1,4 +1,4 @@
-"""Regions: masks that say which part of a style goes where in the picture.
+"""Regions: masks that assign parts of the styles to parts of the picture.
 
     for region in regions(content_mask, style_mask):           flat colors, or shades of gray
         region.name, region.style, region.where, region.style_where
@@ -7,7 +7,7 @@
     regions(content_mask, first_mask, second_mask)              two styles with a mask each
 
 Gatys et al., "Controlling perceptual factors in neural style transfer", CVPR 2017, section 3:
-guidance channels. Masks are read as stored (sRGB) values, of any size: a map has its mask's.
+guidance channels. Masks are stored (sRGB) values of any size; a map has the size of its mask.
 """
 
 import math
@@ -30,10 +30,10 @@ Color = Float[Tensor, "3"]
 Palette = Float[Tensor, "k 3"]
 
 GRAY = 0.15
-"""How far channels may differ in a mask of grays; distances of colors are in RGB, of [0, 1]."""
+"""How far channels may differ in a mask of grays; all distances of colors are in RGB, [0, 1]."""
 
 ALIKE = 0.25
-"""Colors nearer than this in two masks are a pair, and in one mask the same."""
+"""Colors of two masks nearer than this are paired; in one mask they count as the same."""
 
 EXACT = 0.06
 """Colors nearer than this differ by JPEG noise only."""
@@ -42,7 +42,7 @@ SMALLEST = 0.005
 """Share of a mask that a color must hold; a smaller one counts as a mixture of the others."""
 
 PRESENT = 0.001
-"""Mean weight that a white or black region must have to be one."""
+"""Mean weight that a white or black region must have; others are ignored."""
 
 STEADY = 0.1
 """Share of the way from one color to another that counts as noise at either end."""
@@ -54,8 +54,8 @@ STRANGE = 0.1
 class Region(NamedTuple):
     """A region of the picture that a style goes to, and the part of the style it is taken from.
 
-    Weights are from 0 to 1. `style` counts the styles from 0. `style_where` is one single weight
-    of 1 if all of a style is meant.
+    `where` weighs the picture, `style_where` the style, from 0 to 1; the latter is a single 1 for
+    all of a style. `style` counts the styles from 0.
     """
 
     name: str
@@ -72,23 +72,23 @@ def regions(content_mask: MaskPicture, *style_masks: MaskPicture | None) -> list
     that holds at least 0.5 % of the mask; soft edges belong to the two colors they are a mixture
     of, so no color of a region should itself be a mixture of two others. Regions of two masks are
     paired by color, nearest first, up to a distance of a quarter of the range of a channel.
-    Regions that only a style mask has are not used. Without style masks (None for each), the
-    first style goes where the content mask is white, all of it, and a second where it is black.
+    Regions that only a style mask has are not used. Without style masks (None for each), all
+    of the first style goes where the content mask is white, of a second where it is black.
 
     Raises SettingsError: a region of the content has no partner, a mask has no flat colors, or
     nothing of the picture would take any style.
     """
     masks = style_masks or (None,)
-    given = [mask for mask in masks if mask is not None]
-    if not given:
+    present = [mask for mask in masks if mask is not None]
+    if not present:
         return _without_masks(content_mask, len(masks))
-    if len(given) < len(masks):
+    if len(present) < len(masks):
         raise SettingsError(
-            f"{len(given)} of {len(masks)} styles have a mask; give one for every style, or none."
+            f"{len(present)} of {len(masks)} styles have a mask; give one for every style, or none."
         )
-    if all(_is_gray(mask) for mask in (content_mask, *given)):
-        return _paired_grays(content_mask, given)
-    return _paired_colors(content_mask, given)
+    if all(_is_gray(mask) for mask in (content_mask, *present)):
+        return _pair_grays(content_mask, present)
+    return _pair_colors(content_mask, present)
 
 
 def soften(mask: Float[Tensor, "b c h w"], radius: float) -> Float[Tensor, "b c h w"]:
@@ -124,68 +124,68 @@ def _without_masks(content_mask: MaskPicture, styles: int) -> list[Region]:
     maps = _gray_maps(content_mask)
     everything = content_mask.new_ones(1, 1, 1, 1)
     names = list(maps)[:styles]
-    found = [
+    matches = [
         Region(name, style, maps[name], everything)
         for style, name in enumerate(names)
         if maps[name].mean() >= PRESENT
     ]
-    if not found:
+    if not matches:
         raise SettingsError(
             "the content mask is black everywhere, so no part of the picture would get the style; "
             "paint white where the style should go."
         )
-    return found
+    return matches
 
 
-def _paired_grays(content_mask: MaskPicture, style_masks: Sequence[MaskPicture]) -> list[Region]:
+def _pair_grays(content_mask: MaskPicture, style_masks: Sequence[MaskPicture]) -> list[Region]:
     maps = _gray_maps(content_mask)
-    in_styles = [_gray_maps(mask) for mask in style_masks]
-    found = []
-    for name, where in maps.items():
-        if where.mean() < PRESENT:
+    maps_by_style = [_gray_maps(mask) for mask in style_masks]
+    matches = []
+    for name, weights in maps.items():
+        if weights.mean() < PRESENT:
             continue
         partners = [
-            Region(name, style, where, own[name])
-            for style, own in enumerate(in_styles)
-            if own[name].mean() >= PRESENT
+            Region(name, style, weights, style_maps[name])
+            for style, style_maps in enumerate(maps_by_style)
+            if style_maps[name].mean() >= PRESENT
         ]
         if not partners:
             raise SettingsError(
-                f"the content mask has a {name} region of {_percent(where.mean())}, and no style "
+                f"the content mask has a {name} region of {_percent(weights.mean())}, and no style "
                 f"mask has any {name}; paint {name} into a style mask, or give no style masks."
             )
-        found += partners
-    return found
+        matches += partners
+    return matches
 
 
-def _paired_colors(content_mask: MaskPicture, style_masks: Sequence[MaskPicture]) -> list[Region]:
+def _pair_colors(content_mask: MaskPicture, style_masks: Sequence[MaskPicture]) -> list[Region]:
     colors, maps = _color_maps(content_mask, "the content mask")
-    in_styles = [_color_maps(mask, "a style mask") for mask in style_masks]
-    pairs = [_pairs(colors, own) for own, _ in in_styles]
-    found = []
+    styles = [_color_maps(mask, "a style mask") for mask in style_masks]
+    pairs = [_pairs(colors, palette) for palette, _ in styles]
+    matches = []
     for i, color in enumerate(colors):
         partners = [
-            Region(_named(color), style, maps[i][None, None], own[paired[i]][None, None])
-            for style, (paired, (_, own)) in enumerate(zip(pairs, in_styles, strict=True))
-            if i in paired
+            Region(_hex_code(color), style, maps[i][None, None], style_maps[pair[i]][None, None])
+            for style, (pair, (_, style_maps)) in enumerate(zip(pairs, styles, strict=True))
+            if i in pair
         ]
         if not partners:
-            there = "; ".join(", ".join(map(_named, own)) for own, _ in in_styles)
+            available = "; ".join(", ".join(map(_hex_code, palette)) for palette, _ in styles)
             raise SettingsError(
-                f"{_named(color)} holds {_percent(maps[i].mean())} of the content mask, and no "
-                f"style mask has that color (style masks have {there}); paint a region of that "
+                f"{_hex_code(color)} holds {_percent(maps[i].mean())} of the content mask, and no "
+                f"style mask has that color (style masks have {available}); paint a region of that "
                 "color into a style mask."
             )
-        found += partners
-    return found
+        matches += partners
+    return matches
 
 
 def _pairs(colors: Palette, others: Palette) -> dict[int, int]:
-    """Which color belongs to which other one, nearest pair first, each at most once."""
+    """Pairs of indices into `colors` and `others`, nearest first, each index at most once."""
     distances = torch.cdist(colors, others)
     paired: dict[int, int] = {}
-    for place in distances.flatten().argsort().tolist():
-        i, j = divmod(place, len(others))
+    for index in distances.flatten().argsort().tolist():
+        i, j = divmod(index, len(others))
         if distances[i, j] < ALIKE and i not in paired and j not in paired.values():
             paired[i] = j
     return paired
@@ -205,7 +205,7 @@ def _gray_maps(mask: MaskPicture) -> dict[str, WeightMap]:
 
 
 def _color_maps(mask: MaskPicture, name: str) -> tuple[Palette, Shares]:
-    """The flat colors of a mask, and how much of each is in every pixel; these sum to one."""
+    """The flat colors of a mask, and their shares in each pixel, which sum to one."""
     mask = mask.clamp(0, 1)
     palette = _palette(mask, name)
     pixels = mask[0].flatten(1).T  # n 3
@@ -214,7 +214,7 @@ def _color_maps(mask: MaskPicture, name: str) -> tuple[Palette, Shares]:
     if strange > STRANGE:
         raise SettingsError(
             f"{_percent(strange)} of {name} has colors that are no mixture of two of its flat "
-            f"colors ({', '.join(map(_named, palette))}); paint each region in one flat color."
+            f"colors ({', '.join(map(_hex_code, palette))}); paint each region in one flat color."
         )
     share = ((share - STEADY) / (1 - 2 * STEADY)).clamp(0, 1)
     maps = pixels.new_zeros(len(palette), len(pixels))
@@ -224,39 +224,39 @@ def _color_maps(mask: MaskPicture, name: str) -> tuple[Palette, Shares]:
 
 
 def _mixtures(pixels: Tensor, palette: Palette) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The two colors each pixel is nearest to a mixture of, the second's share, the distance."""
+    """For each pixel the two colors of the nearest mixture, the second's share, the distance."""
     count = len(pixels)
     first = torch.zeros(count, dtype=torch.int64, device=pixels.device)
     second, share = first.clone(), pixels.new_zeros(count)
     distance = (pixels - palette[0]).norm(dim=1)
     for i, j in combinations(range(len(palette)), 2):
-        along = palette[j] - palette[i]
-        position = ((pixels - palette[i]) @ along / along.square().sum()).clamp(0, 1)
-        away = (pixels - palette[i] - position[:, None] * along).norm(dim=1)
-        better = away < distance
-        first[better], second[better] = i, j
-        share, distance = torch.where(better, position, share), away.minimum(distance)
+        direction = palette[j] - palette[i]
+        position = ((pixels - palette[i]) @ direction / direction.square().sum()).clamp(0, 1)
+        residual = (pixels - palette[i] - position[:, None] * direction).norm(dim=1)
+        closer = residual < distance
+        first[closer], second[closer] = i, j
+        share, distance = torch.where(closer, position, share), residual.minimum(distance)
     return first, second, share, distance
 
 
 def _palette(mask: MaskPicture, name: str) -> Palette:
     """The flat colors of a mask, from the one with the most pixels to that with the fewest."""
-    flat = left = _flat_pixels(mask)
-    found = []
+    flat = remaining = _flat_pixels(mask)
+    centers = []
     fewest = SMALLEST * mask.shape[2] * mask.shape[3]
-    while len(left) >= max(fewest, 1):
-        center = _densest(left)
+    while len(remaining) >= max(fewest, 1):
+        center = _densest(remaining)
         distance = (flat - center).norm(dim=1)
         exact, near = (distance < EXACT).sum(), (distance < ALIKE).sum()
-        # A gradient has many colors near to one of its own, a flat region has that one.
+        # A gradient has many colors near each of its own, a flat region has only one.
         if exact >= max(fewest, near / 2):
-            found.append(center)
-        left = left[(left - center).norm(dim=1) >= ALIKE]
-    if not found:
+            centers.append(center)
+        remaining = remaining[(remaining - center).norm(dim=1) >= ALIKE]
+    if not centers:
         raise SettingsError(
             f"{name} has no region of one flat color; paint each region in one flat color."
         )
-    return torch.stack(found)
+    return torch.stack(centers)
 
 
 def _flat_pixels(mask: MaskPicture) -> Float[Tensor, "n 3"]:
@@ -266,14 +266,14 @@ def _flat_pixels(mask: MaskPicture) -> Float[Tensor, "n 3"]:
 
 
 def _densest(pixels: Float[Tensor, "n 3"]) -> Color:
-    """The mean color of the fullest of 16 x 16 x 16 cells, and then of what is near to it."""
+    """The mean color of the fullest of 16 x 16 x 16 cells, then of all pixels near it."""
     cells = (pixels * 15).round() @ pixels.new_tensor([256.0, 16.0, 1.0])
     _, cell, counts = torch.unique(cells, return_inverse=True, return_counts=True)
     center = pixels[cell == counts.argmax()].mean(0)
     return pixels[(pixels - center).norm(dim=1) < EXACT].mean(0)
 
 
-def _named(color: Color) -> str:
+def _hex_code(color: Color) -> str:
     """A color as in style sheets, such as #ff0000."""
     return "#" + "".join(f"{round(255 * value):02x}" for value in color.tolist())
 

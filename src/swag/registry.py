@@ -1,7 +1,7 @@
-"""Things of one kind by name: what there is, and the nearest to a name that is not there.
+"""Things of one kind by name; an unknown name is an error that names the nearest.
 
 LOSSES = Registry("loss", [gram, moments])        each has a `name`; or a mapping
-LOSSES.find("gram")                                SettingsError: no loss is called 'gran'; did ...
+LOSSES.find("gran")                                SettingsError: no loss is called 'gran'; did ...
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +32,7 @@ class Registry(Mapping[str, T]):
         self.kind = kind
         self.error = error
         self._things: dict[str, T] = (
-            dict(things) if isinstance(things, Mapping) else {_name(one): one for one in things}
+            dict(things) if isinstance(things, Mapping) else {_name(item): item for item in things}
         )
 
     def __getitem__(self, name: str) -> T:
@@ -45,7 +45,7 @@ class Registry(Mapping[str, T]):
         return len(self._things)
 
     def find(self, name: str) -> T:
-        """The thing of this name; if none has it, an error with the names there are."""
+        """The thing of this name; if none has it, `error` with the known names."""
         try:
             return self._things[name.strip()]
         except KeyError:
@@ -53,7 +53,7 @@ class Registry(Mapping[str, T]):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """The error about an unknown name of this kind."""
+    """The error message about an unknown name of this kind."""
     names = list(known)
     hint = did_you_mean(name, names)
     return f"no {kind} is called {name!r}; {hint}choose from {', '.join(names)}."

@@ -65,9 +65,9 @@ default at 128, 256 and 512 pixels: small pictures do not keep a machine as busy
 
 
 class Pace:
-    """How far a run has come in time, and how long it has to go, by the time of its steps so far.
+    """The share of a run's time that has passed and the seconds left, from its steps so far.
 
-    The first step seen, which makes ready, tells nothing of those after it.
+    The first step noted also prepares the run and says nothing about the time of later ones.
     """
 
     def __init__(self, scales: Sequence[Scale]) -> None:
@@ -79,11 +79,11 @@ class Pace:
         self._first: tuple[float, float] | None = None
 
     def seen(self, steps: int, seconds: float) -> None:
-        """Note that the run has made so many steps in all by now."""
-        done, total = self._costs[min(steps, len(self._costs) - 1)], self._costs[-1]
-        before, began = self._first or (0.0, 0.0)
-        self._first = self._first or (done, seconds)
-        unit = (seconds - began) / (done - before) if done > before else 0.0
-        self.seconds_left = unit * (total - done)
-        passed = seconds / (seconds + self.seconds_left) if done < total and seconds > 0 else 0.0
-        self.share = max(self.share, passed) if done < total else 1.0
+        """Note that the run has made this many steps in this many seconds."""
+        cost, total = self._costs[min(steps, len(self._costs) - 1)], self._costs[-1]
+        first_cost, first_seconds = self._first or (0.0, 0.0)
+        self._first = self._first or (cost, seconds)
+        pace = (seconds - first_seconds) / (cost - first_cost) if cost > first_cost else 0.0
+        self.seconds_left = pace * (total - cost)
+        passed = seconds / (seconds + self.seconds_left) if cost < total and seconds > 0 else 0.0
+        self.share = max(self.share, passed) if cost < total else 1.0

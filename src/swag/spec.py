@@ -1,6 +1,6 @@
 """A choice as users write it: NAME[:KEY=VALUE,KEY=VALUE...][@LAYER,LAYER...].
 
-parse("mrf:size=3,patches=64").options                {"size": "3", "patches": "64"}
+parse_spec("mrf:size=3,patches=64").options           {"size": "3", "patches": "64"}
 parse_with_layers("softmax:temperature=auto@layer3").layers                     ("layer3",)
 """
 
@@ -23,20 +23,20 @@ class Spec:
 
 
 def parse_spec(text: str) -> Spec:
-    """Split a name from its options; what they may be is for the caller to say.
+    """Split a name from its options, which the caller checks.
 
-    White space around any part counts for nothing. An option without `=` has an empty value.
+    White space around any part is ignored. An option without `=` has an empty value.
     """
     name, colon, options = text.partition(":")
     pairs = (option.partition("=") for option in options.split(","))
-    read = {key.strip(): value.strip() for key, _, value in pairs}
-    return Spec(name.strip(), read if colon else {})
+    values = {key.strip(): value.strip() for key, _, value in pairs}
+    return Spec(name.strip(), values if colon else {})
 
 
 def parse_with_layers(text: str) -> Spec:
-    """The same of a choice that may name its layers."""
-    choice, at, layers = text.partition("@")
-    names = tuple(layer.strip() for layer in layers.split(",")) if at else None
+    """Split a choice that may also name its layers; see `parse_spec`."""
+    choice, separator, layers = text.partition("@")
+    names = tuple(layer.strip() for layer in layers.split(",")) if separator else None
     return replace(parse_spec(choice), layers=names)
 
 
@@ -45,6 +45,6 @@ EXPORTED = ".pt2"
 
 
 def is_code(backbone: str) -> bool:
-    """Whether this name of a network stands for code, which is run: FACTORY of a module or a file,
-    as in module:FACTORY, or an exported program."""
+    """Whether a network's name stands for code, which is run: FACTORY of a module or a file, as in
+    module:FACTORY, or an exported program."""
     return backbone.endswith(EXPORTED) or ":" in backbone

@@ -110,23 +110,23 @@ def _rows(values: Float[Tensor, "b n *rest"]) -> Float[Tensor, "b entries"]:
 
 
 def _check_batch(values: Tensor) -> None:
-    """Refuse what would be taken for another number of pictures: SettingsError.
+    """Raise SettingsError for a tensor whose first dimension cannot count pictures.
 
-    A tensor of three dimensions holds matrices of channels, which are symmetric but for rounding,
-    rather than a map without its batch.
+    A tensor of three dimensions must hold matrices of channels, symmetric but for
+    rounding: another may be a map without its batch.
     """
     if values.ndim < 2:
         raise SettingsError(
             f"a tensor of shape {tuple(values.shape)} was given; expected (pictures, entries ...)"
         )
-    if values.ndim == 3 and not _symmetric(values):
+    if values.ndim == 3 and not _is_symmetric(values):
         raise SettingsError(
             f"a tensor of shape {tuple(values.shape)} was given, which is no batch of symmetric "
             "matrices; expected batch, channels, rows, columns: one map is maps[None]"
         )
 
 
-def _symmetric(matrices: Tensor) -> bool:
+def _is_symmetric(matrices: Tensor) -> bool:
     if matrices.shape[1] != matrices.shape[2]:
         return False
     largest = matrices.abs().amax() if matrices.numel() else 0.0

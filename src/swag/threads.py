@@ -2,8 +2,8 @@
 
 A step has hundreds of short parallel parts, and a thread that is done with its share waits for the
 others. GNU's OpenMP, which torch uses on Linux, lets it spin for milliseconds. On free processors
-that is right; beside one busy program it is what the others, and this program, wait for: a
-picture of five seconds takes more than three minutes.
+that is right; beside one busy program the spinning delays all others: a picture of five seconds
+takes more than three minutes.
 """
 
 import os
@@ -17,7 +17,7 @@ ASKED = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 
 def wait_briefly() -> bool:
-    """Let waiting threads go to sleep soon. Returns whether torch could still be told.
+    """Let waiting threads go to sleep soon; returns whether that was still possible.
 
     A program calls this before anything loads torch, which reads the environment once: the command
     line and the demo do. If torch is loaded, or if the user has set one of `ASKED`, nothing is

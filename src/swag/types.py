@@ -30,7 +30,7 @@ GramMatrix = Float[Tensor, "b d d"]
 """Products of the channels of a layer, averaged over positions: F F^T / M."""
 
 Mask = Float[Tensor, "#b 1 h w"]
-"""How much each position of a map counts: at least 0, not 0 everywhere."""
+"""The weight of each position of a map: at least 0, not 0 everywhere."""
 
 PerImage = Float[Tensor, " b"]
 """One number for each picture of a batch."""
