@@ -31,7 +31,7 @@ LARGEST = 0.01
 """The fraction of entries whose share of the sum of squares says how peaky a layer is."""
 
 PRECISION = 1e-3
-"""Relative precision to which the temperature is found; its effect is far below what one sees."""
+"""Relative precision of the temperature; its effect is far below what is visible."""
 
 HIGHEST = 1024.0
 """In standard deviations: a temperature at which any layer is as good as constant."""
@@ -61,11 +61,11 @@ def temperature(features: FeatureMap, domain: Domain) -> float:
 
 
 def deviation(features: FeatureMap) -> float:
-    """The standard deviation of all entries, a size that tells small ones from large ones.
+    """The standard deviation of all entries, a scale that separates small from large ones.
 
     1.0 for a layer that is constant. Raises SettingsError if activations are not finite.
     """
-    values = _exact(features)
+    values = _in_float64(features)
     value = values.std(correction=0).item()
     if not math.isfinite(value):
         raise SettingsError(
@@ -75,7 +75,7 @@ def deviation(features: FeatureMap) -> float:
 
 
 def _smallest(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """The smallest number in [low, high] for which a condition holds that holds above it too."""
+    """The smallest number in [low, high] for which a condition holds; above it, it holds, too."""
     if low >= high or holds(low):
         return low
     while high > low * (1 + PRECISION):
@@ -105,13 +105,13 @@ def _largest(rows: Float[Tensor, "r n"]) -> Float[Tensor, "r k"]:
 
 def _rows(features: FeatureMap, domain: Domain) -> Float[Tensor, "r n"]:
     """The activations in float64, a row for each softmax that the domain stands for."""
-    values = _exact(features).flatten(2)  # b d m
+    values = _in_float64(features).flatten(2)  # b d m
     if domain == "layer":
         return values.flatten(1)
     return values.flatten(0, 1) if domain == "positions" else values.mT.flatten(0, 1)
 
 
-def _exact(features: FeatureMap) -> FeatureMap:
-    """In float64, on a device that has it."""
+def _in_float64(features: FeatureMap) -> FeatureMap:
+    """The activations in float64, on a device that has it."""
     device = "cpu" if features.device.type == "mps" else features.device
     return features.detach().to(device, torch.float64)

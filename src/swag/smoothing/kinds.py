@@ -1,4 +1,4 @@
-"""The kinds of smoothing that a name can ask for, each with what a user should know about it."""
+"""The kinds of smoothing by name, each with its formula, parameter and reference."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ PAPER = "Wang, Li and Vasconcelos, CVPR 2021"
 
 @dataclass(frozen=True)
 class Parameter:
-    """The one number that a kind of smoothing has."""
+    """The single parameter of a kind of smoothing."""
 
     name: str
     default: float | Literal["auto"]
@@ -31,23 +31,23 @@ class Parameter:
         """The value, or SettingsError unless it is a finite number above 0 or an allowed auto."""
         if value == "auto" and self.fit is not None:
             return "auto"
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if isinstance(value, int | float) and number and math.isfinite(value) and value > 0:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, int | float) and is_number and math.isfinite(value) and value > 0:
             return float(value)
-        also = " or auto" if self.fit is not None else ""
+        alternative = " or auto" if self.fit is not None else ""
         raise SettingsError(
-            f"{kind}:{self.name} is {value}; give a finite number above 0{also} "
+            f"{kind}:{self.name} is {value}; give a finite number above 0{alternative} "
             f"(default {self.default})."
         )
 
 
-def _one(shape: torch.Size) -> float:
+def _constant_one(shape: torch.Size) -> float:
     return 1.0
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of smoothing: its formula, its parameter if it has one, and where it comes from."""
+    """A kind of smoothing: its formula, its parameter if it has one, and its reference."""
 
     name: str
     formula: str
@@ -55,7 +55,7 @@ class Kind:
     reference: str
     smooth: Callable[[FeatureMap, float], FeatureMap]
     """The function, with mean one if it is a softmax."""
-    unit: Callable[[torch.Size], float] = _one
+    unit: Callable[[torch.Size], float] = _constant_one
     """The factor that makes the smoothed map equal the formula."""
     domain: Domain | None = None
     """What a softmax is taken over; None for functions of each entry by itself."""

@@ -34,15 +34,15 @@ class Smoothing:
 
     def __str__(self) -> str:
         parameter = self.kind.parameter
-        value = "" if parameter is None else f":{parameter.name}={_written(self.parameter)}"
+        value = "" if parameter is None else f":{parameter.name}={_format(self.parameter)}"
         layers = "" if self.layers is None else f"@{','.join(self.layers)}"
         return f"{self.name}{value}{layers}"
 
     def __call__(self, features: FeatureMap) -> FeatureMap:
         """The smoothed map: a softmax has mean one, all others are the formula itself.
 
-        Whatever `layers` says; `at` answers for one layer. Raises SettingsError for a parameter
-        that is still `auto` (`fitted` turns it into a number), and for what is no batch of maps.
+        `layers` is ignored: see `at`. Raises SettingsError for a parameter that is still `auto`
+        (`fitted` turns it into a number), and unless `features` are a batch of maps.
         """
         check_maps(features, self.name)
         if self.parameter == "auto":
@@ -53,19 +53,19 @@ class Smoothing:
 
     @property
     def kind(self) -> Kind:
-        """What is known about this kind of smoothing: formula, parameter, reference."""
+        """The kind of smoothing: formula, parameter, reference."""
         return KINDS.find(self.name)
 
     def at(self, layer: str) -> "Smoothing":
-        """What happens at this layer: the same for every layer it applies to, none elsewhere."""
-        if self.layers is None or any(f"{layer}.".startswith(f"{one}.") for one in self.layers):
+        """The smoothing of one layer: this one if `layers` include it, otherwise `none`."""
+        if self.layers is None or any(f"{layer}.".startswith(f"{entry}.") for entry in self.layers):
             return replace(self, layers=None)
         return Smoothing("none")
 
     def fitted(self, features_of_style: FeatureMap) -> "Smoothing":
-        """The same with `auto` replaced by a number from the style's activations at one layer.
+        """This smoothing, `auto` replaced by a number from the style's activations at one layer.
 
-        Several pictures give one number together. What is not `auto` stays as it is. Raises
+        Several pictures give one number together. A parameter that is not `auto` stays. Raises
         SettingsError if it is `auto` and the activations are not all finite.
         """
         parameter = self.kind.parameter
@@ -75,7 +75,7 @@ class Smoothing:
         return replace(self, parameter=parameter.fit(features_of_style))
 
     def unit(self, shape: torch.Size) -> float:
-        """What the smoothed map of this shape is multiplied by to be the paper's sigma(F).
+        """The factor that turns the smoothed map of this shape into the paper's sigma(F).
 
         1 / (D M) for a softmax over the layer, 1 / D over channels, 1 / M over positions, else 1.
         """
@@ -85,28 +85,28 @@ class Smoothing:
 def parse(spec: str) -> Smoothing:
     """Read a specification such as `softmax`, `softmax:temperature=auto@layer3,layer4`, `none`.
 
-    What is left out has its default; str() of the result writes it out in full. Raises
-    SettingsError that says what is wrong and what there is.
+    Missing parts have their defaults; str() of the result has all parts. Raises SettingsError
+    that says what is wrong and what there is.
     """
-    given = parse_with_layers(spec)
-    kind = KINDS.find(given.name)
-    return Smoothing(kind.name, _read_parameter(kind, given), given.layers)
+    choice = parse_with_layers(spec)
+    kind = KINDS.find(choice.name)
+    return Smoothing(kind.name, _read_parameter(kind, choice), choice.layers)
 
 
-def _read_parameter(kind: Kind, given: Spec) -> float | Literal["auto"] | None:
-    if not given.options:
+def _read_parameter(kind: Kind, choice: Spec) -> float | Literal["auto"] | None:
+    if not choice.options:
         return None
     if kind.parameter is None:
         raise SettingsError(
-            f"{kind.name} has no parameter, but {given.written_options!r} was given; leave it out."
+            f"{kind.name} has no parameter, but {choice.written_options!r} was given; leave it out."
         )
-    for key in given.options.keys() - {kind.parameter.name}:
+    for key in choice.options.keys() - {kind.parameter.name}:
         hint = did_you_mean(key, [kind.parameter.name])
         raise SettingsError(
             f"{kind.name} has no parameter {key!r}; {hint}it has {kind.parameter.name} "
             f"(default {kind.parameter.default}), as in {kind.name}:{kind.parameter.name}=1."
         )
-    value = given.options[kind.parameter.name]
+    value = choice.options[kind.parameter.name]
     return kind.parameter.check(_number(value), kind.name)
 
 
@@ -125,7 +125,7 @@ def _parameter(kind: Kind, value: object) -> float | Literal["auto"] | None:
     return kind.parameter.check(kind.parameter.default if value is None else value, kind.name)
 
 
-def _written(value: float | str | None) -> str:
+def _format(value: float | str | None) -> str:
     """A number so that it reads back as itself, without the .0 of a whole one."""
     return str(value).removesuffix(".0")
 
