@@ -1,4 +1,4 @@
-"""Where the nouns meet: the weighted sum of compare(describe(smooth(features)), target).
+"""The objective: the weighted sum of compare(describe(smooth(features)), target).
 
     style = LossTerm("style", get("gram"), {"layer1": 1, "layer2": 1}, painting, parse("softmax"))
     objective = Objective.of(extract, [style, content], start=photo, style=painting)

@@ -1,4 +1,4 @@
-"""Descriptions of pictures that are needed before the first step."""
+"""Maps, descriptions and errors of pictures, as needed before the first step."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
@@ -13,10 +13,10 @@ from swag.types import Extract, FeatureMap, FeatureMaps, OwnImage, OwnMask
 
 @runtime_checkable
 class FeatureSource(Protocol):
-    """Knows the maps of pictures, and what losses make of them."""
+    """Gives the maps of pictures, and the descriptions, errors and gradients of losses."""
 
     def sample(self, image: OwnImage, layer: str) -> FeatureMap:
-        """A map to fit a smoothing to."""
+        """The map of a layer, or a sample of it, to fit a smoothing to."""
         ...
 
     def whole(self, image: OwnImage, layer: str) -> FeatureMap:
@@ -30,11 +30,11 @@ class FeatureSource(Protocol):
     def descriptions(
         self, views: Sequence[LayerView], image: OwnImage, mask: OwnMask | None
     ) -> list[Description]:
-        """What views see of a picture."""
+        """The description of a picture by each view."""
         ...
 
     def errors(self, parts: Sequence[LayerLoss], image: OwnImage) -> list[float]:
-        """The errors of a picture."""
+        """The error of a picture in each part."""
         ...
 
     def gradient(self, part: LayerLoss, image: OwnImage) -> Tensor:
@@ -48,19 +48,19 @@ class FeatureCache:
     def __init__(self, extract: Extract, layers: Iterable[str]) -> None:
         self.extract = extract
         self.layers = tuple(dict.fromkeys(layers))
-        self._kept: list[tuple[Tensor, FeatureMaps]] = []
+        self._cache: list[tuple[Tensor, FeatureMaps]] = []
 
     def maps(self, image: OwnImage) -> FeatureMaps:
         """The activations of a picture by layer."""
-        for picture, features in self._kept:
+        for picture, features in self._cache:
             if picture is image:
                 return features
         with torch.no_grad():
-            self._kept.append((image, self.extract(image, self.layers)))
-        return self._kept[-1][1]
+            self._cache.append((image, self.extract(image, self.layers)))
+        return self._cache[-1][1]
 
     def sample(self, image: OwnImage, layer: str) -> FeatureMap:
-        """See `FeatureSource`: all of it."""
+        """See `FeatureSource`: the whole map."""
         return self.maps(image)[layer]
 
     def whole(self, image: OwnImage, layer: str) -> FeatureMap:

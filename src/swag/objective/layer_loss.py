@@ -1,4 +1,4 @@
-"""How layers are seen by a loss, and what is compared at each step."""
+"""The layers that a loss describes, and the parts of a term, compared at each step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ PIXELS = "pixels"
 
 @dataclass(frozen=True)
 class LayerView:
-    """How the maps of one layer, or all of a joint loss, are seen: smoothed, in their units."""
+    """How a loss reads its layer, or all layers if joint: smoothed, divided by `map_scales`."""
 
     loss: Loss
     layers: tuple[str, ...]
@@ -35,7 +35,7 @@ class LayerView:
             rows, columns = maps[0].shape[-2:]
             mask = adaptive_avg_pool2d(mask, (rows, columns))
         if self.loss.joint:
-            maps = tuple(m / unit for m, unit in zip(maps, self.map_scales, strict=True))
+            maps = tuple(m / scale for m, scale in zip(maps, self.map_scales, strict=True))
         description: Description = self.loss.describe(maps if self.loss.joint else maps[0], mask)
         return description
 
@@ -55,12 +55,12 @@ class LayerLoss:
         return self.error_of(self.view.describe(features, self.mask))
 
     def error_of(self, described: Description) -> Tensor:
-        """The same of a description."""
+        """The same from a description."""
         return to_float64(self.view.loss.compare(described, self.target)[0]) * self.factor
 
 
 def with_pixels(extract: Extract) -> Extract:
-    """The same, with the picture itself as the layer `pixels`; read alone, it costs no pass."""
+    """`extract` with the picture itself as the layer `pixels`; read alone, it costs no pass."""
     return partial(_extract_with_pixels, extract)
 
 

@@ -19,7 +19,7 @@ Matched = Literal["none", "loss", "gradient"]
 
 @dataclass(frozen=True)
 class LossTerm:
-    """What of `layers` is to be like that of `target`, and how much each layer counts.
+    """A loss between `layers` of the picture and of `target`, with the weight of each layer.
 
     Several targets count as one. `other` is the picture whose error is one under the normalization
     `span`. `mask` and `target_mask` (1, 1, h, w) say how much each pixel of the picture and of
@@ -42,9 +42,9 @@ class LossTerm:
 
     @property
     def targets(self) -> tuple[tuple[Tensor, Tensor | None], ...]:
-        """Each target and how much its pixels count."""
+        """Each target with the mask of its pixels, or None."""
         pictures = self.target if isinstance(self.target, tuple) else (self.target,)
         if self.target_mask is None:
             return tuple((picture, None) for picture in pictures)
-        mask = self.target_mask if isinstance(self.target_mask, tuple) else (self.target_mask,)
-        return tuple(zip(pictures, mask, strict=True))
+        masks = self.target_mask if isinstance(self.target_mask, tuple) else (self.target_mask,)
+        return tuple(zip(pictures, masks, strict=True))

@@ -50,10 +50,10 @@ class Objective:
         The last three average over layers; the first two are weighted sums.
         """
         terms = list(terms)
-        read = FeatureCache(
+        source = FeatureCache(
             with_pixels(extract), [layer for term in terms for layer in term.layers]
         )
-        parts = [part for term in terms for part in make_layer_losses(term, read, start, style)]
+        parts = [part for term in terms for part in make_layer_losses(term, source, start, style)]
         return cls(extract, tuple(parts), dict(penalties or {}))
 
     @property

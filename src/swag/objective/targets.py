@@ -1,4 +1,4 @@
-"""Targets are described once: from terms to the parts that are compared at each step."""
+"""From terms to the parts that are compared at each step; targets are described once."""
 
 from dataclasses import replace
 from math import sqrt
@@ -29,92 +29,94 @@ def make_layer_losses(
     parts = _parts(term, views, read, start)
     if term.matched == "none":
         return parts
-    plain = [replace(view, smoothings=(NO_SMOOTHING,) * len(view.layers)) for view in views]
+    raw_views = [replace(view, smoothings=(NO_SMOOTHING,) * len(view.layers)) for view in views]
     image = start if term.other is None else term.other
     smoothed = _sizes(term, parts, read, image)
-    unsmoothed = _sizes(term, _parts(term, plain, read, start), read, image)
+    unsmoothed = _sizes(term, _parts(term, raw_views, read, start), read, image)
     return [
-        replace(part, factor=part.factor * (without / size if size > 0 else 1.0))
-        for part, size, without in zip(parts, smoothed, unsmoothed, strict=True)
+        replace(part, factor=part.factor * (unsmoothed_size / size if size > 0 else 1.0))
+        for part, size, unsmoothed_size in zip(parts, smoothed, unsmoothed, strict=True)
     ]
 
 
-def _views(term: LossTerm, read: FeatureSource, style: OwnImage) -> list[LayerView]:
-    fitted = {layer: _fitted(term, layer, read, style) for layer in term.layers}
+def _views(term: LossTerm, source: FeatureSource, style: OwnImage) -> list[LayerView]:
+    fitted = {layer: _fit_smoothing(term, layer, source, style) for layer in term.layers}
     if not term.loss.joint:
         return [LayerView(term.loss, (layer,), (fitted[layer],)) for layer in term.layers]
     view = LayerView(term.loss, tuple(term.layers), tuple(fitted.values()))
-    return [replace(view, map_scales=_map_scales(term, view, read))]
+    return [replace(view, map_scales=_map_scales(term, view, source))]
 
 
-def _fitted(term: LossTerm, layer: str, read: FeatureSource, style: OwnImage) -> Smoothing:
+def _fit_smoothing(term: LossTerm, layer: str, source: FeatureSource, style: OwnImage) -> Smoothing:
     if layer == PIXELS:
         return NO_SMOOTHING
     smoothing = term.smoothing.at(layer)
     if smoothing.parameter != "auto":
         return smoothing
-    return smoothing.fitted(read.sample(style, layer))
+    return smoothing.fitted(source.sample(style, layer))
 
 
 @torch.no_grad()
 def _parts(
-    term: LossTerm, views: list[LayerView], read: FeatureSource, start: OwnImage
+    term: LossTerm, views: list[LayerView], source: FeatureSource, start: OwnImage
 ) -> list[LayerLoss]:
-    described = [read.descriptions(views, image, mask) for image, mask in term.targets]
+    by_target = [source.descriptions(views, image, mask) for image, mask in term.targets]
     targets = [
-        term.loss.combine_targets(list(same)) if len(same) > 1 else same[0]
-        for same in zip(*described, strict=True)
+        term.loss.combine_targets(list(descriptions)) if len(descriptions) > 1 else descriptions[0]
+        for descriptions in zip(*by_target, strict=True)
     ]
     parts = [
         LayerLoss(term=term.name, view=view, mask=term.mask, target=target, factor=1.0)
         for view, target in zip(views, targets, strict=True)
     ]
-    map_scales = _unit_errors(term, parts, read, start)
+    factors = _normalization_factors(term, parts, source, start)
     return [
-        replace(part, factor=term.weight * _share(term, part.view) * unit)
-        for part, unit in zip(parts, map_scales, strict=True)
+        replace(part, factor=term.weight * _layer_share(term, part.view) * factor)
+        for part, factor in zip(parts, factors, strict=True)
     ]
 
 
-def _share(term: LossTerm, view: LayerView) -> float:
-    """How much the layers of a view count among those of the term."""
+def _layer_share(term: LossTerm, view: LayerView) -> float:
+    """The weight of a view's layers, as a share of the term's unless its factors are absolute."""
     share = sum(term.layers[layer] for layer in view.layers)
     absolute = term.normalization in ("paper", "released-code")
     return share if absolute else share / sum(term.layers.values())
 
 
-def _map_scales(term: LossTerm, view: LayerView, read: FeatureSource) -> tuple[float, ...]:
-    """What the maps of a joint loss are divided by, so that layers count by their weights.
+def _map_scales(term: LossTerm, view: LayerView, source: FeatureSource) -> tuple[float, ...]:
+    """The divisors of the maps of a joint loss, with which layers count by their weights.
 
     The root mean square of the targets' maps, over the root of the weight.
     """
     map_scales = []
     for layer, smooth in zip(view.layers, view.smoothings, strict=True):
         squares = [
-            float(smooth(read.whole(image, layer)).square().mean()) for image, _ in term.targets
+            float(smooth(source.whole(image, layer)).square().mean()) for image, _ in term.targets
         ]
         size = sqrt(sum(squares) / len(squares)) or 1.0
         map_scales.append(size / sqrt(max(term.layers[layer], 1e-12)))
     return tuple(map_scales)
 
 
-def _unit_errors(
-    term: LossTerm, parts: list[LayerLoss], read: FeatureSource, start: OwnImage
+def _normalization_factors(
+    term: LossTerm, parts: list[LayerLoss], source: FeatureSource, start: OwnImage
 ) -> list[float]:
-    """The factors of the comparisons of descriptions."""
+    """For each part the factor of its error that the normalization asks for."""
     # The picture whose error is the unit.
     reference = start if term.normalization != "span" or term.other is None else term.other
     if term.normalization in ("paper", "released-code"):
-        return [_absolute(term, part.view, read, reference) for part in parts]
+        return [_absolute_factor(term, part.view, source, reference) for part in parts]
     sizes = [float(term.loss.target_norm(part.target)[0]) for part in parts]
     if term.normalization == "target":
         return [1 / size for size in sizes]
-    errors = read.errors(parts, reference)
+    errors = source.errors(parts, reference)
     return [1 / max(error, SMALLEST_SPAN * size) for error, size in zip(errors, sizes, strict=True)]
 
 
-def _absolute(term: LossTerm, view: LayerView, read: FeatureSource, reference: OwnImage) -> float:
-    shape = read.shape(reference, view.layers[0])
+def _absolute_factor(
+    term: LossTerm, view: LayerView, source: FeatureSource, reference: OwnImage
+) -> float:
+    shape = source.shape(reference, view.layers[0])
     _, d, h, w = shape
     if term.normalization == "paper":
         return term.loss.paper_factor(d, h * w, view.smoothings[0].unit(shape))
@@ -122,9 +124,9 @@ def _absolute(term: LossTerm, view: LayerView, read: FeatureSource, reference: O
 
 
 def _sizes(
-    term: LossTerm, parts: list[LayerLoss], read: FeatureSource, image: OwnImage
+    term: LossTerm, parts: list[LayerLoss], source: FeatureSource, image: OwnImage
 ) -> list[float]:
-    """Of each part, the quantity at a picture that smoothing may not change."""
+    """For each part its error at a picture, or the norm of the gradient: see `LossTerm.matched`."""
     if term.matched == "loss":
-        return read.errors(parts, image)
-    return [float(to_float64(read.gradient(part, image)).norm()) for part in parts]
+        return source.errors(parts, image)
+    return [float(to_float64(source.gradient(part, image)).norm()) for part in parts]
