@@ -18,7 +18,7 @@ from swag.optimize.optimizer import (
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam with a constant rate, whose moments go on at the next size of the picture.
+    """Adam with a constant rate, whose moments are kept at the next size of the picture.
 
     Departure: `epsilon` is relative, a share of the largest second moment, so that the step does
     not depend on the scale of the loss.
@@ -37,16 +37,16 @@ class Adam:
     ) -> tuple[Evaluation, OptimizerState]:
         """See `Optimizer.step`."""
         memory = memory or self._empty(current.gradient)
-        first, second = self.betas
+        beta1, beta2 = self.betas
         # New tensors: if the evaluation fails, the step can be tried again from the old ones.
         memory = {
-            "mean": memory["mean"].lerp(current.gradient, 1 - first),
-            "square": (memory["square"] * second).addcmul_(
-                current.gradient, current.gradient, value=1 - second
+            "mean": memory["mean"].lerp(current.gradient, 1 - beta1),
+            "square": (memory["square"] * beta2).addcmul_(
+                current.gradient, current.gradient, value=1 - beta2
             ),
             "count": memory["count"] + 1,
         }
-        after = evaluate(self._moved(current.image, memory, step_scale))
+        after = evaluate(self._next_image(current.image, memory, step_scale))
         if not after.finite():
             raise NotFinite
         return after, memory
@@ -79,16 +79,16 @@ class Adam:
             )
         )
 
-    def _moved(self, image: Tensor, memory: OptimizerState, step_scale: float) -> Tensor:
-        """The next picture; block by block, as it has to be the only new one of its size."""
+    def _next_image(self, image: Tensor, memory: OptimizerState, step_scale: float) -> Tensor:
+        """The next picture, block by block: no other new tensor has its size."""
         count = int(memory["count"])
-        grown, spread = (1 - beta**count for beta in self.betas)
-        largest = (memory["square"].max() / spread).sqrt()
+        bias1, bias2 = (1 - beta**count for beta in self.betas)  # of moments that start at 0
+        largest = (memory["square"].max() / bias2).sqrt()
         floor = self.epsilon * largest + torch.finfo(largest.dtype).tiny
-        moved = image.clone(memory_format=torch.contiguous_format)
-        for pixels, mean, square in blocks(moved, memory["mean"], memory["square"]):
-            pixels -= self.rate * step_scale * (mean / grown) / ((square / spread).sqrt() + floor)
-        return moved
+        result = image.clone(memory_format=torch.contiguous_format)
+        for pixels, mean, square in blocks(result, memory["mean"], memory["square"]):
+            pixels -= self.rate * step_scale * (mean / bias1) / ((square / bias2).sqrt() + floor)
+        return result
 
     def _empty(self, like: Tensor) -> OptimizerState:
         return {

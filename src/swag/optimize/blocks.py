@@ -1,7 +1,7 @@
-"""Arithmetic of flat tensors so large that no second copy of them is to be had.
+"""Arithmetic of flat tensors that are too large for a second copy in memory.
 
-What is remembered in half the precision is read block by block; the blocks'
-sums are added up in float64.
+Tensors in half precision are converted block by block; the blocks' sums are
+added up in float64.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ BLOCK = 2**22
 
 
 def blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Views of the same entries of each of the tensors, which have equally many."""
+    """Views of the same entries of each tensor, block by block; all have equally many."""
     flat = [tensor.flatten() for tensor in tensors]
     if flat[0].numel() <= BLOCK:
         yield tuple(flat)
@@ -25,7 +25,7 @@ def blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 
 def dot(x: Tensor, y: Tensor, precision: torch.dtype) -> Tensor:
-    """The sum of products, a scalar in float64; those of a block are added in `precision`."""
+    """The sum of products, a float64 scalar; within a block they are added in `precision`."""
     parts = [to_float64(a.to(precision) @ b.to(precision)) for a, b in blocks(x, y)]
     return parts[0] if len(parts) == 1 else torch.stack(parts).sum()
 

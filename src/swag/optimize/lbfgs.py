@@ -29,18 +29,18 @@ ROWS = ("steps", "changes")
 class Lbfgs:
     """Limited-memory BFGS with backtracking (Armijo): almost always one evaluation a step.
 
-    Departures from the textbook: only sufficient decrease is asked of a step, not Wolfe's
+    Departures from the textbook: a step must bring sufficient decrease, but need not meet Wolfe's
     condition on curvature; pairs without positive curvature are skipped instead. A step changes
     no pixel by more than `largest_change`, the first one, whose length nothing is known about,
     by `first_change`; `step_scale` lowers both limits. If a step finds no decrease, the pairs are
-    forgotten and the gradient alone is tried before the run is taken to be at its end.
+    dropped and the gradient alone is tried before the run counts as converged.
 
     Args:
         history: pairs of steps and gradients remembered; 2 pictures of memory each.
         first_change, largest_change: of any value of the picture, where black to white is 1.
         decrease: share of the decrease that the slope promises which a step must bring.
         curvature: smallest cosine between a step and its change of gradient that is remembered.
-        trials: evaluations in one step before it is given up.
+        trials: evaluations in one step before the search is given up.
         remembered: the precision of what is remembered, if not that of the picture.
     """
 
@@ -58,15 +58,15 @@ class Lbfgs:
         """See `Optimizer.step`."""
         memory = memory or self._empty(current.gradient)
         direction, slope, largest = self._descent(current, memory)
-        known = int(memory["pairs"]) > 0
-        cap = self.largest_change if known else self.first_change
-        length = cap * step_scale / largest
-        if known:
+        has_pairs = int(memory["pairs"]) > 0
+        limit = self.largest_change if has_pairs else self.first_change
+        length = limit * step_scale / largest
+        if has_pairs:
             length = min(1.0, length)
         try:
             after = self._search(evaluate, current, direction, slope, length=length)
         except Converged:
-            if not known:
+            if not has_pairs:
                 raise
             memory["pairs"].zero_()
             return self.step(evaluate, current, memory, step_scale)
@@ -76,7 +76,7 @@ class Lbfgs:
     def rescale_state(
         self, memory: OptimizerState, resize: Callable[[Tensor], Tensor], pixels: float
     ) -> OptimizerState:
-        """Nothing: pairs of steps and gradients of another size do not describe this loss."""
+        """An empty memory: pairs of another size do not describe this loss."""
         return {}
 
     def state_fits(self, memory: OptimizerState, image: Tensor) -> bool:
@@ -93,8 +93,8 @@ class Lbfgs:
         )
 
     def _empty(self, like: Tensor) -> OptimizerState:
-        shape, kind = (self.history, like.numel()), self.remembered or like.dtype
-        rows = {name: like.new_zeros(shape, dtype=kind) for name in ROWS}
+        shape, dtype = (self.history, like.numel()), self.remembered or like.dtype
+        rows = {name: like.new_zeros(shape, dtype=dtype) for name in ROWS}
         return {
             **rows,
             "curvatures": to_float64(like.new_zeros(self.history)),
@@ -104,7 +104,7 @@ class Lbfgs:
     def _descent(self, current: Evaluation, memory: OptimizerState) -> tuple[Tensor, float, float]:
         """A direction, the slope along it and its largest entry.
 
-        Steepest descent if the memory misleads.
+        Steepest descent if the direction from the memory does not descend.
         """
         direction = self._times_inverse_hessian(current.gradient.flatten(), memory).neg_()
         direction = direction.view_as(current.gradient)
@@ -120,21 +120,21 @@ class Lbfgs:
         return direction, slope, largest
 
     def _times_inverse_hessian(self, gradient: Tensor, memory: OptimizerState) -> Tensor:
-        """The two loops; numbers stay on the device."""
+        """The two loops, without reading numbers from the device."""
         pairs = int(memory["pairs"])
         newest_first = [(pairs - 1 - i) % self.history for i in range(min(pairs, self.history))]
         steps, changes = memory["steps"], memory["changes"]
-        q, kind = gradient.clone(), gradient.dtype
-        # Each pair's product is kept: of a long memory it is a third of what has to be read.
+        q, dtype = gradient.clone(), gradient.dtype
+        # Each pair's product is stored: anew, it would be a third of all reads of a long memory.
         curvatures = memory["curvatures"]
         weights: dict[int, Tensor] = {}
         for i in newest_first:
-            weights[i] = dot(steps[i], q, kind) / curvatures[i]
+            weights[i] = dot(steps[i], q, dtype) / curvatures[i]
             add(q, -weights[i], changes[i])
         for i in newest_first[:1]:
-            q *= (curvatures[i] / dot(changes[i], changes[i], kind)).to(kind)
+            q *= (curvatures[i] / dot(changes[i], changes[i], dtype)).to(dtype)
         for i in reversed(newest_first):
-            add(q, weights[i] - dot(changes[i], q, kind) / curvatures[i], steps[i])
+            add(q, weights[i] - dot(changes[i], q, dtype) / curvatures[i], steps[i])
         return q
 
     def _search(
@@ -145,70 +145,70 @@ class Lbfgs:
         slope: float,
         length: float,
     ) -> Evaluation:
-        """Shorten the step until it brings the decrease asked for."""
-        (start, *_), within, outside = current.host_values, False, False
+        """Shorten the step until it brings sufficient decrease."""
+        (start, *_), any_finite, any_infinite = current.host_values, False, False
         for _ in range(self.trials):
             trial = evaluate(torch.add(current.image, direction, alpha=length))
             if not trial.finite():
-                length, outside = 0.25 * length, True
+                length, any_infinite = 0.25 * length, True
                 continue
             value, *_ = trial.host_values
             if value < start and value <= start + self.decrease * length * slope:
                 return trial
             if torch.equal(trial.image, current.image):
                 break  # too short to be represented
-            within = True
+            any_finite = True
             # The minimum of the parabola through both values and the slope, within bounds.
             best = -slope * length**2 / (2 * (value - start - slope * length))
             length = min(max(best, 0.1 * length), 0.5 * length)
-        raise NotFinite if outside and not within else Converged
+        raise NotFinite if any_infinite and not any_finite else Converged
 
     def _remember(self, memory: OptimizerState, before: Evaluation, after: Evaluation) -> None:
         """Keep the step and the change of gradient, unless the loss did not curve upwards."""
-        known = _differences(before, after)
-        if not self._curves(known()):
+        pairs = _differences(before, after)
+        if not self._curves(pairs()):
             return
         row = int(memory["pairs"]) % self.history
         step, change = (memory[name][row] for name in ROWS)
-        for (step_kept, change_kept), (s, y) in zip(blocks(step, change), known(), strict=True):
-            step_kept.copy_(s)
-            change_kept.copy_(y)
+        for (step_block, change_block), (s, y) in zip(blocks(step, change), pairs(), strict=True):
+            step_block.copy_(s)
+            change_block.copy_(y)
         memory["curvatures"][row] = dot(step, change, before.gradient.dtype)
         memory["pairs"] += 1
 
     def _curves(self, differences: Iterable[tuple[Tensor, Tensor]]) -> bool:
-        """Whether step and change of gradient point the same way, as in a bowl."""
+        """Whether the cosine of step and change of gradient is above `curvature`."""
         sums = [to_float64(torch.stack([s @ y, s @ s, y @ y])) for s, y in differences]
-        along, steps, changes = torch.stack(sums).sum(0).tolist()
-        return bool(along > self.curvature * math.sqrt(steps * changes))
+        sy, ss, yy = torch.stack(sums).sum(0).tolist()
+        return bool(sy > self.curvature * math.sqrt(ss * yy))
 
 
 def _differences(
     before: Evaluation, after: Evaluation
 ) -> Callable[[], Iterable[tuple[Tensor, Tensor]]]:
-    """The step and the change of gradient, block by block, as often as they are asked for.
+    """A function that returns the step and the change of gradient, block by block.
 
-    Of a picture of one block they are kept; larger ones would be two more pictures in memory.
+    Those of a picture of one block are kept; larger ones would be two more pictures in memory.
     """
 
-    def made() -> Iterator[tuple[Tensor, Tensor]]:
+    def compute() -> Iterator[tuple[Tensor, Tensor]]:
         images = (after.image, before.image, after.gradient, before.gradient)
-        return ((to - start, up - down) for to, start, up, down in blocks(*images))
+        return ((x1 - x0, g1 - g0) for x1, x0, g1, g0 in blocks(*images))
 
     if before.image.numel() > BLOCK:
-        return made
-    kept = list(made())
-    return lambda: kept
+        return compute
+    pairs = list(compute())
+    return lambda: pairs
 
 
 def _slope(direction: Tensor, gradient: Tensor) -> tuple[float, float]:
-    """The slope along a direction and its largest entry, from one read of the device."""
+    """The slope along a direction and its largest entry, by one read from the device."""
     largest = torch.maximum(direction.max(), -direction.min())
-    numbers = [dot(direction, gradient, _wide(direction)), largest]
+    numbers = [dot(direction, gradient, _widest_dtype(direction)), largest]
     slope, longest = torch.stack([to_float64(number) for number in numbers]).tolist()
     return slope, longest
 
 
-def _wide(like: Tensor) -> torch.dtype:
-    """The widest precision that its device has."""
+def _widest_dtype(like: Tensor) -> torch.dtype:
+    """The widest precision on the device of a tensor."""
     return to_float64(like.new_zeros(())).dtype

@@ -1,4 +1,4 @@
-"""The loop: it knows no network, no file and no screen."""
+"""The optimization loop, independent of networks, files and screens."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -27,11 +27,11 @@ MOST_ROLLBACKS = 3
 
 @dataclass
 class State:
-    """All that a later run needs to go on as if it had never stopped.
+    """All that a later run needs to continue as if it had never stopped.
 
     A yielded state is live: save or copy it before asking for the next step. `ema` is the
     exponential sum of `ema_steps` iterates behind `Step.image` if they are averaged; `step_scale`
-    shortens steps after the loss left the finite numbers, `rollbacks` times so far.
+    shortens steps after the loss was not finite, `rollbacks` times so far.
     """
 
     image: Image
@@ -85,7 +85,7 @@ def optimize(
     current = evaluate(loss_at(loss, state.step), state.image, state.loss_scale)
     if not current.finite():
         raise OptimizationError(
-            f"the loss of the first picture or its gradient is not finite: {_told(current)}. "
+            f"the loss of the first picture or its gradient is not finite: {_summary(current)}. "
             "Try another start, a larger temperature, or another smoothing"
         )
     memory = {name: tensor.clone() for name, tensor in state.memory.items()}
@@ -131,18 +131,18 @@ def _roll_back(state: State, loss: LossFn) -> Evaluation:
     if state.rollbacks > MOST_ROLLBACKS or not current.finite():
         raise OptimizationError(
             f"the loss was not finite {state.rollbacks} times, most recently in step "
-            f"{state.step + 1}; best so far: {_told(current)}. Try a larger temperature, a smaller "
-            "strength, or another smoothing"
+            f"{state.step + 1}; best so far: {_summary(current)}. Try a larger temperature, a "
+            "smaller strength, or another smoothing"
         )
     return current
 
 
 def _update_ema(state: State, decay: float | None) -> None:
     if decay is not None:
-        before = torch.zeros_like(state.image) if state.ema is None else state.ema
-        state.ema = before.lerp(state.image, 1 - decay)
+        average = torch.zeros_like(state.image) if state.ema is None else state.ema
+        state.ema = average.lerp(state.image, 1 - decay)
         state.ema_steps += 1
 
 
-def _told(current: Evaluation) -> str:
+def _summary(current: Evaluation) -> str:
     return ", ".join(f"{name} {value:.3g}" for name, value in current.losses().items())

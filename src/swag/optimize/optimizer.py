@@ -21,7 +21,7 @@ class SteppedLoss(Protocol):
     """A loss that differs from step to step, as a jittered one does."""
 
     def at(self, step: int) -> LossFn:
-        """The loss of the pictures that so many steps have led to."""
+        """The loss of the picture after so many steps."""
         ...
 
 
@@ -50,12 +50,12 @@ class Evaluation:
 
     @cached_property
     def host_values(self) -> list[float]:
-        """The value, the sum of the gradient and the terms, from one read of the device.
+        """The value, the sum of the gradient and the terms, by one read from the device.
 
-        A graphics processor that is read has to finish first, and idles while it is told more.
+        Each read makes a GPU finish its work first, and idle until there is more.
         """
-        found = [self.value, self.gradient.sum(), *self.terms.values()]
-        numbers: list[float] = torch.stack([to_float64(number) for number in found]).tolist()
+        scalars = [self.value, self.gradient.sum(), *self.terms.values()]
+        numbers: list[float] = torch.stack([to_float64(number) for number in scalars]).tolist()
         return numbers
 
     def finite(self) -> bool:
@@ -81,7 +81,7 @@ def evaluate(loss: LossFn, image: Image, loss_scale: Tensor | None = None) -> Ev
     return Evaluation(
         image=image.detach(),
         value=value.detach(),
-        gradient=gradient.contiguous(),  # the network may have laid its channels last
+        gradient=gradient.contiguous(),  # the network may have channels last
         terms={name: term.detach() for name, term in terms.items()},
         loss_scale=loss_scale,
     )
@@ -97,7 +97,7 @@ def is_count(tensor: Tensor) -> bool:
 
 
 def is_real_number(tensor: Tensor) -> bool:
-    """Whether a tensor of a state is a scalar with fractions."""
+    """Whether a tensor of a state is a scalar in float32 or float64."""
     return tensor.ndim == 0 and tensor.dtype in (torch.float32, torch.float64)
 
 
@@ -116,18 +116,18 @@ class Converged(Exception):
 class Optimizer(Protocol):
     """A rule for the next picture.
 
-    `step_scale` is 1 at first and halves whenever the loss left the finite numbers: it multiplies
+    `step_scale` is 1 at first and halves whenever the loss was not finite: it multiplies
     the length of a step, or the limit on it. `step` may change the memory in place.
 
     Raises:
-        NotFinite: every step tried led out of the finite numbers.
+        NotFinite: no step tried had a finite loss.
         Converged: no step tried lowered the loss.
     """
 
     def step(
         self, evaluate: Evaluate, current: Evaluation, memory: OptimizerState, step_scale: float
     ) -> tuple[Evaluation, OptimizerState]:
-        """The next evaluation, and what is to be remembered; `memory` is empty at first."""
+        """The next evaluation and the next memory; `memory` is empty at first."""
         ...
 
     def rescale_state(
@@ -137,5 +137,5 @@ class Optimizer(Protocol):
         ...
 
     def state_fits(self, memory: OptimizerState, image: Tensor) -> bool:
-        """Whether this can be what is remembered of such pictures; nothing always can."""
+        """Whether `memory` can belong to a picture like `image`; an empty one always can."""
         ...

@@ -26,11 +26,11 @@ class TorchLbfgs:
     """`torch.optim.LBFGS(rate, history_size=history)`: no line search, absolute thresholds.
 
     It is called with `max_iter=1`, which makes the same pictures as its default of 20 from the
-    same number of evaluations and lets every one of them be seen. It sees the loss itself, not
+    same number of evaluations and shows each of them. It minimizes the loss itself, not
     the loss relative to the first: its thresholds are part of what is reproduced.
 
-    Departure: where a script would go on with a picture of NaN, this raises NotFinite; where
-    torch's thresholds end a run, Converged.
+    Departure: if a script would go on with a picture of NaN, this raises NotFinite; if torch's
+    thresholds end a run, Converged.
     """
 
     rate: float = 1.0
@@ -45,7 +45,7 @@ class TorchLbfgs:
             [image], lr=self.rate * step_scale, max_iter=1, history_size=self.history
         )
         if memory:
-            optimizer.state[image] = _unpacked(memory)
+            optimizer.state[image] = _unpack(memory)
         image.grad = current.gradient * current.loss_scale.to(current.gradient.dtype)
         optimizer.step(lambda: float(current.value * current.loss_scale))  # type: ignore[no-untyped-call]
         if torch.equal(image.detach(), current.image):
@@ -53,12 +53,12 @@ class TorchLbfgs:
         after = evaluate(image.detach())
         if not after.finite():
             raise NotFinite
-        return after, _packed(optimizer.state[image])
+        return after, _pack(optimizer.state[image])
 
     def rescale_state(
         self, memory: OptimizerState, resize: Callable[[Tensor], Tensor], pixels: float
     ) -> OptimizerState:
-        """Nothing: a new size is a new problem."""
+        """An empty memory: a new size is a new problem."""
         return {}
 
     def state_fits(self, memory: OptimizerState, image: Tensor) -> bool:
@@ -68,13 +68,13 @@ class TorchLbfgs:
         pairs = range((len(memory) - len(_TENSORS) - len(_NUMBERS)) // len(_LISTS))
         directions = [f"{name}.{i}" for name in _LISTS[:2] for i in pairs]
         scalars = [f"{_LISTS[2]}.{i}" for i in pairs]
-        first = memory.get("H_diag", image).dtype == torch.int64  # torch's, before its second step
+        is_initial = memory.get("H_diag", image).dtype == torch.int64  # before its second step
         return (
             memory.keys() == {*_TENSORS, *_NUMBERS, *directions, *scalars}
             and all(_is_flat(memory[name], image) for name in (*_TENSORS[:2], *directions))
             and all(is_real_number(memory[name]) for name in (*_NUMBERS, *scalars))
             and memory["H_diag"].ndim == 0
-            and (first or is_real_number(memory["H_diag"]))
+            and (is_initial or is_real_number(memory["H_diag"]))
         )
 
 
@@ -82,7 +82,7 @@ def _is_flat(tensor: Tensor, image: Tensor) -> bool:
     return tensor.shape == (image.numel(),) and tensor.dtype == image.dtype
 
 
-def _packed(state: dict[str, Any]) -> OptimizerState:
+def _pack(state: dict[str, Any]) -> OptimizerState:
     memory = {name: torch.as_tensor(state[name]) for name in _TENSORS}
     memory |= {name: torch.as_tensor(state[name], dtype=torch.float64) for name in _NUMBERS}
     for name in _LISTS:  # row by row: stacking would copy the whole history in every step
@@ -90,7 +90,7 @@ def _packed(state: dict[str, Any]) -> OptimizerState:
     return memory
 
 
-def _unpacked(memory: OptimizerState) -> dict[str, Any]:
+def _unpack(memory: OptimizerState) -> dict[str, Any]:
     state: dict[str, Any] = {name: memory[name].clone() for name in _TENSORS}
     state |= {name: memory[name].item() for name in _NUMBERS}
     rows = range(sum(key.startswith("ro.") for key in memory))
