@@ -18,12 +18,12 @@ REACH = 0.5 + MARGIN
 
 
 def bounded(form: Parametrization) -> Parametrization:
-    """The same form of a picture that is then drawn into [-0.05, 1.05].
+    """The parametrization `form` of a picture that is then compressed into [-0.05, 1.05].
 
     A value v becomes 1/2 + r tanh(v / r) with r = 0.55: latents of zero stand for gray, around
     which nothing changes; at black and white the slope is 0.17. Departure: with the sigmoid of
     the paper black and white would be infinitely far away, and no photo that has them could be
-    the start. What is encoded is clamped to [0, 1] first.
+    the start. `encode` clamps pictures to [0, 1] first.
     """
     return replace(
         form,

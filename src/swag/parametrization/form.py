@@ -1,4 +1,4 @@
-"""What a parametrization is: a pair of functions, and what a user should know about it."""
+"""The type of a parametrization: a pair of functions, with a summary and a reference."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Parametrization:
     encode: Callable[[OwnImage], Latents]
     """The latents of a picture."""
     decode: Callable[[Latents, Size], OwnImage]
-    """The picture of this size for which latents stand; gradients flow through it."""
+    """The picture of this size that latents stand for; gradients flow through it."""
     summary: str
     reference: str
 

@@ -3,7 +3,7 @@
 Mordvintsev, Pezzotti, Schubert and Olah, "Differentiable image parameterizations", Distill 2018.
 The amplitudes of photographs fall as 1 / frequency and their colors vary together, so latents
 that are all of one size and independent stand for a picture with the statistics of photographs.
-This is why networks stylize in this form that fail on pixels.
+This is why networks that fail on pixels stylize in this form.
 """
 
 import math
@@ -20,13 +20,13 @@ COLOR_COVARIANCE = (
     (0.06608, 0.07216, 0.06797),
     (0.05826, 0.06797, 0.07919),
 )
-"""Of red, green and blue (sRGB in [0, 1]) over all pixels of 25,000 photographs of Tiny ImageNet,
-125 of each of its 200 classes. Its axes are nearly light - dark, yellow - blue and green - magenta,
-with deviations 0.45, 0.14 and 0.06."""
+"""Covariance of red, green and blue (sRGB in [0, 1]) over the pixels of 25,000 photographs of Tiny
+ImageNet, 125 of each of its 200 classes. Its axes are nearly light - dark, yellow - blue and
+green - magenta, with deviations 0.45, 0.14 and 0.06."""
 
 
 def decode(latents: Latents, size: Size) -> OwnImage:
-    """The picture whose spectrum is given: linear.
+    """The picture with this spectrum, a linear function of it.
 
     Latents that are independent with deviation r give pixels of deviation r, averaged over
     colors. Departures: the spectrum is that of the Hartley transform, so that there are as many
@@ -35,12 +35,12 @@ def decode(latents: Latents, size: Size) -> OwnImage:
     gray; nothing bounds the pixels, `fourier-bounded` does.
     """
     waves = hartley(latents * amplitudes(latents, size))
-    return _mixed(color_root(latents), waves)
+    return _mix_channels(color_root(latents), waves)
 
 
 def encode(image: OwnImage) -> Latents:
     """The spectrum of a picture, its colors decorrelated and its frequencies scaled alike."""
-    independent = _mixed(torch.linalg.inv(color_root(image)), image)
+    independent = _mix_channels(torch.linalg.inv(color_root(image)), image)
     return hartley(independent) / amplitudes(image, (image.shape[-2], image.shape[-1]))
 
 
@@ -54,7 +54,7 @@ def hartley(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
 
 
 def amplitudes(like: Tensor, size: Size) -> Float[Tensor, "h w"]:
-    """1 / frequency for each wave, with mean square 1.
+    """1 / frequency for each wave, scaled to a mean square of 1.
 
     A frequency counts as at least one wave along the longer side, so that the mean color has
     one, too.
@@ -79,5 +79,5 @@ def color_root(like: Tensor) -> Float[Tensor, "3 3"]:
     return root.to(like)
 
 
-def _mixed(matrix: Float[Tensor, "3 3"], image: OwnImage) -> OwnImage:
+def _mix_channels(matrix: Float[Tensor, "3 3"], image: OwnImage) -> OwnImage:
     return torch.einsum("ij,bjhw->bihw", matrix, image)

@@ -17,7 +17,7 @@ from swag.parametrization.form import Latents
 from swag.types import OwnImage, Size
 
 BANDS = 5
-"""Bands of detail above the coarsest picture; fewer if a picture is a single pixel before."""
+"""Bands of detail above the coarsest picture; fewer if a single pixel is reached before."""
 
 Band = Float[Tensor, "_b 3 _h _w"]
 
@@ -25,7 +25,7 @@ Band = Float[Tensor, "_b 3 _h _w"]
 def encode(image: OwnImage) -> Latents:
     """The bands from fine to coarse, laid end to end in one row; about 4/3 as many as pixels.
 
-    A band is what is lost where the picture is made half as large (rounded up) and as large
+    A band is what is lost when the picture is made half as large (rounded up) and as large
     again; the last one is the coarsest picture itself. Departure: both changes of size are
     bilinear, halving antialiased, where Burt and Adelson have a kernel of five taps: this way a
     picture of any size has a pyramid.
@@ -34,7 +34,7 @@ def encode(image: OwnImage) -> Latents:
     sizes = _sizes((image.shape[-2], image.shape[-1]))
     for size, smaller in pairwise(sizes):
         coarse = interpolate(image, smaller, mode="bilinear", antialias=True)
-        bands.append(image - _enlarged(coarse, size))
+        bands.append(image - _enlarge(coarse, size))
         image = coarse
     return torch.cat([band.flatten(2) for band in [*bands, image]], dim=2)[:, :, None]
 
@@ -46,7 +46,7 @@ def decode(latents: Latents, size: Size) -> OwnImage:
     bands = [part.reshape(*part.shape[:2], *s) for part, s in zip(parts, sizes, strict=True)]
     picture: Tensor = bands.pop()
     for band in reversed(bands):
-        picture = band + _enlarged(picture, (band.shape[-2], band.shape[-1]))
+        picture = band + _enlarge(picture, (band.shape[-2], band.shape[-1]))
     return picture
 
 
@@ -59,5 +59,5 @@ def _sizes(size: Size) -> list[Size]:
     return sizes
 
 
-def _enlarged(band: Band, size: Size) -> Band:
+def _enlarge(band: Band, size: Size) -> Band:
     return interpolate(band, size, mode="bilinear", align_corners=False)

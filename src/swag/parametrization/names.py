@@ -1,4 +1,4 @@
-"""The parametrizations that a name can ask for."""
+"""The parametrizations by name."""
 
 from swag.parametrization import fourier, laplacian
 from swag.parametrization.bounded import bounded
@@ -7,7 +7,7 @@ from swag.registry import Registry
 from swag.types import OwnImage, Size
 
 
-def _same(image: OwnImage) -> Latents:
+def _encode_pixels(image: OwnImage) -> Latents:
     return image
 
 
@@ -26,7 +26,7 @@ _FOURIER = Parametrization(
 _ALL = (
     Parametrization(
         name="pixels",
-        encode=_same,
+        encode=_encode_pixels,
         decode=_given,
         summary="the pixels themselves",
         reference="Gatys et al., CVPR 2016",
