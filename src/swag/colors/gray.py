@@ -30,8 +30,8 @@ def match_luminance(style: OwnImage, content: OwnImage) -> OwnImage:
     al. 2016 have it, on the stored values of the gray pictures. A style whose deviation is less
     than one of 255 steps counts as having that much.
     """
-    own, other = luminance(style), luminance(content)
-    deviation, mean = torch.std_mean(own, WHOLE, correction=0, keepdim=True)
-    wanted_deviation, wanted_mean = torch.std_mean(other, WHOLE, correction=0, keepdim=True)
-    gain = wanted_deviation / deviation.clamp(min=SMALLEST_DEVIATION)
-    return ((own - mean) * gain + wanted_mean).clamp(0, 1)
+    gray, target = luminance(style), luminance(content)
+    deviation, mean = torch.std_mean(gray, WHOLE, correction=0, keepdim=True)
+    target_deviation, target_mean = torch.std_mean(target, WHOLE, correction=0, keepdim=True)
+    gain = target_deviation / deviation.clamp(min=SMALLEST_DEVIATION)
+    return ((gray - mean) * gain + target_mean).clamp(0, 1)

@@ -1,8 +1,8 @@
 """The light and shade of one picture in the colors of another, pixel by pixel.
 
 Gatys et al., "Preserving color in neural artistic style transfer", 2016: "luminance-only
-transfer". They join luminance and color in YIQ; the two ways here do it in OKLab, where
-lightness and color are apart to the eye, and in linear light.
+transfer". They join luminance and color in YIQ; here this is done in OKLab, which separates
+lightness and color as the eye does, or in linear light.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,10 +17,10 @@ from swag.registry import did_you_mean
 from swag.types import Image, OwnImage
 
 HALVINGS = 12
-"""How often the largest chroma a screen can show is bracketed: to 1 part in 4096."""
+"""Bisections in the search for the largest chroma that a screen can show: to 1 part in 4096."""
 
 ROUNDING = 1e-6
-"""How far from [0, 1] linear light may be and still count as shown."""
+"""How far from [0, 1] linear light may be and still count as displayable."""
 
 DARK = 0.005
 """Luminance added before a ratio of luminances is taken: the hue of black is noise."""
@@ -51,29 +51,29 @@ def with_colors_of(result: Image, content: OwnImage, space: str = "oklab") -> Im
 
 
 def in_oklab(light: Colors, colors: Colors) -> Colors:
-    """OKLab's lightness of one and a and b of the other, both times the largest share shown."""
+    """OKLab's lightness of `light`, a and b of `colors`, scaled down until a screen shows them."""
     lightness, chroma = to_oklab(light)[:, :1], to_oklab(colors)[:, 1:]
 
-    def mixed(share: Tensor) -> Colors:
+    def mix(share: Tensor) -> Colors:
         return from_oklab(torch.cat([lightness, chroma * share], dim=1))
 
     gray, full = torch.zeros_like(lightness), torch.ones_like(lightness)
-    low, high = torch.where(_shown(mixed(full)), full, gray), full
+    low, high = torch.where(_displayable_mask(mix(full)), full, gray), full
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        shown = _shown(mixed(middle))
-        low, high = torch.where(shown, middle, low), torch.where(shown, high, middle)
-    return mixed(low)
+        displayable = _displayable_mask(mix(middle))
+        low, high = torch.where(displayable, middle, low), torch.where(displayable, high, middle)
+    return mix(low)
 
 
 def in_linear_light(light: Colors, colors: Colors) -> Colors:
-    """The second times the ratio of luminances, mixed with gray of its luminance until shown."""
-    wanted, own = luminance_of(light), luminance_of(colors)
-    chroma = (colors - own) * (wanted + DARK) / (own + DARK)
+    """`colors` at the luminance of `light`, mixed with its gray until a screen shows them."""
+    light_luminance, color_luminance = luminance_of(light), luminance_of(colors)
+    chroma = (colors - color_luminance) * (light_luminance + DARK) / (color_luminance + DARK)
     smallest = torch.finfo(light.dtype).tiny
-    above = (1 - wanted) / chroma.amax(1, keepdim=True).clamp(min=smallest)
-    below = wanted / (-chroma).amax(1, keepdim=True).clamp(min=smallest)
-    return wanted + chroma * above.minimum(below).clamp(0, 1)
+    upper_share = (1 - light_luminance) / chroma.amax(1, keepdim=True).clamp(min=smallest)
+    lower_share = light_luminance / (-chroma).amax(1, keepdim=True).clamp(min=smallest)
+    return light_luminance + chroma * upper_share.minimum(lower_share).clamp(0, 1)
 
 
 SPACES: Mapping[str, Callable[[Colors, Colors], Colors]] = MappingProxyType(
@@ -82,7 +82,7 @@ SPACES: Mapping[str, Callable[[Colors, Colors], Colors]] = MappingProxyType(
 """Ways to join light and shade with colors, by name; both take and give linear light."""
 
 
-def _shown(light: Colors) -> Tensor:
+def _displayable_mask(light: Colors) -> Tensor:
     inside = (light >= -ROUNDING) & (light <= 1 + ROUNDING)
     return inside.all(dim=1, keepdim=True)
 

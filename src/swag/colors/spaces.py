@@ -25,31 +25,31 @@ TO_OPPONENTS = (
     (1.9779984951, -2.4285922050, 0.4505937099),
     (0.0259040371, 0.7827717662, -0.8086757660),
 )
-"""From the cube roots of these to lightness, green - red and blue - yellow."""
+"""From the cube roots of the cones' answers to lightness, green - red and blue - yellow."""
 
 
 def to_linear(image: Colors) -> Colors:
-    """Linear light of sRGB; below 0 the straight part of the curve goes on."""
+    """Linear light of sRGB; below 0 the straight part of the curve continues."""
     curve = ((image.clamp(min=0) + 0.055) / 1.055) ** 2.4
     return torch.where(image <= 0.04045, image / 12.92, curve)
 
 
 def from_linear(light: Colors) -> Colors:
-    """SRGB of linear light, the inverse of `to_linear`."""
+    """The sRGB values of linear light, the inverse of `to_linear`."""
     curve = 1.055 * light.clamp(min=0) ** (1 / 2.4) - 0.055
     return torch.where(light <= 0.0031308, light * 12.92, curve)
 
 
 def to_oklab(light: Colors) -> Colors:
     """Lightness (0 black, 1 white), green - red and blue - yellow (0 gray) of linear light."""
-    cones = _mixed(_matrix(TO_CONES, light), light)
-    return _mixed(_matrix(TO_OPPONENTS, light), cones.sign() * cones.abs() ** (1 / 3))
+    cones = _mix_channels(_matrix(TO_CONES, light), light)
+    return _mix_channels(_matrix(TO_OPPONENTS, light), cones.sign() * cones.abs() ** (1 / 3))
 
 
 def from_oklab(lab: Colors) -> Colors:
     """Linear light of OKLab, which may be outside [0, 1]: no screen shows every color."""
-    roots = _mixed(_matrix(TO_OPPONENTS, lab, inverse=True), lab)
-    return _mixed(_matrix(TO_CONES, lab, inverse=True), roots**3)
+    roots = _mix_channels(_matrix(TO_OPPONENTS, lab, inverse=True), lab)
+    return _mix_channels(_matrix(TO_CONES, lab, inverse=True), roots**3)
 
 
 def luminance_of(light: Colors) -> Float[Tensor, "b 1 h w"]:
@@ -65,5 +65,5 @@ def _matrix(
     return (torch.linalg.inv(matrix) if inverse else matrix).to(like)
 
 
-def _mixed(matrix: Float[Tensor, "3 3"], colors: Colors) -> Colors:
+def _mix_channels(matrix: Float[Tensor, "3 3"], colors: Colors) -> Colors:
     return torch.einsum("ij,bjhw->bihw", matrix, colors)

@@ -1,4 +1,4 @@
-"""A picture in the colors of another, whatever either shows.
+"""A picture in the colors of another, regardless of positions.
 
 Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic style transfer",
 2016: "color transfer", with three ways to match. All work on stored sRGB values, as theirs do.
@@ -16,7 +16,7 @@ from swag.registry import Registry
 from swag.types import OwnImage
 
 SMALLEST_DEVIATION = 1 / 255
-"""A direction in which colors deviate less is stretched no more than if they deviated so much."""
+"""Colors that deviate less along an axis count as deviating this much, which bounds the stretch."""
 
 Pixels = Float64[Tensor, "3 _n"]
 Levels = NDArray[np.float64]
@@ -33,7 +33,7 @@ def match(source: OwnImage, target: OwnImage, method: str = "symmetric") -> OwnI
     """
     matching = METHODS.find(method)
     pairs = zip(_pixels(source), _pixels(target), strict=True)
-    matched = torch.stack([matching(own, other) for own, other in pairs])
+    matched = torch.stack([matching(x, y) for x, y in pairs])
     return matched.reshape(source.shape).clamp(0, 1).to(source)
 
 
@@ -46,21 +46,21 @@ def symmetric(source: Pixels, target: Pixels) -> Pixels:
     matches as well but turns colors where A and B do not commute.
     """
     a, b = _covariance(source), _covariance(target)
-    forth, back = _power(a, 0.5, SMALLEST_DEVIATION), _power(a, -0.5, SMALLEST_DEVIATION)
-    return _moved(source, target, back @ _power(forth @ b @ forth, 0.5) @ back)
+    root, inverse_root = _power(a, 0.5, SMALLEST_DEVIATION), _power(a, -0.5, SMALLEST_DEVIATION)
+    return _map_colors(source, target, inverse_root @ _power(root @ b @ root, 0.5) @ inverse_root)
 
 
 def cholesky(source: Pixels, target: Pixels) -> Pixels:
     """The linear map L_B L_A^(-1) between the Cholesky factors of the covariances."""
     a = torch.linalg.cholesky(_power(_covariance(source), 1, SMALLEST_DEVIATION))
     b = torch.linalg.cholesky(_power(_covariance(target), 1, 1e-6))
-    return _moved(source, target, torch.linalg.solve_triangular(a, b, upper=False, left=False))
+    return _map_colors(source, target, torch.linalg.solve_triangular(a, b, upper=False, left=False))
 
 
 def histogram(source: Pixels, target: Pixels) -> Pixels:
-    """Each value of a channel becomes the target's of the same rank, red, green and blue apart."""
+    """Each value of a channel becomes the target's of the same rank, channel by channel."""
     pairs = zip(source.numpy(), target.numpy(), strict=True)
-    return torch.from_numpy(np.stack([_ranked(own, other) for own, other in pairs]))
+    return torch.from_numpy(np.stack([_ranked(x, y) for x, y in pairs]))
 
 
 METHODS: Registry[Callable[[Pixels, Pixels], Pixels]] = Registry(
@@ -70,11 +70,11 @@ METHODS: Registry[Callable[[Pixels, Pixels], Pixels]] = Registry(
 
 
 def _ranked(source: Levels, target: Levels) -> Levels:
-    _, place, counts = np.unique(source, return_inverse=True, return_counts=True)
+    _, rank, counts = np.unique(source, return_inverse=True, return_counts=True)
     values, target_counts = np.unique(target, return_counts=True)
     ranks = np.cumsum(counts) / len(source)
-    ranked: Levels = np.interp(ranks, np.cumsum(target_counts) / len(target), values)
-    return ranked[place]
+    matched: Levels = np.interp(ranks, np.cumsum(target_counts) / len(target), values)
+    return matched[rank]
 
 
 def _pixels(image: OwnImage) -> Float64[Tensor, "_b 3 _n"]:
@@ -85,8 +85,8 @@ def _covariance(pixels: Pixels) -> Covariance:
     return torch.cov(pixels, correction=0)
 
 
-def _moved(source: Pixels, target: Pixels, by: Covariance) -> Pixels:
-    return by @ (source - source.mean(1, keepdim=True)) + target.mean(1, keepdim=True)
+def _map_colors(source: Pixels, target: Pixels, matrix: Covariance) -> Pixels:
+    return matrix @ (source - source.mean(1, keepdim=True)) + target.mean(1, keepdim=True)
 
 
 def _power(covariance: Covariance, exponent: float, smallest: float = 0.0) -> Covariance:
