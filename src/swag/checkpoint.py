@@ -79,13 +79,13 @@ def load_tensors(path: StrPath) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _unique_tensors(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Each tensor under its first name, and for each further name the first."""
-    first: dict[int, str] = {}
+    first_names: dict[int, str] = {}
     unique, aliases = {}, {}
     for name, tensor in tensors.items():
-        if id(tensor) in first:
-            aliases[name] = first[id(tensor)]
+        if id(tensor) in first_names:
+            aliases[name] = first_names[id(tensor)]
         else:
-            first[id(tensor)] = name
+            first_names[id(tensor)] = name
             unique[name] = tensor
     return unique, aliases
 

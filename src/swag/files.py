@@ -120,10 +120,10 @@ def remove_leftovers(path: StrPath) -> None:
 
 
 def open_temporary(path: StrPath) -> tuple[int, str]:
-    """A new file in the folder where the path leads, open for writing, and its name.
+    """A new file, open for writing, in the folder that the path leads to, and its name.
 
-    Those for the same path that a killed process left behind are removed. Whoever has this one
-    open holds a lock on it, which ends with the process.
+    Temporary files that a killed process left for the same path are removed. Whoever has
+    the new file open holds its lock, which ends with the process.
     """
     folder, prefix = _temporary_prefix(path)
     _sweep(folder, prefix)

@@ -15,8 +15,8 @@ def to_float64(value: Tensor) -> Tensor:
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether the device has instructions that make products in bfloat16 faster than in float32.
 
-    This is not timed, so that a machine answers alike each time. CPUs need AVX-512 BF16 or AMX:
-    one that emulates bfloat16 is slower than with float32. Torch does not report ARM's
+    This is not timed, so that a machine gives the same answer each time. CPUs need AVX-512 BF16 or
+    AMX: one that emulates bfloat16 is slower than with float32. Torch does not report ARM's
     instructions, so that ARM counts as having none.
     """
     if device.type == "cuda":

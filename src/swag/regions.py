@@ -76,7 +76,7 @@ def regions(content_mask: MaskPicture, *style_masks: MaskPicture | None) -> list
     of the first style goes where the content mask is white, of a second where it is black.
 
     Raises SettingsError: a region of the content has no partner, a mask has no flat colors, or
-    nothing of the picture would take any style.
+    no part of the picture would get a style.
     """
     masks = style_masks or (None,)
     present = [mask for mask in masks if mask is not None]
@@ -183,12 +183,12 @@ def _pair_colors(content_mask: MaskPicture, style_masks: Sequence[MaskPicture]) 
 def _pairs(colors: Palette, others: Palette) -> dict[int, int]:
     """Pairs of indices into `colors` and `others`, nearest first, each index at most once."""
     distances = torch.cdist(colors, others)
-    paired: dict[int, int] = {}
+    pairs: dict[int, int] = {}
     for index in distances.flatten().argsort().tolist():
         i, j = divmod(index, len(others))
-        if distances[i, j] < ALIKE and i not in paired and j not in paired.values():
-            paired[i] = j
-    return paired
+        if distances[i, j] < ALIKE and i not in pairs and j not in pairs.values():
+            pairs[i] = j
+    return pairs
 
 
 def _is_gray(mask: MaskPicture) -> bool:
@@ -260,7 +260,7 @@ def _palette(mask: MaskPicture, name: str) -> Palette:
 
 
 def _flat_pixels(mask: MaskPicture) -> Float[Tensor, "n 3"]:
-    """Pixels that are like their eight neighbors: not those of an edge."""
+    """Pixels that are similar to their eight neighbors, so not at an edge."""
     spread = max_pool2d(mask, 3, 1, 1) + max_pool2d(-mask, 3, 1, 1)
     return mask[0].flatten(1).T[spread[0].amax(0).flatten() < STEADY]
 

@@ -17,7 +17,7 @@ class Registry(Mapping[str, T]):
     """Things of one kind by name, in the order in which they are listed; read-only.
 
     Args:
-        kind: what one of them is called in a message, as in "no loss is called ...".
+        kind: the noun for a thing in messages, as in "no loss is called ...".
         things: by name, or each with a `name` of its own.
         error: raised for an unknown name.
     """

@@ -79,7 +79,7 @@ class Pace:
         self._first: tuple[float, float] | None = None
 
     def seen(self, steps: int, seconds: float) -> None:
-        """Note that the run has made this many steps in this many seconds."""
+        """Note that the run has made `steps` steps in all after `seconds`."""
         cost, total = self._costs[min(steps, len(self._costs) - 1)], self._costs[-1]
         first_cost, first_seconds = self._first or (0.0, 0.0)
         self._first = self._first or (cost, seconds)

@@ -46,7 +46,7 @@ def sparsity(values: Float[Tensor, "b n *rest"]) -> PerImage:
 def entropy(values: Float[Tensor, "b n *rest"], distribution: str = "sum") -> PerImage:
     """Entropy of the entries as a distribution, divided by log n: in [0, 1], 1 when all are equal.
 
-    Panels b and d of the paper's figure. `sum` is F / sum F, where negative entries count as zero,
+    Panels b and d of the paper's figure. `sum` is F / sum F, with negative entries as zero,
     and a picture without any positive entry counts as flat (1); it does not change when the
     entries are multiplied. `softmax` is exp(F) / sum exp(F), defined for all entries. A single
     entry has entropy 1. Raises SettingsError for another distribution.

@@ -1,4 +1,4 @@
-"""Threads of torch that wait for each other, on a machine where others are at work, too.
+"""Waiting threads of torch, on a machine that is busy with other programs, too.
 
 A step has hundreds of short parallel parts, and a thread that is done with its share waits for the
 others. GNU's OpenMP, which torch uses on Linux, lets it spin for milliseconds. On free processors
@@ -13,7 +13,7 @@ SPINS = 1000
 """Turns of a thread that waits, some tens of microseconds, before it goes to sleep."""
 
 ASKED = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
-"""Variables by which a user says how threads wait."""
+"""Environment variables by which a user sets how threads wait."""
 
 
 def wait_briefly() -> bool:

@@ -42,7 +42,7 @@ FeatureMaps = dict[str, Tensor]
 """Activations by layer, each a FeatureMap, in the order in which the layers were asked for."""
 
 OwnImage = Float[Tensor, "_b 3 _h _w"]
-"""Pictures beside others of other sizes: the same as Image, its sides bound to nothing."""
+"""Pictures beside others of other sizes: as Image, but sides need not agree with theirs."""
 
 OwnMask = Float[Tensor, "_b 1 _h _w"]
 """Weights of positions beside pictures of other sizes: the same as Mask."""

@@ -1,4 +1,4 @@
-"""A network as the rest of the program sees it: pictures in, activations by layer out."""
+"""Backbones: frozen networks that map pictures to activations by layer."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ _SIDES = (64, 128, 256, 512)
 
 
 class Normalize(nn.Module):
-    """From sRGB in [0, 1] to what a network was trained on: (picture - mean) / std by channel."""
+    """Map sRGB in [0, 1] to the input of a network: (picture - mean) / std by channel."""
 
     mean: Tensor
     std: Tensor

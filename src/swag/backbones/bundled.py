@@ -2,7 +2,7 @@
 
 network("resnet")                                   with the weights in the package
 network("resnet", weights="random", seed=1)         with random ones
-card("resnet").top1                                 what the weights are and how they came to be
+card("resnet").top1                                 share of pictures classified correctly
 """
 
 import difflib
@@ -50,7 +50,7 @@ CARDS = "cards.json"
 
 @dataclass(frozen=True)
 class Card:
-    """What the weights of a network are, how they came to be, and what they are for.
+    """The weights of a network: their file, their training, and their intended use.
 
     `top1` is the share in [0, 1] of Tiny ImageNet's 5,000 validation pictures (200 classes) that
     the network and its head classified correctly, before folding and rounding; None for students,
@@ -138,8 +138,8 @@ def network(
     Pretrained weights are checked against their card; batch norm is part of the convolutions.
     Random ones are plain He initialization of every filter (He et al. 2015), drawn from `seed`,
     with batch norm at its initial statistics: weight 1, also at the end of a branch, where a
-    training begins with 0. With 0 a random block would be its shortcut alone, and what the paper
-    studies, the sum of a shortcut and a random branch, could not be seen.
+    training begins with 0. With 0 a random block would be its shortcut alone, and the sum of a
+    shortcut and a random branch, which the paper studies, could not be observed.
 
     Raises:
         BackboneError: no such network.

@@ -27,12 +27,12 @@ from swag.types import Image
 Pooling = Literal["max", "average", "blur"]
 
 FIRST_NORMED = 3
-"""First block with batch norm; those before predict colors and edges exactly, not blurred by it."""
+"""First block with batch norm, which would blur the exact colors and edges of earlier blocks."""
 
 
 @dataclass(frozen=True)
 class Tap:
-    """What one tap predicts, and from where.
+    """A tap: the layer that it predicts, and the convolution that it reads.
 
     `layer` is the teacher's. The tap reads the `depth`-th convolution of block `block`, both
     counted from 1, after its ReLU, and gives `coordinates` channels. In a training, its error
@@ -174,7 +174,7 @@ def start(network: DistilledNetwork) -> None:
     """Prepare a student for training: taps predict the mean, branches beside shortcuts give 0.
 
     The last weights of a branch begin at zero (Goyal et al. 2017; without norm as by Zhang et al.
-    2019, Fixup). A random network must not begin so: the effect of shortcuts could not be seen.
+    2019, Fixup). A random network must not: the effect of shortcuts could not be observed.
     """
     for tap in network.architecture.taps:
         nn.init.zeros_(network.get_submodule(tap.name).weight)  # type: ignore[arg-type]

@@ -10,13 +10,13 @@ find which one makes its activations peaky. One definition with switches covers 
 
 Departures from ResNet (He et al. 2016): the stem keeps the full resolution and each stage begins
 by reducing it, as in VGG, so that the first layer sees the texture of single pixels; the default
-reduction is an average over 2x2 positions, which does not alias (Zhang 2019), where a stride of
-two draws a checkerboard into an optimized picture. `downsampling="stride"` gives ResNet's own.
+reduction is an average over 2x2 positions, which does not alias (Zhang 2019); a stride of two
+draws a checkerboard into an optimized picture. `downsampling="stride"` gives ResNet's own.
 Every activation is a module of its own that never writes in place, so each can be read by name.
 
 Weights start as by He et al. 2015, every filter alike, as the paper's random networks need. A
 training first sets the last layer of each branch to zero (`start_as_shortcuts`); a random network
-must not: its blocks would be identities, and the effect of shortcuts could not be seen.
+must not: its blocks would be identities, and the effect of shortcuts could not be observed.
 """
 
 from collections import OrderedDict
@@ -189,7 +189,7 @@ def start_as_shortcuts(network: ThinNetwork) -> None:
 
 @torch.no_grad()
 def start_near_identity(network: ThinNetwork) -> None:
-    """Start filters of blocks without shortcuts at the identity plus a tenth of what was drawn.
+    """Start filters of blocks without shortcuts at the identity plus a tenth of their values.
 
     Delta filters train very deep plain networks (Xiao et al. 2018; Zagoruyko and Komodakis 2017).
     Norms begin with a bias of one half, so that ReLUs cut off less than half.

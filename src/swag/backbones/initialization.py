@@ -59,7 +59,7 @@ def _is_on_cpu(args: Any, options: dict[str, Any]) -> bool:
 
 
 def as_constructed(module: nn.Module) -> None:
-    """Leave what the network's own constructor drew."""
+    """Leave the weights that the network's own constructor drew."""
 
 
 def kaiming(module: nn.Module) -> None:

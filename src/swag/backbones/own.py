@@ -26,7 +26,7 @@ from swag.errors import BackboneError
 from swag.spec import EXPORTED
 
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
-"""Numbers whose multiple the sides of pictures may have to be, in the order of the trials."""
+"""Possible divisors of the sides of pictures, in the order in which they are tried."""
 
 
 def own_source(name: str) -> NetworkSource:
@@ -35,7 +35,7 @@ def own_source(name: str) -> NetworkSource:
     The seed of `create` sets a factory's random numbers. Pictures are normalized as ImageNet's.
 
     Raises:
-        BackboneError: there is no such module, file or factory, it fails, or makes no network.
+        BackboneError: no such module, file or factory, or it fails or returns no network.
     """
     if not name.endswith(EXPORTED):
         return NetworkSource(_run_factory(name))
@@ -83,7 +83,7 @@ def _module(location: str) -> Any:
     if spec is None or spec.loader is None:
         raise ImportError("it is no Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where pickles and dataclasses look for it
+    sys.modules[name] = module  # pickles and dataclasses look for it there
     try:
         spec.loader.exec_module(module)
     except BaseException:
@@ -129,7 +129,7 @@ def _side_multiple(module: nn.Module) -> int:
         try:
             with torch.no_grad():
                 module(torch.zeros(1, 3, side, side).to(like))
-        except Exception:  # of code that is not ours
+        except Exception:  # foreign code may raise any
             continue
         return multiple
     return 1

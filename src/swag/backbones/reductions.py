@@ -1,4 +1,4 @@
-"""Find the layers of a network that nobody has described, by one pass.
+"""Find the layers of a network without a preset, by one trial pass.
 
 find_layers(resnet50()).style      # ("relu", "layer1.0", "layer1.2", "layer2.0", "layer2.3")
 find_layers(resnet50()).content    # ("layer1", "layer2")
@@ -33,7 +33,7 @@ MANY = 5
 
 @dataclass(frozen=True)
 class Layer:
-    """What one pass shows of a module.
+    """A module as one trial pass shows it.
 
     Args:
         name: as in `named_modules`.

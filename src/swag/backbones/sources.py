@@ -1,4 +1,4 @@
-"""Networks by name, without style: what torchvision and timm build, and what they take as input."""
+"""Networks of torchvision and timm by name, with the normalization and arrangement they need."""
 
 import difflib
 import re

@@ -1,7 +1,7 @@
 """Where weights come from: pretrained, random by a named scheme, or a file.
 
 pretrained                      those published with the network
-random                          random:torchvision, what its constructor draws
+random                          random:torchvision, as its constructor draws them
 random:kaiming+calibrated       another scheme, batch statistics from given pictures
 random:greedy:draws=16          the best of several draws, layer by layer; see `greedy`
 FILE                            .safetensors, or .pth/.pt without anything but tensors
@@ -62,9 +62,9 @@ def parse_weights(text: str | Path) -> Weights:
     """
     if text == "pretrained":
         return Weights()
-    head, _, rest = str(text).removesuffix(_CALIBRATED).partition(":")
+    head, _, scheme = str(text).removesuffix(_CALIBRATED).partition(":")
     if isinstance(text, str) and head == "random":
-        return _parse_random(rest, calibrated=text.endswith(_CALIBRATED))
+        return _parse_random(scheme, calibrated=text.endswith(_CALIBRATED))
     path = _file(text)
     if path is None:
         raise WeightsError(

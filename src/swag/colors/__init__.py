@@ -1,4 +1,4 @@
-"""Colors: whose colors a picture has, apart from what it shows.
+"""Colors: transfer colors, or luminance, between pictures.
 
     with_colors_of(result, content)          the result's light and shade in the content's colors
     match(style, content)                     the style in the content's colors, before a run
@@ -6,7 +6,7 @@
 
 Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic style transfer",
 2016; Gatys et al., "Controlling perceptual factors in neural style transfer", CVPR 2017. Pictures
-are sRGB in [0, 1]; values outside are clamped first. Nothing here is made for gradients.
+are sRGB in [0, 1]; values outside are clamped first. No function here is meant for gradients.
 """
 
 from swag.colors.gray import luminance, match_luminance

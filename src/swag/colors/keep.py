@@ -31,8 +31,8 @@ def with_colors_of(result: Image, content: OwnImage, space: str = "oklab") -> Im
 
     `oklab` keeps OKLab's lightness of the first and a and b of the second: a color is as vivid
     as it was. `linear` keeps the luminance of the first and the ratio of red, green and blue light
-    of the second, as if its things were lit anew: what gets darker gets duller. Where no screen
-    shows the color, its vividness is reduced until one does, so that lightness is never lost;
+    of the second, as if its things were lit anew: darker colors get duller. If no screen
+    shows a color, its vividness is reduced until one does, so that lightness is never lost;
     clipping each channel instead would change it. Gray contents give gray pictures.
     Raises SettingsError if the sizes differ, and for an unknown space.
     """

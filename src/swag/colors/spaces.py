@@ -11,7 +11,7 @@ from torch import Tensor
 Colors = Float[Tensor, "b 3 h w"]
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
-"""Shares of red, green and blue light in what the eye takes for brightness."""
+"""Shares of red, green and blue light in perceived brightness (luminance)."""
 
 TO_CONES = (
     (0.4122214708, 0.5363325363, 0.0514459929),

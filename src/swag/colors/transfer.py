@@ -90,7 +90,7 @@ def _map_colors(source: Pixels, target: Pixels, matrix: Covariance) -> Pixels:
 
 
 def _power(covariance: Covariance, exponent: float, smallest: float = 0.0) -> Covariance:
-    """A power of a symmetric matrix whose deviations are raised to the smallest first."""
+    """A power of a covariance matrix, its deviations along axes first raised to `smallest`."""
     variances, axes = torch.linalg.eigh(covariance)
     powers: Tensor = variances.clamp(min=smallest**2) ** exponent
     power: Tensor = (axes * powers) @ axes.T

@@ -1,4 +1,4 @@
-"""Bures: how far the positions of one picture must move to be spread like another's.
+"""Bures: the distance between normal distributions of the positions of two pictures.
 
 The squared Wasserstein-2 distance of two normal distributions of positions (Dowson and Landau,
 1982; Olkin and Pukelsheim, 1982):
@@ -54,10 +54,10 @@ def compare(a: Normal, b: Normal) -> PerImage:
 
     Departure: e = 1e-6 of the mean of the two traces is added to both covariances' diagonals, so
     that the gradient is bounded if a covariance has no inverse: flat pictures, or fewer
-    positions than channels. Equal pictures still differ by nothing, and the root of the distance
+    positions than channels. Equal pictures still differ by 0, and the root of the distance
     is changed by at most 2 sqrt(d e) for d channels.
 
-    Departure: eigenvalues take d^3 steps, six seconds for 2048 channels where the network takes a
+    Departure: eigenvalues take d^3 steps, six seconds for 2048 channels while the network takes a
     tenth of one. Covariances of more than 512 channels are projected onto 512 fixed orthogonal
     directions and multiplied by d / 512, which leaves the traces as they are on average.
     """
@@ -79,7 +79,7 @@ def target_norm(description: Normal) -> PerImage:
 
 
 def combine_targets(descriptions: Sequence[Normal]) -> Normal:
-    """Mean and covariance of the positions of several pictures together, each counting alike."""
+    """Mean and covariance of the positions of several pictures together, with equal weights."""
     means = torch.stack([mean for mean, _ in descriptions])
     mean = means.mean(0)
     offsets = means - mean
@@ -114,7 +114,7 @@ def fixed_directions(d: int) -> Float[Tensor, "k d"]:
 
 
 def _bures(a: GramMatrix, b: GramMatrix) -> PerImage:
-    """tr(A + B - 2 (B^1/2 A B^1/2)^1/2); what is not finite shows in the traces."""
+    """tr(A + B - 2 (B^1/2 A B^1/2)^1/2); values that are not finite show in the traces."""
     d = a.shape[1]
     traces = _trace(a) + _trace(b)
     ridge = RIDGE / 2 * traces + SMALLEST_RIDGE

@@ -57,7 +57,7 @@ def target_norm(
 ) -> PerImage:
     """The error of an empty picture under the same penalty.
 
-    A Gram matrix whose mean square is below 1e-20 counts as one of ones.
+    A Gram matrix whose mean square is below 1e-20 counts as a matrix of ones.
     """
     empty = _mean_square(description) < EMPTY
     target = torch.where(empty, 1.0, description.detach())
@@ -73,8 +73,8 @@ def _l1(difference: GramMatrix, corner: Corner) -> GramMatrix:
 
 def _huber(difference: GramMatrix, corner: Corner) -> GramMatrix:
     size = difference.abs()
-    near = size.minimum(corner)
-    return near * (size - near / 2)
+    clipped = size.minimum(corner)
+    return clipped * (size - clipped / 2)
 
 
 def _charbonnier(difference: GramMatrix, corner: Corner) -> GramMatrix:

@@ -10,7 +10,7 @@ i-th smallest activation becomes the i-th smallest of the target. For pictures o
     |O - R|^2 = sum over i of (i-th smallest of O - i-th smallest of S)^2,
 
 the squared difference of the quantile functions, which needs no remapping. Nor does it matter
-that R is held constant: while the order of O stays, R does not depend on O: gradients are equal.
+that R is held constant: while the order of O stays, R does not depend on O.
 It is the sliced Wasserstein loss along the axes: one direction for each channel.
 """
 
@@ -40,7 +40,7 @@ def describe(features: FeatureMap, mask: Mask | None = None) -> Quantiles:
 
 @in_full_precision
 def compare(a: Quantiles, b: Quantiles) -> PerImage:
-    """Mean squared distance of positions to those with the histograms of the target, at least 0.
+    """Mean squared distance of positions from those remapped to the target's histograms: >= 0.
 
     Summed over channels. Departure: the paper sums over positions; a mean lets pictures of
     different sizes be compared, which is exact here.

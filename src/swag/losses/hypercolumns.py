@@ -45,7 +45,7 @@ SHORTEST = 1e-4
 
 
 def sample_grid(rows: int, columns: int, at_most: int) -> tuple[int, int]:
-    """The largest grid of the same aspect ratio with at most so many positions; never enlarged.
+    """The largest grid of the same aspect ratio with at most `at_most` positions; never enlarged.
 
     Raises SettingsError if `at_most` is less than 1.
     """

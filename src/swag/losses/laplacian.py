@@ -1,4 +1,4 @@
-"""Laplacian: edges and fine lines where the content picture has them.
+"""Laplacian: edges and fine lines at the same positions as in the content picture.
 
 Li, Xu, Nie and Chua, "Laplacian-steered neural style transfer", ACM Multimedia 2017 (Lapstyle).
 Its "layer" is the picture itself; any other map will do.
@@ -20,10 +20,10 @@ def describe(
     """How far each position lies above the mean of its four neighbors, times 4.
 
     After averaging over cells of `pool` x `pool` positions, 4 as in the paper's best results:
-    edges too fine to be seen, as those of noise, do not count. With `mask` as for `content`: the
+    invisibly fine edges, as those of noise, do not count. With `mask` as for `content`: the
     squared difference of a cell counts by the mean weight of its positions.
 
-    Departures: each channel by itself, where the authors' script adds the three colors up, in
+    Departures: each channel by itself, whereas the authors' script adds up the three colors, in
     which opposite edges cancel; the picture is continued by its edge, where the script leaves out
     the border.
 

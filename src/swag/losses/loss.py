@@ -25,7 +25,7 @@ Role = Literal["style", "content"]
 Option = str | int | float | bool
 
 EMPTY = 1e-20
-"""Mean square of a description below which nothing can be measured relative to it."""
+"""Mean square of a description below which errors relative to it have no meaning."""
 
 
 @in_full_precision
@@ -105,8 +105,8 @@ class Loss:
     """The options that are not the default ones."""
 
     def __str__(self) -> str:
-        chosen = ",".join(f"{key}={_format(value)}" for key, value in self.options.items())
-        return f"{self.name}:{chosen}" if chosen else self.name
+        options = ",".join(f"{key}={_format(value)}" for key, value in self.options.items())
+        return f"{self.name}:{options}" if options else self.name
 
     def describe(self, features: Any, mask: Tensor | None = None) -> Any:
         """Describe a layer, or all layers of a joint loss: a `Description`.

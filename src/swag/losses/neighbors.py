@@ -46,12 +46,12 @@ def describe(
 ) -> tuple[Tensor, ...]:
     """Directions of the hypercolumns about their mean, and the share of each position.
 
-    With `split`, those of each layer by itself, on its own grid (the paper's feature splitting):
-    closer to the style in detail, less bound together across scales. Layers then count alike,
+    With `split`, directions of each layer by itself, on its own grid (the paper's feature
+    splitting): closer to the style in detail, less coherent across scales. Layers then count alike,
     whatever their weights, since a cosine ignores scale. `positions` bounds the grid.
 
-    Departures: see `hypercolumns` on the grid, where the paper has a quarter of the picture's
-    rows and columns, and for `split` a random lattice; the style is not turned by right angles.
+    Departures: see `hypercolumns` on the grid; the paper has a quarter of the picture's rows
+    and columns, and for `split` a random lattice; the style is not turned by right angles.
     """
     groups = [(layer,) for layer in layers] if split else [layers]
     parts = [columns_of(hypercolumns(group, positions), mask) for group in groups]

@@ -68,7 +68,7 @@ def target_norm(description: Columns) -> PerImage:
 
 
 def distances(a: Float[Tensor, "b n 3"], b: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n"]:
-    """Euclidean distances, position by position; smooth where they vanish."""
+    """Euclidean distances, position by position; smooth at distance 0."""
     return ((a - b).square().sum(2) + ROUNDING**2).sqrt() - ROUNDING
 
 

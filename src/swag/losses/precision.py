@@ -1,4 +1,4 @@
-"""Losses are computed in float32 or float64, whatever surrounds them."""
+"""Losses are computed in float32 or float64, also for half precision and under autocast."""
 
 from collections.abc import Callable
 from functools import wraps

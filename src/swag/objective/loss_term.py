@@ -23,9 +23,9 @@ class LossTerm:
 
     Several targets count as one. `other` is the picture whose error is one under the normalization
     `span`. `mask` and `target_mask` (1, 1, h, w) say how much each pixel of the picture and of
-    each target counts. `matched` is the control for what smoothing does by scale alone: each
+    each target counts. `matched` is the control for the effect of smoothing by scale alone: each
     layer's factor is set so that its error at `other`, or the norm of that error's gradient with
-    respect to the pixels, is what it would be without smoothing.
+    respect to the pixels, is as large as without smoothing.
     """
 
     name: str

@@ -7,7 +7,7 @@
     optimize(saved_state, loss, Lbfgs(), steps=100)                   # goes on where it stopped
 
 `loss` maps pictures (b, 3, h, w) to a dictionary of scalars whose sum is minimized. Optimizers
-measure progress only relative to the first loss: how small a loss is in itself stops nothing.
+measure progress only relative to the first loss: a small loss by itself does not stop them.
 """
 
 from swag.optimize.adam import Adam

@@ -22,7 +22,7 @@ from swag.optimize.optimizer import (
 from swag.precision import to_float64
 
 ROWS = ("steps", "changes")
-"""The tensors remembered of each step."""
+"""Tensors with a row for each remembered step."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Lbfgs:
 
     Departures from the textbook: a step must bring sufficient decrease, but need not meet Wolfe's
     condition on curvature; pairs without positive curvature are skipped instead. A step changes
-    no pixel by more than `largest_change`, the first one, whose length nothing is known about,
+    no pixel by more than `largest_change`, the first one, of unknown length,
     by `first_change`; `step_scale` lowers both limits. If a step finds no decrease, the pairs are
     dropped and the gradient alone is tried before the run counts as converged.
 

@@ -1,4 +1,4 @@
-"""A picture with its loss and gradient, and what an optimizer is."""
+"""The evaluation of a loss at a picture, and the protocol of optimizers."""
 
 import math
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def loss_at(loss: LossFn | SteppedLoss, step: int) -> LossFn:
 
 
 OptimizerState = dict[str, Tensor]
-"""What an optimizer knows from earlier steps: tensors only, so that it can be saved as it is."""
+"""The memory of an optimizer of earlier steps: tensors only, so that it can be saved."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class TorchLbfgs:
 
     It is called with `max_iter=1`, which makes the same pictures as its default of 20 from the
     same number of evaluations and shows each of them. It minimizes the loss itself, not
-    the loss relative to the first: its thresholds are part of what is reproduced.
+    the loss relative to the first: its absolute thresholds are to be reproduced, too.
 
     Departure: if a script would go on with a picture of NaN, this raises NotFinite; if torch's
     thresholds end a run, Converged.

@@ -32,7 +32,7 @@ def decode(latents: Latents, size: Size) -> OwnImage:
     colors. Departures: the spectrum is that of the Hartley transform, so that there are as many
     real numbers as pixels, each with a wave of its own, and the gradient with respect to it has
     the length of that with respect to pixels but for the scaling. Zero stands for black, not for
-    gray; nothing bounds the pixels, `fourier-bounded` does.
+    gray; pixels are not bounded, unlike in `fourier-bounded`.
     """
     waves = hartley(latents * amplitudes(latents, size))
     return _mix_channels(color_root(latents), waves)

@@ -27,7 +27,7 @@ def encode(image: OwnImage) -> Latents:
 
     A band is what is lost when the picture is made half as large (rounded up) and as large
     again; the last one is the coarsest picture itself. Departure: both changes of size are
-    bilinear, halving antialiased, where Burt and Adelson have a kernel of five taps: this way a
+    bilinear, halving antialiased, whereas Burt and Adelson have a kernel of five taps: this way a
     picture of any size has a pyramid.
     """
     bands = []

@@ -1,4 +1,4 @@
-"""Smoothing of activations: what SWAG puts between a network and the squared losses.
+"""Smoothing of activations, which SWAG puts between a network and the squared losses.
 
     softmax(features)                                 the paper's sigma: one softmax over a layer
     parse("softmax:temperature=auto@layer3,layer4")   a choice, as users write it

@@ -1,18 +1,18 @@
-"""Parameters derived from the activations of the style picture at a layer: what `auto` means.
+"""Parameters derived from the activations of the style picture at a layer: the meaning of `auto`.
 
 The temperature of a softmax is the smallest at which smoothing does not make the layer peakier.
-Peaky is what the paper blames, "outlier sensitivity of L2": the share of the sum of squares that
-the largest hundredth of the entries holds. A softmax at a low temperature raises this share above
-that of the activations themselves (it sharpens), one at a high temperature lowers it to a
+Peakiness, which the paper blames ("outlier sensitivity of L2"), is the share of the sum of squares
+that the largest hundredth of the entries holds. A softmax at a low temperature raises this share
+above that of the activations themselves (it sharpens), one at a high temperature lowers it to a
 hundredth (it is constant), and in between it falls strictly, so one temperature keeps it.
 
 For activations of ordinary tails this is 2 to 4 standard deviations of the layer (2.1 for normal
 ones, 2.6 rectified, 3.3 for exponential ones, 2.6 to 2.8 in an untrained ResNet-50); for heavy
-tails or a few outliers, where any such multiple leaves a single entry alive, it follows them
+tails or a few outliers, for which any such multiple leaves a single entry alive, it follows them
 (15 for a log-normal of sigma 2, 67 for one entry at 1000 among 262,144 rectified normal ones).
 Considered and dropped: the temperature that keeps the Shannon entropy of F / sum F. It is lower
 (1.1 standard deviations for rectified normal activations) and leaves 77 % of the squares to the
-largest hundredth, where the activations had 14 %: entropy hardly sees the few that L2 obeys.
+largest hundredth, which had 14 % before: entropy hardly depends on the few that dominate L2.
 Twice the activations give twice the temperature; negative activations count by their size.
 """
 

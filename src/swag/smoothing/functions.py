@@ -78,7 +78,7 @@ def unit(shape: torch.Size, domain: Domain) -> float:
 
 
 def scale(features: FeatureMap, alpha: float = 0.001) -> FeatureMap:
-    """The activations times a constant: what the authors' released script does.
+    """The activations times a constant, as in the authors' released script.
 
     It leaves the shape of the distribution alone, and so its entropy F / sum F; among layers that
     share one weight it lowers the weight of this one, to the fourth power of alpha for a Gram
