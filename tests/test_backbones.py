@@ -254,6 +254,13 @@ def test_a_network_of_one_size_says_so():
         backbone.extract(torch.zeros(1, 3, 100, 300))
 
 
+def test_a_network_without_weights_names_its_smallest_size_too():
+    network = nn.Sequential(nn.AvgPool2d(64), nn.ReLU())
+    backbone = create(network, style_layers=["1"], content_layers=["1"])
+    with pytest.raises(BackboneError, match="too small for 1 .* must have at least 64"):
+        backbone.extract(torch.zeros(1, 3, 20, 20))
+
+
 class Picky(nn.Conv2d):
     """Takes dark pictures only."""
 

@@ -116,7 +116,7 @@ class Backbone(nn.Module):
         try:
             maps = narrow(extractor, image) if precision == "bfloat16" else extractor(image)
         except REFUSALS as error:
-            size_error = self._size_error(extractor, image, requested)
+            size_error = self._size_error(extractor, image, tuple(names))
             if size_error is None:
                 raise
             raise size_error from error
@@ -212,7 +212,7 @@ class Backbone(nn.Module):
         return high
 
     def _accepts(self, extractor: FeatureExtractor, size: Size) -> bool:
-        like = next(self.module.parameters())
+        like = next(self.module.parameters(), torch.empty(0))
         try:
             with torch.no_grad():
                 extractor(torch.zeros(1, 3, *size, dtype=like.dtype, device=like.device))
