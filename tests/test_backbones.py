@@ -257,7 +257,7 @@ def test_a_network_of_one_size_says_so():
 def test_a_network_without_weights_names_its_smallest_size_too():
     network = nn.Sequential(nn.AvgPool2d(64), nn.ReLU())
     backbone = create(network, style_layers=["1"], content_layers=["1"])
-    with pytest.raises(BackboneError, match="too small for 1 .* must have at least 64"):
+    with pytest.raises(BackboneError, match=r"too small for 1 .* must have at least 64"):
         backbone.extract(torch.zeros(1, 3, 20, 20))
 
 
@@ -289,7 +289,7 @@ def test_a_module_of_ones_own_is_copied_and_its_layers_found():
         nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3, padding=1)
     )
     backbone = create(mine)
-    assert (backbone.style_layers, backbone.content_layers) == (("1", "3"), ("1",))
+    assert (backbone.style_layers, backbone.content_layers) == (("1", "3"), ("3",))
     assert mine.training
     assert backbone.module is not mine
 
@@ -312,26 +312,26 @@ def test_layers_that_are_given_are_not_searched_for(monkeypatch):
     ("name", "style", "content"),
     [
         # A ResNet has a row of blocks in each stage: those of the preset are found.
-        ("resnet50", (*PRESETS["torchvision/resnet50"].style,), ("layer1", "layer2")),
-        ("resnet18", (*PRESETS["torchvision/resnet18"].style,), ("layer1", "layer2")),
+        ("resnet50", (*PRESETS["torchvision/resnet50"].style,), ("relu", "layer1", "layer2")),
+        ("resnet18", (*PRESETS["torchvision/resnet18"].style,), ("relu", "layer1", "layer2")),
         # No blocks: the last layer at each resolution.
         (
             "vgg16",
             ("features.3", "features.8", "features.15", "features.22", "features.29"),
-            ("features.15", "features.22"),
+            ("features.8", "features.15", "features.22"),
         ),
         ("alexnet", ("features.1", "features.4", "features.11"), ("features.1", "features.4")),
         # What a layer of a dense block adds is not what the stage gives on.
         (
             "densenet121",
             ("features.relu0", *(f"features.denseblock{i}" for i in (1, 2, 3))),
-            ("features.denseblock1", "features.denseblock2"),
+            ("features.relu0", "features.denseblock1", "features.denseblock2"),
         ),
         # Blocks grow within a stage.
         (
             "googlenet",
             ("conv1", "conv3", "inception3a", "inception3b"),
-            ("conv3", "inception3b"),
+            ("conv1", "conv3", "inception3b"),
         ),
         # Nothing at 1/2: three resolutions are read in any case, and the middle block of nine.
         (
@@ -346,7 +346,9 @@ def test_layers_that_are_given_are_not_searched_for(monkeypatch):
 )
 def test_layers_are_found_at_each_resolution(name, style, content):
     found = find_layers(plain(f"torchvision/{name}").module)
-    assert (found.style, found.content) == (style, content)
+    assert (found.style, tuple(found.content)) == (style, content)
+    # The layer at 1/4 counts twice: the second, if there is one at 1/2.
+    assert [*found.content.values()] == [1.0, 2.0, 1.0][-len(content) :]
 
 
 @pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "regnet_y_400mf", "mnasnet0_5"])
@@ -374,7 +376,7 @@ class SharedModules(nn.Module):
 def test_a_module_that_runs_at_several_resolutions_hides_no_layer():
     found = find_layers(SharedModules())
     assert found.style == ("convs.0", "convs.1", "convs.2", "convs.3")
-    assert found.content == ("convs.2", "convs.3")
+    assert found.content == {"convs.1": 1.0, "convs.2": 2.0, "convs.3": 1.0}
 
 
 class ConvolutionAfterPadding(nn.Conv2d):

@@ -1,11 +1,13 @@
 """Find the layers of a network without a preset, by one trial pass.
 
 find_layers(resnet50()).style      # ("relu", "layer1.0", "layer1.2", "layer2.0", "layer2.3")
-find_layers(resnet50()).content    # ("layer1", "layer2")
+find_layers(resnet50()).content    # {"relu": 1.0, "layer1": 2.0, "layer2": 1.0}
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from math import log2
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -26,6 +28,10 @@ a trained ResNet-50 and of an EfficientNet make the pictures worse (docs/study.m
 
 FEWEST = 3
 """Resolutions that are read in any case, from the finest on."""
+
+CONTENT_WEIGHTS: Mapping[int, float] = MappingProxyType({2: 1.0, 4: 2.0, 8: 1.0})
+"""Weights of content layers by reduction. Without 1/2 the pictures of a trained EfficientNet keep
+less of the photo at equal style error (docs/study.md, section 9)."""
 
 MANY = 5
 """Blocks of a stage from which on the middle one is read, too."""
@@ -91,9 +97,9 @@ def find_layers(
     If stages repeat blocks of one class, as in a ResNet, style is read at each resolution down to
     1/8 from the first and last block, and from the middle one of five or more; otherwise down to
     1/16. A stage without such blocks is read at the last of its outermost layers. Three
-    resolutions are read in any case. Content is read from the last layers at 1/4 and at 1/8. For
-    ResNets these are the layers of the presets; for VGG the last ReLU of each block stands in for
-    the first.
+    resolutions are read in any case. Content is read from the last layers at 1/2, 1/4 (which counts
+    twice) and 1/8. For ResNets these are the layers of the presets, but that style layers count
+    alike; for VGG the last ReLU of each block stands in for the first.
 
     Stages in which nothing has parameters (the pool before a classifier) are left out. A network
     that never reduces, as a transformer, gives up to five layers evenly spaced along its longest
@@ -114,11 +120,15 @@ def find_layers(
     deepest = DEEPEST_OF_BLOCKS if of_blocks else DEEPEST
     count = sum(stage[0].reduction < deepest for stage in stages)
     style_stages = stages[: max(FEWEST, count)]
-    content = [_last(stage).name for stage in stages if 3 < stage[0].reduction < DEEPEST_OF_BLOCKS]
+    content = {
+        _last(stage).name: CONTENT_WEIGHTS[reduction]
+        for stage in stages
+        if (reduction := 2 ** round(log2(stage[0].reduction))) in CONTENT_WEIGHTS
+    }
     return LayerPreset(
         "",
         style=tuple(layer.name for stage in style_stages for layer in _ends(stage)),
-        content=tuple(content) or (_last(style_stages[-2]).name,),
+        content=content or (_last(style_stages[-2]).name,),
     )
 
 

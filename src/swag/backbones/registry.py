@@ -76,8 +76,8 @@ def create(
         style_layers: layers to use instead of the preset's, with their weights if not all count
             alike in losses that add up layers. Default without a preset: the first
             and last block of each stage, or its last layer; see `reductions.find_layers`.
-        content_layers: the same for the content. Default without a preset: the last layers at 1/4
-            and 1/8 of the picture's resolution.
+        content_layers: the same for the content. Default without a preset: the last layers at 1/2,
+            1/4 (which counts twice) and 1/8 of the picture's resolution.
 
     Raises:
         BackboneError: an unknown name, edit or layer.
