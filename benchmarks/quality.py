@@ -64,7 +64,9 @@ def looks(photo: Tensor, style: Tensor, **chosen: Any) -> Iterator[Looked]:
 
 def objective_of(chosen: Settings, network: Backbone, photo: Tensor, style: Tensor) -> Objective:
     """The loss of a run at full size."""
-    terms = style_terms(chosen, network, [style], style_regions(chosen, 1, None, []), other=photo)
+    terms = style_terms(
+        chosen, network, [style], style_regions(chosen, 1, None, []), unit_image=photo
+    )
     terms += content_terms(chosen, network, photo, style, mask=None)
     return Objective.of(network.extract, terms, start=photo, style=style)
 

@@ -26,7 +26,7 @@ def test_loss_and_gradient_at_256_pixels(benchmark: Any, backbone: str, smoothin
         layers=layers,
         target=style,
         smoothing=parse(smoothing),
-        other=photo,
+        unit_image=photo,
     )
     objective = Objective.of(network.extract, [term], start=photo, style=style)
     point = benchmark(evaluate, objective, photo)

@@ -380,7 +380,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_the_same_command_goes_on(
     with monkeypatch.context() as patch:
         from swag.cli.bars import BatchBar
 
-        patch.setattr(BatchBar, "seen", lambda bar, update: pressed(update))
+        patch.setattr(BatchBar, "show_step", lambda bar, update: pressed(update))
         stopped = swag("batch", path, "--out", out, *words)
     assert stopped.exit_code == 130
     assert "interrupted with 0 of 2 pictures made; the same command continues" in stopped.stderr

@@ -14,7 +14,7 @@ from swag.image import write
 from swag_lab.evaluation.networks import random
 from swag_lab.evaluation.paired import compare
 from swag_lab.experiments import StudyRunner
-from swag_lab.experiments.comparisons import words as words_about
+from swag_lab.experiments.comparisons import verdict
 
 SMALL = ["--quick", "--size", "32", "--steps", "2", "--units", "1"]
 
@@ -101,8 +101,8 @@ def test_a_report_with_other_settings_is_not_replaced_unasked(study, tmp_path):
 
 
 def test_one_pair_gives_no_verdict():
-    assert words_about(compare([-0.5]), "better", "worse").startswith("No verdict: there is one")
-    assert words_about(compare([-0.5, -0.4]), "better", "worse").startswith("better by")
+    assert verdict(compare([-0.5]), "better", "worse").startswith("No verdict: there is one")
+    assert verdict(compare([-0.5, -0.4]), "better", "worse").startswith("better by")
 
 
 @pytest.mark.parametrize(

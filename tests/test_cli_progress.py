@@ -50,7 +50,7 @@ def test_the_time_left_is_right_soon_and_the_bar_is_half_full_at_half_time(
     whole = times[-1][1]
     for steps, seconds in times:
         before = pace.share
-        pace.seen(steps, seconds)
+        pace.record(steps, seconds)
         assert pace.share >= before
         if steps >= 3:
             assert pace.seconds_left == pytest.approx(whole - seconds, rel=0.6, abs=0.5)
@@ -61,7 +61,7 @@ def test_the_time_left_is_right_soon_and_the_bar_is_half_full_at_half_time(
 
 def test_a_resumed_run_knows_its_time_from_its_first_update() -> None:
     pace = Pace(plan(256, 100, 1))
-    pace.seen(50, 20.0)
+    pace.record(50, 20.0)
     assert (pace.seconds_left, pace.share) == (pytest.approx(20.0), pytest.approx(0.5))
 
 
@@ -99,7 +99,7 @@ def test_json_lines_come_with_the_steps(
     pictures: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    echo = output.Watcher.seen
+    echo = output.Watcher.write_due_pictures
 
     def watched(self: output.Watcher, update: output.Update) -> None:
         seen.append(update.index)
@@ -107,7 +107,7 @@ def test_json_lines_come_with_the_steps(
             raise KeyboardInterrupt
         echo(self, update)
 
-    monkeypatch.setattr(output.Watcher, "seen", watched)
+    monkeypatch.setattr(output.Watcher, "write_due_pictures", watched)
     result = swag("stylize", *pictures, "-o", tmp_path / "out.png", *TINY, "--json")
     steps = [json.loads(line) for line in result.stdout.splitlines()]
     assert [step.get("step") for step in steps] == [0, 1, 2, 3, None]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from swag.distributed import WorkerDied, as_completed, pool, told_to_stop
+from swag.distributed import WorkerDied, as_completed, pool, stop_requested
 from swag.distributed.pool import Pool
 from swag.distributed.worker import Answer
 from swag.errors import DependencyError, SettingsError
@@ -111,7 +111,7 @@ def test_a_process_that_dies_takes_its_item_along_and_no_other():
 
 
 def until_told(item: int) -> int:
-    while not told_to_stop():
+    while not stop_requested():
         time.sleep(0.01)
     return item
 
@@ -158,12 +158,12 @@ for _ in as_completed(work, [0, 1, 2], workers=2, stopping={stopping}):
 
 WORK = """
 import os, pathlib, time
-from swag.distributed import told_to_stop
+from swag.distributed import stop_requested
 
 def work(item):
     pathlib.Path(f"{item}.part").write_text(str(os.getpid()))
     os.rename(f"{item}.part", f"{item}.pid")
-    while not told_to_stop():
+    while not stop_requested():
         time.sleep(0.05)
     time.sleep(0.5)
     pathlib.Path(f"{item}.end").touch()

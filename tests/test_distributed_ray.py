@@ -205,7 +205,7 @@ def test_workers_are_told_to_stop_and_nothing_more_is_begun(running, tmp_path):
 
     def until_told(item):
         (tmp_path / str(item)).touch()
-        while not distributed.told_to_stop():
+        while not distributed.stop_requested():
             time.sleep(0.01)
         return item
 

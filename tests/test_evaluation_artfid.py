@@ -16,7 +16,7 @@ from swag_lab.evaluation import artfid, perceptual
 from swag_lab.evaluation.artfid import art_fid, frechet_distance
 from swag_lab.experiments import Plan, StudyRunner, painted_samples
 from swag_lab.experiments.job import StudyRun
-from swag_lab.experiments.job_runner import found
+from swag_lab.experiments.job_runner import finished_run
 from swag_lab.experiments.painted import CONTENTS, STYLES, paint
 from swag_lab.experiments.studies import STUDIES, art
 from swag_lab.experiments.studies.pairs import smoothed
@@ -199,7 +199,7 @@ def study(tmp_path_factory):
 
 
 def runs_of(study):
-    return [run for job in study.jobs() if (run := found(study.runs, job)) is not None]
+    return [run for job in study.jobs() if (run := finished_run(study.runs, job)) is not None]
 
 
 def test_a_report_has_the_numbers_of_each_variant_with_how_many_pictures(study):
@@ -216,7 +216,9 @@ def test_a_report_has_the_numbers_of_each_variant_with_how_many_pictures(study):
         assert float(row["ArtFID"]) == pytest.approx(product)
     smooth, plain = (float(row["ArtFID"]) for row in rows)
     change = f"{smooth - plain:+.3f}"
-    assert section.found == f"No verdict: there is one pair ({change})." and section.found in page
+    assert (
+        section.finding == f"No verdict: there is one pair ({change})." and section.finding in page
+    )
     # Two pairs of the same pictures: the mean of both changes is that of one.
     again = [replace(run, job=replace(run.job, variant=f"{run.job.variant} again"))
              for run in runs_of(study)]  # fmt: skip
@@ -226,7 +228,7 @@ def test_a_report_has_the_numbers_of_each_variant_with_how_many_pictures(study):
     ]
     (both,) = art.sections(PLAN, [*runs_of(study), *again], pairs)
     way = "lower" if smooth < plain else "higher"
-    assert f"{way} by {change}" in both.found
+    assert f"{way} by {change}" in both.finding
 
 
 def test_it_is_of_the_pictures_that_the_runs_have_left(study):
@@ -260,7 +262,7 @@ def test_both_sides_are_of_the_units_that_both_have(variant, study):
     )  # fmt: skip
     assert [row["pictures"] for row in section.table] == [2, 2]
     (section,) = art.sections(PLAN, runs[::2], [(smoothed("p-resnet"), "p-resnet")])
-    assert "No variant" in section.found and not section.table
+    assert "No variant" in section.finding and not section.table
 
 
 def test_other_strengths_do_not_count(study):
@@ -273,7 +275,7 @@ def test_other_strengths_do_not_count(study):
 def test_what_is_refused_is_told_in_the_section(study, monkeypatch):
     monkeypatch.setattr(artfid, "SMALLEST", SIZE + 1)
     (section,) = art.sections(PLAN, runs_of(study), [(smoothed("p-resnet"), "p-resnet")])
-    assert "80 x 80 pixels are too small" in section.found and not section.table
+    assert "80 x 80 pixels are too small" in section.finding and not section.table
 
 
 @pytest.mark.parametrize("file", [perceptual.ART, perceptual.ALEXNET])

@@ -92,10 +92,10 @@ def test_pictures_and_judgements_are_made_once(plan, pair, tmp_path: Path, monke
         ("second", 0.3),
         ("second", 0.7),
     ]
-    assert set(scores[0].found["judges"]) == {judge.name for judge in comparison.judges}
+    assert set(scores[0].measurements["judges"]) == {judge.name for judge in comparison.judges}
     monkeypatch.setattr(swag, "stylize", None)
     again = list(compare(comparison, [pair], tmp_path / "out"))
-    assert [score.found for score in again] == [score.found for score in scores]
+    assert [score.measurements for score in again] == [score.measurements for score in scores]
     assert len(list((tmp_path / "out").glob("second-*/*.png"))) == 2
 
 

@@ -132,7 +132,7 @@ def test_perceptual_distances_say_what_they_lack(tmp_path, monkeypatch, photo):
     for name in ("lpips", "dists", "artfid"):
         assert name in perceptual.missing_metric(name)
     assert perceptual.perceptual_distances(photo, photo) == {}
-    assert perceptual.told().count(";") == 2
+    assert perceptual.metric_availability().count(";") == 2
 
 
 def waves(angle: float, cycles: float = 0.3) -> Tensor:

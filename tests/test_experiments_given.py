@@ -8,7 +8,7 @@ from given_networks import written
 from torch import nn
 
 from swag.backbones import create
-from swag_lab.evaluation.networks import given, trained
+from swag_lab.evaluation.networks import parse_network, trained
 from swag_lab.experiments import Plan, StudyRunner, painted_samples
 from swag_lab.experiments.measures import suppression
 from swag_lab.experiments.studies import STUDIES
@@ -48,7 +48,7 @@ def plan(tmp_path_factory):
     return Plan(
         painted_samples("contents"), painted_samples("styles")[:2], size=48, steps=2,
         strengths=(0.2, 0.8), units=1, few=1, quick=True,
-        given=(given(text),), judges=(trained("resnet"),),
+        given=(parse_network(text),), judges=(trained("resnet"),),
     )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_a_study_is_about_the_networks_that_are_given(plan, name, tmp_path):
         assert (job.network.style_layers, job.network.content_layers) == layers
         assert authors or job.settings["scales"] == 2
     runner = StudyRunner(name, plan, tmp_path)
-    runs = list(runner.do(runner.missing()))
+    runs = list(runner.do(runner.unfinished_jobs()))
     assert [run.metrics["failed"] for run in runs if run.failed] == []
     text = runner.report().read_text(encoding="utf-8")
     assert "Tiny" in text and "p-resnet:" not in text

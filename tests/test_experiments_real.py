@@ -7,7 +7,7 @@ import pytest
 from given_networks import written
 
 from swag.errors import OptimizationError, SettingsError
-from swag_lab.evaluation.networks import given, trained
+from swag_lab.evaluation.networks import parse_network, trained
 from swag_lab.experiments import Plan, StudyRunner, job_runner, painted_samples
 from swag_lab.experiments.fronts import judges_of
 from swag_lab.experiments.job_runner import JobRunner
@@ -74,14 +74,14 @@ def plan(texts):
     return Plan(
         painted_samples("contents"), painted_samples("styles")[:2], size=64, steps=2,
         strengths=(0.2, 0.8), units=1, few=1, quick=True,
-        given=tuple(map(given, texts)), judges=(trained("resnet"), given(texts[1])),
+        given=tuple(map(parse_network, texts)), judges=(trained("resnet"), parse_network(texts[1])),
     )  # fmt: skip
 
 
 def test_the_study_runs_and_compares_layers_networks_and_smoothings(plan, tmp_path):
     runner = StudyRunner("real", plan, tmp_path)
-    runs = list(runner.do(runner.missing()))
-    assert runner.missing() == [] and [r.metrics["failed"] for r in runs if r.failed] == []
+    runs = list(runner.do(runner.unfinished_jobs()))
+    assert runner.unfinished_jobs() == [] and [r.metrics["failed"] for r in runs if r.failed] == []
     assert runner.report().is_file()
     rows = [
         row
@@ -117,7 +117,7 @@ def test_layers_smoothings_and_weights_reach_the_runs(plan, texts):
     )
     assert "smoothing" not in script.settings
     plain = jobs["p-TinyVGG: preset: SWAG, deep layers"].settings["smoothing"]
-    assert plain.partition("@")[2] == ",".join(given(texts[1]).create(0).style_layers[-2:])
+    assert plain.partition("@")[2] == ",".join(parse_network(texts[1]).create(0).style_layers[-2:])
     assert jobs["p-Tiny: eight layers: SWAG at 8 sd"].deviations
     assert jobs["r-Tiny: eight layers: SWAG"].network.weights == "random"
 
@@ -132,7 +132,7 @@ def test_nothing_is_judged_by_what_was_optimized(plan, tmp_path):
 
 
 def test_a_bundled_network_needs_no_file_and_is_asked_only_about_trained_weights(plan):
-    pupil = given("pupil=swag/vgg16-distilled")
+    pupil = parse_network("pupil=swag/vgg16-distilled")
     jobs = real.jobs(replace(plan, given=(pupil,)))
     assert pupil == replace(trained("vgg16-distilled"), name="p-pupil")
     assert {job.network.weights for job in jobs} == {"pretrained"}
@@ -148,7 +148,7 @@ def test_layers_count_alike_in_studies_whatever_the_preset_says(plan, tmp_path, 
     def stop():
         raise OptimizationError("enough")
 
-    pupil = given("pupil=swag/vgg16-distilled")
+    pupil = parse_network("pupil=swag/vgg16-distilled")
     job = next(j for j in real.jobs(replace(plan, given=(pupil,))) if j.variant.endswith("w2"))
     assert JobRunner(tmp_path)(job).metrics == {"failed": "enough"}
     assert told[0]["style_layers"] == ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
@@ -168,9 +168,9 @@ def test_answers_come_in_the_order_of_the_questions(plan):
 )
 def test_what_names_no_network_is_refused(text):
     with pytest.raises(SettingsError, match="give"):
-        given(text)
+        parse_network(text)
 
 
 def test_without_networks_there_is_nothing_to_do(plan, tmp_path):
     runner = StudyRunner("real", replace(plan, given=()), tmp_path)
-    assert runner.missing() == [] and runner.studies[0].sections(runner.plan, []) == []
+    assert runner.unfinished_jobs() == [] and runner.studies[0].sections(runner.plan, []) == []

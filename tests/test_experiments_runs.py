@@ -11,7 +11,7 @@ from swag.objective import LossTerm, Objective
 from swag.smoothing import parse
 from swag_lab.evaluation.networks import random
 from swag_lab.experiments.job import StudyJob
-from swag_lab.experiments.job_runner import JobRunner, common_weights, found
+from swag_lab.experiments.job_runner import JobRunner, common_weights, finished_run
 from swag_lab.experiments.painted import paint
 from swag_lab.experiments.samples import painted_samples
 
@@ -60,7 +60,7 @@ def test_a_run_is_a_folder_with_all_that_belongs_to_it(run):
 def test_what_is_done_is_not_done_again(runs, run):
     again = JobRunner(runs)(job(variant="other"))
     assert (again.folder, again.metrics) == (run.folder, run.metrics)
-    assert found(runs, job(seed=5)) is None
+    assert finished_run(runs, job(seed=5)) is None
 
 
 def test_a_run_that_was_cut_off_is_done_again_with_the_same_result(tmp_path, run):
@@ -69,7 +69,7 @@ def test_a_run_that_was_cut_off_is_done_again_with_the_same_result(tmp_path, run
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     (folder / "metrics.json").write_text('{"judges": ')  # half a file
-    assert found(tmp_path, job()) is None
+    assert finished_run(tmp_path, job()) is None
     again = run_job(job())
     assert again.metrics["judges"] == run.metrics["judges"]
     assert again.picture.read_bytes() == run.picture.read_bytes()
@@ -94,7 +94,7 @@ def test_common_weights_make_the_loss_of_the_paper_up_to_a_factor(normalization,
     weights = common_weights(network, photo, style, normalization, smoothing)
     gram, smooth = get("gram"), parse(smoothing)
     layers = dict.fromkeys(network.style_layers, 1.0)
-    ours = LossTerm("ours", gram, weights, style, smooth, other=photo)
+    ours = LossTerm("ours", gram, weights, style, smooth, unit_image=photo)
     theirs = LossTerm("theirs", gram, layers, style, smooth, 1.0, normalization, photo)
     objective = Objective.of(network.extract, [ours, theirs], start=photo, style=style)
     with torch.no_grad():

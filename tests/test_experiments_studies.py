@@ -61,11 +61,13 @@ def everything(tmp_path_factory):
 @pytest.fixture(scope="module")
 def report(everything):
     """The page of all studies, of which the first half was done in another call, by processes."""
-    todo = everything.missing()
+    todo = everything.unfinished_jobs()
     for _ in everything.do(todo[: len(todo) // 2], partial(distributed.as_completed, workers=2)):
         pass
-    assert len(everything.missing()) == len(todo) - len(todo) // 2
-    for _ in everything.do(everything.missing(), partial(distributed.as_completed, workers=1)):
+    assert len(everything.unfinished_jobs()) == len(todo) - len(todo) // 2
+    for _ in everything.do(
+        everything.unfinished_jobs(), partial(distributed.as_completed, workers=1)
+    ):
         pass
     return everything.report()
 
@@ -86,7 +88,7 @@ def test_presets_to_the_letter_are_the_presets_on_another_network():
 
 @pytest.mark.slow
 def test_every_study_runs_and_has_nothing_left_to_do(everything, report):
-    assert everything.missing() == []
+    assert everything.unfinished_jobs() == []
     configs, metrics = (
         [json.loads((run / name).read_text()) for run in sorted(everything.runs.iterdir())]
         for name in ("config.json", "metrics.json")
@@ -144,7 +146,7 @@ def test_shape_and_weights_are_told_apart(report):
 
 def test_a_half_done_study_reports_what_is_there(tmp_path):
     runner = StudyRunner("statistics", PLAN, tmp_path)
-    list(runner.do(runner.missing()[:1]))
+    list(runner.do(runner.unfinished_jobs()[:1]))
     text = runner.report().read_text(encoding="utf-8")
     assert f"Runs: 1 of {len(runner.jobs())}" in text
 

@@ -11,11 +11,11 @@ import pytest
 
 from swag import files
 from swag.errors import ResourceError
-from swag.files import create_folder, open_temporary, remove, write_whole
+from swag.files import create_folder, open_temporary, remove, write_atomically
 
 
 def test_a_file_appears_with_what_was_written(tmp_path: Path):
-    write_whole(tmp_path / "a", lambda file: file.write(b"new"))
+    write_atomically(tmp_path / "a", lambda file: file.write(b"new"))
     assert (tmp_path / "a").read_bytes() == b"new"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
@@ -27,7 +27,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path):
 
     (tmp_path / "a").write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt):
-        write_whole(tmp_path / "a", fail)
+        write_atomically(tmp_path / "a", fail)
     assert (tmp_path / "a").read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
@@ -40,14 +40,16 @@ def test_the_last_look_comes_after_the_bytes_and_may_refuse(tmp_path: Path):
         raise FileExistsError
 
     with pytest.raises(FileExistsError):
-        write_whole(tmp_path / "a", lambda file: written.append(file.write(b"new")), check=refuse)
+        write_atomically(
+            tmp_path / "a", lambda file: written.append(file.write(b"new")), check=refuse
+        )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path):
     (tmp_path / "real").write_bytes(b"old")
     (tmp_path / "link").symlink_to("real")
-    write_whole(tmp_path / "link", lambda file: file.write(b"new"))
+    write_atomically(tmp_path / "link", lambda file: file.write(b"new"))
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_bytes() == b"new"
 
@@ -70,7 +72,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not(
     assert not dead.exists()
     others = tmp_path / ".swag-000000000000-1-00000000.part"
     others.touch()
-    write_whole(tmp_path / "a", lambda file: file.write(b"new"))
+    write_atomically(tmp_path / "a", lambda file: file.write(b"new"))
     os.close(descriptor)
     assert {p.name for p in tmp_path.iterdir()} == {"a", Path(living).name, others.name}
 
@@ -95,14 +97,14 @@ def test_a_file_that_is_being_written_is_kept_by_who_cannot_see_its_process(tmp_
 
     def write(file):
         file.write(b"old")
-        write_whole(tmp_path / "a", lambda other: other.write(b"new"))
+        write_atomically(tmp_path / "a", lambda other: other.write(b"new"))
         remove(tmp_path / "a")
 
     monkeypatch.setattr(os, "kill", nobody)
-    write_whole(tmp_path / "a", write)
+    write_atomically(tmp_path / "a", write)
     assert (tmp_path / "a").read_bytes() == b"old"
     # Also between the last byte and the moment when it takes its name.
-    write_whole(tmp_path / "a", lambda f: f.write(b"2"), check=lambda: remove(tmp_path / "a"))
+    write_atomically(tmp_path / "a", lambda f: f.write(b"2"), check=lambda: remove(tmp_path / "a"))
     assert (tmp_path / "a").read_bytes() == b"2"
 
 
@@ -126,7 +128,7 @@ def test_of_several_who_write_one_name_at_once_one_succeeds(links, tmp_path, mon
 
     def put(number):
         with contextlib.suppress(FileExistsError):
-            write_whole(
+            write_atomically(
                 path, lambda f: f.write(bytes([number])), check=together.wait, replace=False
             )
             taken.append(number)

@@ -75,10 +75,10 @@ def test_positions_of_a_style_count_by_their_alpha(painting):
     (whole,) = weighted_by_alpha(
         [StyleRegion("1", 0, 1.0)], [Picture(painting, alpha)], torch.device("cpu")
     )
-    assert torch.equal(whole.style_where, alpha[None])
-    region = StyleRegion("1", 0, 1.0, style_where=alpha[None].mT)
+    assert torch.equal(whole.style_mask, alpha[None])
+    region = StyleRegion("1", 0, 1.0, style_mask=alpha[None].mT)
     (part,) = weighted_by_alpha([region], [Picture(painting, alpha)], torch.device("cpu"))
-    assert torch.equal(part.style_where, alpha[None] * alpha[None].mT)
+    assert torch.equal(part.style_mask, alpha[None] * alpha[None].mT)
 
 
 def test_a_style_that_cannot_be_seen_is_refused(painting):

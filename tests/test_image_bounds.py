@@ -258,7 +258,7 @@ def test_exif_that_is_damaged_spoils_no_picture(kind):
     assert torch.equal(read(damaged).pixels, read(whole).pixels)
 
 
-EXTRA = pytest.mark.skipif(not vips.is_there(), reason="the extra `large` is not installed")
+EXTRA = pytest.mark.skipif(not vips.is_available(), reason="the extra `large` is not installed")
 
 
 @pytest.mark.parametrize("large", [False, pytest.param(True, marks=EXTRA)])

@@ -16,7 +16,7 @@ from swag.image.limits import MAX_PROFILE_BYTES
 
 RGB = np.random.default_rng(0).integers(0, 256, (16, 19, 3)).astype(np.uint8)
 GRAY = np.ascontiguousarray(RGB[..., 0])
-EXTRA = pytest.mark.skipif(not vips.is_there(), reason="the extra `large` is not installed")
+EXTRA = pytest.mark.skipif(not vips.is_available(), reason="the extra `large` is not installed")
 SRGB = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 P3 = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
 

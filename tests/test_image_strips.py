@@ -24,7 +24,7 @@ DEEP = np.random.default_rng(1).integers(0, 65536, (HEIGHT, WIDTH, 4)).astype(np
 RGB, GRAY = np.ascontiguousarray(RGBA[..., :3]), np.ascontiguousarray(RGBA[..., 0])
 ADOBE = imagecodecs.cms_profile("adobergb")
 SIZES = (None, 17, 100, (20, WIDTH))
-EXTRA = pytest.mark.skipif(not vips.is_there(), reason="the extra `large` is not installed")
+EXTRA = pytest.mark.skipif(not vips.is_available(), reason="the extra `large` is not installed")
 
 
 def tiff(samples: np.ndarray, **options) -> bytes:
@@ -146,14 +146,14 @@ def refusal(data: bytes, **options) -> str:
 
 
 def test_without_libvips_a_gigantic_picture_is_told_the_extra(monkeypatch):
-    monkeypatch.setattr(vips, "is_there", lambda: False)
+    monkeypatch.setattr(vips, "is_available", lambda: False)
     said = refusal(png_header(20_000, 20_000), size=64)
     assert f"20000 x 20000 pixels, more than the limit of {MAX_PIXELS}; shrink it, or" in said
     assert "`pip install 'swag-style[large]'`, with which the limit is 1073741824" in said
 
 
 def test_with_libvips_a_gigantic_picture_is_read_where_it_is_made_smaller(monkeypatch):
-    monkeypatch.setattr(vips, "is_there", lambda: True)
+    monkeypatch.setattr(vips, "is_available", lambda: True)
     file = io.BytesIO(png_header(20_000, 20_000))
     assert decode.decode(file, "a picture", limits.Limits.of(None, smaller=True)).width == 20_000
     assert "20000 x 20000 pixels, more than the limit" in refusal(png_header(20_000, 20_000))

@@ -23,7 +23,7 @@ from swag.image.picture import Raster, Stored
 WIDE, TALL = 48, 64
 RGB = np.random.default_rng(0).integers(0, 256, (TALL, WIDE, 3)).astype(np.uint8)
 TYPES = {"8 bits": RGB, "16 bits": RGB.astype(np.uint16) * 257, "floats": np.float32(RGB / 255)}
-EXTRA = pytest.mark.skipif(not vips.is_there(), reason="the extra `large` is not installed")
+EXTRA = pytest.mark.skipif(not vips.is_available(), reason="the extra `large` is not installed")
 
 BYTES: dict[str, Callable[[bytes], bytes]] = {
     "none": bytes,

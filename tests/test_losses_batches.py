@@ -144,7 +144,7 @@ def test_an_objective_needs_no_float64(name, matched, no_float64):
         layers,
         target=pictures[0],
         smoothing=Smoothing("none" if loss.of_pixels else "power"),
-        other=pictures[1],
+        unit_image=pictures[1],
         matched=matched,
     )
 

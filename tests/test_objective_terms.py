@@ -129,9 +129,9 @@ def test_a_region_of_the_target_is_all_that_is_aimed_at(pictures):
 
 @pytest.mark.parametrize("normalization", ["paper", "target", "released-code"])
 def test_matched_by_loss_smoothing_changes_no_error_at_the_other_picture(pictures, normalization):
-    plain = term(pictures[0], normalization=normalization, other=pictures[2])
+    plain = term(pictures[0], normalization=normalization, unit_image=pictures[2])
     smooth = term(
-        pictures[0], normalization=normalization, other=pictures[2],
+        pictures[0], normalization=normalization, unit_image=pictures[2],
         smoothing=parse("power:exponent=0.5"), matched="loss",
     )  # fmt: skip
     found, expected = objective([smooth], pictures), objective([plain], pictures)
@@ -149,9 +149,12 @@ def test_matched_by_gradient_smoothing_pulls_each_layer_as_hard(pictures):
         error = part.error(extract(pixels, part.view.layers))
         return torch.autograd.grad(error, pixels)[0].norm().item()
 
-    plain = term(pictures[0], other=pictures[2])
+    plain = term(pictures[0], unit_image=pictures[2])
     smooth = term(
-        pictures[0], other=pictures[2], smoothing=parse("softmax:temperature=1"), matched="gradient"
+        pictures[0],
+        unit_image=pictures[2],
+        smoothing=parse("softmax:temperature=1"),
+        matched="gradient",
     )
     found, expected = objective([smooth], pictures), objective([plain], pictures)
     for a, b in zip(found.parts, expected.parts, strict=True):

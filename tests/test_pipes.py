@@ -140,7 +140,7 @@ def test_a_terminal_gets_no_picture_and_gives_none(monkeypatch, pair):
         pipes.check_standard_output()
     monkeypatch.setattr(sys, "stdin", _Terminal())
     with pytest.raises(pipes.SettingsError, match="nothing is piped into it"):
-        pipes.taken_in([pipes.DASH])
+        pipes.read_standard_input([pipes.DASH])
 
 
 def test_a_terminal_is_found_before_any_work(monkeypatch, pair):
@@ -151,7 +151,7 @@ def test_a_terminal_is_found_before_any_work(monkeypatch, pair):
         raise pipes.SettingsError("a terminal")
 
     for module in (running, sys.modules["swag.cli.apply"]):
-        monkeypatch.setattr(module, "taken_in", never)
+        monkeypatch.setattr(module, "read_standard_input", never)
     for name in ("swag.cli.output", "swag.cli.apply"):
         monkeypatch.setattr(sys.modules[name], "check_standard_output", terminal)
     assert "a terminal" in refused("stylize", *pair, "-o", "-", *FAST)

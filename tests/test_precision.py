@@ -66,7 +66,9 @@ def gradient(network, chosen):
 
 def term(network):
     layers = dict.fromkeys(network.style_layers, 1.0)
-    return LossTerm("style", get("bures"), layers, PAINTING[None], parse("none"), other=PHOTO[None])
+    return LossTerm(
+        "style", get("bures"), layers, PAINTING[None], parse("none"), unit_image=PHOTO[None]
+    )
 
 
 def in_tiles(network, chosen, *, cut=True):

@@ -82,7 +82,7 @@ def objective(network, pictures, *, loss="gram", smoothing="none", layers=2, ter
     else:
         named = dict.fromkeys(network.style_layers[:layers], 1.0)
     given = (losses.get(loss), named, photo, parse(smoothing))
-    made = [LossTerm(f"term {i}", *given, other=style) for i in range(terms)]
+    made = [LossTerm(f"term {i}", *given, unit_image=style) for i in range(terms)]
     return Objective.of(network.extract, made, start=photo, style=style)
 
 

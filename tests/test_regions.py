@@ -25,43 +25,43 @@ def left_half(columns=16):
 def test_the_style_goes_where_a_lone_mask_is_white():
     (region,) = regions(halves(WHITE, BLACK), None)
     assert (region.name, region.style) == ("white", 0)
-    torch.testing.assert_close(region.where, left_half())
-    assert region.style_where.mean() == 1
+    torch.testing.assert_close(region.mask, left_half())
+    assert region.style_mask.mean() == 1
 
 
 def test_a_second_style_goes_where_a_lone_mask_is_black():
     first, second = regions(halves(WHITE, BLACK), None, None)
     assert (first.style, second.style) == (0, 1)
-    torch.testing.assert_close(first.where + second.where, torch.ones(1, 1, 16, 16))
-    torch.testing.assert_close(second.where, 1 - left_half())
+    torch.testing.assert_close(first.mask + second.mask, torch.ones(1, 1, 16, 16))
+    torch.testing.assert_close(second.mask, 1 - left_half())
 
 
 def test_middle_gray_belongs_to_both_regions_alike():
     first, second = regions(torch.full((1, 3, 16, 16), 0.5), None, None)
-    torch.testing.assert_close(first.where, second.where)
-    torch.testing.assert_close(first.where, torch.full((1, 1, 16, 16), 0.5))
+    torch.testing.assert_close(first.mask, second.mask)
+    torch.testing.assert_close(first.mask, torch.full((1, 1, 16, 16), 0.5))
 
 
 def test_a_soft_edge_is_shared_between_its_two_regions():
     mask = torch.linspace(0, 1, 64).expand(1, 3, 8, 64)
     first, second = regions(mask, None, None)
-    torch.testing.assert_close(first.where + second.where, torch.ones(1, 1, 8, 64))
-    assert (first.where[0, 0, 0].diff() >= 0).all()
+    torch.testing.assert_close(first.mask + second.mask, torch.ones(1, 1, 8, 64))
+    assert (first.mask[0, 0, 0].diff() >= 0).all()
 
 
 def test_gray_regions_are_paired_by_shade_and_not_by_place():
     white, black = regions(halves(WHITE, BLACK), halves(BLACK, WHITE))
-    torch.testing.assert_close(white.where, left_half())
-    torch.testing.assert_close(white.style_where, 1 - left_half())
-    torch.testing.assert_close(black.style_where, left_half())
+    torch.testing.assert_close(white.mask, left_half())
+    torch.testing.assert_close(white.style_mask, 1 - left_half())
+    torch.testing.assert_close(black.style_mask, left_half())
 
 
 def test_colors_are_paired_by_likeness_in_pictures_of_any_size():
     content, style = halves(RED, BLUE), halves((0.1, 0, 0.9), (0.9, 0.1, 0), columns=32)
     found = {region.name: region for region in regions(content, style)}
     assert set(found) == {"#ff0000", "#0000ff"}
-    torch.testing.assert_close(found["#ff0000"].where, left_half())
-    torch.testing.assert_close(found["#ff0000"].style_where, 1 - left_half(32))
+    torch.testing.assert_close(found["#ff0000"].mask, left_half())
+    torch.testing.assert_close(found["#ff0000"].style_mask, 1 - left_half(32))
 
 
 def test_each_style_takes_the_regions_that_its_own_mask_has():
@@ -74,17 +74,17 @@ def test_a_mixed_edge_belongs_to_both_colors():
     content = halves(RED, BLUE)
     content[..., 8] = torch.tensor([0.5, 0, 0.5]).view(3, 1)
     found = {region.name: region for region in regions(content, halves(RED, BLUE))}
-    total = sum(region.where for region in found.values())
+    total = sum(region.mask for region in found.values())
     torch.testing.assert_close(total, torch.ones(1, 1, 16, 16))
-    torch.testing.assert_close(found["#ff0000"].where[0, 0, :, 8], torch.full((16,), 0.5))
+    torch.testing.assert_close(found["#ff0000"].mask[0, 0, :, 8], torch.full((16,), 0.5))
 
 
 def test_noise_of_a_lossy_format_makes_no_region():
     noise = 0.04 * torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     found = regions((halves(RED, BLUE) + noise).clamp(0, 1), halves(RED, BLUE))
     assert len(found) == 2
-    torch.testing.assert_close(found[0].where + found[1].where, torch.ones(1, 1, 16, 16))
-    assert torch.equal(found[0].where.round(), found[0].where)
+    torch.testing.assert_close(found[0].mask + found[1].mask, torch.ones(1, 1, 16, 16))
+    assert torch.equal(found[0].mask.round(), found[0].mask)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from swag.threads import ASKED, SPINS
+from swag.threads import SPINS, WAIT_VARIABLES
 
 WAIT = "import swag; swag.wait_briefly()"
 SAY = "print(os.environ.get('GOMP_SPINCOUNT'))"
@@ -12,7 +12,7 @@ SAY = "print(os.environ.get('GOMP_SPINCOUNT'))"
 
 def told(code: str, **variables: str) -> str:
     """What a program of this code finds in its environment."""
-    kept = {name: value for name, value in os.environ.items() if name not in ASKED}
+    kept = {name: value for name, value in os.environ.items() if name not in WAIT_VARIABLES}
     done = subprocess.run(
         [sys.executable, "-c", f"import os; {code}; {SAY}"],
         env=kept | variables, capture_output=True, text=True, check=True,

@@ -114,9 +114,9 @@ def test_every_position_belongs_to_one_tile(side):
     for layer, shape in receptive_field.sizes(image).items():
         counted = torch.zeros(shape)
         for tile in tile_grid(receptive_field, (117, 74), side):
-            counted[tile.own(layer)] += 1
+            counted[tile.in_map(layer)] += 1
             crop = extract(image[tile.crop], [layer])[layer]
-            assert crop[tile.inner(layer)].shape == counted[tile.own(layer)].shape
+            assert crop[tile.in_crop(layer)].shape == counted[tile.in_map(layer)].shape
         assert torch.equal(counted, torch.ones(shape))
 
 

@@ -159,7 +159,7 @@ def test_every_content_loss_can_be_tiled(loss):
     size = (45, 38)
     photo, style = picture(1, *size), picture(2, *size)
     layers = {PIXELS: 1.0} if get(loss).of_pixels else {"3": 1.0, "5": 1.0}
-    asked = [LossTerm("content", get(loss), layers, photo, parse("softmax"), other=style)]
+    asked = [LossTerm("content", get(loss), layers, photo, parse("softmax"), unit_image=style)]
     whole = Objective.of(USUAL, asked, start=photo, style=style)
     receptive_field = REACH["reflect", "average, ceil"]
     tiled = TiledObjective.of(receptive_field, 12, asked, start=photo, style=style)
@@ -221,7 +221,7 @@ def test_activations_that_grow_along_the_picture_do_not_overflow():
     size = (64, 8)
     ramp = torch.linspace(-500, 500, 64, dtype=torch.float64)[:, None].expand(1, 3, *size)
     photo, style = picture(1, *size), picture(2, *size)
-    asked = [LossTerm("style", get("gram"), {"0": 1.0}, style, parse("softmax"), other=photo)]
+    asked = [LossTerm("style", get("gram"), {"0": 1.0}, style, parse("softmax"), unit_image=photo)]
     whole = Objective.of(extract, asked, start=photo, style=style)
     receptive_field = measure_receptive_field(extract, ["0"], photo)
     for image in (ramp.contiguous(), ramp.flip(2).contiguous()):

@@ -18,7 +18,7 @@ from swag.smoothing import Smoothing
 from swag_lab.training import checkpoint
 from swag_lab.training.instant import command
 from swag_lab.training.instant.command import export_painter, train_on
-from swag_lab.training.instant.examples import Examples, pictures, seen
+from swag_lab.training.instant.examples import Examples, example_of, pictures
 from swag_lab.training.instant.loop import initialize, painted_batch, train_painter
 from swag_lab.training.instant.loss import painting_errors
 from swag_lab.training.instant.recipe import PainterRecipe
@@ -92,7 +92,7 @@ def test_the_loss_is_that_of_an_optimization(network, sources):
                 layers=dict.fromkeys(layers, 1.0),
                 target=target,
                 smoothing=Smoothing("none"),
-                other=other,
+                unit_image=other,
             )
             for name, loss, layers, target, other in (
                 ("style", "bures", network.style_layers, painting, photo),
@@ -125,7 +125,7 @@ def test_each_photo_has_the_painting_beside_it(network, sources):
 
 def test_examples_are_those_of_the_network(network, sources):
     pixels = sources[0][0][:, :64, :64].float() / 255
-    example = seen(network, pixels)
+    example = example_of(network, pixels)
     maps = network.extract(pixels[None], [*network.style_layers, *network.content_layers])
     for layer in network.style_layers:
         expected = losses.get("bures").describe(maps[layer])

@@ -109,7 +109,7 @@ def test_the_loss_is_that_of_an_optimization(changes, monkeypatch):
     found = objective(painted, objective.see(batch), objective.style_spans(batch))
     for i, photo in enumerate(photos):
         regions = style_regions(chosen, 1, None, [])
-        terms = style_terms(chosen, network, [painting], regions, other=photo)
+        terms = style_terms(chosen, network, [painting], regions, unit_image=photo)
         terms += content_terms(chosen, network, photo, painting, mask=None)
         penalties = {n: getattr(chosen, n) for n in ("total_variation", "pixel_range")}
         expected = Objective.of(

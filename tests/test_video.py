@@ -327,7 +327,7 @@ def test_lines_tell_frames_and_the_time_left(monkeypatch, capsys):
     now = SimpleNamespace(at=0.0)
     monkeypatch.setattr(bars, "PAUSE", 5.0)
     monkeypatch.setattr(bars.time, "monotonic", lambda: now.at)
-    with bars.frames_bar(shown=True) as show:
+    with bars.frames_bar(visible=True) as show:
         for done in range(100, 120):
             now.at += 1
             show(done, 160)
@@ -360,7 +360,7 @@ def test_a_full_disk_at_the_end_loses_no_frame(source, style, tmp_path, monkeypa
 
     whole = made(source, style, tmp_path / "whole.mp4")
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "write_whole", full)
+        patch.setattr(writing, "write_atomically", full)
         result = swag("video", source, style, "-o", tmp_path / "out.mp4")
     assert result.exit_code == 1 and "No space left on device" in result.stderr
     assert len(Parts(tmp_path / "out.mp4.parts").segments) == 3

@@ -8,7 +8,7 @@ from video_files import picture
 
 from swag.image import write
 from swag.video import VideoStyle, frame_painter
-from swag.video.coherence import Shown, certainty, flow, follow, moved
+from swag.video.coherence import StyledFrame, certainty, flow, follow, moved
 from swag_lab.evaluation import flicker
 
 SIDE = 96
@@ -26,15 +26,15 @@ def noise(seed: int, *shape: int) -> np.ndarray:
 def test_the_known_motion_is_found(disc):
     for before, step in pairwise(disc):
         away = np.abs(flow(step.frame, before.frame) - step.back).max(2)
-        assert np.median(away[step.seen]) < 0.15 and np.median(away) < 0.2
+        assert np.median(away[step.visible_before]) < 0.15 and np.median(away) < 0.2
 
 
 def test_the_known_motion_is_that_of_the_clip(disc):
     """What is moved along by it is the next frame, but for what was hidden."""
     for before, step in pairwise(disc):
         off = np.abs(moved(before.frame, step.back).astype(int) - step.frame).max(2)
-        assert np.percentile(off[step.seen], 95) < 8
-        assert off[~step.seen].mean() > 3 * off[step.seen].mean()
+        assert np.percentile(off[step.visible_before], 95) < 8
+        assert off[~step.visible_before].mean() > 3 * off[step.visible_before].mean()
 
 
 def test_small_frames_leave_the_search_as_it_was(disc):
@@ -47,7 +47,7 @@ def test_what_was_hidden_is_not_certain(disc):
     before, step = disc[2], disc[3]
     back, forth = flow(step.frame, before.frame), flow(before.frame, step.frame)
     found = certainty(step.frame, moved(before.frame, back), back, forth)
-    assert found[step.seen].mean() > 0.75 and found[~step.seen].mean() < 0.4
+    assert found[step.visible_before].mean() > 0.75 and found[~step.visible_before].mean() < 0.4
     assert found.min() >= 0 and found.max() <= 1
 
 
@@ -65,7 +65,7 @@ def test_a_picture_that_stands_still_becomes_one_result():
 @pytest.mark.parametrize("change", ["a cut", "the light goes out"])
 def test_after_a_change_nothing_goes_on(change):
     frame = (0.5 * picture(0) + 127 * noise(9, 48, 64, 3)).astype(np.uint8)
-    before = Shown(frame, np.ones((48, 64, 3), np.float16))
+    before = StyledFrame(frame, np.ones((48, 64, 3), np.float16))
     painted = noise(1, 48, 64, 3)
     other = (noise(2, 48, 64, 3) * 255 if change == "a cut" else frame * 0.5).astype(np.uint8)
     off = np.abs(follow(before, other, painted, share=0.8).result - painted)
@@ -75,7 +75,7 @@ def test_after_a_change_nothing_goes_on(change):
 
 
 def test_share_0_is_frame_by_frame():
-    before = Shown(picture(0), np.ones((48, 64, 3), np.float16))
+    before = StyledFrame(picture(0), np.ones((48, 64, 3), np.float16))
     painted = noise(1, 48, 64, 3)
     for last in (None, before):
         result = follow(last, picture(1), painted, share=0).result

@@ -16,7 +16,7 @@ from swag.errors import SettingsError
 from swag.web.app import GALLERY, studio_app
 from swag.web.choices import page_settings
 from swag.web.limits import WebLimits
-from swag.web.page_run import AskedInputs, PageRun
+from swag.web.page_run import InputFiles, PageRun
 from swag.web.replies import STATIC
 
 LIMITS = WebLimits(megabytes=0.2, megapixels=1, size=128, steps=20_000, queue=2)
@@ -297,7 +297,7 @@ def test_a_session_keeps_only_so_many_bytes():
 def test_a_run_that_has_ended_holds_no_tensors(tmp_path: Path):
     for name, seed in (("content", 1), ("style", 2)):
         (tmp_path / name).write_bytes(picture(seed))
-    inputs = AskedInputs(tmp_path / "content", (tmp_path / "style",))
+    inputs = InputFiles(tmp_path / "content", (tmp_path / "style",))
     run = PageRun(page_settings(FAST, LIMITS), inputs, tmp_path)
     run.work(seconds=60)
     assert run.phase == "done"

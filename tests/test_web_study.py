@@ -63,7 +63,7 @@ def test_a_participant_sees_every_pair_once_and_catch_trials_between(tmp_path: P
     code = store.enter()
     seen = []
     while (trial := store.progress(code).trial) is not None:
-        seen.append((trial.unit, frozenset((trial.left, trial.right))))
+        seen.append((trial.unit, frozenset((trial.left_method, trial.right_method))))
         assert store.answer(code, trial.id, "left")
     assert len(seen) == 18
     assert [DAMAGED in sides for _, sides in seen].count(True) == 2
@@ -86,7 +86,7 @@ def test_sides_are_drawn_at_random(tmp_path: Path):
     code = store.enter()
     left = []
     while (trial := store.progress(code).trial) is not None:
-        left.append(trial.left < trial.right)
+        left.append(trial.left_method < trial.right_method)
         store.answer(code, trial.id, "neither")
     assert 10 < sum(left) < 50
 
@@ -104,7 +104,7 @@ def test_a_double_click_and_a_reload_are_one_answer_the_first(tmp_path: Path):
     assert not store.answer(code, trial.id, "right")
     with sqlite3.connect(tmp_path / "a.sqlite") as database:
         assert database.execute("SELECT * FROM answers").fetchall() == [(trial.id, "left")]
-    assert AnswerStore(tmp_path / "a.sqlite", results()).progress(code).done == 1
+    assert AnswerStore(tmp_path / "a.sqlite", results()).progress(code).answered == 1
 
 
 def test_a_code_resumes_and_a_wrong_one_is_refused(tmp_path: Path):
@@ -136,7 +136,10 @@ def answer_all(store: AnswerStore, rng: random.Random, *, attentive: bool) -> No
     code = store.enter()
     sign = 1 if attentive else -1
     while (trial := store.progress(code).trial) is not None:
-        values = [{**STRENGTHS, DAMAGED: -9.0}[name] * sign for name in (trial.left, trial.right)]
+        values = [
+            {**STRENGTHS, DAMAGED: -9.0}[name] * sign
+            for name in (trial.left_method, trial.right_method)
+        ]
         chance = 1 / (1 + math.exp(values[1] - values[0]))
         store.answer(code, trial.id, "left" if rng.random() < chance else "right")
 

@@ -15,7 +15,7 @@ from web_client import Client, serving
 from swag.image import Picture, read, read_metadata, write
 from swag.web.pairs import find_results
 from swag.web.study import DAMAGED, AnswerStore, Trial
-from swag.web.study_app import SHOWN, damaged, shown_picture, study_app
+from swag.web.study_app import DISPLAY_SIZE, damaged, picture_on_display, study_app
 from swag.web.study_results import results_csv, results_of
 
 METHODS = ("=good", "fair", "poor")
@@ -86,7 +86,7 @@ def test_a_study_from_the_first_pair_to_the_last(page: Page, store: AnswerStore)
 def test_the_page_of_results_has_table_figure_and_csv(page: Page, store, tmp_path: Path):
     code = store.enter()
     while (trial := store.progress(code).trial) is not None:
-        store.answer(code, trial.id, "right" if trial.left == DAMAGED else "left")
+        store.answer(code, trial.id, "right" if trial.left_method == DAMAGED else "left")
     page.goto(f"{page.url}results?key={KEY}")
     expect(page.locator("tbody tr")).to_have_count(3)
     expect(page.locator("#summary")).to_have_text(
@@ -105,7 +105,7 @@ def answer(page: Page, store: AnswerStore, code: str) -> None:
     until(lambda: page.evaluate(LOADED))
     before, trial = page.inner_text("#status"), store.progress(code).trial
     if trial is not None:
-        page.click(f"[data-choice={'right' if trial.left == DAMAGED else 'left'}]")
+        page.click(f"[data-choice={'right' if trial.left_method == DAMAGED else 'left'}]")
         until(lambda: page.is_visible("#end") or page.inner_text("#status") != before)
 
 
@@ -135,8 +135,10 @@ def test_a_damaged_picture_has_the_same_pixels_elsewhere(folder: Path):
 def test_a_catch_trial_shows_one_picture_whole_and_once_damaged(folder: Path):
     results = find_results(folder)
     trial = Trial("x", 0, "0", DAMAGED, "fair")
-    shown = {name: read(shown_picture(results, trial, name)).pixels for name in (DAMAGED, "fair")}
-    whole = read(folder / "fair" / "0.png", size=SHOWN).pixels
+    shown = {
+        name: read(picture_on_display(results, trial, name)).pixels for name in (DAMAGED, "fair")
+    }
+    whole = read(folder / "fair" / "0.png", size=DISPLAY_SIZE).pixels
     assert torch.allclose(shown["fair"], whole, atol=0.003)
     assert (shown[DAMAGED] - whole).abs().mean() > 0.1
     assert torch.allclose(shown[DAMAGED].mean(), whole.mean(), atol=0.003)
@@ -170,7 +172,7 @@ def test_the_rows_of_the_results_hold_what_the_ranking_says(port: int, store: An
     while state["trial"]:
         trial = store.trial(state["trial"])
         order = [*METHODS, DAMAGED]
-        left = order.index(trial.left) < order.index(trial.right)
+        left = order.index(trial.left_method) < order.index(trial.right_method)
         wish = {"code": state["code"], "trial": trial.id, "choice": "left" if left else "right"}
         state = client.json("POST", "/api/answer", wish)
     found = results_of(store)

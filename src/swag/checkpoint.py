@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from swag.errors import CheckpointError
-from swag.files import open_at_once, write_whole
+from swag.files import open_at_once, write_atomically
 from swag.types import StrPath
 
 LARGEST_HEADER = 1 << 20
@@ -57,7 +57,7 @@ def save_tensors(path: StrPath, tensors: Mapping[str, Tensor], values: Mapping[s
     header = _header(unique, {**texts, _DIGEST: digest.hexdigest()})
     try:
         parts = chain([header], map(_bytes, unique.values()))  # one tensor's bytes at a time
-        write_whole(path, lambda file: file.writelines(parts))
+        write_atomically(path, lambda file: file.writelines(parts))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CheckpointError(f"cannot write the checkpoint {path}: {reason}") from error

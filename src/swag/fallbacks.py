@@ -6,14 +6,14 @@ import logging
 class Fallbacks(list[str]):
     """Sentences, each once."""
 
-    def add(self, words: str) -> bool:
+    def add(self, sentence: str) -> bool:
         """Add a sentence unless it is there; returns whether it is new."""
-        new = words not in self
+        new = sentence not in self
         if new:
-            self.append(words)
+            self.append(sentence)
         return new
 
-    def note(self, words: str) -> None:
+    def note(self, sentence: str) -> None:
         """Add a sentence and log it as a warning, unless it is there."""
-        if self.add(words):
-            logging.getLogger("swag").warning(words)
+        if self.add(sentence):
+            logging.getLogger("swag").warning(sentence)

@@ -20,7 +20,7 @@ OLD = 24 * 3600.0
 """Seconds after which a temporary file is abandoned: another machine's lock may not show."""
 
 
-def write_whole(
+def write_atomically(
     path: StrPath,
     write: Callable[[IO[bytes]], object],
     *,
@@ -78,8 +78,8 @@ def check_name(path: StrPath, suffix: str) -> None:
 
 
 def write_text(path: StrPath, text: str) -> None:
-    """Write a file of text (UTF-8) whole, see `write_whole`."""
-    write_whole(path, lambda file: file.write(text.encode()))
+    """Write a file of text (UTF-8) whole, see `write_atomically`."""
+    write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def _move_unless_taken(source: str, target: str) -> None:

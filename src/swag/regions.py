@@ -1,7 +1,7 @@
 """Regions: masks that assign parts of the styles to parts of the picture.
 
     for region in regions(content_mask, style_mask):           flat colors, or shades of gray
-        region.name, region.style, region.where, region.style_where
+        region.name, region.style, region.mask, region.style_mask
     regions(content_mask, None)                                 the style where the mask is white
     regions(content_mask, None, None)                           a second style where it is black
     regions(content_mask, first_mask, second_mask)              two styles with a mask each
@@ -54,14 +54,14 @@ STRANGE = 0.1
 class Region(NamedTuple):
     """A region of the picture that a style goes to, and the part of the style it is taken from.
 
-    `where` weighs the picture, `style_where` the style, from 0 to 1; the latter is a single 1 for
+    `mask` weighs the picture, `style_mask` the style, from 0 to 1; the latter is a single 1 for
     all of a style. `style` counts the styles from 0.
     """
 
     name: str
     style: int
-    where: WeightMap
-    style_where: WeightMap
+    mask: WeightMap
+    style_mask: WeightMap
 
 
 def regions(content_mask: MaskPicture, *style_masks: MaskPicture | None) -> list[Region]:

@@ -67,7 +67,7 @@ default at 128, 256 and 512 pixels: small pictures do not keep a machine as busy
 class Pace:
     """The share of a run's time that has passed and the seconds left, from its steps so far.
 
-    The first step noted also prepares the run and says nothing about the time of later ones.
+    The first step recorded also prepares the run and says nothing about the time of later ones.
     """
 
     def __init__(self, scales: Sequence[Scale]) -> None:
@@ -78,8 +78,8 @@ class Pace:
         self._costs = [0.0, *accumulate(costs)]
         self._first: tuple[float, float] | None = None
 
-    def seen(self, steps: int, seconds: float) -> None:
-        """Note that the run has made `steps` steps in all after `seconds`."""
+    def record(self, steps: int, seconds: float) -> None:
+        """Record that the run has made `steps` steps in all after `seconds`."""
         cost, total = self._costs[min(steps, len(self._costs) - 1)], self._costs[-1]
         first_cost, first_seconds = self._first or (0.0, 0.0)
         self._first = self._first or (cost, seconds)

@@ -12,7 +12,7 @@ import sys
 SPINS = 1000
 """Turns of a thread that waits, some tens of microseconds, before it goes to sleep."""
 
-ASKED = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+WAIT_VARIABLES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 """Environment variables by which a user sets how threads wait."""
 
 
@@ -20,10 +20,10 @@ def wait_briefly() -> bool:
     """Let waiting threads go to sleep soon; returns whether that was still possible.
 
     A program calls this before anything loads torch, which reads the environment once: the command
-    line and the demo do. If torch is loaded, or if the user has set one of `ASKED`, nothing is
-    changed. OpenMP on macOS and Windows ignores the variable.
+    line and the demo do. If torch is loaded, or if the user has set one of `WAIT_VARIABLES`,
+    nothing is changed. OpenMP on macOS and Windows ignores the variable.
     """
-    if "torch" in sys.modules or any(name in os.environ for name in ASKED):
+    if "torch" in sys.modules or any(name in os.environ for name in WAIT_VARIABLES):
         return False
     os.environ["GOMP_SPINCOUNT"] = str(SPINS)
     return True

@@ -47,10 +47,10 @@ class _PassThrough(nn.Module):
         return first
 
 
-def tail_of(network: Backbone, layer: str, behind: Sequence[str]) -> Tail | None:
-    """The network from the map of `layer` on, for the layers `behind` it; None if it needs more.
+def tail_of(network: Backbone, layer: str, later_layers: Sequence[str]) -> Tail | None:
+    """The network from the map of `layer` on, for `later_layers`; None if they need more.
 
-    None for networks of tokens, too, and if a layer of `behind` runs before `layer`.
+    None for networks of tokens, too, and if one of `later_layers` runs before `layer`.
     """
     like = next(network.module.parameters(), None)
     if like is None or not network.of_maps:
@@ -58,21 +58,27 @@ def tail_of(network: Backbone, layer: str, behind: Sequence[str]) -> Tail | None
     picture = torch.rand(TRIAL, generator=torch.Generator().manual_seed(0)).to(like)
     try:
         with torch.no_grad():
-            maps = network.extract(picture, (layer, *behind))
+            maps = network.extract(picture, (layer, *later_layers))
     except (BackboneError, *REFUSALS):
         return None
-    tail = _build_tail(network, layer, behind, picture, trial_map=maps[layer])
+    tail = _build_tail(network, layer, later_layers, picture, trial_map=maps[layer])
     try:
         # With a gradient, so that a module that writes into its input is an error.
-        tail_maps = tail(maps[layer].detach().clone().requires_grad_(), behind)
+        tail_maps = tail(maps[layer].detach().clone().requires_grad_(), later_layers)
     except (BackboneError, *REFUSALS, TypeError, AttributeError, IndexError):
         return None  # a module that was left out is needed, in one way or another
-    return tail if all(_nearly_equal(tail_maps[name], maps[name]) for name in behind) else None
+    return (
+        tail if all(_nearly_equal(tail_maps[name], maps[name]) for name in later_layers) else None
+    )
 
 
 @torch.no_grad()
 def _build_tail(
-    network: Backbone, layer: str, behind: Sequence[str], picture: Tensor, trial_map: FeatureMap
+    network: Backbone,
+    layer: str,
+    later_layers: Sequence[str],
+    picture: Tensor,
+    trial_map: FeatureMap,
 ) -> Tail:
     name = network.aliases.get(layer, layer)
     shared = {id(t): t for t in (*network.module.parameters(), *network.module.buffers())}
@@ -82,7 +88,7 @@ def _build_tail(
     entry = _FixedOutput()
     entry.map = trial_map
     module.set_submodule(name, entry)
-    names = {other: network.aliases.get(other, other) for other in behind}
+    names = {other: network.aliases.get(other, other) for other in later_layers}
     extractors: dict[tuple[str, ...], FeatureExtractor] = {}
     placeholder = picture[:, :, :96, :96]
 

@@ -7,8 +7,8 @@ import torch
 
 from swag.batch.jobs import Job, check_distinct
 from swag.batch.manifest import JobResult, Manifest
-from swag.batch.work import Batch, Seen, Stopping
-from swag.distributed import Backend, as_completed, told_to_stop
+from swag.batch.work import Batch, OnUpdate, Stopping
+from swag.distributed import Backend, as_completed, stop_requested
 from swag.errors import SettingsError
 from swag.files import remove, remove_leftovers
 
@@ -20,13 +20,13 @@ def run(
     *,
     workers: int = 1,
     backend: Backend = "processes",
-    seen: Seen = lambda update: None,
+    on_update: OnUpdate = lambda update: None,
     stopping: Stopping = lambda: False,
 ) -> Iterator[JobResult]:
     """Yield a result for each job, as it comes; the manifest has those of jobs that ran by then.
 
     The settings of all jobs are checked before the first is run. With several `workers`, or with
-    Ray, each is a process with a network of its own, and `seen` is not called.
+    Ray, each is a process with a network of its own, and `on_update` is not called.
 
     Raises:
         SettingsError: two outputs are one file, or the settings of a job are wrong.
@@ -53,7 +53,7 @@ def run(
 
     make: Callable[[Job], JobResult] = InWorker(batch, max(1, torch.get_num_threads() // workers))
     if workers == 1 and backend == "processes":
-        make = lambda job: batch.make(job, seen, stopping)  # noqa: E731
+        make = lambda job: batch.make(job, on_update, stopping)  # noqa: E731
     for result in as_completed(
         make,
         pending,
@@ -77,7 +77,7 @@ class InWorker:
     def __call__(self, job: Job) -> JobResult:
         """The result of a job."""
         torch.set_num_threads(self.threads)
-        return self.batch.make(job, lambda update: None, told_to_stop)
+        return self.batch.make(job, lambda update: None, stop_requested)
 
 
 def _key(batch: Batch, job: Job) -> str:

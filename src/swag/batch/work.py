@@ -22,11 +22,11 @@ from swag.run import (
     Update,
     iterate,
     load_checkpoint,
+    renamed_warning,
     run_to_file,
-    taken,
 )
 
-Seen = Callable[[Update], object]
+OnUpdate = Callable[[Update], object]
 Stopping = Callable[[], bool]
 
 
@@ -74,7 +74,7 @@ class Batch:
             bits=self.bits,
         )
 
-    def make(self, job: Job, seen: Seen, stopping: Stopping) -> JobResult:
+    def make(self, job: Job, on_update: OnUpdate, stopping: Stopping) -> JobResult:
         """Make the picture of a job, or continue from its checkpoint if there is one.
 
         An error is the result of this job alone: others go on.
@@ -82,7 +82,7 @@ class Batch:
         start_time = time.perf_counter()
         key = error = ""
         try:
-            key = self._make_picture(job, seen, stopping)
+            key = self._make_picture(job, on_update, stopping)
             state: JobState = "done" if key else "interrupted"
         except SwagError as refused:
             state, error = "failed", str(refused)
@@ -92,7 +92,7 @@ class Batch:
         seconds = round(time.perf_counter() - start_time, 3)
         return JobResult(output=job.output, state=state, key=key, error=error, seconds=seconds)
 
-    def _make_picture(self, job: Job, seen: Seen, stopping: Stopping) -> str:
+    def _make_picture(self, job: Job, on_update: OnUpdate, stopping: Stopping) -> str:
         """Make the picture; the key of what it was made from, empty if the run was stopped."""
         file = self.file(job)
         path = file.path
@@ -101,12 +101,12 @@ class Batch:
         check_writable(path, overwrite=True, bits=self.bits)
         with claimed(path):
             updates = self._updates(job, file.checkpoint)
-            saved = run_to_file(updates, file, seen=seen, stopping=stopping)
+            saved = run_to_file(updates, file, on_update=on_update, stopping=stopping)
         if saved is None:
             return ""
         if saved.path != path:
-            raise SettingsError(taken(path, saved.path))
-        provenance = saved.last.provenance
+            raise SettingsError(renamed_warning(path, saved.path))
+        provenance = saved.last_update.provenance
         return self.key(job, None if provenance is None else provenance.inputs)
 
     def _updates(self, job: Job, checkpoint: Path) -> Any:

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swag.cli import options
-from swag.cli.pipes import DASH, check_standard_output, output_name, put_out, taken_in
+from swag.cli.pipes import (
+    DASH,
+    check_standard_output,
+    output_name,
+    read_standard_input,
+    write_standard_output,
+)
 from swag.errors import SettingsError, SwagError
 
 if TYPE_CHECKING:
@@ -152,9 +158,9 @@ def _paint(
     else:
         create_folder(path.parent)
         check_writable(path, overwrite=overwrite)
-    (source,) = taken_in([photo])
+    (source,) = read_standard_input([photo])
     picture = apply_style(painter, source, **chosen)
     if path == DASH:
-        put_out(encoded(name, picture))
+        write_standard_output(encoded(name, picture))
     else:
         write(path, picture, overwrite=overwrite)

@@ -34,10 +34,10 @@ class TimeLeft(ProgressColumn):
 class Bar(Progress):
     """A bar that fits into 80 columns, or in a pipe or a log a line every few seconds.
 
-    Without `shown` it prints neither.
+    Without `visible` it prints neither.
     """
 
-    def __init__(self, *columns: TextColumn, shown: bool) -> None:
+    def __init__(self, *columns: TextColumn, visible: bool) -> None:
         console = Console(stderr=True)
         super().__init__(
             TextColumn("{task.description}"),
@@ -45,23 +45,23 @@ class Bar(Progress):
             TimeLeft(),
             *columns,
             console=console,
-            disable=not (shown and console.is_terminal),
+            disable=not (visible and console.is_terminal),
         )
-        self._has_lines = shown and not console.is_terminal
+        self._has_lines = visible and not console.is_terminal
         self._last = time.monotonic()
 
-    def tell(self, words: Callable[[], str]) -> None:
+    def tell(self, line: Callable[[], str]) -> None:
         """Print a line of words if there is no bar and `PAUSE` has passed since the last line."""
         if self._has_lines and time.monotonic() - self._last >= PAUSE:
             self._last = time.monotonic()
-            typer.echo(f"swag: {words()}", err=True)
+            typer.echo(f"swag: {line()}", err=True)
 
 
 @contextmanager
-def run_bar(*, shown: bool) -> Iterator[Callable[[Update], None]]:
+def run_bar(*, visible: bool) -> Iterator[Callable[[Update], None]]:
     """A bar of scale, steps, losses and time left; yields a function to call with each update."""
     pace: Pace | None = None
-    with Bar(TextColumn("{task.fields[losses]}"), shown=shown) as progress:
+    with Bar(TextColumn("{task.fields[losses]}"), visible=visible) as progress:
         bar = progress.add_task("preparing", total=None, losses="", seconds_left=None)
 
         def show(update: Update) -> None:
@@ -70,7 +70,7 @@ def run_bar(*, shown: bool) -> Iterator[Callable[[Update], None]]:
                 return  # one pass: done before there is anything to watch
             chosen = update.settings
             pace = pace or Pace(plan(chosen.size, chosen.steps, chosen.scales))
-            pace.seen(update.index + 1, update.seconds)
+            pace.record(update.index + 1, update.seconds)
             position, losses, seconds = _position(update), _losses(update.losses), pace.seconds_left
             progress.update(
                 bar,
@@ -93,7 +93,7 @@ class BatchBar:
     task: TaskID
     failed: int = 0
 
-    def seen(self, update: Update) -> None:
+    def show_step(self, update: Update) -> None:
         """Show the size and step of the current job."""
         self._show(f"{max(update.size)} px, step {update.index + 1}/{update.steps}")
 
@@ -110,9 +110,11 @@ class BatchBar:
 
 
 @contextmanager
-def batch_bar(jobs: int, *, shown: bool) -> Iterator[BatchBar]:
+def batch_bar(jobs: int, *, visible: bool) -> Iterator[BatchBar]:
     """A bar of jobs done, failed and under way, and time left."""
-    with Bar(TextColumn("{task.completed}/{task.total} {task.fields[now]}"), shown=shown) as bar:
+    with Bar(
+        TextColumn("{task.completed}/{task.total} {task.fields[now]}"), visible=visible
+    ) as bar:
         task = bar.add_task("pictures", total=jobs, now="")
         yield BatchBar(bar, task)
 
@@ -136,9 +138,9 @@ def clock(seconds: float) -> str:
 
 
 @contextmanager
-def count_bar(total: int, *, shown: bool) -> Iterator[Callable[[str], None]]:
+def count_bar(total: int, *, visible: bool) -> Iterator[Callable[[str], None]]:
     """A bar of items done; yields a function to call with the name of each."""
-    with Bar(TextColumn("{task.completed}/{task.total}"), shown=shown) as progress:
+    with Bar(TextColumn("{task.completed}/{task.total}"), visible=visible) as progress:
         bar = progress.add_task("preparing", total=total)
 
         def show(name: str) -> None:
@@ -149,13 +151,13 @@ def count_bar(total: int, *, shown: bool) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def frames_bar(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
+def frames_bar(*, visible: bool) -> Iterator[Callable[[int, int], None]]:
     """A bar of a video's frames and the time left; yields a function of (frames done, all frames).
 
     Frames that an earlier run has made do not count for the speed.
     """
     start: tuple[float, int] | None = None
-    with Bar(TextColumn("{task.completed:g}/{task.total:g} frames"), shown=shown) as progress:
+    with Bar(TextColumn("{task.completed:g}/{task.total:g} frames"), visible=visible) as progress:
         bar = progress.add_task("painting", total=0, seconds_left=None)
 
         def show(done: int, total: int) -> None:

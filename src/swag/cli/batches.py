@@ -12,7 +12,7 @@ import typer
 from swag.batch import Batch, Job, JobResult, Manifest, product, read_jobs, run
 from swag.cli.bars import batch_bar
 from swag.cli.groups import OutputOptions
-from swag.cli.interruption import interrupted, stop_asked
+from swag.cli.interruption import interrupted, stop_on_interrupt
 from swag.distributed import Backend
 from swag.errors import SettingsError
 from swag.files import create_folder
@@ -44,14 +44,14 @@ def run_batch(
         typer.Exit: with status 130 after an interruption, and 3 if a job has failed.
     """
     create_folder(batch.folder)
-    shown = not (to.quiet or to.json)
+    visible = not (to.quiet or to.json)
     results: list[JobResult] = []
     stopped = True
     with (
         contextlib.suppress(KeyboardInterrupt),
         Manifest(batch.folder) as manifest,
-        batch_bar(len(jobs), shown=shown) as bar,
-        stop_asked(lambda: True) as stopping,
+        batch_bar(len(jobs), visible=visible) as bar,
+        stop_on_interrupt(lambda: True) as stopping,
     ):
         job_results = run(
             batch,
@@ -59,15 +59,15 @@ def run_batch(
             manifest,
             workers=workers,
             backend=backend,
-            seen=bar.seen,
+            on_update=bar.show_step,
             stopping=stopping,
         )
         for result in job_results:
             results.append(result)
-            bar.done(result)
+            bar.add_result(result)
             if to.json:
                 typer.echo(json.dumps(asdict(result)))
-            if result.state == "done" and shown:
+            if result.state == "done" and visible:
                 typer.echo(str(batch.folder / result.output))
         stopped = len(results) < len(jobs) or any(r.state == "interrupted" for r in results)
     _report(results, as_json=to.json, stopped=stopped, total=len(jobs))

@@ -15,7 +15,7 @@ def interrupted(message: str) -> typer.Exit:
 
 
 @contextmanager
-def stop_asked(under_way: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
+def stop_on_interrupt(under_way: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
     """Let the current step end after Ctrl-C; yields a function that says if it was pressed.
 
     Pressed again, or with nothing under way, it raises KeyboardInterrupt at once. Outside the

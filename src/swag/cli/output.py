@@ -60,7 +60,7 @@ class Output(PictureFile):
         return output_name(self.path, self.watch.format)
 
     @property
-    def shown(self) -> bool:
+    def shows_bar(self) -> bool:
         """Whether a bar is shown."""
         return not (self.quiet or self.as_json)
 
@@ -148,7 +148,7 @@ class Watcher:
         self._scale = -1
         self._last = 0.0
 
-    def seen(self, update: Update) -> None:
+    def write_due_pictures(self, update: Update) -> None:
         """Write the pictures that are due; if one cannot be written, warn and go on."""
         step, every, path = update.index + 1, self.output.watch.save_every, self.output.path
         try:

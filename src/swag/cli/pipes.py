@@ -23,7 +23,7 @@ class _Piped:
         return sys.stdin.buffer.read(size)
 
 
-def taken_in(paths: Sequence[Path], max_pixels: int | None = None) -> list[Path | bytes]:
+def read_standard_input(paths: Sequence[Path], max_pixels: int | None = None) -> list[Path | bytes]:
     """The paths, with `-` replaced by the bytes of the picture on standard input.
 
     Raises:
@@ -52,7 +52,7 @@ def check_standard_output() -> None:
         )
 
 
-def put_out(data: bytes) -> None:
+def write_standard_output(data: bytes) -> None:
     """Write a picture to standard output. ResourceError if it cannot be written."""
     try:
         sys.stdout.buffer.write(data)

@@ -11,15 +11,24 @@ from typing import Any
 import typer
 
 from swag.cli.bars import run_bar
-from swag.cli.interruption import interrupted, stop_asked
+from swag.cli.interruption import interrupted, stop_on_interrupt
 from swag.cli.output import Output, Watcher, go_on_without
-from swag.cli.pipes import put_out, taken_in
+from swag.cli.pipes import read_standard_input, write_standard_output
 from swag.config import settings
 from swag.errors import SettingsError
 from swag.files import claimed
-from swag.run import NO_STEP, Saved, Task, Update, iterate, load_checkpoint, run_to_file, taken
+from swag.run import (
+    NO_STEP,
+    Saved,
+    Task,
+    Update,
+    iterate,
+    load_checkpoint,
+    renamed_warning,
+    run_to_file,
+)
 from swag.spec import is_code
-from swag.tiling import enough_memory
+from swag.tiling import explain_out_of_memory
 
 
 def run_and_save(
@@ -56,19 +65,19 @@ def run_and_save(
         # `iterate` raises before the bar is shown, so that its error is one line.
         with (
             nullcontext() if output.piped else claimed(output.path),
-            enough_memory(workload, "choose a smaller --size or another --device"),
-            stop_asked(lambda: bool(steps)) as stopping,
+            explain_out_of_memory(workload, "choose a smaller --size or another --device"),
+            stop_on_interrupt(lambda: bool(steps)) as stopping,
         ):
             photo, styles = _read_sources(content, style, extras.get("max_pixels"))
             updates = iterate(photo, styles, task=task, **extras, **overrides)
-            with run_bar(shown=output.shown) as show:
+            with run_bar(visible=output.shows_bar) as show:
                 if output.piped:
                     return _run_to_pipe(updates, output, _handler(output, show, steps), stopping)
-                # Inside `stop_asked`: a first Ctrl-C waits for the file.
+                # Inside `stop_on_interrupt`: a first Ctrl-C waits for the file.
                 saved = run_to_file(
                     updates,
                     output,
-                    seen=_handler(output, show, steps),
+                    on_update=_handler(output, show, steps),
                     stopping=stopping,
                     failed=go_on_without,
                     unfinished=True,
@@ -95,7 +104,9 @@ def _run_to_pipe(
             raise interrupted(f" at {step}; nothing was written to standard output")
     if last is None:
         raise SettingsError(NO_STEP)
-    put_out(last.result([]).encoded(output.name, bits=output.bits, metadata=output.metadata))
+    write_standard_output(
+        last.result([]).encoded(output.name, bits=output.bits, metadata=output.metadata)
+    )
 
 
 def _handler(
@@ -109,7 +120,7 @@ def _handler(
         show(update)
         if output.as_json:
             typer.echo(json.dumps(update.trace_entry))
-        watcher.seen(update)
+        watcher.write_due_pictures(update)
 
     return on_update
 
@@ -118,12 +129,12 @@ def _report(saved: Saved, output: Output, command: str) -> None:
     """Print the path of the picture: another one if its own was taken meanwhile."""
     path, result = saved.path, saved.result
     if path != output.path:
-        typer.echo(f"swag: warning: {taken(output.path, path)}", err=True)
+        typer.echo(f"swag: warning: {renamed_warning(output.path, path)}", err=True)
     if output.as_json:
         summary = {
             "output": str(path),
             "finished": saved.finished,
-            "seconds": saved.last.trace_entry["seconds"],
+            "seconds": saved.last_update.trace_entry["seconds"],
             "settings": result.config,
             "fallbacks": list(result.fallbacks),
         }
@@ -131,7 +142,7 @@ def _report(saved: Saved, output: Output, command: str) -> None:
     elif saved.finished and not output.quiet:
         typer.echo(str(path))
     if not saved.finished:
-        last, (height, width), hint = saved.last, saved.last.size, _hint(output, command)
+        last, (height, width), hint = saved.last_update, saved.last.size, _hint(output, command)
         raise interrupted(
             f" at step {last.index + 1} of {last.steps}; the picture so far, {width} x {height} "
             f"pixels, is {path}" + (f"; {hint}" if hint else "")
@@ -152,7 +163,7 @@ def _read_sources(
 ) -> tuple[Path | bytes | None, list[Path | bytes] | None]:
     """Photo and styles: paths, or the bytes of one on standard input."""
     photos = [] if content is None else [content]
-    sources = taken_in([*photos, *(style or ())], max_pixels)
+    sources = read_standard_input([*photos, *(style or ())], max_pixels)
     photo = sources.pop(0) if photos else None
     return photo, None if style is None else sources
 

@@ -8,7 +8,7 @@ import typer
 
 from swag.cli import options
 from swag.cli.groups import grouped
-from swag.cli.interruption import interrupted, stop_asked
+from swag.cli.interruption import interrupted, stop_on_interrupt
 
 VideoFile = Annotated[Path, options.argument("VIDEO", "The video, in any container and codec.")]
 VideoStyleName = Annotated[
@@ -89,7 +89,7 @@ def video(  # noqa: PLR0913 - the arguments of a command are its options
     look = VideoStyle(strength, colors, steadiness, device or "auto")
     last = None
     try:
-        with stop_asked(lambda: last is not None) as stopping:
+        with stop_on_interrupt(lambda: last is not None) as stopping:
             progress = paint_video(
                 source,
                 style,
@@ -101,7 +101,7 @@ def video(  # noqa: PLR0913 - the arguments of a command are its options
                 overwrite=overwrite,
                 stopping=stopping,
             )
-            with frames_bar(shown=not quiet) as show:
+            with frames_bar(visible=not quiet) as show:
                 for last in progress:
                     show(last.done, last.frames)
     except KeyboardInterrupt:

@@ -13,10 +13,10 @@ from typing import Any, Literal, TypeVar
 from swag.distributed.pool import Item, WorkerDied
 from swag.distributed.processes import Processes
 from swag.distributed.ray_tasks import RayTasks
-from swag.distributed.worker import told_to_stop
+from swag.distributed.worker import stop_requested
 from swag.errors import DependencyError, SettingsError
 
-__all__ = ["Backend", "WorkerDied", "as_completed", "told_to_stop"]
+__all__ = ["Backend", "WorkerDied", "as_completed", "stop_requested"]
 
 Backend = Literal["processes", "ray"]
 Value = TypeVar("Value")
@@ -56,7 +56,7 @@ def as_completed(
         backend: Kind of the workers.
         begin: Called in this process before an item is handed to a worker.
         stopping: Called in this process several times a second. Once it is true, no item is begun
-            any more, and `told_to_stop` is true in the workers. The function must call that:
+            any more, and `stop_requested` is true in the workers. The function must call that:
             nothing else ends it early. Without `stopping`, closing the iterator ends all workers.
         died: Called with an item whose worker died and with a short description of how; returns
             the result in its place.

@@ -77,7 +77,7 @@ class Pool(ABC, Generic[Item]):
 
     @abstractmethod
     def _tell_to_stop(self, running: list[Any]) -> None:
-        """Make `told_to_stop` true in workers; called again every `TELL_AGAIN` seconds."""
+        """Make `stop_requested` true in workers; called again every `TELL_AGAIN` seconds."""
 
     @abstractmethod
     def _end(self, running: list[Any]) -> None:

@@ -38,14 +38,14 @@ def attempt(function: Callable[[Any], Any], item: Any) -> Answer:
     return answer
 
 
-def told_to_stop() -> bool:
+def stop_requested() -> bool:
     """Whether this worker's function should end soon: it was told to, or the main process ended."""
     return STOP.is_set()
 
 
 @contextmanager
 def stop_by_signal() -> Iterator[None]:
-    """Inside, SIGINT makes `told_to_stop` true and interrupts nothing. For a main thread."""
+    """Inside, SIGINT makes `stop_requested` true and interrupts nothing. For a main thread."""
     STOP.clear()
     old_handler = signal.signal(signal.SIGINT, lambda number, frame: STOP.set())
     try:

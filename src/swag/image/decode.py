@@ -110,13 +110,13 @@ def _decode_rows(file: File, kind: str, name: str, limits: Limits) -> Stored:
     read_header = png.png_header if kind == "PNG" else jpeg.jpeg_header
     header = read_header(file, name, limits)
     pixels = header.width * header.height
-    if pixels > limits.whole and not vips.is_there():
+    if pixels > limits.whole and not vips.is_available():
         raise ImageError(
             f"{name} has {header.width} x {header.height} pixels, more than the limit of "
             f"{limits.whole}; shrink it, or `pip install 'swag-style[large]'`, with which the "
             f"limit is {limits.strips}"
         )
-    if header.by_rows and pixels > LARGE_PIXELS and vips.is_there():
+    if header.by_rows and pixels > LARGE_PIXELS and vips.is_available():
         strips = vips.strips(file, kind, header, name)
     else:
         strips = _decode_whole(file, kind, header, name)

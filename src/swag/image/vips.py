@@ -22,7 +22,7 @@ _LOADERS = {"PNG": "pngload_source", "JPEG": "jpegload_source"}
 
 
 @cache
-def is_there() -> bool:
+def is_available() -> bool:
     """Whether libvips can be used: its binding and its library are installed."""
     try:
         import pyvips  # noqa: F401

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from swag.errors import ImageError
-from swag.files import open_temporary, write_whole
+from swag.files import open_temporary, write_atomically
 from swag.image.encode import Format, format_of
 from swag.image.metadata import XMP, as_xmp, check_texts
 from swag.image.picture import Array, Picture, strip_bounds
@@ -50,7 +50,9 @@ def write(
     fill = _filler(path, picture, bits, quality, texts=texts)
     with _as_image_errors(path):
         # The target once more at the end: encoding takes a while.
-        write_whole(path, fill, check=lambda: _check_target(path, overwrite), replace=overwrite)
+        write_atomically(
+            path, fill, check=lambda: _check_target(path, overwrite), replace=overwrite
+        )
 
 
 def encoded(

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from swag.errors import check_installed
-from swag.files import write_whole
+from swag.files import write_atomically
 from swag.instant.painter import GIVEN_BACK_BELOW, Painter, Style, as_is, way
 from swag.instant.transport import FLAT, RIDGE, Gaussian
 from swag.types import FeatureMap, GramMatrix, Image, StrPath
@@ -121,7 +121,7 @@ def export_onnx(network: nn.Module, path: StrPath) -> None:
     _remove_traces(model)
     _store_in_half(model, onnx)
     onnx.checker.check_model(model)
-    write_whole(path, lambda file: file.write(model.SerializeToString()))
+    write_atomically(path, lambda file: file.write(model.SerializeToString()))
 
 
 def _remove_traces(model: Any) -> None:

@@ -58,11 +58,11 @@ class Strip(NamedTuple):
     top: int
     bottom: int
 
-    def seen(self, picture: Tensor) -> Tensor:
+    def with_halo(self, picture: Tensor) -> Tensor:
         """The rows of a picture, or a map of its size, that are read."""
         return picture[:, :, self.top : self.bottom]
 
-    def own(self, features: Tensor, stride: int = 1) -> Tensor:
+    def without_halo(self, features: Tensor, stride: int = 1) -> Tensor:
         """The rows of a strip's features without the halo, at this stride."""
         first = (self.first - self.top) // stride
         return features[:, :, first : -(-(self.last - self.top) // stride)]
@@ -104,7 +104,7 @@ class Painter:
         def collect(piece: Strip) -> Stage:
             def stage(i: int, features: FeatureMap) -> FeatureMap:
                 stride = self.network.strides[i]
-                stage_mask = None if mask is None else shrunk(piece.seen(mask), stride)
+                stage_mask = None if mask is None else pooled_mask(piece.with_halo(mask), stride)
                 parts[i] += _statistics(piece, stride, features, stage_mask)
                 return features
 
@@ -150,9 +150,9 @@ class Painter:
         for piece in pieces:
             painted = self._paint_strip(photo, deep, piece, moves.all(piece))
             if unmoved is not None:
-                residual = piece.seen(photo) - self._paint_strip(photo, unmoved, piece, as_is)
+                residual = piece.with_halo(photo) - self._paint_strip(photo, unmoved, piece, as_is)
                 painted += given_back * residual
-            picture[:, :, piece.first : piece.last] = piece.own(painted)
+            picture[:, :, piece.first : piece.last] = piece.without_halo(painted)
         return picture
 
     def _lowest(self, picture: Image, pieces: Sequence[Strip]) -> OtherMap:
@@ -161,7 +161,9 @@ class Painter:
         rows, columns = (-(-side // stride) for side in picture.shape[2:])
         lowest = picture.new_empty(1, self.network.widths[-1], rows, columns)
         for piece in pieces:
-            features = piece.own(self.network.encoded(piece.seen(picture))[-1], stride)
+            features = piece.without_halo(
+                self.network.encoded(piece.with_halo(picture))[-1], stride
+            )
             lowest[:, :, piece.first // stride :][:, :, : features.shape[2]] = features
         return lowest.contiguous(memory_format=torch.channels_last)
 
@@ -170,7 +172,7 @@ class Painter:
     ) -> Iterator[FeatureMap]:
         """The features of a piece at each stage from the third on."""
         stride = self.network.strides[0]
-        *details, _ = self.network.encoded(piece.seen(picture))
+        *details, _ = self.network.encoded(piece.with_halo(picture))
         rows = deep[:, :, piece.top // stride : -(-piece.bottom // stride)]
         return self.network.decoded(rows, details, stage)
 
@@ -231,7 +233,7 @@ class _Moves:
     def _weight(style: Style, piece: Strip, stride: int) -> float | OwnMask:
         if isinstance(style.weight, float):
             return style.weight
-        return shrunk(piece.seen(style.weight), stride)
+        return pooled_mask(piece.with_halo(style.weight), stride)
 
 
 def _whole(picture: Image) -> Strip:
@@ -249,7 +251,7 @@ def as_is(_: int, features: FeatureMap) -> FeatureMap:
     return features
 
 
-def shrunk(mask: OwnMask, stride: int) -> Float[Tensor, "b 1 _rows _columns"]:
+def pooled_mask(mask: OwnMask, stride: int) -> Float[Tensor, "b 1 _rows _columns"]:
     """A map of pixels, averaged over the `stride` x `stride` pixels of each position."""
     return (
         mask if stride == 1 else avg_pool2d(mask, stride, ceil_mode=True, count_include_pad=False)
@@ -260,9 +262,9 @@ def _statistics(
     strip: Strip, stride: int, features: FeatureMap, mask: OwnMask | None
 ) -> list[tuple[float, Gaussian]]:
     """Weight and statistics of a strip's positions: the weight is their number or mask's sum."""
-    own_features = strip.own(features, stride)
+    own_features = strip.without_halo(features, stride)
     if mask is None:
         return [(float(own_features.shape[2] * own_features.shape[3]), Gaussian.of(own_features))]
-    own_mask = strip.own(mask, stride)
+    own_mask = strip.without_halo(mask, stride)
     weight = float(own_mask.sum())
     return [(weight, Gaussian.of(own_features, own_mask))] if weight > 0 else []

@@ -15,7 +15,7 @@ from safetensors.torch import save
 
 from swag.config.load import brief
 from swag.errors import WeightsError
-from swag.files import write_whole
+from swag.files import write_atomically
 from swag.instant.style_network import StyleNetwork
 from swag.instant.style_painter import StylePainter
 from swag.types import StrPath
@@ -51,7 +51,7 @@ def write_style(path: StrPath, network: StyleNetwork, card: StyleCard) -> None:
     """Write a style in half precision, whole or not at all."""
     state = {name: t.cpu().half().contiguous() for name, t in network.state_dict().items()}
     data = save(state, metadata={KEY: card.model_dump_json()})
-    write_whole(path, lambda file: file.write(data))
+    write_atomically(path, lambda file: file.write(data))
 
 
 def read_style(path: StrPath) -> StylePainter:

@@ -52,17 +52,17 @@ class StylePainter:
         spreads: list[ChannelSpread] = []
 
         def input_of(strip: Strip, number: int) -> Tensor:
-            x = strip.seen(photo) - 0.5
+            x = strip.with_halo(photo) - 0.5
             for layer, spread in zip(layers[:number], spreads, strict=False):
                 x = torch.relu(layer(x, spread))
             return x
 
         for i, layer in enumerate(layers):
             stride = 2**i
-            maps = (s.own(layer.conv(input_of(s, i)), stride) for s in strips)
+            maps = (s.without_halo(layer.conv(input_of(s, i)), stride) for s in strips)
             spreads.append(_pooled_spread(maps))
         deepest = 2 ** (len(layers) - 1)
-        return torch.cat([s.own(input_of(s, len(layers)), deepest) for s in strips], dim=2)
+        return torch.cat([s.without_halo(input_of(s, len(layers)), deepest) for s in strips], dim=2)
 
     def _decode(self, lowest: FeatureMap, strips: Sequence[Strip], size: Size) -> OwnImage:
         """The picture from the features of the whole photo at the lowest resolution."""
@@ -83,12 +83,12 @@ class StylePainter:
             return features
 
         for i, layer in enumerate(layers):
-            maps = (s.own(convolved(layer, s, i), stride >> (i + 1)) for s in strips)
+            maps = (s.without_halo(convolved(layer, s, i), stride >> (i + 1)) for s in strips)
             spreads.append(_pooled_spread(maps))
         paint: Callable[[Tensor], Tensor] = self.network.paint
         picture = lowest.new_empty(1, 3, *size)
         for s in strips:
-            picture[:, :, s.first : s.last] = s.own(paint(input_of(s, len(layers)))) + 0.5
+            picture[:, :, s.first : s.last] = s.without_halo(paint(input_of(s, len(layers)))) + 0.5
         return picture
 
 

@@ -48,22 +48,20 @@ def mean_of(descriptions: Sequence[Description]) -> Description:
     return tuple(torch.stack(entries).mean(0) for entries in zip(*descriptions, strict=True))
 
 
-def of_one_length(
-    one: Description, other: Description, name: str
-) -> tuple[Description, Description]:
+def of_equal_batch(a: Description, b: Description, name: str) -> tuple[Description, Description]:
     """Two descriptions of equally many pictures: a single picture is repeated to match the other.
 
     SettingsError if the numbers of pictures differ and neither is 1.
     """
-    counts = _batch_size(one), _batch_size(other)
+    counts = _batch_size(a), _batch_size(b)
     if counts[0] == counts[1]:
-        return one, other
+        return a, b
     if 1 not in counts:
         raise SettingsError(
             f"{name} was given {counts[0]} pictures and {counts[1]} targets; expected one target, "
             "or one for each picture"
         )
-    return _repeat(one, max(counts)), _repeat(other, max(counts))
+    return _repeat(a, max(counts)), _repeat(b, max(counts))
 
 
 def _batch_size(description: Description) -> int:
@@ -135,7 +133,7 @@ class Loss:
         Raises:
             SettingsError: the numbers of pictures differ, and neither is 1.
         """
-        return self.compare_fn(*of_one_length(description, target, self.name))
+        return self.compare_fn(*of_equal_batch(description, target, self.name))
 
     def paper_factor(self, d: int, m: int, unit: float) -> float:
         """The paper's term on sigma(F) = unit * smoothed, divided by `compare`.

@@ -19,7 +19,7 @@ class FeatureSource(Protocol):
         """The map of a layer, or a sample of it, to fit a smoothing to."""
         ...
 
-    def whole(self, image: OwnImage, layer: str) -> FeatureMap:
+    def feature_map(self, image: OwnImage, layer: str) -> FeatureMap:
         """The map of a layer."""
         ...
 
@@ -63,7 +63,7 @@ class FeatureCache:
         """See `FeatureSource`: the whole map."""
         return self.maps(image)[layer]
 
-    def whole(self, image: OwnImage, layer: str) -> FeatureMap:
+    def feature_map(self, image: OwnImage, layer: str) -> FeatureMap:
         """See `FeatureSource`."""
         return self.maps(image)[layer]
 

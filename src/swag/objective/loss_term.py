@@ -21,11 +21,11 @@ Matched = Literal["none", "loss", "gradient"]
 class LossTerm:
     """A loss between `layers` of the picture and of `target`, with the weight of each layer.
 
-    Several targets count as one. `other` is the picture whose error is one under the normalization
-    `span`. `mask` and `target_mask` (1, 1, h, w) say how much each pixel of the picture and of
-    each target counts. `matched` is the control for the effect of smoothing by scale alone: each
-    layer's factor is set so that its error at `other`, or the norm of that error's gradient with
-    respect to the pixels, is as large as without smoothing.
+    Several targets count as one. `unit_image` is the picture whose error is one under the
+    normalization `span`. `mask` and `target_mask` (1, 1, h, w) say how much each pixel of the
+    picture and of each target counts. `matched` is the control for the effect of smoothing by
+    scale alone: each layer's factor is set so that its error at `unit_image`, or the norm of that
+    error's gradient with respect to the pixels, is as large as without smoothing.
     """
 
     name: str
@@ -35,7 +35,7 @@ class LossTerm:
     smoothing: Smoothing
     weight: float = 1.0
     normalization: Normalization = "span"
-    other: OwnImage | None = None
+    unit_image: OwnImage | None = None
     mask: OwnMask | None = None
     target_mask: OwnMask | tuple[OwnMask, ...] | None = None
     matched: Matched = "none"

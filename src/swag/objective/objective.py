@@ -44,7 +44,7 @@ class Objective:
             released-code   the authors' script's: mean squares
             target          a share of the target's own size
             initial         a share of the error of the picture `start`
-            span            a share of the error of the term's picture `other`: for style, that of
+            span            a share of the error of the term's `unit_image`: for style, that of
                             the content picture; for content, that of the style picture. Style
                             and content then both run from 0 to about 1, whatever the network.
         The last three average over layers; the first two are weighted sums.

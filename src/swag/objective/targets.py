@@ -30,7 +30,7 @@ def make_layer_losses(
     if term.matched == "none":
         return parts
     raw_views = [replace(view, smoothings=(NO_SMOOTHING,) * len(view.layers)) for view in views]
-    image = start if term.other is None else term.other
+    image = start if term.unit_image is None else term.unit_image
     smoothed = _sizes(term, parts, read, image)
     unsmoothed = _sizes(term, _parts(term, raw_views, read, start), read, image)
     return [
@@ -91,7 +91,8 @@ def _map_scales(term: LossTerm, view: LayerView, source: FeatureSource) -> tuple
     map_scales = []
     for layer, smooth in zip(view.layers, view.smoothings, strict=True):
         squares = [
-            float(smooth(source.whole(image, layer)).square().mean()) for image, _ in term.targets
+            float(smooth(source.feature_map(image, layer)).square().mean())
+            for image, _ in term.targets
         ]
         size = sqrt(sum(squares) / len(squares)) or 1.0
         map_scales.append(size / sqrt(max(term.layers[layer], 1e-12)))
@@ -103,7 +104,9 @@ def _normalization_factors(
 ) -> list[float]:
     """For each part the factor of its error that the normalization asks for."""
     # The picture whose error is the unit.
-    reference = start if term.normalization != "span" or term.other is None else term.other
+    reference = (
+        start if term.normalization != "span" or term.unit_image is None else term.unit_image
+    )
     if term.normalization in ("paper", "released-code"):
         return [_absolute_factor(term, part.view, source, reference) for part in parts]
     sizes = [float(term.loss.target_norm(part.target)[0]) for part in parts]

@@ -21,7 +21,7 @@ from swag.run.perceptual_loss import PerceptualLoss
 from swag.run.provenance import PictureProvenance, Recorded, is_unfinished, recorded
 from swag.run.to_file import CHECKPOINT, PictureFile, Saved, run_to_file
 from swag.run.trained_style import apply_style
-from swag.run.update import Result, Task, Update, taken
+from swag.run.update import Result, Task, Update, renamed_warning
 from swag.run.with_checkpoints import SECONDS, with_checkpoints
 
 __all__ = [
@@ -46,9 +46,9 @@ __all__ = [
     "load_checkpoint",
     "reconstruct",
     "recorded",
+    "renamed_warning",
     "run_to_file",
     "stylize",
-    "taken",
     "texture",
     "with_checkpoints",
 ]

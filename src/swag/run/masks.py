@@ -28,12 +28,12 @@ def as_mask(picture: Picture) -> Picture:
     return Picture(picture.pixels * alpha)
 
 
-def check_shape(name: str, mask: Picture, of: str, picture: Picture) -> None:
+def check_shape(name: str, mask: Picture, picture_name: str, picture: Picture) -> None:
     """Refuse a mask of another aspect ratio than its picture: SettingsError."""
     if _same_aspect(mask.size, picture.size) or _same_aspect(picture.size, mask.size):
         return
     raise SettingsError(
-        f"{name} has {' x '.join(map(str, mask.size))} pixels and {of} the shape of "
+        f"{name} has {' x '.join(map(str, mask.size))} pixels and {picture_name} the shape of "
         f"{' x '.join(map(str, picture.size))}; give a mask of the same aspect ratio"
     )
 

@@ -121,7 +121,7 @@ class PerceptualLoss(nn.Module):
         self._style = []
         if styles:
             regions = style_regions(self.settings, len(styles), None, [])
-            terms = style_terms(self.settings, self.backbone, styles, regions, other=styles[0])
+            terms = style_terms(self.settings, self.backbone, styles, regions, unit_image=styles[0])
             terms = [replace(t, normalization="target", matched="none") for t in terms if t.weight]
             objective = Objective.of(self.backbone.extract, terms, start=styles[0], style=styles[0])
             self._style += objective.parts

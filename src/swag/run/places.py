@@ -43,23 +43,23 @@ class PhotoOutside:
 
 def _style_mask(place: StyleRegion, painting: Picture, device: torch.device) -> Tensor | None:
     """How much each position of a style counts: 0 if transparent. None: all alike."""
-    style_where, alpha = place.style_where, painting.alpha
+    style_mask, alpha = place.style_mask, painting.alpha
     if alpha is None or bool((alpha == 1).all()):
-        return style_where
-    style_mask = alpha[None].to(device)
-    if style_where is not None and style_where.shape[2:] != (1, 1):
-        size = (style_mask.shape[2], style_mask.shape[3])
-        style_mask = resize(style_where, size).clamp(0, 1) * style_mask
-    if not bool((style_mask > 0).any()):
+        return style_mask
+    weight = alpha[None].to(device)
+    if style_mask is not None and style_mask.shape[2:] != (1, 1):
+        size = (weight.shape[2], weight.shape[3])
+        weight = resize(style_mask, size).clamp(0, 1) * weight
+    if not bool((weight > 0).any()):
         raise SettingsError(
             f"style {place.style + 1} is transparent in the whole region that gives the style; "
             "mark a visible part of the style picture"
         )
-    return style_mask
+    return weight
 
 
 def weighted_by_alpha(
     places: Sequence[StyleRegion], paintings: Sequence[Picture], device: torch.device
 ) -> list[StyleRegion]:
-    """The regions with `style_where` times the paintings' alpha: hidden pixels do not count."""
-    return [replace(p, style_where=_style_mask(p, paintings[p.style], device)) for p in places]
+    """The regions with `style_mask` times the paintings' alpha: hidden pixels do not count."""
+    return [replace(p, style_mask=_style_mask(p, paintings[p.style], device)) for p in places]

@@ -199,17 +199,17 @@ def fitting_losses(losses: Mapping[str, float]) -> dict[str, float]:
 
 
 def metadata_texts(
-    settings: Settings, made: PictureProvenance | None, size: tuple[int, int]
+    settings: Settings, record: PictureProvenance | None, size: tuple[int, int]
 ) -> dict[str, str]:
     """The texts for the metadata of a picture of `size` (width, height), by name.
 
     Texts too long for a picture are left out, the losses first, with a warning: a picture is never
     lost because of its metadata.
     """
-    texts = _texts(settings, made, size)
+    texts = _texts(settings, record, size)
     if _fits(texts):
         return texts
-    without_losses = None if made is None else made.model_copy(update={"losses": {}})
+    without_losses = None if record is None else record.model_copy(update={"losses": {}})
     candidates = (_texts(settings, without_losses, size), {"parameters": texts["parameters"]})
     fitting = next((candidate for candidate in candidates if _fits(candidate)), {})
     logging.getLogger("swag").warning(
@@ -228,26 +228,26 @@ def _fits(texts: Mapping[str, str]) -> bool:
 
 
 def _texts(
-    settings: Settings, made: PictureProvenance | None, size: tuple[int, int]
+    settings: Settings, record: PictureProvenance | None, size: tuple[int, int]
 ) -> dict[str, str]:
     values = without_paths(settings).model_dump(mode="json")
-    texts = {"parameters": _summary(settings, made, size), "swag": _json(values)}
-    return texts if made is None else {**texts, "swag-run": _json(made.model_dump(mode="json"))}
+    texts = {"parameters": _summary(settings, record, size), "swag": _json(values)}
+    return texts if record is None else {**texts, "swag-run": _json(record.model_dump(mode="json"))}
 
 
-def from_texts(found: Mapping[str, str], name: str) -> tuple[Settings, PictureProvenance]:
+def from_texts(texts: Mapping[str, str], name: str) -> tuple[Settings, PictureProvenance]:
     """The settings and provenance in the texts of `metadata_texts`.
 
     Raises:
         SettingsError: the texts are missing, damaged or of another version.
     """
-    if not {"swag", "swag-run"} <= found.keys():
+    if not {"swag", "swag-run"} <= texts.keys():
         raise SettingsError(
             f"{name} holds no settings; expected a picture that swag wrote, with its metadata"
         )
     try:
-        made = PictureProvenance.model_validate_json(found["swag-run"])
-        return Settings.model_validate_json(found["swag"]), made
+        record = PictureProvenance.model_validate_json(texts["swag-run"])
+        return Settings.model_validate_json(texts["swag"]), record
     except (ValidationError, SwagError) as error:
         raise SettingsError(
             f"{name} holds settings that this version of SWAG cannot read: {brief(error)}"
@@ -280,7 +280,7 @@ def _file_name(path: str) -> str:
     return path.replace("\\", "/").rpartition("/")[2]
 
 
-def _summary(settings: Settings, made: PictureProvenance | None, size: tuple[int, int]) -> str:
+def _summary(settings: Settings, record: PictureProvenance | None, size: tuple[int, int]) -> str:
     """The task, and a line of names and values, named as other programs name them."""
     values: dict[str, object] = {
         "Steps": settings.steps,
@@ -288,11 +288,11 @@ def _summary(settings: Settings, made: PictureProvenance | None, size: tuple[int
         "Seed": settings.seed,
         "Size": f"{size[0]}x{size[1]}",
         "Model": without_paths(settings).backbone,
-        "Model hash": made.weights[:10] if made else None,
+        "Model hash": record.weights[:10] if record else None,
         "Method": settings.method,
         "Smoothing": settings.smoothing,
         "Strength": settings.strength,
         "Version": f"swag {versions()['swag']}",
     }
     line = ", ".join(f"{name}: {value}" for name, value in values.items() if value is not None)
-    return f"{made.task if made else 'swag'}\n{line}"
+    return f"{record.task if record else 'swag'}\n{line}"

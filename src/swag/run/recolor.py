@@ -17,8 +17,12 @@ from swag.errors import SettingsError
 from swag.image import Picture, resize
 from swag.run.inputs import Inputs
 
-MATCHED = {"match": "symmetric", "match-cholesky": "cholesky", "match-histogram": "histogram"}
-KEPT = {"content": "oklab", "content-linear": "linear"}
+MATCHING_METHODS = {
+    "match": "symmetric",
+    "match-cholesky": "cholesky",
+    "match-histogram": "histogram",
+}
+PHOTO_COLOR_SPACES = {"content": "oklab", "content-linear": "linear"}
 
 Finish = Callable[[Tensor], Tensor]
 """A function from a run's picture to the one that is shown."""
@@ -37,10 +41,10 @@ def recolored(settings: Settings, inputs: Inputs) -> tuple[Inputs, Finish | None
             f"colors = {settings.colors}: there is no content picture to take colors from; "
             "use colors = style"
         )
-    if settings.colors in MATCHED:
-        method = MATCHED[settings.colors]
+    if settings.colors in MATCHING_METHODS:
+        method = MATCHING_METHODS[settings.colors]
         return _recolor_paintings(inputs, lambda style: match(style, photo.batch, method)), None
-    space = KEPT[settings.colors]
+    space = PHOTO_COLOR_SPACES[settings.colors]
     gray = replace(photo, pixels=luminance(photo.batch)[0])
     adjusted = _recolor_paintings(inputs, lambda style: match_luminance(style, photo.batch))
     return replace(adjusted, photo=gray), partial(_with_colors, photo=photo, space=space)

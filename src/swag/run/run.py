@@ -254,21 +254,21 @@ class Run:
     ) -> LossFn:
         photo = self.inputs.photo
         content = None if photo is None else at_size(photo, execution.size, self.device)
-        styles = self._styles(self.scales[scale].size)
-        other = start if content is None else content
-        terms = style_terms(self.settings, self.network, styles, self._style_regions, other=other)
+        settings, styles = self.settings, self._styles(self.scales[scale].size)
+        unit = start if content is None else content
+        terms = style_terms(settings, self.network, styles, self._style_regions, unit_image=unit)
         if content is not None and self.task != "texture":
-            content_other = resize(styles[0], execution.size) if styles else start
+            content_unit = resize(styles[0], execution.size) if styles else start
             mask = brightness(self.inputs.content_map, self.device)
-            terms += content_terms(self.settings, self.network, content, content_other, mask=mask)
-        relative = self.settings.normalization not in ("paper", "released-code")
+            terms += content_terms(settings, self.network, content, content_unit, mask=mask)
+        relative = settings.normalization not in ("paper", "released-code")
         return execution.objective(
             [term for term in terms if term.weight > 0],
             start=start,
-            style=styles[0] if styles else other,
+            style=styles[0] if styles else unit,
             penalties={
-                "total_variation": 0.0 if self.keeps_photo else self.settings.total_variation,
-                "pixel_range": self.settings.pixel_range if relative else 0.0,
+                "total_variation": 0.0 if self.keeps_photo else settings.total_variation,
+                "pixel_range": settings.pixel_range if relative else 0.0,
             },
             precision=precision,
             fallbacks=self.fallbacks,

@@ -13,7 +13,7 @@ from swag.run.plan import ExecutionPlan
 from swag.run.precision import PrecisionPhase, after
 from swag.run.run import Run
 from swag.run.scale_problem import ScaleProblem
-from swag.run.update import Update, advice
+from swag.run.update import Update, calibration_advice
 
 LOG = logging.getLogger("swag")
 
@@ -85,7 +85,9 @@ def minimize_scale(
                 completed = True
                 start, state = problem.start, after(state, phase.end)
             except OptimizationError as error:
-                raise OptimizationError(f"{error}{advice(run.settings.weights)}") from error
+                raise OptimizationError(
+                    f"{error}{calibration_advice(run.settings.weights)}"
+                ) from error
             except Exception as error:
                 if not run.planner.weaken(execution, error):
                     raise

@@ -14,7 +14,7 @@ from swag.instant import Gaussian, Painter, Style, bundled, pool_gaussians
 from swag.run.terms import StyleRegion, turned
 from swag.types import Image, OwnImage, OwnMask, Size
 
-OF_STEPS = (
+OPTIMIZATION_SETTINGS = (
     *("backbone", "weights", "edits", "scales", "optimizer", "rate", "average", "parametrization"),
     *("jitter", "jitter_scale", "balance", "style_loss", "style_layers", "palette", "content_loss"),
     *("content_layers", "laplacian", "smoothing", "smooth_content", "matched", "normalization"),
@@ -34,7 +34,11 @@ def check_one_pass(settings: Settings, *, content_map: bool) -> None:
     if settings.start != "instant" or settings.steps:
         return
     defaults = settings_of("default", "instant"), settings_of()
-    unused = [n for n in OF_STEPS if getattr(settings, n) not in [getattr(p, n) for p in defaults]]
+    unused = [
+        n
+        for n in OPTIMIZATION_SETTINGS
+        if getattr(settings, n) not in [getattr(p, n) for p in defaults]
+    ]
     unused += ["content_map"] if content_map else []
     if unused:
         raise SettingsError(
@@ -61,7 +65,7 @@ def styled_start(
         )
     size = (photo.shape[2], photo.shape[3])
     weights = _region_weights(settings.style_shares(len(paintings)), places, size)
-    sources = [(paintings[place.style], place.style_where) for place in places]
+    sources = [(paintings[place.style], place.style_mask) for place in places]
     if settings.start == "style-colors":
         return _colored(photo, sources, weights, share=settings.strength / FULL_COLORS)
     painter = bundled().to(photo.device)
@@ -85,19 +89,19 @@ def _colored(
     return photo.lerp(colored, min(1.0, share)).clamp_(0, 1)
 
 
-def _visible_pixels(painting: OwnImage, style_where: OwnMask | None) -> OwnImage:
+def _visible_pixels(painting: OwnImage, style_mask: OwnMask | None) -> OwnImage:
     """The pixels of a painting whose weight is at least 1/2, or the largest, in one row."""
-    if style_where is None:
+    if style_mask is None:
         return painting
-    mask = resize(style_where, (painting.shape[2], painting.shape[3]))[0, 0]
+    mask = resize(style_mask, (painting.shape[2], painting.shape[3]))[0, 0]
     return painting[:, :, mask >= min(0.5, float(mask.max()))][:, :, None]
 
 
 def _describe_stages(
-    painter: Painter, settings: Settings, painting: OwnImage, style_where: OwnMask | None
+    painter: Painter, settings: Settings, painting: OwnImage, style_mask: OwnMask | None
 ) -> tuple[Gaussian, ...]:
     size = (painting.shape[2], painting.shape[3])
-    weights = None if style_where is None else resize(style_where, size).clamp(0, 1)
+    weights = None if style_mask is None else resize(style_mask, size).clamp(0, 1)
     pictures, masks = turned(painting, settings.style_rotations), None
     if not isinstance(pictures, tuple):
         return painter.describe(pictures, weights).stages

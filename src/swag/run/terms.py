@@ -28,7 +28,7 @@ class StyleRegion:
     style: int
     share: float
     mask: Tensor | None = None
-    style_where: Tensor | None = None
+    style_mask: Tensor | None = None
 
 
 def style_regions(
@@ -43,7 +43,7 @@ def style_regions(
     if content_mask is None:
         return [StyleRegion(str(i + 1), i, share) for i, share in enumerate(shares)]
     mask_regions = regions(content_mask, *(style_masks or (None,) * styles))
-    areas = [float(region.where.mean()) * shares[region.style] for region in mask_regions]
+    areas = [float(region.mask.mean()) * shares[region.style] for region in mask_regions]
     radius = settings.feather * max(content_mask.shape[2:]) / settings.size
     return [
         StyleRegion(
@@ -51,11 +51,11 @@ def style_regions(
             style=region.style,
             share=area / sum(areas),
             mask=mask,
-            style_where=region.style_where,
+            style_mask=region.style_mask,
         )
         for region, area in zip(mask_regions, areas, strict=True)
         if area > 0
-        for mask in [soften(region.where, radius)]
+        for mask in [soften(region.mask, radius)]
     ]
 
 
@@ -64,7 +64,7 @@ def style_terms(
     network: Backbone,
     styles: Sequence[Tensor],
     places: Sequence[StyleRegion],
-    other: Tensor,
+    unit_image: Tensor,
 ) -> list[LossTerm]:
     """One term for each region of a style, and one for its palette if that is asked for.
 
@@ -83,11 +83,11 @@ def style_terms(
             smoothing=parse_smoothing(settings.smoothing),
             weight=loss_weight * place.share,
             normalization=settings.normalization,
-            other=other,
+            unit_image=unit_image,
             mask=place.mask,
             target_mask=None
-            if place.style_where is None
-            else turned(place.style_where, settings.style_rotations),
+            if place.style_mask is None
+            else turned(place.style_mask, settings.style_rotations),
             matched=settings.matched,
         )
         for loss, loss_weight, role in losses
@@ -96,7 +96,7 @@ def style_terms(
 
 
 def content_terms(
-    settings: Settings, network: Backbone, photo: Tensor, other: Tensor, mask: Tensor | None
+    settings: Settings, network: Backbone, photo: Tensor, unit_image: Tensor, mask: Tensor | None
 ) -> list[LossTerm]:
     """The content, and the photo's Laplacian if it is asked for."""
     _, weight = settings.weights_of_terms
@@ -116,7 +116,7 @@ def content_terms(
             smoothing=parse_smoothing(smoothing),
             weight=loss_weight,
             normalization=normalization,
-            other=other,
+            unit_image=unit_image,
             mask=mask,
             target_mask=mask,
             matched=settings.matched,

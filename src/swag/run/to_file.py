@@ -45,7 +45,7 @@ class PictureFile:
 class Saved:
     """A picture that was written; `path` differs from the one asked for if that was taken."""
 
-    last: Update
+    last_update: Update
     result: Result
     path: Path
     finished: bool
@@ -55,7 +55,7 @@ def run_to_file(
     updates: Iterator[Update],
     file: PictureFile,
     *,
-    seen: Callable[[Update], object],
+    on_update: Callable[[Update], object],
     stopping: Callable[[], bool],
     failed: Callable[[CheckpointError], object] | None = None,
     unfinished: bool = False,
@@ -65,7 +65,7 @@ def run_to_file(
     Args:
         updates: The run.
         file: The place of the picture. The checkpoint beside it is removed when the run finishes.
-        seen: Called with each update, after its checkpoint.
+        on_update: Called with each update, after its checkpoint.
         stopping: Called after each step. If it is true, a checkpoint is written and the run ends.
         failed: Called if a checkpoint cannot be written; the run continues.
         unfinished: Write the best picture so far if the run is stopped, by `stopping` or by
@@ -85,7 +85,7 @@ def run_to_file(
     interrupted = False
     try:
         for last in with_checkpoints(updates, file.checkpoint, every=file.every, failed=failed):
-            seen(last)
+            on_update(last)
             if stopping() and not last.last:
                 save_or_tell(last, file.checkpoint, failed)
                 break

@@ -36,9 +36,9 @@ def early_end(scale: int, scales: int, step: int, steps: int) -> str:
     return f"scale {scale + 1} of {scales} ended at step {step} of {steps}: none lowered the loss"
 
 
-def advice(given: str) -> str:
+def calibration_advice(spec: str) -> str:
     """Advice for uncalibrated random weights, whose activations grow or fade; '' for others."""
-    parsed = weights.parse_weights(given)
+    parsed = weights.parse_weights(spec)
     if parsed.scheme is None or parsed.calibrated:
         return ""
     scheme = "torchvision" if parsed.scheme == "greedy" else parsed.scheme  # greedy takes none
@@ -49,9 +49,9 @@ def _brief_losses(losses: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
 
 
-def taken(wanted: Path, path: Path) -> str:
+def renamed_warning(requested: Path, path: Path) -> str:
     """The warning about a picture that was saved under another name."""
-    return f"another program wrote {wanted} meanwhile, which stays; this picture is {path}"
+    return f"another program wrote {requested} meanwhile, which stays; this picture is {path}"
 
 
 @dataclass(frozen=True, repr=False)

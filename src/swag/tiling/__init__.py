@@ -14,7 +14,7 @@ middle of each tile's gradient instead, which takes a halo twice as wide.
 from swag.tiling.memory_estimate import (
     ample_side,
     bytes_per_pixel,
-    enough_memory,
+    explain_out_of_memory,
     free_memory,
     is_out_of_memory,
     largest_side,
@@ -34,7 +34,7 @@ __all__ = [
     "TiledObjective",
     "ample_side",
     "bytes_per_pixel",
-    "enough_memory",
+    "explain_out_of_memory",
     "extract_in",
     "free_memory",
     "is_out_of_memory",

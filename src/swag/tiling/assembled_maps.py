@@ -31,7 +31,7 @@ class AssembledMaps:
         if self.maps is None:
             self.maps = {layer: maps[layer].new_zeros(self.shapes[layer]) for layer in self.layers}
         for layer, whole_map in self.maps.items():
-            whole_map[tile.own(layer)] = maps[layer]
+            whole_map[tile.in_map(layer)] = maps[layer]
 
     def leaves(self) -> Means:
         """The whole maps, as leaves of a graph."""
@@ -41,7 +41,7 @@ class AssembledMaps:
     def pullback(self, maps: FeatureMaps, tile: Tile) -> Tensor:
         """A scalar whose gradient with respect to a tile's maps is that of the loss."""
         products = [
-            (maps[layer] * cotangent[tile.own(layer)]).sum()
+            (maps[layer] * cotangent[tile.in_map(layer)]).sum()
             for layer, cotangent in zip(self.layers, self.cotangents, strict=True)
         ]
         return torch.stack(products).sum()

@@ -93,14 +93,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def enough_memory(what: str, advice: str) -> Iterator[None]:
-    """If memory runs out inside, raise a ResourceError that names `what` and gives `advice`."""
+def explain_out_of_memory(workload: str, advice: str) -> Iterator[None]:
+    """If memory runs out inside, raise a ResourceError that names `workload` and gives `advice`."""
     try:
         yield
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        raise ResourceError(f"there is not enough memory for {what}; {advice}") from error
+        raise ResourceError(f"there is not enough memory for {workload}; {advice}") from error
 
 
 def _machine_memory() -> float:

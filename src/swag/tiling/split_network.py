@@ -72,11 +72,11 @@ def splits_of(network: Backbone, layers: Sequence[str], like: Tensor) -> Iterato
     ordered = sorted(known_depths, key=known_depths.__getitem__)
     total = bytes_per_pixel(network.extract, ordered, like)
     for count in range(1, len(ordered)):
-        front, behind = tuple(ordered[:count]), tuple(ordered[count:])
+        front, later_layers = tuple(ordered[:count]), tuple(ordered[count:])
         tail_bytes = total - bytes_per_pixel(network.extract, front, like)
         if tail_bytes > LARGEST_SHARE * total:
             continue
-        extract = tail_of(network, front[-1], behind)
+        extract = tail_of(network, front[-1], later_layers)
         if extract is not None:
-            tail = NetworkTail(front[-1], behind, extract)
+            tail = NetworkTail(front[-1], later_layers, extract)
             yield SplitNetwork(network, front, like, tail=tail, tail_bytes=tail_bytes)

@@ -97,7 +97,7 @@ class StreamingDescription:
 
     def _features_and_index(self, maps: FeatureMaps, tile: Tile) -> tuple[FeatureMap, TileIndex]:
         (layer,) = self.view.layers
-        return at_least_float32(maps[layer]), tile.own(layer)
+        return at_least_float32(maps[layer]), tile.in_map(layer)
 
     def _mapped(self, features: FeatureMap) -> FeatureMap:
         """The smoothed map; for a softmax over positions, its exponentials before the division."""

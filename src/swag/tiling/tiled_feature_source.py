@@ -43,7 +43,7 @@ class TiledFeatureSource:
         )
         return self._samples[-1][1][layer]
 
-    def whole(self, image: OwnImage, layer: str) -> FeatureMap:
+    def feature_map(self, image: OwnImage, layer: str) -> FeatureMap:
         """See `FeatureSource`."""
         if self._is_in_tail(layer):
             return self._maps_of_tail(image)[layer]
@@ -126,7 +126,7 @@ class TiledFeatureSource:
                 b, d, h, w = shapes[layer]
                 if layer not in sampled:
                     sampled[layer] = maps[layer].new_zeros(b, d, ceil(h / step), ceil(w / step))
-                first_row, first_column = (positions.start for positions in tile.own(layer)[2:])
+                first_row, first_column = (positions.start for positions in tile.in_map(layer)[2:])
                 samples = maps[layer][:, :, -first_row % step :: step, -first_column % step :: step]
                 top, left = ceil(first_row / step), ceil(first_column / step)
                 sampled[layer][

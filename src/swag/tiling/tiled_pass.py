@@ -91,7 +91,7 @@ class TiledPass:
         for tile in self._grid(image):
             with torch.no_grad():
                 maps = self.receptive_field.extract(image[tile.crop], layers)
-            yield tile, {layer: maps[layer][tile.inner(layer)] for layer in layers}
+            yield tile, {layer: maps[layer][tile.in_crop(layer)] for layer in layers}
 
     def _grid(self, image: Tensor) -> Iterator[Tile]:
         return tile_grid(self.receptive_field, (image.shape[-2], image.shape[-1]), self.side)
@@ -115,7 +115,7 @@ class TiledPass:
 def _map_cotangents(kept: Iterable[TileAccumulator], tile: Tile, maps: FeatureMaps) -> FeatureMaps:
     """The gradient with respect to the maps of a crop: zero but for the tile's own positions."""
     own_maps = {
-        layer: crop_map[tile.inner(layer)].detach().requires_grad_()
+        layer: crop_map[tile.in_crop(layer)].detach().requires_grad_()
         for layer, crop_map in maps.items()
     }
     product = torch.stack([accumulator.pullback(own_maps, tile) for accumulator in kept]).sum()
@@ -127,7 +127,7 @@ def _map_cotangents(kept: Iterable[TileAccumulator], tile: Tile, maps: FeatureMa
             continue
         cotangents[layer] = torch.zeros_like(crop_map)
         if gradient is not None:
-            cotangents[layer][tile.inner(layer)] = gradient
+            cotangents[layer][tile.in_crop(layer)] = gradient
     return cotangents
 
 

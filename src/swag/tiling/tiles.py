@@ -18,9 +18,9 @@ class TileSpan:
     """A tile along one side: pixels of the crop, and positions of each layer."""
 
     crop: slice
-    own: Mapping[str, slice]
+    in_map: Mapping[str, slice]
     """Positions of the whole map that belong to the tile."""
-    inner: Mapping[str, slice]
+    in_crop: Mapping[str, slice]
     """The same positions in the map of the crop."""
 
 
@@ -36,13 +36,13 @@ class Tile:
         """The pixels that the tile's positions see."""
         return (slice(None), slice(None), self.down.crop, self.across.crop)
 
-    def own(self, layer: str) -> TileIndex:
+    def in_map(self, layer: str) -> TileIndex:
         """The tile's positions in the map of the whole picture."""
-        return (slice(None), slice(None), self.down.own[layer], self.across.own[layer])
+        return (slice(None), slice(None), self.down.in_map[layer], self.across.in_map[layer])
 
-    def inner(self, layer: str) -> TileIndex:
+    def in_crop(self, layer: str) -> TileIndex:
         """The same positions in the map of the crop."""
-        return (slice(None), slice(None), self.down.inner[layer], self.across.inner[layer])
+        return (slice(None), slice(None), self.down.in_crop[layer], self.across.in_crop[layer])
 
 
 def tile_grid(receptive_field: ReceptiveField, size: tuple[int, int], side: int) -> Iterator[Tile]:
@@ -71,11 +71,11 @@ def _span(
     begin = max(0, (bounds[0] - halo[0]) // step * step)
     end = -(-(bounds[1] + halo[1]) // step) * step
     is_last = bounds[1] == length
-    own, inner = {}, {}
+    in_map, in_crop = {}, {}
     for layer, field in fields.items():
         # The last tile has all positions that are left, however the layer rounds.
         first, stop = bounds[0] // field.stride, None if is_last else bounds[1] // field.stride
         offset = begin // field.stride
-        own[layer] = slice(first, stop)
-        inner[layer] = slice(first - offset, None if stop is None else stop - offset)
-    return TileSpan(slice(begin, length if is_last else min(end, length)), own, inner)
+        in_map[layer] = slice(first, stop)
+        in_crop[layer] = slice(first - offset, None if stop is None else stop - offset)
+    return TileSpan(slice(begin, length if is_last else min(end, length)), in_map, in_crop)

@@ -16,13 +16,13 @@ FINEST = 10_000
 
 @dataclass(frozen=True)
 class Clock:
-    """Maps times in a file, in units of `given` seconds, to times in its result.
+    """Maps times in a file, in units of `source_unit` seconds, to times in its result.
 
     `first` is the time of the first frame in these units. `start`, in seconds, is the time at which
     the file begins; results begin at 0. `rate` is in frames a second, a mean if not `even`.
     """
 
-    given: Fraction
+    source_unit: Fraction
     first: int
     start: Fraction
     rate: Fraction
@@ -32,7 +32,7 @@ class Clock:
     def of(
         cls,
         times: Sequence[int | None],
-        given: Fraction,
+        source_unit: Fraction,
         start: Fraction,
         rates: Sequence[Fraction],
     ) -> "Clock":
@@ -42,18 +42,20 @@ class Clock:
         """
         known = sorted(time for time in times if time is not None)
         if len(known) < len(times) or not known:
-            return cls(given, round(start / given), start, rates[0], even=True)
+            return cls(source_unit, round(start / source_unit), start, rates[0], even=True)
         for rate in rates:
-            offsets = (np.array(known) - known[0]) * float(given * rate) - np.arange(len(known))
-            if np.abs(offsets).max() <= min(float(given * rate), 0.25) + 1e-6:
-                return cls(given, known[0], start, rate, even=True)
-        return cls(given, known[0], start, rates[0], even=False)
+            offsets = (np.array(known) - known[0]) * float(source_unit * rate) - np.arange(
+                len(known)
+            )
+            if np.abs(offsets).max() <= min(float(source_unit * rate), 0.25) + 1e-6:
+                return cls(source_unit, known[0], start, rate, even=True)
+        return cls(source_unit, known[0], start, rates[0], even=False)
 
     @property
     def time_base(self) -> Fraction:
         """The unit of the result's times, in seconds."""
         if not self.even:
-            return self.given
+            return self.source_unit
         units = self.rate.numerator
         while units < FINEST:
             units *= 2
@@ -64,11 +66,11 @@ class Clock:
         """The usual duration of a frame, in units of the time base."""
         return max(1, round(1 / (self.rate * self.time_base)))
 
-    def time(self, given: int | None, number: int) -> int:
+    def time(self, source_time: int | None, number: int) -> int:
         """The time of a frame in the result, by its number if the file gives no time."""
         seconds = number / self.rate
-        if given is not None:
-            seconds = (given - self.first) * self.given
+        if source_time is not None:
+            seconds = (source_time - self.first) * self.source_unit
         if self.even:
             seconds = round(seconds * self.rate) / self.rate
-        return round((seconds + self.first * self.given - self.start) / self.time_base)
+        return round((seconds + self.first * self.source_unit - self.start) / self.time_base)

@@ -34,26 +34,28 @@ LIKE = 20.0
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class StyledFrame:
     """A frame and the result that was shown for it: all that the next frame needs."""
 
     frame: Frame
     result: Float16[np.ndarray, "h w 3"]
 
 
-def follow(last: Shown | None, frame: Frame, painted: Painted, *, share: float) -> Shown:
+def follow(
+    last: StyledFrame | None, frame: Frame, painted: Painted, *, share: float
+) -> StyledFrame:
     """Blend a painted frame with the last result, which has a weight of `share` times certainty.
 
     Results are both shown and stored in half precision, so that an interrupted run goes on with the
     same numbers.
     """
     if last is None or share == 0:
-        return Shown(frame, painted.astype(np.float16))
+        return StyledFrame(frame, painted.astype(np.float16))
     back, forth = flow(frame, last.frame), flow(last.frame, frame)
     confidence = certainty(frame, moved(last.frame, back), back, forth)[:, :, None]
     warped = moved(last.result.astype(np.float32), back)
     result = painted + share * confidence * (warped - painted)
-    return Shown(frame, result.clip(0, 1).astype(np.float16))
+    return StyledFrame(frame, result.clip(0, 1).astype(np.float16))
 
 
 def flow(start: Frame, end: Frame) -> Flow:

@@ -17,7 +17,7 @@ from swag.errors import VideoError
 from swag.files import check_name, claimed
 from swag.image import MAX_PIXELS, fitted
 from swag.run.provenance import versions
-from swag.tiling import enough_memory
+from swag.tiling import explain_out_of_memory
 from swag.types import Size, StrPath
 from swag.video.coherence import follow
 from swag.video.reading import SMALLEST, Video, errors_of_ffmpeg, frames, survey
@@ -114,13 +114,13 @@ def _paint(
     video: Video, painter: FramePainter, form: VideoFormat, parts: Parts, *, steadiness: float
 ) -> Iterator[int]:
     """Paint the frames that no segment holds yet; yields the number of frames done."""
-    done, last = len(parts.segments) * SEGMENT, parts.last()
+    done, last = len(parts.segments) * SEGMENT, parts.last_frame()
     rows, columns = painter.size
     description = f"frames of {columns} x {rows} pixels"
     encoder: SegmentEncoder | None = None
     try:
         for timed in frames(video, first=done):
-            with enough_memory(description, "give a smaller --size or another --device"):
+            with explain_out_of_memory(description, "give a smaller --size or another --device"):
                 resized, painted = painter(timed.frame)
                 last = follow(last, resized, painted, share=steadiness)
             with errors_of_ffmpeg(video.name, "encoded"):

@@ -205,7 +205,7 @@ def frames(video: Video, *, first: int = 0) -> Iterator[Timed]:
                 threads=1,
             )[:height, :width]
             upright = np.ascontiguousarray(np.rot90(pixels, video.turns))
-            duration = round((frame.duration or 0) * clock.given / clock.time_base)
+            duration = round((frame.duration or 0) * clock.source_unit / clock.time_base)
             yield Timed(upright, last, clock.step if clock.even or not duration else duration)
 
 

@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from swag.errors import CheckpointError, ResourceError
-from swag.files import remove, write_text, write_whole
-from swag.video.coherence import Shown
+from swag.files import remove, write_atomically, write_text
+from swag.video.coherence import StyledFrame
 
 JOB = "job.json"
 
@@ -69,26 +69,26 @@ class Parts:
         except OSError as error:
             raise _write_error(self.folder, error) from error
 
-    def last(self) -> Shown | None:
+    def last_frame(self) -> StyledFrame | None:
         """The state after the last segment. CheckpointError if it is missing or damaged."""
         done = len(self.segments)
         if done == 0:
             return None
         try:
             state = load(self.state(done - 1).read_bytes())
-            return Shown(state["frame"], state["result"])
+            return StyledFrame(state["frame"], state["result"])
         except (OSError, KeyError, SafetensorError) as error:
             raise CheckpointError(
                 f"{self.state(done - 1)} is missing or damaged; remove {self.folder} to start anew"
             ) from error
 
-    def keep(self, data: bytes, shown: Shown) -> None:
+    def keep(self, data: bytes, styled_frame: StyledFrame) -> None:
         """Store a segment and the state after it. ResourceError if the disk is full."""
         number = len(self.segments)
-        state = save({"frame": shown.frame, "result": shown.result})
+        state = save({"frame": styled_frame.frame, "result": styled_frame.result})
         try:
-            write_whole(self.state(number), lambda file: file.write(state))
-            write_whole(self.segment(number), lambda file: file.write(data))
+            write_atomically(self.state(number), lambda file: file.write(state))
+            write_atomically(self.segment(number), lambda file: file.write(data))
             if number:
                 remove(self.state(number - 1))
         except OSError as error:

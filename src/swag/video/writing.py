@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 from jaxtyping import Float16
 
 from swag.errors import ResourceError, VideoError
-from swag.files import open_temporary, write_whole
+from swag.files import open_temporary, write_atomically
 from swag.messages import one_line
 from swag.types import Size
 from swag.video.reading import Video, errors_of_ffmpeg
@@ -175,7 +175,7 @@ def join(
 
     try:
         with errors_of_ffmpeg(repr(str(path)), "written"):
-            write_whole(path, write, replace=overwrite)
+            write_atomically(path, write, replace=overwrite)
     except FileExistsError as error:
         raise VideoError(
             f"{str(path)!r} exists; choose another name, or say --overwrite"

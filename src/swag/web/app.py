@@ -96,7 +96,7 @@ class Studio:
     async def begin_run(self, request: Request) -> Response:
         """Queue a run."""
         session = self._session(request)
-        run = session.asked(await wish_of(request), self.limits)
+        run = session.create_run(await wish_of(request), self.limits)
         self.queue.submit(run)
         session.add(run, self.limits)
         return JSONResponse({"id": run.id, "place": self.queue.places().get(run.id, 0)})

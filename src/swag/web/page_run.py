@@ -28,14 +28,14 @@ LARGEST_FRAME = 1024
 
 
 @dataclass(frozen=True)
-class AskedInputs:
-    """The files of a run; `told` describes them for the page, by the pictures' ids."""
+class InputFiles:
+    """The files of a run; `description` names them to the page, by the pictures' ids."""
 
     content: Path
     styles: tuple[Path, ...]
     content_mask: Path | None = None
     initial: Path | None = None
-    told: dict[str, Any] = field(default_factory=dict)
+    description: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -46,7 +46,7 @@ class PageRun:
     """
 
     settings: Settings
-    inputs: AskedInputs
+    inputs: InputFiles
     folder: Path
     id: str = field(default_factory=lambda: secrets.token_urlsafe(9))
 
@@ -102,7 +102,7 @@ class PageRun:
             "frame": self.frames,
             "picture": self.has_picture,
             "settings": offered(self.settings.model_dump(mode="json")),
-            **self.inputs.told,
+            **self.inputs.description,
         }
 
     def work(self, seconds: float) -> None:
@@ -142,7 +142,7 @@ class PageRun:
         updates = self._updates()
         pace = Pace(plan(chosen.size, chosen.steps, chosen.scales))
         for last in updates:
-            pace.seen(last.index + 1, time.monotonic() - began)
+            pace.record(last.index + 1, time.monotonic() - began)
             self._seconds_left = pace.seconds_left if last.index else None
             self._step, self._size = last.index + 1, last.size[::-1]
             self.scales_left = last.scales - last.scale

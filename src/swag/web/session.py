@@ -11,7 +11,7 @@ from typing import Any
 from swag.errors import ResourceError, SettingsError
 from swag.web.choices import page_settings
 from swag.web.limits import WebLimits
-from swag.web.page_run import AskedInputs, PageRun
+from swag.web.page_run import InputFiles, PageRun
 from swag.web.uploads import SentPicture
 
 MOST_STYLES = 4
@@ -25,7 +25,7 @@ class Session:
     folder: Path
     pictures: dict[str, SentPicture] = field(default_factory=dict)
     runs: dict[str, PageRun] = field(default_factory=dict)
-    seen: float = field(default_factory=time.monotonic)
+    last_used: float = field(default_factory=time.monotonic)
 
     def new_path(self) -> Path:
         """The path for an upload; the file name is the picture's id."""
@@ -59,7 +59,7 @@ class Session:
             del self.runs[other.id]
             other.remove()
 
-    def asked(self, wish: dict[str, Any], limits: WebLimits) -> PageRun:
+    def create_run(self, wish: dict[str, Any], limits: WebLimits) -> PageRun:
         """The run that a page asks for.
 
         SettingsError if the wish is invalid, or names a picture that this session does not have.
@@ -79,12 +79,12 @@ class Session:
             scales = earlier.scales_left if earlier.settings.size == settings.size else 1
             settings = settings.model_copy(update={"scales": min(scales, settings.steps)})
         mask = wish.get("mask")
-        inputs = AskedInputs(
+        inputs = InputFiles(
             content=self._picture(wish.get("content"), "a photo"),
             styles=tuple(self._picture(entry.get("id"), "a painting") for entry in paintings),
             content_mask=self._picture(mask, "the mask") if mask else None,
             initial=None if earlier is None else earlier.picture("png"),
-            told={
+            description={
                 "content": wish.get("content"),
                 "styles": [
                     {"id": entry.get("id"), "weight": weight}
@@ -137,7 +137,7 @@ class Sessions:
         """The session of this id, which counts as used now."""
         session = self._by_id.get(name or "")
         if session is not None:
-            session.seen = time.monotonic()
+            session.last_used = time.monotonic()
         return session
 
     def begin(self) -> Session:
@@ -162,7 +162,7 @@ class Sessions:
     def sweep(self) -> None:
         """End sessions that were unused for longer than the limits allow."""
         oldest = time.monotonic() - 60 * self._limits.idle_minutes
-        for session in [session for session in self._by_id.values() if session.seen < oldest]:
+        for session in [session for session in self._by_id.values() if session.last_used < oldest]:
             self.end(session)
 
     def close(self) -> None:

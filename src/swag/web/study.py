@@ -51,15 +51,15 @@ class Trial:
     id: str
     number: int
     unit: str
-    left: str
-    right: str
+    left_method: str
+    right_method: str
 
 
 @dataclass(frozen=True)
 class StudyProgress:
     """How far a participant has come, and the trial that is next, if there is one."""
 
-    done: int
+    answered: int
     total: int
     trial: Trial | None
 

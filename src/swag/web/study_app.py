@@ -21,7 +21,7 @@ from swag.web.replies import HANDLERS, STATIC, page_file, wish_of
 from swag.web.study import CHOICES, DAMAGED, AnswerStore, Trial
 from swag.web.study_results import results_csv, results_figure, results_of
 
-SHOWN = 768
+DISPLAY_SIZE = 768
 """Long side in pixels of the pictures of a pair."""
 
 BLOCKS = 8
@@ -65,9 +65,9 @@ class StudyPages:
             or trial.unit not in self._results.pictures
         ):
             raise HTTPException(404, "there is no such picture")
-        method = trial.left if side == "left" else trial.right
+        method = trial.left_method if side == "left" else trial.right_method
         async with self._reading:
-            data = await asyncio.to_thread(shown_picture, self._results, trial, method)
+            data = await asyncio.to_thread(picture_on_display, self._results, trial, method)
         return Response(data, media_type="image/png")
 
     async def results(self, request: Request) -> Response:
@@ -93,7 +93,7 @@ class StudyPages:
         """The numbers of trials done and in all, and the next trial's id, as JSON."""
         progress = await asyncio.to_thread(self._store.progress, code)
         trial = None if progress.trial is None else progress.trial.id
-        facts = {"code": code, "done": progress.done, "total": progress.total, "trial": trial}
+        facts = {"code": code, "done": progress.answered, "total": progress.total, "trial": trial}
         return JSONResponse(facts)
 
     def _check_key(self, request: Request) -> None:
@@ -102,12 +102,12 @@ class StudyPages:
             raise HTTPException(403, "the results have an address of their own; see the terminal")
 
 
-def shown_picture(results: Results, trial: Trial, method: str) -> bytes:
+def picture_on_display(results: Results, trial: Trial, method: str) -> bytes:
     """The picture of a trial by this method, as PNG without the metadata of its file."""
     methods = results.pictures[trial.unit]
-    other = trial.right if trial.left == method else trial.left
+    other = trial.right_method if trial.left_method == method else trial.left_method
     path: Path = methods[other if method == DAMAGED else method]
-    picture = read(path, size=SHOWN)
+    picture = read(path, size=DISPLAY_SIZE)
     if method == DAMAGED:
         picture = damaged(picture, seed=trial.id)
     stream = io.BytesIO()

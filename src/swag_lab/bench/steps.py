@@ -123,7 +123,7 @@ def gatys_terms(network: Backbone, photo: Tensor, style: Tensor) -> list[LossTer
             target=style,
             smoothing=no_smoothing,
             weight=5.0,
-            other=photo,
+            unit_image=photo,
         ),
         LossTerm(
             name="content",
@@ -132,7 +132,7 @@ def gatys_terms(network: Backbone, photo: Tensor, style: Tensor) -> list[LossTer
             target=photo,
             smoothing=no_smoothing,
             weight=0.5,
-            other=resize(style, (photo.shape[-2], photo.shape[-1])),
+            unit_image=resize(style, (photo.shape[-2], photo.shape[-1])),
         ),
     ]
 

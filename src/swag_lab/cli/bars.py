@@ -10,9 +10,9 @@ from swag_lab.training.checkpoint import ProgressLine
 
 
 @contextmanager
-def training_bar(*, shown: bool) -> Iterator[Callable[[ProgressLine], None]]:
+def training_bar(*, visible: bool) -> Iterator[Callable[[ProgressLine], None]]:
     """A bar of steps, size, error and time left; yields a function to call with each log line."""
-    with Bar(shown=shown) as progress:
+    with Bar(visible=visible) as progress:
         bar = progress.add_task("preparing", total=None)
 
         def show(line: ProgressLine) -> None:
@@ -30,13 +30,13 @@ def watch(train: Callable[[], Iterator[ProgressLine]], out: Path, *, quiet: bool
     """Show a training to its end; after Ctrl-C, print whether it can continue from `out`."""
     try:
         lines = train()
-        with training_bar(shown=not quiet) as show:
+        with training_bar(visible=not quiet) as show:
             for line in lines:
                 show(line)
     except KeyboardInterrupt:
-        raise interrupted(f"; {kept(out)}") from None
+        raise interrupted(f"; {resumption_hint(out)}") from None
 
 
-def kept(out: Path) -> str:
+def resumption_hint(out: Path) -> str:
     """What an interrupted training has kept, as text."""
     return f"the same command goes on from {out}" if out.exists() else "nothing was kept"

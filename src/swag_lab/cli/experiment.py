@@ -169,10 +169,10 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     runner = StudyRunner(name, plan, out, command=shlex.join(["swag", *sys.argv[1:]]))
     if not overwrite:
         runner.check_report()
-    missing = runner.missing()
+    missing = runner.unfinished_jobs()
     each = partial(distributed.as_completed, workers=workers, backend="ray" if ray else "processes")
     try:
-        with count_bar(len(missing), shown=not quiet) as show:
+        with count_bar(len(missing), visible=not quiet) as show:
             for run in runner.do(missing, each):
                 show(run.job.variant)
     except KeyboardInterrupt:
@@ -193,7 +193,7 @@ def _plan(
     **overrides: Any,
 ) -> Any:
     from swag.config import settings
-    from swag_lab.evaluation.networks import given as network
+    from swag_lab.evaluation.networks import parse_network
     from swag_lab.experiments import Plan, painted_samples, samples_in
 
     # A size or number of steps that no run can have is refused before the first.
@@ -213,8 +213,8 @@ def _plan(
         samples_in(contents, number) if contents else painted_samples("contents"),
         samples_in(styles, number) if styles else painted_samples("styles"),
         quick=quick,
-        given=tuple(map(network, networks[0])),
-        judges=tuple(map(network, networks[1])),
+        given=tuple(map(parse_network, networks[0])),
+        judges=tuple(map(parse_network, networks[1])),
         **chosen,
     )
 
@@ -229,7 +229,7 @@ def _with_twins(plan: Any, data: Path, epochs: float | None, folder: Path, *, qu
 
     twins = trained_alike(EPOCHS if epochs is None else epochs, quick=plan.quick)
     try:
-        with training_bar(shown=not quiet) as show:
+        with training_bar(visible=not quiet) as show:
             for _, line in train_twins(twins, data, folder):
                 show(line)
     except KeyboardInterrupt:

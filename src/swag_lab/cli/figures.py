@@ -7,7 +7,7 @@ from typing import Any
 
 from swag.cli.table import Row
 from swag.errors import ResourceError, SettingsError
-from swag.files import write_whole
+from swag.files import write_atomically
 from swag_lab.experiments.report import as_csv
 
 FIGURES = (".png", ".svg", ".pdf")
@@ -64,6 +64,6 @@ def _panel(axes: Any, title: str, lines: Sequence[str], layers: Sequence[Row]) -
 
 def _save(path: Path, data: bytes) -> None:
     try:
-        write_whole(path, lambda file: file.write(data))
+        write_atomically(path, lambda file: file.write(data))
     except OSError as error:
         raise ResourceError(f"cannot write {path}: {error.strerror or error}") from error

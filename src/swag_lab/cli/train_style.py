@@ -9,7 +9,7 @@ import typer
 
 from swag.cli import options
 from swag.cli.groups import LookOptions, MethodOptions, NetworkOptions, grouped, settings_from
-from swag.cli.interruption import interrupted, stop_asked
+from swag.cli.interruption import interrupted, stop_on_interrupt
 
 Painting = Annotated[Path, options.argument("PAINTING", "The style picture.")]
 Photos = Annotated[
@@ -60,7 +60,7 @@ def train_style(  # noqa: PLR0913 - the arguments of a command are its options
     Ctrl-C, the same command continues.
     """
     from swag.config import settings
-    from swag_lab.cli.bars import kept, training_bar
+    from swag_lab.cli.bars import resumption_hint, training_bar
     from swag_lab.training.style.command import checkpoint_of, train_style_on
     from swag_lab.training.style.recipe import StyleRecipe
 
@@ -68,7 +68,7 @@ def train_style(  # noqa: PLR0913 - the arguments of a command are its options
     recipe = StyleRecipe(steps=steps, batch=batch, size=crop)
     done, state = 0, checkpoint_of(out)
     try:
-        with stop_asked(lambda: done > 0) as stopping:
+        with stop_on_interrupt(lambda: done > 0) as stopping:
             lines = train_style_on(
                 painting,
                 photos,
@@ -78,13 +78,13 @@ def train_style(  # noqa: PLR0913 - the arguments of a command are its options
                 overwrite=overwrite,
                 stopping=stopping,
             )
-            with training_bar(shown=not quiet) as show:
+            with training_bar(visible=not quiet) as show:
                 for line in lines:
                     done = line.step
                     show(line)
     except KeyboardInterrupt:
         done = 0
     if done < steps:
-        raise interrupted(f"; {kept(state)}")
+        raise interrupted(f"; {resumption_hint(state)}")
     if not quiet:
         typer.echo(str(out))

@@ -26,11 +26,11 @@ class Score:
     network: Network
     pair: str
     strength: float
-    found: Mapping[str, Any]
+    measurements: Mapping[str, Any]
 
     def point(self, judges: Sequence[str]) -> Point:
         """Content and style error, means over some judges."""
-        scores = self.found["judges"]
+        scores = self.measurements["judges"]
         return mean_error(scores, "content", judges), mean_error(scores, MEASURE, judges)
 
 
@@ -70,7 +70,7 @@ def _level_rows(name: str, scores: Sequence[Score], judges: Sequence[str]) -> It
         by_strength[score.strength].append(score)
     for strength, group in sorted(by_strength.items()):
         content, style = (fmean(v) for v in zip(*(s.point(judges) for s in group), strict=True))
-        grain = fmean(score.found["grain"] for score in group)
+        grain = fmean(score.measurements["grain"] for score in group)
         yield f"| {name} | {strength:g} | {style:.3f} | {content:.3f} | {grain:.2f} |"
 
 
@@ -83,7 +83,7 @@ def _row_against(scores: Sequence[Score], base: Sequence[Score], judges: Mapping
     gaps = compare([gap(fronts[pair], base_fronts[pair]) for pair in common])
     grains = compare(
         [
-            a.found["grain"] / b.found["grain"]
+            a.measurements["grain"] / b.measurements["grain"]
             for a in scores
             for b in base
             if (a.pair, a.strength) == (b.pair, b.strength)

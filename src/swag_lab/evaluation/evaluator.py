@@ -151,8 +151,8 @@ def _objective(judge: Network, photo: OwnImage, style: OwnImage) -> Objective:
             layers=dict.fromkeys(read_layers, 1.0),
             target=target,
             smoothing=parse("none"),
-            other=other,
+            unit_image=unit_image,
         )
-        for name, (loss, read_layers, target, other) in measures.items()
+        for name, (loss, read_layers, target, unit_image) in measures.items()
     ]
     return Objective.of(network.extract, terms, start=photo, style=style)

@@ -37,7 +37,7 @@ class ClipFrame:
 
     frame: Frame
     back: Flow
-    seen: Bool[np.ndarray, "h w"]
+    visible_before: Bool[np.ndarray, "h w"]
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,10 @@ def moving_disc(side: int, frames: int = FRAMES) -> Iterator[ClipFrame]:
         foreground = 1 - disc(places - time * speeds["disc"])
         frame = np.where(inside[:, :, None], foreground, background)
         back = -np.where(inside[:, :, None], speeds["disc"], speeds["ground"])
-        seen = in_disc(time - 1, places + back) == inside
-        yield ClipFrame(_frame(frame), back.astype(np.float32), seen & _within(places + back, side))
+        visible_before = in_disc(time - 1, places + back) == inside
+        yield ClipFrame(
+            _frame(frame), back.astype(np.float32), visible_before & _within(places + back, side)
+        )
 
 
 def panned_photo(path: Path, side: int, frames: int = FRAMES) -> Iterator[ClipFrame]:
@@ -111,7 +113,7 @@ def steadiness(clip: Sequence[ClipFrame], painted: Sequence[Painted], share: flo
         result = current.result.astype(np.float32)
         if last is not None:
             error = result - moved(last.result.astype(np.float32), step.back)
-            errors.append(float((error[step.seen] ** 2).mean()))
+            errors.append(float((error[step.visible_before] ** 2).mean()))
         sharp.append(float(np.abs(cv2.Laplacian(result, cv2.CV_32F)).mean()))
         last = current
     return Steadiness(float(np.sqrt(np.mean(errors))), float(np.mean(sharp[len(sharp) // 2 :])))

@@ -97,7 +97,7 @@ def random(
     )
 
 
-def given(text: str) -> Network:
+def parse_network(text: str) -> Network:
     """A trained network from NAME=BACKBONE,WEIGHTS, or a bundled one from NAME=BACKBONE: p-NAME.
 
     Raises:

@@ -61,7 +61,7 @@ def missing_metric(name: str) -> str | None:
     return None
 
 
-def told() -> str:
+def metric_availability() -> str:
     """A line that says which metrics are computed, and what the others lack."""
     return "; ".join(missing_metric(name) or f"{name} is computed" for name in WEIGHTS)
 

@@ -1,7 +1,7 @@
 """The studies of the paper, and what it leaves open: runs, judgements and reports.
 
     runner = StudyRunner("ablation", plan, Path("out"))
-    for run in runner.do(runner.missing()): ...
+    for run in runner.do(runner.unfinished_jobs()): ...
     runner.report()
 
 A run is a folder whose name holds the hash of its settings; a finished run is not repeated.

@@ -122,7 +122,7 @@ def spread(runs: Sequence[StudyRun], variant: str) -> Row | None:
     }
 
 
-def words(comparison: Comparison | None, better: str, worse: str | None = None) -> str:
+def verdict(comparison: Comparison | None, better: str, worse: str | None = None) -> str:
     """A sentence about a comparison: which way, how far, how sure.
 
     `worse` is the claim if the error is larger; by default `better` with its words replaced by
@@ -144,13 +144,13 @@ def effect_section(
     *,
     title: str,
     expected: str,
-    found: str,
+    finding: str,
     certainty: str = "see the p of each row",
     note: str = "",
 ) -> Section:
     """The gaps of variants to their baselines, as a table and as a figure."""
     rows, figure = rows_of(runs, pairs), effects(runs, pairs)
-    return Section(title, expected, found, certainty, table=rows, figure=figure, note=note)
+    return Section(title, expected, finding, certainty, table=rows, figure=figure, note=note)
 
 
 def picture_section(
@@ -177,8 +177,8 @@ def front_section(
 ) -> Section:
     """The mean fronts of some variants, a panel for each title."""
     figure = figures.draw_fronts(front_panels(runs, panels) or {"": {}})
-    found = "Mean fronts over the units."
-    return Section(title, expected, found, certainty, table=table, figure=figure)
+    finding = "Mean fronts over the units."
+    return Section(title, expected, finding, certainty, table=table, figure=figure)
 
 
 def measured_by(

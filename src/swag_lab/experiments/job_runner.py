@@ -37,7 +37,7 @@ class JobRunner:
     def __call__(self, job: StudyJob) -> StudyRun:
         """The run of a job; a failure (divergence, a layer that is too small) is a result, too."""
         folder = folder_of(self.runs, job)
-        finished = found(self.runs, job)
+        finished = finished_run(self.runs, job)
         if finished is not None:
             return finished
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def folder_of(runs: Path, job: StudyJob) -> Path:
     return hash_folder if hash_folder.is_dir() else runs / job.folder
 
 
-def found(runs: Path, job: StudyJob) -> StudyRun | None:
+def finished_run(runs: Path, job: StudyJob) -> StudyRun | None:
     """The finished run of a job, or None; an interrupted run has no metrics."""
     folder = folder_of(runs, job)
     try:
@@ -144,7 +144,7 @@ def common_weights(
         smoothing=parse(smoothing),
         weight=1.0,
         normalization=normalization,
-        other=photo,
+        unit_image=photo,
     )
     terms = [replace(term, name=layer, layers={layer: 1.0}) for layer in network.style_layers]
     objective = Objective.of(network.extract, terms, start=photo, style=style)

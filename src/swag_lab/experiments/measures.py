@@ -30,7 +30,7 @@ from swag_lab.experiments.blocks import BlockActivations, blocks_of
 from swag_lab.experiments.job import BASE, JobKind, StudyJob
 
 Measured = dict[str, Any]
-Found = tuple[str, str, float]
+JudgedValue = tuple[str, str, float]
 """Judge, measure and value."""
 LARGEST = 0.01
 """The fraction of a layer's entries that counts as its largest."""
@@ -197,7 +197,9 @@ def judging(job: StudyJob, evaluator: Evaluator) -> list[Measured]:
     ]
 
 
-def _by_degree(evaluator: Evaluator, picture: Image) -> Iterator[tuple[str, float, list[Found]]]:
+def _by_degree(
+    evaluator: Evaluator, picture: Image
+) -> Iterator[tuple[str, float, list[JudgedValue]]]:
     """Kind, degree and values of every degradation of a picture; of degree 0, the picture's own."""
     original_values = list(_values(evaluator(picture)))
     for kind in DEGRADATIONS:
@@ -206,7 +208,7 @@ def _by_degree(evaluator: Evaluator, picture: Image) -> Iterator[tuple[str, floa
             yield kind, degree, list(_values(evaluator(degraded(picture, kind, degree))))
 
 
-def _values(metrics: Mapping[str, Any]) -> Iterator[Found]:
+def _values(metrics: Mapping[str, Any]) -> Iterator[JudgedValue]:
     """Judge, measure and value of an evaluator's metrics; the judge is - for those without one."""
     for judge, scores in metrics["judges"].items():
         yield from ((judge, measure, value) for measure, value in scores.items())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from swag.files import write_whole
+from swag.files import write_atomically
 from swag_lab.experiments.job import StudyRun
 from swag_lab.experiments.study import Row, Section, Study
 
@@ -41,9 +41,9 @@ class Chapter:
 
     study: Study
     sections: Sequence[Section]
-    done: int
-    failed: int
-    planned: int
+    finished_runs: int
+    failed_runs: int
+    planned_runs: int
 
 
 def write_report(folder: Path, name: str, chapters: Sequence[Chapter], facts: Row) -> Path:
@@ -85,7 +85,7 @@ def markdown(name: str, chapters: Sequence[Chapter], facts: Row) -> str:
         lines += ["", f"## {chapter.study.title}", "", chapter.study.question, _run_counts(chapter)]
         for number, section in enumerate(chapter.sections, start=1):
             lines += ["", f"### {section.title}", "", f"Expected: {section.expected}", ""]
-            lines += [f"Found: {section.found}", "", f"How sure: {section.certainty}.", ""]
+            lines += [f"Found: {section.finding}", "", f"How sure: {section.certainty}.", ""]
             if section.figure is not None:
                 lines += [f"![{section.title}](figures/{chapter.study.name}-{number}.png)", ""]
             lines += _markdown_table(section.table)
@@ -150,13 +150,13 @@ def _chapter(chapter: Chapter) -> str:
 
 def _run_counts(chapter: Chapter) -> str:
     return (
-        f"Runs: {chapter.done} of {chapter.planned} are there; {chapter.failed} of them ended "
-        "without a picture."
+        f"Runs: {chapter.finished_runs} of {chapter.planned_runs} are there; "
+        f"{chapter.failed_runs} of them ended without a picture."
     )
 
 
 def _section(section: Section, name: str) -> str:
-    items = {"Expected": section.expected, "Found": section.found, "How sure": section.certainty}
+    items = {"Expected": section.expected, "Found": section.finding, "How sure": section.certainty}
     entries = "".join(f"<dt>{k}</dt><dd>{_html(v)}</dd>" for k, v in items.items())
     parts = [f'<section id="{name}"><h3>{_html(section.title)}</h3><dl>{entries}</dl>']
     if section.figure is not None:
@@ -213,4 +213,4 @@ def _html(value: object) -> str:
 
 def _save(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda file: file.write(data))
+    write_atomically(path, lambda file: file.write(data))

@@ -132,7 +132,7 @@ class Section:
 
     title: str
     expected: str
-    found: str
+    finding: str
     certainty: str
     table: Sequence[Row] = ()
     figure: bytes | None = None

@@ -16,7 +16,7 @@ from swag_lab.bench.machine import machine
 from swag_lab.evaluation import perceptual
 from swag_lab.evaluation.evaluator import trained_judges
 from swag_lab.experiments.job import StudyJob, StudyRun
-from swag_lab.experiments.job_runner import JobRunner, found
+from swag_lab.experiments.job_runner import JobRunner, finished_run
 from swag_lab.experiments.report import Chapter, as_csv, row_of, write_report
 from swag_lab.experiments.studies import STUDIES
 from swag_lab.experiments.study import Plan, Row, Study
@@ -57,9 +57,9 @@ class StudyRunner:
         unique = {job.key: job for job in all_jobs}.values()
         return sorted(unique, key=lambda job: job.network.large)
 
-    def missing(self) -> list[StudyJob]:
+    def unfinished_jobs(self) -> list[StudyJob]:
         """Jobs without a finished run."""
-        return [job for job in self.jobs() if found(self.runs, job) is None]
+        return [job for job in self.jobs() if finished_run(self.runs, job) is None]
 
     def counts(self) -> list[Row]:
         """The number of runs of each study and of all together, which share some.
@@ -70,7 +70,9 @@ class StudyRunner:
             study.name: {job.key: job for job in study.jobs(self.plan)} for study in self.studies
         }
         all_jobs = {key: job for jobs in jobs_by_study.values() for key, job in jobs.items()}
-        missing_keys = {key for key, job in all_jobs.items() if found(self.runs, job) is None}
+        missing_keys = {
+            key for key, job in all_jobs.items() if finished_run(self.runs, job) is None
+        }
         return [
             {
                 "study": name,
@@ -89,7 +91,7 @@ class StudyRunner:
 
     def report(self) -> Path:
         """Write the report on the finished runs, complete or not; returns the path of its page."""
-        runs = [run for job in self.jobs() if (run := found(self.runs, job)) is not None]
+        runs = [run for job in self.jobs() if (run := finished_run(self.runs, job)) is not None]
         write_text(self.out / self._runs_table, as_csv([row_of(run) for run in runs]))
         write_text(self._settings_file, self._settings)
         return write_report(
@@ -140,14 +142,16 @@ class StudyRunner:
             "units": f"{plan.units} of content, style and seed; {plan.few} for large networks",
             "judges": f"of {', '.join(judges)}, those that were not optimized",
             "top-1": ", ".join(f"{name} {value:.3f}" for name, value in top1.items() if value),
-            "perceptual distances": perceptual.told(),
+            "perceptual distances": perceptual.metric_availability(),
         }
 
     def _chapter(self, study: Study) -> Chapter:
         jobs = study.jobs(self.plan)
-        runs = [run for job in jobs if (run := found(self.runs, job)) is not None]
+        runs = [run for job in jobs if (run := finished_run(self.runs, job)) is not None]
         failed = sum(run.failed for run in runs)
-        return Chapter(study, study.sections(self.plan, runs), len(runs), failed, planned=len(jobs))
+        return Chapter(
+            study, study.sections(self.plan, runs), len(runs), failed, planned_runs=len(jobs)
+        )
 
 
 def study_names() -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from safetensors.torch import save
 from swag.backbones import bundled
 from swag.backbones.family import Architecture, folded, from_state
 from swag.errors import WeightsError
-from swag.files import write_whole
+from swag.files import write_atomically
 from swag_lab.evaluation.networks import Network, as_in_paper
 from swag_lab.experiments.job import key_of
 from swag_lab.training import checkpoint
@@ -61,7 +61,7 @@ def twins(switches: Mapping[str, Mapping[str, Any]], epochs: float = EPOCHS) -> 
 
 
 def train_twins(
-    wanted: Sequence[Twin], data: Path, folder: Path
+    all_twins: Sequence[Twin], data: Path, folder: Path
 ) -> Iterator[tuple[Twin, Progress]]:
     """Train the twins whose file of weights does not exist; resumes an interrupted training.
 
@@ -71,7 +71,7 @@ def train_twins(
         ImageError: no pictures to train on in `data`.
         WeightsError: a training went to numbers that are not finite.
     """
-    untrained = [twin for twin in wanted if not twin.file(data, folder).exists()]
+    untrained = [twin for twin in all_twins if not twin.file(data, folder).exists()]
     if not untrained:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,9 +91,9 @@ def train_twins(
         _export(twin, saved, file, top1)
 
 
-def twin_networks(wanted: Sequence[Twin], data: Path, folder: Path) -> tuple[Network, ...]:
+def twin_networks(all_twins: Sequence[Twin], data: Path, folder: Path) -> tuple[Network, ...]:
     """The twins whose file of weights exists, as networks of a study: t-NAME."""
-    twin_files = ((twin, file) for twin in wanted if (file := twin.file(data, folder)).exists())
+    twin_files = ((twin, file) for twin in all_twins if (file := twin.file(data, folder)).exists())
     return tuple(
         as_in_paper(
             Network(
@@ -123,7 +123,7 @@ def _export(twin: Twin, saved: Path, file: Path, top1: float | None) -> None:
     weights = folded(from_state(twin.architecture, trained_state)).float().state_dict()
     metadata = {"format": "pt", "name": twin.name} | ({} if top1 is None else {"top1": repr(top1)})
     contiguous = {key: value.contiguous() for key, value in weights.items()}
-    write_whole(file, lambda out: out.write(save(contiguous, metadata=metadata)))
+    write_atomically(file, lambda out: out.write(save(contiguous, metadata=metadata)))
     saved.unlink()
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from swag.errors import WeightsError
-from swag.files import write_whole
+from swag.files import write_atomically
 
 
 @runtime_checkable
@@ -55,7 +55,7 @@ def save_training(
         "recipe": asdict(recipe),
         "earlier": earlier,
     }
-    write_whole(path, lambda file: torch.save(state, file))
+    write_atomically(path, lambda file: torch.save(state, file))
 
 
 def load_training(path: Path) -> dict[str, Any]:

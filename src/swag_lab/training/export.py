@@ -18,7 +18,7 @@ from swag.backbones import bundled
 from swag.backbones.distilled import folded_student
 from swag.backbones.family import folded, from_state
 from swag.errors import SwagError, WeightsError
-from swag.files import write_whole
+from swag.files import write_atomically
 from swag_lab.training import checkpoint
 from swag_lab.training.distillation.students import load_students as load_distillation
 
@@ -170,7 +170,7 @@ def _write_network(
         **json.loads(json.dumps(fields)),
     )
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / file, lambda out: out.write(data))
+    write_atomically(folder / file, lambda out: out.write(data))
     _add_card(card, folder)
     return card
 
@@ -224,7 +224,7 @@ def _add_card(card: bundled.Card, folder: Path) -> None:
     cards[bundled.bare(card.name)] = asdict(card)
     ordered = {name: cards[name] for name in bundled.bundled_names() if name in cards}
     text = json.dumps(ordered, indent=1) + "\n"
-    write_whole(file, lambda out: out.write(text.encode()))
+    write_atomically(file, lambda out: out.write(text.encode()))
 
 
 def main(arguments: list[str]) -> int:

@@ -110,24 +110,24 @@ class Averaged(nn.Module, Generic[Painting]):
             mean.lerp_(parameter, 1 - decay)
 
 
-def begun(
+def create_or_resume(
     create: Callable[[], Painting],
     initialize: Callable[[Painting], None],
     recipe: OnePassRecipe,
-    kept: Path,
+    saved: Path,
     *,
     device: torch.device | str,
 ) -> tuple[Averaged[Painting], torch.optim.Optimizer, int]:
-    """A network with its optimizer, and the first step to take: from `kept` if it exists.
+    """A network with its optimizer, and the first step to take: from `saved` if it exists.
 
     Raises:
-        WeightsError: `kept` is damaged, or holds a training with another recipe.
+        WeightsError: `saved` is damaged, or holds a training with another recipe.
     """
     model = Averaged(create, initialize, seed=recipe.seed).to(device)
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.network.parameters(), betas=(0.9, 0.99))
-    if not kept.exists():
+    if not saved.exists():
         return model, optimizer, 0
-    state = checkpoint.load_training(kept)
-    checkpoint.restore(state, kept, model, optimizer, recipe=recipe)
+    state = checkpoint.load_training(saved)
+    checkpoint.restore(state, saved, model, optimizer, recipe=recipe)
     return model, optimizer, int(state["step"])

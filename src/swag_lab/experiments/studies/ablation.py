@@ -11,7 +11,7 @@ from swag_lab.experiments.comparisons import (
     gap_of,
     picture_section,
     rows_of,
-    words,
+    verdict,
 )
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import (
@@ -51,7 +51,7 @@ TRAINED = ((P_NORESNET, P_RESNET), (P_VGG, P_RESVGG), (P_NODEEP, P_DEEP))
 """Networks without and with shortcuts, trained on the same pictures."""
 
 BASE = "r-resnet, one weight"
-SEEN = (BASE, "no shortcuts", "bottlenecks", "max pooling", "r-vgg, one weight")
+PICTURED_VARIANTS = (BASE, "no shortcuts", "bottlenecks", "max pooling", "r-vgg, one weight")
 DEEP_PAIR = ("r-deep, no shortcuts, one weight", "r-deep, one weight")
 BALANCED_PAIR = ("r-deep, no shortcuts", "r-deep")
 LARGE_PAIR = ("r-resnet50, no shortcuts, one weight", "r-resnet50, one weight")
@@ -100,7 +100,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             title="One component at a time, random weights, one weight of all layers",
             expected="Removing the shortcuts is what mends ResNet; stem, pooling, depth and width "
             "matter little.",
-            found=words(main, "Removing the shortcuts helps")
+            finding=verdict(main, "Removing the shortcuts helps")
             + f" The change that helps most is: {best}.",
         ),
         effect_section(
@@ -108,14 +108,14 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             shortcuts,
             title="Shortcuts, by depth and by training",
             expected="Without shortcuts quality is better, the more so the deeper the network.",
-            found=words(deep, "In the deep random pair removing them helps"),
+            finding=verdict(deep, "In the deep random pair removing them helps"),
             note="Trained pairs saw the same pictures, but not for equally many passes.",
         ),
         *_twin_sections(plan, runs),
         picture_section(
             plan,
             runs,
-            [*SEEN, *reversed(DEEP_PAIR), *reversed(LARGE_PAIR)],
+            [*PICTURED_VARIANTS, *reversed(DEEP_PAIR), *reversed(LARGE_PAIR)],
             title="Pictures and fronts",
             expected="The picture without shortcuts is the better one.",
         ),
@@ -149,11 +149,11 @@ def _twin_sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
         Section(
             "One component at a time, trained alike",
             "Removing the shortcuts helps trained networks, too.",
-            words(gap, "Without shortcuts a network trained as long is better")
+            verdict(gap, "Without shortcuts a network trained as long is better")
             + " "
-            + words(one_weight_gap, "Under one weight it is better")
+            + verdict(one_weight_gap, "Under one weight it is better")
             + " "
-            + words(gap_to_shorter, "Against shortcuts that learnt as little it is better"),
+            + verdict(gap_to_shorter, "Against shortcuts that learnt as little it is better"),
             "see the p of each row",
             table=rows,
             figure=effects(runs, [*pairs, *one_weight_pairs]),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from swag_lab.experiments.comparisons import effect_section, picture_section, pooled, words
+from swag_lab.experiments.comparisons import effect_section, picture_section, pooled, verdict
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.methods import ADAM
 from swag_lab.experiments.studies.pairs import P_RESNET, R_DEEP, both, smoothed
@@ -48,7 +48,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     ]
     pairs += [(f"{n.name}, Fourier, jitter", f"{n.name}, Adam") for n in NETWORKS]
     sentences = [
-        words(
+        verdict(
             pooled(runs, [(f"{n.name}, {name}", n.name) for n in NETWORKS]),
             f"{name} is better than Gram matrices by L-BFGS",
         )
@@ -62,7 +62,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             title="(c) Against the rival explanations",
             expected="Nothing in the paper. Mordvintsev et al. (2018) hold that networks other "
             "than VGG need decorrelated pictures and random shifts; others change the loss.",
-            found=" ".join(sentences),
+            finding=" ".join(sentences),
             certainty="see the p of each row; the judge's distance is of the form of `sliced`",
         ),
         picture_section(

@@ -7,7 +7,7 @@ from swag.image import read
 from swag_lab.evaluation.artfid import ArtFID, art_fid
 from swag_lab.evaluation.paired import compare
 from swag_lab.evaluation.perceptual import missing_metric
-from swag_lab.experiments.comparisons import words
+from swag_lab.experiments.comparisons import verdict
 from swag_lab.experiments.fronts import Unit, of_variant
 from swag_lab.experiments.job import StudyRun
 from swag_lab.experiments.study import Plan, Row, Section
@@ -31,7 +31,7 @@ def sections(plan: Plan, runs: Sequence[StudyRun], pairs: Sequence[VariantPair])
     gap = compare([smooth.value - plain.value for smooth, plain in by_pair.values()])
     finding = "No variant has two pictures with and without SWAG."
     if gap is not None:
-        finding = words(gap, "With SWAG ArtFID is lower")
+        finding = verdict(gap, "With SWAG ArtFID is lower")
     sides = [zip(pair, values, strict=True) for pair, values in by_pair.items()]
     return [_section(plan, finding, [_row(*side) for values in sides for side in values])]
 

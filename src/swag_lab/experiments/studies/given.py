@@ -58,7 +58,7 @@ def with_layers(network: Network, name: str) -> Network:
     return replace(network, style_layers=style, content_layers=content)
 
 
-def drawn(network: Network) -> Network:
+def with_random_weights(network: Network) -> Network:
     """The same network with random weights: r-NAME."""
     return replace(network, name=f"r-{network.name.removeprefix('p-')}", weights="random")
 
@@ -68,7 +68,7 @@ def measured_networks(plan: Plan, usual: Sequence[Network]) -> list[Network]:
 
     If none are given, the `usual` ones.
     """
-    networks = [n for network in plan.given for n in (network, drawn(network))]
+    networks = [n for network in plan.given for n in (network, with_random_weights(network))]
     return [with_layers(n, AUTHORS if n.large else best(n)) for n in networks] or list(usual)
 
 

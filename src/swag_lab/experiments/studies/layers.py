@@ -1,6 +1,6 @@
 """Study 8d: which layers to smooth."""
 
-from swag_lab.experiments.comparisons import effect_section, pooled, words
+from swag_lab.experiments.comparisons import effect_section, pooled, verdict
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import P_RESNET, R_DEEP, both, smoothed
 from swag_lab.experiments.study import SMOOTHED, Plan, Section
@@ -37,7 +37,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     pairs = [(layers_label(n.name, name), n.name) for n in NETWORKS for name in LAYERS]
     pairs += [(smoothed(n), n.name) for n in NETWORKS]
     sentences = [
-        words(
+        verdict(
             pooled(runs, [(layers_label(n.name, name), n.name) for n in NETWORKS]),
             f"Smoothing {name} alone helps",
         )
@@ -50,6 +50,6 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             title="(d) Which layers to smooth",
             expected="A remark in the authors' script: the best results are sometimes those of "
             "smoothing the deeper layers only.",
-            found=" ".join(sentences),
+            finding=" ".join(sentences),
         )
     ]

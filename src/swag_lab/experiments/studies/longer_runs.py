@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from swag_lab.experiments.comparisons import effects, pooled, rows_of, words
+from swag_lab.experiments.comparisons import effects, pooled, rows_of, verdict
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import P_DEEP, P_RESNET
 from swag_lab.experiments.studies.shape import BALANCED, NOTHING, VARIANTS, shape_label
@@ -54,13 +54,13 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             "(e) More steps",
             "Nothing in the paper. A softmax makes a badly conditioned loss, so its pictures may "
             "only be late.",
-            words(
+            verdict(
                 swag_gap,
                 f"With {LONGER} times the steps SWAG helps",
                 f"With {LONGER} times the steps SWAG still hurts",
             )
             + " "
-            + words(
+            + verdict(
                 span_gap,
                 "Layers in their own spans are still better than one weight",
                 "Layers in their own spans are worse than one weight then",

@@ -14,7 +14,7 @@ from swag_lab.experiments.comparisons import (
     picture_section,
     pooled,
     sheet,
-    words,
+    verdict,
 )
 from swag_lab.experiments.fronts import judges_of, of_variant
 from swag_lab.experiments.job import BASE, StudyJob, StudyRun
@@ -109,14 +109,14 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             pairs,
             title="With and without SWAG under every method",
             expected="SWAG improves several methods, not only that of Gatys et al.",
-            found=words(pooled(runs, pairs), "Pooled over the methods SWAG helps"),
+            finding=verdict(pooled(runs, pairs), "Pooled over the methods SWAG helps"),
         ),
         effect_section(
             runs,
             _pairs_against_gatys(plan),
             title="Methods against Gatys'",
             expected="Nothing: the paper does not compare methods.",
-            found="The gap of each method to Gram matrices without smoothing.",
+            finding="The gap of each method to Gram matrices without smoothing.",
             certainty="see the p of each row; the judge's distance is of the form of `sliced`",
         ),
         Section(

@@ -6,7 +6,7 @@ from swag_lab.experiments.comparisons import (
     front_section,
     picture_section,
     pooled,
-    words,
+    verdict,
 )
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies import art
@@ -93,9 +93,9 @@ def _section(runs: list[StudyRun], title: str, pairs: list[tuple[str, str]], not
         pairs,
         title=title,
         expected="SWAG improves every network that is no VGG.",
-        found=words(trained_gap, "Pooled over the trained networks SWAG helps")
+        finding=verdict(trained_gap, "Pooled over the trained networks SWAG helps")
         + " "
-        + words(random_gap, "Pooled over the random networks SWAG helps"),
+        + verdict(random_gap, "Pooled over the random networks SWAG helps"),
         certainty="see the p of each row; a few units alone can show nothing",
         note=note,
     )

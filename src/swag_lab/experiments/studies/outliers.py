@@ -10,7 +10,7 @@ from swag_lab.experiments.comparisons import (
     measured_by,
     picture_section,
     pooled,
-    words,
+    verdict,
 )
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.measures import FRACTIONS, SMOOTHINGS, percent
@@ -93,7 +93,9 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             title="L1, Huber and Charbonnier instead of squares",
             expected="If outliers are the trouble, an error that forgives them should help as SWAG "
             "does.",
-            found=" ".join(words(c, f"{p} is better than squares") for p, c in robust_gaps.items()),
+            finding=" ".join(
+                verdict(c, f"{p} is better than squares") for p, c in robust_gaps.items()
+            ),
         ),
         picture_section(
             plan,

@@ -11,7 +11,7 @@ from swag.config import PRESETS
 from swag_lab.evaluation.equal_content import height_above
 from swag_lab.evaluation.networks import Network
 from swag_lab.evaluation.paired import Comparison, compare
-from swag_lab.experiments.comparisons import level, sheet, words
+from swag_lab.experiments.comparisons import level, sheet, verdict
 from swag_lab.experiments.fronts import fronts, judges_of, of_variant
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.longer_runs import LONGER, longer
@@ -20,7 +20,7 @@ from swag_lab.experiments.studies.shape import BALANCED, late, shape_label
 from swag_lab.experiments.study import Plan, Row, Section
 
 LETTERS = ("paper", "released-code")
-TAKEN = (
+PRESET_FIELDS = (
     "method",
     "style_loss",
     "normalization",
@@ -43,7 +43,7 @@ def to_the_letter(name: str) -> str:
 
 def preset_settings(name: str, network: Network) -> Mapping[str, Any]:
     """The settings of a preset, with the names of this network's layers."""
-    values = {key: PRESETS[name].values[key] for key in TAKEN}
+    values = {key: PRESETS[name].values[key] for key in PRESET_FIELDS}
     return values if name == "paper" else values | {"smoothing": late(network)}
 
 
@@ -60,7 +60,7 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
     """Both errors of each preset, and their distance above the front without smoothing."""
     comparisons = {name: _height_above_front(runs, to_the_letter(name)) for name in LETTERS}
     sentences = [
-        words(
+        verdict(
             comparisons[name],
             f"At its own content error `{name}` is better than no smoothing",
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
-from swag_lab.experiments.comparisons import front_panels, pooled, rows_of, sheet, words
+from swag_lab.experiments.comparisons import front_panels, pooled, rows_of, sheet, verdict
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.given import (
     AUTHORS,
@@ -19,12 +19,12 @@ from swag_lab.experiments.studies.given import (
     RESIDUAL,
     SHALLOW,
     best,
-    drawn,
     layer_sets,
     with_layers,
+    with_random_weights,
 )
 from swag_lab.experiments.studies.pairs import COMMON
-from swag_lab.experiments.studies.shape import AUTO, ONE, SCRIPT
+from swag_lab.experiments.studies.shape import AT_TEMPERATURE_1, AUTO, SCRIPT
 from swag_lab.experiments.study import Plan, Section, Study
 
 SMOOTHINGS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -32,11 +32,14 @@ SMOOTHINGS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "SWAG": ({"smoothing": AUTO}, {}),
     "one weight, nothing": ({}, {"weighed_by": COMMON}),
     "one weight, SWAG": ({"smoothing": AUTO}, {"weighed_by": ("paper", AUTO)}),
-    "one weight, SWAG at T = 1": ({"smoothing": ONE}, {"weighed_by": ("paper", ONE)}),
+    "one weight, SWAG at T = 1": (
+        {"smoothing": AT_TEMPERATURE_1},
+        {"weighed_by": ("paper", AT_TEMPERATURE_1)},
+    ),
     "one weight, only weights": ({}, {"weighed_by": ("paper", AUTO)}),
     "one weight, only shape": ({"smoothing": AUTO}, {"weighed_by": COMMON}),
     SCRIPT: ({}, {}),
-    "SWAG at T = 1": ({"smoothing": ONE}, {}),
+    "SWAG at T = 1": ({"smoothing": AT_TEMPERATURE_1}, {}),
     "SWAG, deep layers": ({}, {}),
     "SWAG at 8 sd": ({"smoothing": "softmax:temperature=8"}, {"deviations": True}),
     "softmax over channels": ({"smoothing": "channel-softmax:temperature=auto"}, {}),
@@ -84,7 +87,9 @@ def _shape_jobs(plan: Plan, network: Network) -> Iterator[StudyJob]:
 
 def _random_jobs(plan: Plan, network: Network) -> Iterator[StudyJob]:
     for smoothing in _core_smoothings(plan) if network.large else ():
-        yield from _smoothing_jobs(plan, drawn(network), best(network), smoothing, units=plan.half)
+        yield from _smoothing_jobs(
+            plan, with_random_weights(network), best(network), smoothing, units=plan.half
+        )
 
 
 def _other_jobs(plan: Plan, network: Network) -> Iterator[StudyJob]:
@@ -194,7 +199,7 @@ def _network_section(plan: Plan, runs: list[StudyRun]) -> Section:
     return Section(
         "Residual against plain, at full scale",
         "A residual network is much worse than VGG.",
-        words(
+        verdict(
             pooled(runs, [pair for pair in pairs if pair[0] in shallow]),
             "At its best layers the residual network is better than the plain one",
             "At its best layers the residual network is worse than the plain one",
@@ -211,7 +216,7 @@ def _smoothing_sections(plan: Plan, runs: list[StudyRun]) -> Iterator[Section]:
     for network in plan.given:
         yield _smoothing_section(plan, runs, network)
         if network.large:
-            yield _smoothing_section(plan, runs, drawn(network))
+            yield _smoothing_section(plan, runs, with_random_weights(network))
 
 
 def _smoothing_section(plan: Plan, runs: list[StudyRun], network: Network) -> Section:
@@ -239,7 +244,7 @@ def _smoothing_section(plan: Plan, runs: list[StudyRun], network: Network) -> Se
     return Section(
         f"Smoothing of {network.name}",
         "SWAG improves a residual network, and does little for VGG.",
-        words(gap, "SWAG helps", "SWAG hurts"),
+        verdict(gap, "SWAG helps", "SWAG hurts"),
         "see the p of each row",
         table=rows_of(runs, pairs),
         figure=sheet(

@@ -13,13 +13,13 @@ Errors of layers measured in their own spans weigh all layers alike, with either
 from typing import Any
 
 from swag_lab.evaluation.networks import Network
-from swag_lab.experiments.comparisons import effects, picture_section, pooled, rows_of, words
+from swag_lab.experiments.comparisons import effects, picture_section, pooled, rows_of, verdict
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import COMMON, P_DEEP, P_RESNET, R_DEEP, R_RESNET50
 from swag_lab.experiments.study import Plan, Section
 
 AUTO = "softmax:temperature=auto"
-ONE = "softmax:temperature=1"
+AT_TEMPERATURE_1 = "softmax:temperature=1"
 AS_PLAIN = {"weighed_by": COMMON}
 
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -27,8 +27,11 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "one weight, SWAG": ({"smoothing": AUTO}, {"weighed_by": ("paper", AUTO)}),
     "one weight, only weights": ({}, {"weighed_by": ("paper", AUTO)}),
     "one weight, only shape": ({"smoothing": AUTO}, AS_PLAIN),
-    "one weight, SWAG at T = 1": ({"smoothing": ONE}, {"weighed_by": ("paper", ONE)}),
-    "one weight, only weights of T = 1": ({}, {"weighed_by": ("paper", ONE)}),
+    "one weight, SWAG at T = 1": (
+        {"smoothing": AT_TEMPERATURE_1},
+        {"weighed_by": ("paper", AT_TEMPERATURE_1)},
+    ),
+    "one weight, only weights of T = 1": ({}, {"weighed_by": ("paper", AT_TEMPERATURE_1)}),
     "one weight, same gradients": ({"smoothing": AUTO, "matched": "gradient"}, AS_PLAIN),
     "one weight, scaled alike": ({}, {"weighed_by": ("paper", "scale:alpha=auto")}),
     "balanced, nothing": ({}, {}),
@@ -127,14 +130,14 @@ def _findings(runs: list[StudyRun], networks: list[Network]) -> list[str]:
         return pooled(runs, [(shape_label(n, variant), shape_label(n, baseline)) for n in networks])
 
     return [
-        words(gap("one weight, SWAG", NOTHING), "Under one weight SWAG helps"),
-        words(gap("one weight, only weights", NOTHING), "Its weights alone help"),
-        words(gap("one weight, only shape", NOTHING), "Its shape alone helps"),
-        words(
+        verdict(gap("one weight, SWAG", NOTHING), "Under one weight SWAG helps"),
+        verdict(gap("one weight, only weights", NOTHING), "Its weights alone help"),
+        verdict(gap("one weight, only shape", NOTHING), "Its shape alone helps"),
+        verdict(
             gap(BALANCED, NOTHING),
             "Measuring each layer in its own span, without any smoothing, helps",
         ),
-        words(
+        verdict(
             gap("balanced, SWAG", BALANCED), "With that, SWAG still helps", "With that, SWAG hurts"
         ),
     ]

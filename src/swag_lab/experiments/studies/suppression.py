@@ -5,7 +5,7 @@ from statistics import fmean
 
 from swag_lab.evaluation.networks import Network
 from swag_lab.experiments import figures
-from swag_lab.experiments.comparisons import effect_section, gap_of, measured_by, words
+from swag_lab.experiments.comparisons import effect_section, gap_of, measured_by, verdict
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.given import measured_networks
 from swag_lab.experiments.studies.pairs import (
@@ -99,7 +99,7 @@ def _leaky_section(runs: list[StudyRun]) -> Section:
         pairs,
         title="Leaky ReLUs",
         expected="The authors, asked by a reader, expected that a leaky ReLU might help, too.",
-        found=words(gap_of(runs, *pairs[0]), f"A slope of {SLOPES[0]} helps"),
+        finding=verdict(gap_of(runs, *pairs[0]), f"A slope of {SLOPES[0]} helps"),
     )
 
 

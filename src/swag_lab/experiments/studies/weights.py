@@ -7,7 +7,7 @@ from swag_lab.experiments.comparisons import (
     gap_of,
     picture_section,
     spread,
-    words,
+    verdict,
 )
 from swag_lab.experiments.job import StudyJob, StudyRun
 from swag_lab.experiments.studies.pairs import P_RESNET, P_VGG, R_RESNET, R_RESNET50, R_VGG, R_VGG19
@@ -52,12 +52,12 @@ def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             PAIRS,
             title="Residual against plain, trained against random",
             expected="ResNet is worse than VGG, and by more when random.",
-            found="Seen from the networks that were not optimized: "
-            + words(
+            finding="Seen from the networks that were not optimized: "
+            + verdict(
                 trained_gap, "the trained residual network is better than the trained plain one"
             )
             + " "
-            + words(random_gap, "The random residual one is better than the random plain one"),
+            + verdict(random_gap, "The random residual one is better than the random plain one"),
             note="The trained networks differ in training as well as in architecture.",
         ),
         front_section(

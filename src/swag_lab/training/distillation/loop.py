@@ -82,7 +82,7 @@ def distill(
     layers = layers_of(architectures)
     teacher.to(device)
     setup = _Setup(teacher, architectures, recipe, sources, device=device)
-    model, optimizer, first, earlier = setup.begun(out, start)
+    model, optimizer, first, earlier = setup.create_or_resume(out, start)
     mean_errors: Tensor | None = None
     count, since = 0, time.perf_counter()
     for step in range(first, recipe.steps):
@@ -126,7 +126,7 @@ class _Setup:
     sources: Mapping[str, Pictures]
     device: str
 
-    def begun(
+    def create_or_resume(
         self, out: Path, start: Path | None
     ) -> tuple[Distillation, torch.optim.Optimizer, int, list[dict[str, Any]]]:
         """Students, optimizer, first step, past trainings: from `out` if it exists, or `start`."""

@@ -9,7 +9,7 @@ from safetensors.torch import save
 from swag import backbones
 from swag.backbones import bundled
 from swag.errors import SettingsError
-from swag.files import create_folder, write_whole
+from swag.files import create_folder, write_atomically
 from swag_lab.training import checkpoint
 from swag_lab.training.command import check_device
 from swag_lab.training.data import large_pictures
@@ -55,4 +55,4 @@ def export_painter(saved: Path, out: Path) -> None:
     if not means:
         raise SettingsError(f"{saved}: not a training of a painter")
     data = save({name: tensor.to(torch.float16).contiguous() for name, tensor in means.items()})
-    write_whole(out, lambda file: file.write(data))
+    write_atomically(out, lambda file: file.write(data))

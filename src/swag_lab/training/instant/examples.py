@@ -43,7 +43,7 @@ class Examples:
     network: Backbone
     photos: Pictures
     paintings: Pictures
-    made: dict[tuple[str, int], Example] = field(default_factory=dict)
+    cache: dict[tuple[str, int], Example] = field(default_factory=dict)
 
     def batch(self, step: int) -> PaintingBatch:
         """The photos, paintings and strengths of a step."""
@@ -69,7 +69,7 @@ class Examples:
         return self._example("painting", number, source, altering=True)
 
     def _example(self, kind: str, number: int, source: Pictures, *, altering: bool) -> Example:
-        if (kind, number) not in self.made:
+        if (kind, number) not in self.cache:
             generator = self.recipe.generator(-1 - 2 * number - altering)
             index, scale, mirrored = torch.rand(3, generator=generator).tolist()
             picture = source[int(index * len(source))]
@@ -78,12 +78,12 @@ class Examples:
                 pixels = altered(pixels, generator)
             elif mirrored < 0.5:
                 pixels = pixels.flip(-1)
-            self.made[kind, number] = seen(self.network, pixels)
-        return self.made[kind, number]
+            self.cache[kind, number] = example_of(self.network, pixels)
+        return self.cache[kind, number]
 
 
 @torch.no_grad()
-def seen(network: Backbone, pixels: Float[Tensor, "3 h w"]) -> Example:
+def example_of(network: Backbone, pixels: Float[Tensor, "3 h w"]) -> Example:
     """A crop with its style and content at the network's layers."""
     device = next(network.parameters()).device
     layers = [*network.style_layers, *network.content_layers]

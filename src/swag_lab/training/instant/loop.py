@@ -19,7 +19,7 @@ from swag_lab.training.instant.examples import Examples, pictures
 from swag_lab.training.instant.loss import painting_errors
 from swag_lab.training.instant.recipe import PainterRecipe
 from swag_lab.training.loop import USUAL, Cadence
-from swag_lab.training.one_pass import Averaged, OnePassProgress, begun, initialize_by_he
+from swag_lab.training.one_pass import Averaged, OnePassProgress, create_or_resume, initialize_by_he
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,9 @@ def train_painter(
     """
     recipe = replace(recipe, backbone=network.name, fingerprint=weights_fingerprint(network))
     network.to(device)
-    model, optimizer, first = begun(InstantNetwork, initialize, recipe, out, device=device)
+    model, optimizer, first = create_or_resume(
+        InstantNetwork, initialize, recipe, out, device=device
+    )
     examples = Examples(recipe, network, photos, paintings)
     mean_errors: Tensor | None = None
     count, since = 0, time.perf_counter()

@@ -78,7 +78,7 @@ def train_style_on(
 
     def show(style: StyleNetwork, steps: int) -> None:
         write_style(out, style, card_of(recipe, settings, steps=steps, network=style))
-        preview = sheet_of([shown(photo) for photo in large[:PREVIEWS]], style, device)
+        preview = sheet_of([preview_photo(photo) for photo in large[:PREVIEWS]], style, device)
         write(out.with_suffix(".png"), preview)
 
     lines = train_style(
@@ -122,7 +122,7 @@ def card_of(
     )
 
 
-def shown(picture: Tensor) -> Image:
+def preview_photo(picture: Tensor) -> Image:
     """A photo in the size of the preview (1, 3, h, w), sRGB in [0, 1]."""
     photo = read(picture.float().div(255)).batch
     return resize(photo, fitted(photo.shape[2], photo.shape[3], PREVIEW_SIZE)).clamp(0, 1)

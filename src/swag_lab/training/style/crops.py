@@ -32,7 +32,7 @@ class CropSource:
     objective: StyleObjective
     photos: Pictures
     device: torch.device
-    made: dict[int, PhotoCrops] = field(default_factory=dict)
+    cache: dict[int, PhotoCrops] = field(default_factory=dict)
 
     def batch(self, step: int) -> PhotoCrops:
         """The crops that a step paints."""
@@ -49,15 +49,15 @@ class CropSource:
         )
 
     def _crop(self, number: int) -> PhotoCrops:
-        if number not in self.made:
+        if number not in self.cache:
             pixels = drawn_crop(self.recipe, self.photos, number)[None].to(self.device)
             contents = self.objective.see(pixels)
-            self.made[number] = PhotoCrops(
+            self.cache[number] = PhotoCrops(
                 pixels=pixels.half(),
                 contents={layer: maps.half() for layer, maps in contents.items()},
                 style_spans=self.objective.style_spans(pixels),
             )
-        return self.made[number]
+        return self.cache[number]
 
 
 def drawn_crop(

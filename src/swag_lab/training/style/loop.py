@@ -10,7 +10,7 @@ from torch import Tensor
 
 from swag.instant.style_network import NormalizedResidual, StyleNetwork
 from swag_lab.training import checkpoint
-from swag_lab.training.one_pass import Averaged, OnePassProgress, begun, initialize_by_he
+from swag_lab.training.one_pass import Averaged, OnePassProgress, create_or_resume, initialize_by_he
 from swag_lab.training.style.crops import CropSource
 
 
@@ -45,7 +45,7 @@ class StyleCadence:
 def train_style(
     crops: CropSource,
     *,
-    kept: Path,
+    saved: Path,
     log: Path,
     cadence: StyleCadence,
     show: Callable[[StyleNetwork, int], None],
@@ -53,17 +53,17 @@ def train_style(
 ) -> Iterator[StyleProgress]:
     """Train a network, yielding a line of the log now and then.
 
-    Resumes from the checkpoint `kept` if it exists; lines are added to `log`. `show` gets the
+    Resumes from the checkpoint `saved` if it exists; lines are added to `log`. `show` gets the
     running mean of the weights and the number of steps whenever the checkpoint is written: after
     some time, at the end, and when the training is to stop. On one kind of machine an interrupted
     training ends with the bits of an uninterrupted one.
 
     Raises:
-        WeightsError: `kept` is damaged, or holds a training with another recipe.
+        WeightsError: `saved` is damaged, or holds a training with another recipe.
     """
     recipe = crops.recipe
-    model, optimizer, first = begun(
-        StyleNetwork, initialize_style, recipe, kept, device=crops.device
+    model, optimizer, first = create_or_resume(
+        StyleNetwork, initialize_style, recipe, saved, device=crops.device
     )
     mean_errors: Tensor | None = None
     saved_at = since = time.perf_counter()
@@ -74,7 +74,7 @@ def train_style(
         count, completed = count + recipe.batch, step + 1
         stop, last = stopping(), completed == recipe.steps
         if stop or last or time.perf_counter() - saved_at >= cadence.seconds:
-            checkpoint.save_training(kept, model, optimizer, recipe, step=completed, earlier=[])
+            checkpoint.save_training(saved, model, optimizer, recipe, step=completed, earlier=[])
             show(model.mean, completed)
             saved_at = time.perf_counter()
         if stop or last or completed % cadence.log == 0:

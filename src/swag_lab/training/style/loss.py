@@ -61,7 +61,7 @@ class StyleObjective:
         self.penalties = {name: float(getattr(settings, name)) for name in PENALTIES}
         regions = style_regions(settings, 1, None, [])
         square = resize(painting, (size, size)).clamp(0, 1)
-        style = style_terms(settings, network, [painting], regions, other=painting)
+        style = style_terms(settings, network, [painting], regions, unit_image=painting)
         content = content_terms(settings, network, square, painting, mask=None)
         self.style = self._layer_losses(style, painting)
         self.content = self._layer_losses(content, painting)
