@@ -91,7 +91,7 @@ def test_workers_that_are_to_stop_keep_checkpoints_and_the_next_go_on(
 
     out = tmp_path / "out"
     states = outcomes(
-        "out", 0, workers=2, backend=backend, stopping=lambda: any(out.glob("*.ckpt"))
+        "out", 0, workers=2, backend=backend, should_stop=lambda: any(out.glob("*.ckpt"))
     )
     assert 1 <= len(states) <= 2 and set(states.values()) == {"interrupted"}
     assert {f"{name}.ckpt" for name in states} == {path.name for path in out.glob("*.ckpt")}

@@ -18,7 +18,7 @@ from torch import Tensor
 from swag.backbones import bundled, create
 from swag.errors import BackboneError, WeightsError
 from swag.features import FeatureExtractor
-from swag_lab.training.table import written
+from swag_lab.training.table import with_current_tables
 
 PINS = Path(__file__).parent / "bundled_outputs.json"
 DOCUMENT = Path(__file__).parents[1] / "docs" / "backbones.md"
@@ -107,7 +107,7 @@ def test_a_card_describes_the_network_that_is_loaded(name):
 
 def test_the_document_holds_the_table_of_the_present_weights():
     text = DOCUMENT.read_text()
-    assert written(text) == text
+    assert with_current_tables(text) == text
 
 
 def test_loading_draws_no_random_numbers():

@@ -135,12 +135,15 @@ def test_an_interruption_keeps_what_is_done_and_says_how_to_go_on(tmp_path, monk
 
 def test_networks_of_torchvision_have_a_number_of_units_of_their_own(tmp_path, monkeypatch):
     plans = []
-    monkeypatch.setattr(StudyRunner, "missing", lambda self: plans.append(self.plan) or [])
+    monkeypatch.setattr(StudyRunner, "unfinished_jobs", lambda self: plans.append(self.plan) or [])
     given = ("--units", "3", "--large-units", "2")
     experiment("statistics", "--out", tmp_path, "--quick", *given)
     experiment("statistics", "--out", tmp_path / "few", "--quick", "--units", "3")
     counted = [
-        [len(plan.single("any", random(name))) for name in ("swag/resnet", "torchvision/resnet50")]
+        [
+            len(plan.single_jobs("any", random(name)))
+            for name in ("swag/resnet", "torchvision/resnet50")
+        ]
         for plan in plans
     ]
     assert counted == [[3, 2], [3, 1]]

@@ -13,7 +13,7 @@ from command import swag
 from swag.cli import bars, output
 from swag.cli.bars import clock
 from swag.errors import ResourceError
-from swag.files import claimed
+from swag.files import claim
 from swag.image import read, write
 from swag.run import is_unfinished
 from swag.schedule import Pace, plan
@@ -160,7 +160,7 @@ def test_a_mask_is_not_written_over_either(pictures: tuple[Path, Path]) -> None:
 
 def test_the_claim_of_a_killed_run_holds_nobody_up(tmp_path: Path) -> None:
     out = tmp_path / "out.png"
-    code = f"import os, swag.files as f; c = f.claimed({str(out)!r}); c.__enter__(); os._exit(9)"
+    code = f"import os, swag.files as f; c = f.claim({str(out)!r}); c.__enter__(); os._exit(9)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     assert len(list(tmp_path.iterdir())) == 1
     write(out, torch.rand(3, 8, 8))  # sweeps it
@@ -169,9 +169,9 @@ def test_the_claim_of_a_killed_run_holds_nobody_up(tmp_path: Path) -> None:
 
 def test_two_runs_to_one_output_share_nothing(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "out.png"
-    with claimed(out):
+    with claim(out):
         result = swag("stylize", *pictures, "-o", out, *TINY)
-        with pytest.raises(ResourceError, match="another run is writing"), claimed(out):
+        with pytest.raises(ResourceError, match="another run is writing"), claim(out):
             pass
     assert (result.exit_code, result.stdout) == (1, "")
     assert "another run is writing" in result.stderr

@@ -41,7 +41,7 @@ from swag_lab.training.distillation.crops import crop, crops_of
 from swag_lab.training.distillation.loop import distill
 from swag_lab.training.distillation.recipe import DistillationRecipe, continued_distillation
 from swag_lab.training.distillation.report import as_markdown, report
-from swag_lab.training.distillation.restyle import restyled
+from swag_lab.training.distillation.restyle import restyle_stages
 from swag_lab.training.distillation.students import Distillation, load_students
 from swag_lab.training.loop import Cadence
 
@@ -334,7 +334,7 @@ def test_pictures_are_moved_towards_the_statistics_of_the_next(tmp_path):
     model, _ = load_students(tmp_path / "a.pt")
     student, prepare = model.student("plain"), teacher().prepare
     pictures = crops_of(replace(RECIPE, sizes=(32,)), SOURCES, (), 0)
-    stages = restyled(student, prepare, pictures, steps=16)
+    stages = restyle_stages(student, prepare, pictures, steps=16)
 
     def apart(images: Tensor) -> float:
         total = 0.0
@@ -359,7 +359,7 @@ def test_the_pool_forgets_the_oldest():
     axes = principal_coordinates(moments_of(torch.randn(1, 8, 9, 9)), 4)
     model = Distillation({"a": TINY}, {"1": axes, "4": axes}, SMALL_POOL)
     for i in range(5):
-        model.keep(torch.full((1, 3, 4, 4), i / 255))
+        model.add_to_pool(torch.full((1, 3, 4, 4), i / 255))
     assert sorted(int(picture.max()) for picture in model.stylized) == [2, 3, 4]
 
 

@@ -30,7 +30,7 @@ def test_a_plain_loop_is_lazy_and_in_order():
 
 def test_a_plain_loop_begins_no_item_once_it_is_to_stop():
     begun = []
-    results = as_completed(int, "12345", begin=begun.append, stopping=lambda: len(begun) > 1)
+    results = as_completed(int, "12345", begin=begun.append, should_stop=lambda: len(begun) > 1)
     assert (list(results), begun) == ([1, 2], ["1", "2"])
 
 
@@ -62,7 +62,7 @@ def test_workers_are_told_again_to_stop_after_a_pause_only(monkeypatch, pause, t
     """A task of Ray that is told while it gives its answer loses the answer."""
     monkeypatch.setattr(pool, "TELL_AGAIN", pause)
     workers, begun = Told(), []
-    answers = workers.completed(range(1, 9), 3, begun.append, stopping=lambda: len(begun) == 3)
+    answers = workers.completed(range(1, 9), 3, begun.append, should_stop=lambda: len(begun) == 3)
     assert [item for item, _ in answers] == begun == [1, 2, 3]
     assert workers.told == told
 
@@ -92,7 +92,7 @@ def test_an_exception_in_a_process_comes_out_here_and_says_where_it_was_raised()
 
 @pytest.mark.parametrize("stopping", [None, lambda: False])
 def test_what_runs_when_no_more_is_asked_for_is_ended(stopping):
-    results = as_completed(slept, [0.0, 600.0], workers=2, stopping=stopping)
+    results = as_completed(slept, [0.0, 600.0], workers=2, should_stop=stopping)
     next(results)
     results.close()  # waits for its processes
 
@@ -104,7 +104,7 @@ def killed(item: int) -> int:
 
 
 def test_a_process_that_dies_takes_its_item_along_and_no_other():
-    results = as_completed(killed, range(4), workers=2, died=lambda item, how: (item, how))
+    results = as_completed(killed, range(4), workers=2, on_death=lambda item, how: (item, how))
     assert set(results) == {0, (1, "its process died (signal 9)"), 2, 3}
     with pytest.raises(WorkerDied, match="signal 9"):
         list(as_completed(killed, range(4), workers=2))
@@ -119,7 +119,7 @@ def until_told(item: int) -> int:
 def test_processes_are_told_to_stop_and_nothing_more_is_begun():
     begun = []
     results = as_completed(
-        until_told, range(9), workers=2, begin=begun.append, stopping=lambda: bool(begun)
+        until_told, range(9), workers=2, begin=begun.append, should_stop=lambda: bool(begun)
     )
     assert sorted(results) == begun == [0, 1]
 
@@ -152,7 +152,7 @@ PROGRAM = """
 from swag.distributed import as_completed
 from work import work
 
-for _ in as_completed(work, [0, 1, 2], workers=2, stopping={stopping}):
+for _ in as_completed(work, [0, 1, 2], workers=2, should_stop={stopping}):
     pass
 """
 

@@ -196,7 +196,7 @@ def test_a_worker_that_dies_takes_its_item_along_and_no_other(running):
             os.kill(os.getpid(), signal.SIGKILL)
         return item
 
-    results = with_ray(killed, range(4), workers=2, died=lambda item, how: (item, how))
+    results = with_ray(killed, range(4), workers=2, on_death=lambda item, how: (item, how))
     assert set(results) == {0, (1, "its process died (WorkerCrashedError)"), 2, 3}
 
 
@@ -214,7 +214,7 @@ def test_workers_are_told_to_stop_and_nothing_more_is_begun(running, tmp_path):
         range(9),
         workers=2,
         begin=begun.append,
-        stopping=lambda: len(list(tmp_path.iterdir())) == 2,
+        should_stop=lambda: len(list(tmp_path.iterdir())) == 2,
     )
     assert sorted(results) == begun == [0, 1]
 

@@ -194,7 +194,7 @@ def study(tmp_path_factory):
     """A study of which the runs of one trained network are there."""
     runner = StudyRunner("networks", PLAN, tmp_path_factory.mktemp("study"))
     jobs = [job for job in runner.jobs() if job.network.name == "p-resnet"]
-    assert len(list(runner.do(jobs))) == 4
+    assert len(list(runner.run_jobs(jobs))) == 4
     return runner
 
 

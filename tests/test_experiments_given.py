@@ -65,7 +65,7 @@ def test_a_study_is_about_the_networks_that_are_given(plan, name, tmp_path):
         assert (job.network.style_layers, job.network.content_layers) == layers
         assert authors or job.settings["scales"] == 2
     runner = StudyRunner(name, plan, tmp_path)
-    runs = list(runner.do(runner.unfinished_jobs()))
+    runs = list(runner.run_jobs(runner.unfinished_jobs()))
     assert [run.metrics["failed"] for run in runs if run.failed] == []
     text = runner.report().read_text(encoding="utf-8")
     assert "Tiny" in text and "p-resnet:" not in text

@@ -123,7 +123,11 @@ def test_equal_pictures_have_shares_as_a_flat_difference_has(photo):
 
 
 def test_entropy_grows_with_temperature(style):
-    rows = [r for r in measures.heated(thin().create(0), style) if r["layer"] == "stage1"]
+    rows = [
+        r
+        for r in measures.peakiness_by_temperature(thin().create(0), style)
+        if r["layer"] == "stage1"
+    ]
     entropies = [row["entropy"] for row in rows]
     assert entropies == sorted(entropies) and entropies[0] < entropies[-1] <= 1
     assert rows[-1]["share of largest"] < rows[0]["share of largest"]

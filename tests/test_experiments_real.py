@@ -80,7 +80,7 @@ def plan(texts):
 
 def test_the_study_runs_and_compares_layers_networks_and_smoothings(plan, tmp_path):
     runner = StudyRunner("real", plan, tmp_path)
-    runs = list(runner.do(runner.unfinished_jobs()))
+    runs = list(runner.run_jobs(runner.unfinished_jobs()))
     assert runner.unfinished_jobs() == [] and [r.metrics["failed"] for r in runs if r.failed] == []
     assert runner.report().is_file()
     rows = [
@@ -125,7 +125,9 @@ def test_layers_smoothings_and_weights_reach_the_runs(plan, texts):
 def test_nothing_is_judged_by_what_was_optimized(plan, tmp_path):
     jobs = {job.variant: job for job in real.jobs(plan)}
     runner = StudyRunner("real", plan, tmp_path)
-    tiny, vgg = runner.do([jobs["p-Tiny: authors' layers: w2"], jobs["p-TinyVGG: preset: w2"]])
+    tiny, vgg = runner.run_jobs(
+        [jobs["p-Tiny: authors' layers: w2"], jobs["p-TinyVGG: preset: w2"]]
+    )
     assert set(tiny.metrics["judges"]) == {"p-resnet", "p-TinyVGG"}
     assert judges_of([tiny]) == ["p-resnet", "p-TinyVGG"]
     assert judges_of([tiny], [vgg]) == ["p-resnet"]

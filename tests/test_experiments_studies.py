@@ -13,7 +13,14 @@ import pytest
 from swag import distributed
 from swag.config import PRESETS
 from swag.errors import SettingsError
-from swag_lab.experiments import Plan, Section, StudyRunner, named, painted_samples, study_names
+from swag_lab.experiments import (
+    Plan,
+    Section,
+    StudyRunner,
+    painted_samples,
+    studies_named,
+    study_names,
+)
 from swag_lab.experiments.report import Chapter, as_csv, page, write_report
 from swag_lab.experiments.studies import STUDIES, paper_exact
 from swag_lab.experiments.studies import shape as shape_study
@@ -62,10 +69,12 @@ def everything(tmp_path_factory):
 def report(everything):
     """The page of all studies, of which the first half was done in another call, by processes."""
     todo = everything.unfinished_jobs()
-    for _ in everything.do(todo[: len(todo) // 2], partial(distributed.as_completed, workers=2)):
+    for _ in everything.run_jobs(
+        todo[: len(todo) // 2], partial(distributed.as_completed, workers=2)
+    ):
         pass
     assert len(everything.unfinished_jobs()) == len(todo) - len(todo) // 2
-    for _ in everything.do(
+    for _ in everything.run_jobs(
         everything.unfinished_jobs(), partial(distributed.as_completed, workers=1)
     ):
         pass
@@ -146,7 +155,7 @@ def test_shape_and_weights_are_told_apart(report):
 
 def test_a_half_done_study_reports_what_is_there(tmp_path):
     runner = StudyRunner("statistics", PLAN, tmp_path)
-    list(runner.do(runner.unfinished_jobs()[:1]))
+    list(runner.run_jobs(runner.unfinished_jobs()[:1]))
     text = runner.report().read_text(encoding="utf-8")
     assert f"Runs: 1 of {len(runner.jobs())}" in text
 
@@ -171,15 +180,15 @@ def test_units_bring_every_pair_before_any_comes_again():
 
 
 def test_the_name_paper_runs_the_first_seven_studies():
-    paper = [study.name for study in named(PAPER)]
+    paper = [study.name for study in studies_named(PAPER)]
     assert "beyond" not in paper and set(paper) < set(study_names())
-    titles = [study.title[0] for study in named(PAPER) if study.title[0].isdigit()]
+    titles = [study.title[0] for study in studies_named(PAPER) if study.title[0].isdigit()]
     assert titles == list("1234567")
 
 
 def test_an_unknown_study_names_the_nearest():
     with pytest.raises(SettingsError, match="did you mean ablation"):
-        named("ablatoin")
+        studies_named("ablatoin")
 
 
 def test_variants_of_shape_and_weights_differ_only_in_what_their_names_say():

@@ -105,7 +105,7 @@ def test_the_ablation_compares_them_to_the_one_without_a_change(trained, data):
 
 
 def test_the_command_trains_them_first(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(StudyRunner, "missing", lambda runner: [])
+    monkeypatch.setattr(StudyRunner, "unfinished_jobs", lambda runner: [])
     words = ["experiment", "ablation", "--quick", "--training", str(data), "--epochs", "1"]
     result = CliRunner().invoke(app, [*words, "--out", str(tmp_path), "--quiet"])
     assert result.exit_code == 0, result.output

@@ -54,7 +54,7 @@ def training(place, out, recipe=RECIPE, chosen=CHOSEN, **more):
 def test_a_training_that_was_stopped_ends_with_the_same_bits(place):
     lines = list(training(place, "whole.safetensors"))
     assert [line.step for line in lines] == [1, 2, 3, 4]
-    stopped = list(training(place, "parts.safetensors", stopping=lambda: True))
+    stopped = list(training(place, "parts.safetensors", should_stop=lambda: True))
     assert [line.step for line in stopped] == [1]
     kept = checkpoint_of(place / "parts.safetensors")
     assert checkpoint.load_training(kept)["step"] == 1
@@ -77,7 +77,7 @@ def test_a_style_says_what_it_is_and_no_path(place):
 
 
 def test_another_recipe_or_painting_is_refused(place):
-    list(training(place, "s.safetensors", stopping=lambda: True))
+    list(training(place, "s.safetensors", should_stop=lambda: True))
     with pytest.raises(WeightsError, match=r"different: batch\)"):
         list(training(place, "s.safetensors", replace(RECIPE, batch=1)))
     write(place / "painting.png", Picture(torch.zeros(3, 60, 72)), overwrite=True)
@@ -106,7 +106,7 @@ def test_the_loss_is_that_of_an_optimization(changes, monkeypatch):
     batch = torch.cat(photos)
     painted = torch.lerp(batch, painting, 0.3).flip(3)
     objective = StyleObjective(chosen, network, painting, size=64)
-    found = objective(painted, objective.see(batch), objective.style_spans(batch))
+    found = objective(painted, objective.content_maps(batch), objective.style_spans(batch))
     for i, photo in enumerate(photos):
         regions = style_regions(chosen, 1, None, [])
         terms = style_terms(chosen, network, [painting], regions, unit_image=photo)

@@ -118,7 +118,7 @@ def check_same(one: Path, other: Path) -> None:
 def made(source: Path, style: Path | str, out: Path, *, stop: int | None = None) -> bytes | None:
     """The bytes of a video; None if its run is stopped after so many frames of its own."""
     seen = []
-    for progress in paint_video(source, style, out, stopping=lambda: len(seen) == stop):
+    for progress in paint_video(source, style, out, should_stop=lambda: len(seen) == stop):
         seen.append(progress)
     return out.read_bytes() if seen[-1].finished else None
 

@@ -8,7 +8,7 @@ from video_files import picture
 
 from swag.image import write
 from swag.video import VideoStyle, frame_painter
-from swag.video.coherence import StyledFrame, certainty, flow, follow, moved
+from swag.video.coherence import StyledFrame, certainty, flow, follow, warp
 from swag_lab.evaluation import flicker
 
 SIDE = 96
@@ -32,7 +32,7 @@ def test_the_known_motion_is_found(disc):
 def test_the_known_motion_is_that_of_the_clip(disc):
     """What is moved along by it is the next frame, but for what was hidden."""
     for before, step in pairwise(disc):
-        off = np.abs(moved(before.frame, step.back).astype(int) - step.frame).max(2)
+        off = np.abs(warp(before.frame, step.back).astype(int) - step.frame).max(2)
         assert np.percentile(off[step.visible_before], 95) < 8
         assert off[~step.visible_before].mean() > 3 * off[step.visible_before].mean()
 
@@ -46,7 +46,7 @@ def test_small_frames_leave_the_search_as_it_was(disc):
 def test_what_was_hidden_is_not_certain(disc):
     before, step = disc[2], disc[3]
     back, forth = flow(step.frame, before.frame), flow(before.frame, step.frame)
-    found = certainty(step.frame, moved(before.frame, back), back, forth)
+    found = certainty(step.frame, warp(before.frame, back), back, forth)
     assert found[step.visible_before].mean() > 0.75 and found[~step.visible_before].mean() < 0.4
     assert found.min() >= 0 and found.max() <= 1
 

@@ -137,7 +137,7 @@ def open_temporary(path: StrPath) -> tuple[int, str]:
 
 
 @contextlib.contextmanager
-def claimed(path: StrPath) -> Iterator[None]:
+def claim(path: StrPath) -> Iterator[None]:
     """Reserve a file, and those kept beside it, for this process.
 
     The claim ends with the process, however that ends. Without locks nothing is reserved.

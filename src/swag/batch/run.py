@@ -21,7 +21,7 @@ def run(
     workers: int = 1,
     backend: Backend = "processes",
     on_update: OnUpdate = lambda update: None,
-    stopping: Stopping = lambda: False,
+    should_stop: Stopping = lambda: False,
 ) -> Iterator[JobResult]:
     """Yield a result for each job, as it comes; the manifest has those of jobs that ran by then.
 
@@ -53,15 +53,15 @@ def run(
 
     make: Callable[[Job], JobResult] = InWorker(batch, max(1, torch.get_num_threads() // workers))
     if workers == 1 and backend == "processes":
-        make = lambda job: batch.make(job, on_update, stopping)  # noqa: E731
+        make = lambda job: batch.make(job, on_update, should_stop)  # noqa: E731
     for result in as_completed(
         make,
         pending,
         workers=workers,
         backend=backend,
         begin=begin,
-        stopping=stopping,
-        died=lambda job, how: JobResult(job.output, "failed", error=how),
+        should_stop=should_stop,
+        on_death=lambda job, how: JobResult(job.output, "failed", error=how),
     ):
         manifest.write(result)
         yield result

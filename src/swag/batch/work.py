@@ -13,7 +13,7 @@ from swag.batch.jobs import Job
 from swag.batch.manifest import JobResult, JobState
 from swag.config import Settings, one_spelling, settings
 from swag.errors import CheckpointError, SettingsError, SwagError
-from swag.files import check_name, claimed
+from swag.files import check_name, claim
 from swag.image import check_writable
 from swag.run import (
     CHECKPOINT,
@@ -74,7 +74,7 @@ class Batch:
             bits=self.bits,
         )
 
-    def make(self, job: Job, on_update: OnUpdate, stopping: Stopping) -> JobResult:
+    def make(self, job: Job, on_update: OnUpdate, should_stop: Stopping) -> JobResult:
         """Make the picture of a job, or continue from its checkpoint if there is one.
 
         An error is the result of this job alone: others go on.
@@ -82,7 +82,7 @@ class Batch:
         start_time = time.perf_counter()
         key = error = ""
         try:
-            key = self._make_picture(job, on_update, stopping)
+            key = self._make_picture(job, on_update, should_stop)
             state: JobState = "done" if key else "interrupted"
         except SwagError as refused:
             state, error = "failed", str(refused)
@@ -92,16 +92,16 @@ class Batch:
         seconds = round(time.perf_counter() - start_time, 3)
         return JobResult(output=job.output, state=state, key=key, error=error, seconds=seconds)
 
-    def _make_picture(self, job: Job, on_update: OnUpdate, stopping: Stopping) -> str:
+    def _make_picture(self, job: Job, on_update: OnUpdate, should_stop: Stopping) -> str:
         """Make the picture; the key of what it was made from, empty if the run was stopped."""
         file = self.file(job)
         path = file.path
         check_name(path, CHECKPOINT)
         path.parent.mkdir(parents=True, exist_ok=True)
         check_writable(path, overwrite=True, bits=self.bits)
-        with claimed(path):
+        with claim(path):
             updates = self._updates(job, file.checkpoint)
-            saved = run_to_file(updates, file, on_update=on_update, stopping=stopping)
+            saved = run_to_file(updates, file, on_update=on_update, should_stop=should_stop)
         if saved is None:
             return ""
         if saved.path != path:

@@ -97,7 +97,7 @@ class BatchBar:
         """Show the size and step of the current job."""
         self._show(f"{max(update.size)} px, step {update.index + 1}/{update.steps}")
 
-    def done(self, result: JobResult) -> None:
+    def add_result(self, result: JobResult) -> None:
         """Count a job as done or failed."""
         self.failed += result.state == "failed"
         self.progress.advance(self.task)

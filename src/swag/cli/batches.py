@@ -12,7 +12,7 @@ import typer
 from swag.batch import Batch, Job, JobResult, Manifest, product, read_jobs, run
 from swag.cli.bars import batch_bar
 from swag.cli.groups import OutputOptions
-from swag.cli.interruption import interrupted, stop_on_interrupt
+from swag.cli.interruption import interruption_exit, stop_on_interrupt
 from swag.distributed import Backend
 from swag.errors import SettingsError
 from swag.files import create_folder
@@ -51,7 +51,7 @@ def run_batch(
         contextlib.suppress(KeyboardInterrupt),
         Manifest(batch.folder) as manifest,
         batch_bar(len(jobs), visible=visible) as bar,
-        stop_on_interrupt(lambda: True) as stopping,
+        stop_on_interrupt(lambda: True) as should_stop,
     ):
         job_results = run(
             batch,
@@ -60,7 +60,7 @@ def run_batch(
             workers=workers,
             backend=backend,
             on_update=bar.show_step,
-            stopping=stopping,
+            should_stop=should_stop,
         )
         for result in job_results:
             results.append(result)
@@ -84,6 +84,8 @@ def _report(results: Sequence[JobResult], *, as_json: bool, stopped: bool, total
         typer.echo(f"all {total} pictures exist already", err=True)
     if stopped:
         pictures = counts["done"] + counts["there"]
-        raise interrupted(f" with {pictures} of {total} pictures made; the same command continues")
+        raise interruption_exit(
+            f" with {pictures} of {total} pictures made; the same command continues"
+        )
     if failed:
         raise typer.Exit(FAILED)

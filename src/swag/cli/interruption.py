@@ -8,7 +8,7 @@ from types import FrameType
 import typer
 
 
-def interrupted(message: str) -> typer.Exit:
+def interruption_exit(message: str) -> typer.Exit:
     """Print on standard error what is kept; returns the exit to raise, of status 130."""
     typer.echo(f"swag: interrupted{message}", err=True)
     return typer.Exit(130)

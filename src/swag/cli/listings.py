@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swag.cli import options
-from swag.cli.table import show, written
+from swag.cli.table import format_value, show
 
 if TYPE_CHECKING:
     from swag.config import Preset
@@ -130,7 +130,7 @@ def setting_rows() -> list[dict[str, str]]:
         {
             "name": name,
             "option": names.get(name, ""),
-            "default": written(field.default),
+            "default": format_value(field.default),
             "what": field.description or "",
         }
         for name, field in Settings.model_fields.items()

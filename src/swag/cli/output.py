@@ -103,21 +103,21 @@ class Output(PictureFile):
 
 
 def output_path(
-    given: Path | None, resume: Path | None, inputs: Sequence[Path], suffix: str = ""
+    path: Path | None, resume: Path | None, inputs: Sequence[Path], suffix: str = ""
 ) -> Path:
     """The path given, or that of a checkpoint's picture, or one named for the inputs.
 
     In an existing folder, the picture is named for the inputs. Without a path, a picture from
     standard input goes to standard output.
     """
-    if given is None and resume is None and DASH in inputs:
+    if path is None and resume is None and DASH in inputs:
         return DASH
-    if given is None and resume is not None and resume.suffix == ".ckpt":
+    if path is None and resume is not None and resume.suffix == ".ckpt":
         return resume.with_suffix("")
-    name = "-".join(path.stem for path in inputs) + suffix + ".png"
-    if given is not None and given.is_dir():
-        return given / name
-    return given or Path(name)
+    name = "-".join(file.stem for file in inputs) + suffix + ".png"
+    if path is not None and path.is_dir():
+        return path / name
+    return path or Path(name)
 
 
 def refuse_input(path: Path, inputs: Iterable[Path]) -> None:

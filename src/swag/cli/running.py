@@ -11,12 +11,12 @@ from typing import Any
 import typer
 
 from swag.cli.bars import run_bar
-from swag.cli.interruption import interrupted, stop_on_interrupt
+from swag.cli.interruption import interruption_exit, stop_on_interrupt
 from swag.cli.output import Output, Watcher, go_on_without
 from swag.cli.pipes import read_standard_input, write_standard_output
 from swag.config import settings
 from swag.errors import SettingsError
-from swag.files import claimed
+from swag.files import claim
 from swag.run import (
     NO_STEP,
     Saved,
@@ -64,44 +64,46 @@ def run_and_save(
     try:
         # `iterate` raises before the bar is shown, so that its error is one line.
         with (
-            nullcontext() if output.piped else claimed(output.path),
+            nullcontext() if output.piped else claim(output.path),
             explain_out_of_memory(workload, "choose a smaller --size or another --device"),
-            stop_on_interrupt(lambda: bool(steps)) as stopping,
+            stop_on_interrupt(lambda: bool(steps)) as should_stop,
         ):
             photo, styles = _read_sources(content, style, extras.get("max_pixels"))
             updates = iterate(photo, styles, task=task, **extras, **overrides)
             with run_bar(visible=output.shows_bar) as show:
                 if output.piped:
-                    return _run_to_pipe(updates, output, _handler(output, show, steps), stopping)
+                    return _run_to_pipe(updates, output, _handler(output, show, steps), should_stop)
                 # Inside `stop_on_interrupt`: a first Ctrl-C waits for the file.
                 saved = run_to_file(
                     updates,
                     output,
                     on_update=_handler(output, show, steps),
-                    stopping=stopping,
-                    failed=go_on_without,
-                    unfinished=True,
+                    should_stop=should_stop,
+                    on_failure=go_on_without,
+                    keep_unfinished=True,
                 )
             assert saved is not None  # an unfinished picture is written, too
             _report(saved, output, command)
     except KeyboardInterrupt:
         when = f"while writing {output.path}" if steps else "before the first step"
-        raise interrupted(f" {when}; {_hint(output, command) or 'nothing was written'}") from None
+        raise interruption_exit(
+            f" {when}; {_hint(output, command) or 'nothing was written'}"
+        ) from None
 
 
 def _run_to_pipe(
     updates: Iterator[Update],
     output: Output,
     on_update: Callable[[Update], None],
-    stopping: Callable[[], bool],
+    should_stop: Callable[[], bool],
 ) -> None:
     """Run to the end, and write the picture to standard output; a stopped run writes none."""
     last: Update | None = None
     for last in updates:
         on_update(last)
-        if stopping() and not last.last:
+        if should_stop() and not last.last:
             step = f"step {last.index + 1} of {last.steps}"
-            raise interrupted(f" at {step}; nothing was written to standard output")
+            raise interruption_exit(f" at {step}; nothing was written to standard output")
     if last is None:
         raise SettingsError(NO_STEP)
     write_standard_output(
@@ -142,8 +144,9 @@ def _report(saved: Saved, output: Output, command: str) -> None:
     elif saved.finished and not output.quiet:
         typer.echo(str(path))
     if not saved.finished:
-        last, (height, width), hint = saved.last_update, saved.last.size, _hint(output, command)
-        raise interrupted(
+        last, hint = saved.last_update, _hint(output, command)
+        height, width = last.size
+        raise interruption_exit(
             f" at step {last.index + 1} of {last.steps}; the picture so far, {width} x {height} "
             f"pixels, is {path}" + (f"; {hint}" if hint else "")
         )

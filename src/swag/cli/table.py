@@ -26,12 +26,12 @@ def show(rows: Sequence[Row], *, as_json: bool) -> None:
         table.add_column(name, overflow="fold", no_wrap=number == 0)
     for row in rows:
         # As plain text: Rich would take brackets in a value for markup.
-        table.add_row(*(Text(written(value)) for value in row.values()))
+        table.add_row(*(Text(format_value(value)) for value in row.values()))
     # A pipe has no width: there, each row is one line.
     Console(width=None if Console().is_terminal else WIDEST).print(table)
 
 
-def written(value: object) -> str:
+def format_value(value: object) -> str:
     """A value as a table shows it."""
     if isinstance(value, float):
         return f"{value:.4g}"

@@ -8,7 +8,7 @@ import typer
 
 from swag.cli import options
 from swag.cli.groups import grouped
-from swag.cli.interruption import interrupted, stop_on_interrupt
+from swag.cli.interruption import interruption_exit, stop_on_interrupt
 
 VideoFile = Annotated[Path, options.argument("VIDEO", "The video, in any container and codec.")]
 VideoStyleName = Annotated[
@@ -89,7 +89,7 @@ def video(  # noqa: PLR0913 - the arguments of a command are its options
     look = VideoStyle(strength, colors, steadiness, device or "auto")
     last = None
     try:
-        with stop_on_interrupt(lambda: last is not None) as stopping:
+        with stop_on_interrupt(lambda: last is not None) as should_stop:
             progress = paint_video(
                 source,
                 style,
@@ -99,7 +99,7 @@ def video(  # noqa: PLR0913 - the arguments of a command are its options
                 max_pixels=max_pixels or MAX_PIXELS,
                 metadata=not no_metadata,
                 overwrite=overwrite,
-                stopping=stopping,
+                should_stop=should_stop,
             )
             with frames_bar(visible=not quiet) as show:
                 for last in progress:
@@ -107,7 +107,7 @@ def video(  # noqa: PLR0913 - the arguments of a command are its options
     except KeyboardInterrupt:
         pass
     if last is None or not last.finished:
-        raise interrupted(_kept_frames(out))
+        raise interruption_exit(_kept_frames(out))
     if not quiet:
         typer.echo(str(out))
 

@@ -50,9 +50,9 @@ def settings(
         raise SettingsError(f"{name} = {_repr(first['input'])}: {brief(first['msg'])}") from error
 
 
-def check_known(given: Collection[str], known: Collection[str]) -> None:
+def check_known(names: Collection[str], known: Collection[str]) -> None:
     """Refuse names of settings that are not known: SettingsError."""
-    for name in given:
+    for name in names:
         if name not in known:
             hint = did_you_mean(name, known).strip() or "see `swag settings`"
             raise SettingsError(f"there is no setting {brief(repr(name))}; {hint}")

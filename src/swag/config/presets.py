@@ -21,9 +21,11 @@ class Preset:
     premise: Mapping[str, Collection[Any]] = field(default_factory=dict)
     otherwise: Mapping[str, Any] = field(default_factory=dict)
 
-    def values_with(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The values for runs with the settings `given`, which do not come from a preset."""
-        suits = all(given[name] in values for name, values in self.premise.items() if name in given)
+    def values_with(self, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The values for runs with the settings `overrides`, which do not come from a preset."""
+        suits = all(
+            overrides[name] in values for name, values in self.premise.items() if name in overrides
+        )
         return self.values if suits else self.otherwise
 
 

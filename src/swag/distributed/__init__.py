@@ -34,8 +34,8 @@ def as_completed(
     workers: int = 1,
     backend: Backend = "processes",
     begin: Callable[[Item], object] = lambda item: None,
-    stopping: Callable[[], bool] | None = None,
-    died: Callable[[Item, str], Value] = _raise_died,
+    should_stop: Callable[[], bool] | None = None,
+    on_death: Callable[[Item, str], Value] = _raise_died,
 ) -> Iterator[Value]:
     """Call a function on each item and yield its results in the order in which they are ready.
 
@@ -55,17 +55,18 @@ def as_completed(
         workers: Most items at work at the same time.
         backend: Kind of the workers.
         begin: Called in this process before an item is handed to a worker.
-        stopping: Called in this process several times a second. Once it is true, no item is begun
-            any more, and `stop_requested` is true in the workers. The function must call that:
-            nothing else ends it early. Without `stopping`, closing the iterator ends all workers.
-        died: Called with an item whose worker died and with a short description of how; returns
+        should_stop: Called in this process several times a second. Once it is true, no item is
+            begun any more, and `stop_requested` is true in the workers. The function must call
+            that: nothing else ends it early. Without `should_stop`, closing the iterator ends all
+            workers.
+        on_death: Called with an item whose worker died and with a short description of how; returns
             the result in its place.
 
     Raises:
         SettingsError: fewer than one worker.
         DependencyError: Ray is not installed.
         ResourceError: Ray's cluster does not answer.
-        WorkerDied: a worker died, and `died` is not given.
+        WorkerDied: a worker died, and `on_death` is not given.
         Exception: what the function raises, with the worker's traceback as a note.
     """
     if workers < 1:
@@ -75,15 +76,15 @@ def as_completed(
             "Ray is not installed; use processes, or install it: pip install 'swag-style[ray]'"
         )
     if backend == "processes" and workers == 1:
-        return _in_this_process(function, items, begin, stopping or (lambda: False))
+        return _in_this_process(function, items, begin, should_stop or (lambda: False))
     return _by_workers(
         function,
         list(items),
         workers=workers,
         backend=backend,
         begin=begin,
-        stopping=stopping,
-        died=died,
+        should_stop=should_stop,
+        on_death=on_death,
     )
 
 
@@ -91,10 +92,10 @@ def _in_this_process(
     function: Callable[[Item], Value],
     items: Iterable[Item],
     begin: Callable[[Item], object],
-    stopping: Callable[[], bool],
+    should_stop: Callable[[], bool],
 ) -> Iterator[Value]:
     for item in items:
-        if stopping():
+        if should_stop():
             return
         begin(item)
         yield function(item)
@@ -107,24 +108,24 @@ def _by_workers(
     workers: int,
     backend: Backend,
     begin: Callable[[Item], object],
-    stopping: Callable[[], bool] | None,
-    died: Callable[[Item, str], Value],
+    should_stop: Callable[[], bool] | None,
+    on_death: Callable[[Item, str], Value],
 ) -> Iterator[Value]:
     if not items:
         return
-    workers, polite = min(workers, len(items)), stopping is not None
+    workers, polite = min(workers, len(items)), should_stop is not None
     pool: Processes[Item] | RayTasks[Item]
     if backend == "ray":
         pool = RayTasks(function, workers, polite=polite)
     else:
         pool = Processes(function, polite=polite)
     with closing(pool):
-        for item, answer in pool.completed(items, workers, begin, stopping or (lambda: False)):
+        for item, answer in pool.completed(items, workers, begin, should_stop or (lambda: False)):
             for level, message in answer.messages:
                 LOG.log(level, "%s", message)
             if answer.error is None:
                 yield answer.value
             elif isinstance(answer.error, WorkerDied):
-                yield died(item, str(answer.error))
+                yield on_death(item, str(answer.error))
             elif not isinstance(answer.error, CancelledError):
                 raise answer.error

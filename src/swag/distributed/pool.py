@@ -38,13 +38,13 @@ class Pool(ABC, Generic[Item]):
         items: Iterable[Item],
         workers: int,
         begin: Callable[[Item], object],
-        stopping: Callable[[], bool],
+        should_stop: Callable[[], bool],
     ) -> Iterator[tuple[Item, Answer]]:
         """Hand out items, at most one per worker, and yield answers when they are ready."""
         waiting = deque(items)
         last_request = float("-inf")
         while True:
-            if stopping():
+            if should_stop():
                 waiting.clear()
                 if time.monotonic() - last_request >= TELL_AGAIN:
                     self._tell_to_stop(list(self._running))

@@ -18,7 +18,13 @@ from torch import Tensor, nn
 
 from swag.errors import check_installed
 from swag.files import write_atomically
-from swag.instant.painter import GIVEN_BACK_BELOW, Painter, Style, as_is, way
+from swag.instant.painter import (
+    GIVEN_BACK_BELOW,
+    Painter,
+    Style,
+    transport_share,
+    unchanged_features,
+)
 from swag.instant.transport import FLAT, RIDGE, Gaussian
 from swag.types import FeatureMap, GramMatrix, Image, StrPath
 
@@ -52,7 +58,7 @@ class PaintedIn(nn.Module):
         """The photo (1, 3, h, w) in the style of the painting."""
         picture: Tensor = self.network(photo, self._transported)
         if self.strength < GIVEN_BACK_BELOW:
-            residual = photo - self.network(photo, as_is)
+            residual = photo - self.network(photo, unchanged_features)
             picture = picture + (1 - self.strength / GIVEN_BACK_BELOW) * residual
         return picture
 
@@ -69,7 +75,7 @@ class PaintedIn(nn.Module):
         root = (vectors * (values + ridge[:, None]).sqrt()[:, None, :]) @ vectors.mT
         matrix = root @ inverse_root(root @ (c + ridge[:, None, None] * identity) @ root) @ root
         offset = mean - (matrix @ photo.mean.double()[:, :, None])[:, :, 0]
-        share = way(self.strength)
+        share = transport_share(self.strength)
         matrix = (identity + share * (matrix - identity)).float()
         moved: Tensor = torch.einsum("bij,bjhw->bihw", matrix, features)
         moved += (share * offset).float()[:, :, None, None]

@@ -129,14 +129,14 @@ class InstantNetwork(nn.Module):
 
     def forward(self, picture: Image, stage: Stage) -> Image:
         """Paint pictures in sRGB, about [0, 1]; `stage` moves features."""
-        return self.painted(self.features(picture, stage))
+        return self.to_picture(self.features(picture, stage))
 
     def features(self, picture: Image, stage: Stage) -> FeatureMap:
         """The features of the last stage, after all stages in turn."""
-        *details, lowest = self.encoded(picture)
-        return last(self.decoded(self.deepened(lowest, stage), details, stage))
+        *details, lowest = self.encode(picture)
+        return last(self.decode(self.transform(lowest, stage), details, stage))
 
-    def encoded(self, picture: Image) -> list[OtherMap]:
+    def encode(self, picture: Image) -> list[OtherMap]:
         """The encoder's features that each Up takes, and those at the lowest resolution."""
         x = self.stem(picture - 0.5)
         details = [picture]  # of which the last Up takes the size alone
@@ -145,14 +145,14 @@ class InstantNetwork(nn.Module):
             details.append(x)
         return details
 
-    def deepened(self, lowest: FeatureMap, stage: Stage) -> FeatureMap:
+    def transform(self, lowest: FeatureMap, stage: Stage) -> FeatureMap:
         """The features after the first two stages, before and after the residual blocks."""
         x = stage(0, lowest)
         for block in self.blocks:
             x = block(x)
         return stage(1, x)
 
-    def decoded(
+    def decode(
         self, deep: OtherMap, details: Sequence[OtherMap], stage: Stage
     ) -> Iterator[FeatureMap]:
         """The features of each stage from the third on, after `stage` has moved them."""
@@ -160,6 +160,6 @@ class InstantNetwork(nn.Module):
             deep = stage(i, up(deep, detail))
             yield deep
 
-    def painted(self, features: FeatureMap) -> Image:
+    def to_picture(self, features: FeatureMap) -> Image:
         """The picture from the last stage's features."""
         return conv_of_relu(self.paint, features) + 0.5

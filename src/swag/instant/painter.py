@@ -114,7 +114,7 @@ class Painter:
         if len(pieces) == 1:
             self.network.features(painting, collect(pieces[0]))
             return Style(tuple(pool_gaussians(part) for part in parts))
-        deep = self.network.deepened(self._lowest(painting, pieces), collect(_whole(painting)))
+        deep = self.network.transform(self._lowest(painting, pieces), collect(_whole(painting)))
         for piece in pieces:
             last(self._decode(painting, deep, piece, collect(piece)))
         return Style(tuple(pool_gaussians(part) for part in parts))
@@ -128,12 +128,12 @@ class Painter:
         if strength == 0:
             return photo.clone()
         pieces = row_strips(photo.shape[2], photo.shape[3], HALO)
-        moves = _Moves(self.network.strides, styles, way(strength))
+        moves = _Moves(self.network.strides, styles, transport_share(strength))
         given_back = max(0.0, 1 - strength / GIVEN_BACK_BELOW)
         if len(pieces) == 1:
             picture: Tensor = self.network(photo, moves.all(pieces[0]))
             if given_back:
-                picture += given_back * (photo - self.network(photo, as_is))
+                picture += given_back * (photo - self.network(photo, unchanged_features))
             return picture
         return self._paint_in_strips(photo, pieces, moves, given_back)
 
@@ -141,8 +141,8 @@ class Painter:
         self, photo: Image, pieces: Sequence[Strip], moves: "_Moves", given_back: float
     ) -> OwnImage:
         lowest = self._lowest(photo, pieces)
-        deep = self.network.deepened(lowest, moves.all(_whole(photo)))
-        unmoved = self.network.deepened(lowest, as_is) if given_back else None
+        deep = self.network.transform(lowest, moves.all(_whole(photo)))
+        unmoved = self.network.transform(lowest, unchanged_features) if given_back else None
         while len(moves.maps) < self.network.stages:
             parts = [self._stage_statistics(photo, deep, piece, moves) for piece in pieces]
             moves.fit(pool_gaussians(parts))
@@ -150,7 +150,9 @@ class Painter:
         for piece in pieces:
             painted = self._paint_strip(photo, deep, piece, moves.all(piece))
             if unmoved is not None:
-                residual = piece.with_halo(photo) - self._paint_strip(photo, unmoved, piece, as_is)
+                residual = piece.with_halo(photo) - self._paint_strip(
+                    photo, unmoved, piece, unchanged_features
+                )
                 painted += given_back * residual
             picture[:, :, piece.first : piece.last] = piece.without_halo(painted)
         return picture
@@ -161,9 +163,7 @@ class Painter:
         rows, columns = (-(-side // stride) for side in picture.shape[2:])
         lowest = picture.new_empty(1, self.network.widths[-1], rows, columns)
         for piece in pieces:
-            features = piece.without_halo(
-                self.network.encoded(piece.with_halo(picture))[-1], stride
-            )
+            features = piece.without_halo(self.network.encode(piece.with_halo(picture))[-1], stride)
             lowest[:, :, piece.first // stride :][:, :, : features.shape[2]] = features
         return lowest.contiguous(memory_format=torch.channels_last)
 
@@ -172,9 +172,9 @@ class Painter:
     ) -> Iterator[FeatureMap]:
         """The features of a piece at each stage from the third on."""
         stride = self.network.strides[0]
-        *details, _ = self.network.encoded(piece.with_halo(picture))
+        *details, _ = self.network.encode(piece.with_halo(picture))
         rows = deep[:, :, piece.top // stride : -(-piece.bottom // stride)]
-        return self.network.decoded(rows, details, stage)
+        return self.network.decode(rows, details, stage)
 
     def _stage_statistics(
         self, photo: Image, deep: OtherMap, piece: Strip, moves: "_Moves"
@@ -188,7 +188,7 @@ class Painter:
         return part
 
     def _paint_strip(self, photo: Image, deep: OtherMap, piece: Strip, stage: Stage) -> OwnImage:
-        return self.network.painted(last(self._decode(photo, deep, piece, stage)))
+        return self.network.to_picture(last(self._decode(photo, deep, piece, stage)))
 
 
 class _Moves:
@@ -241,12 +241,12 @@ def _whole(picture: Image) -> Strip:
     return Strip(0, picture.shape[2], 0, picture.shape[2])
 
 
-def way(strength: float) -> float:
+def transport_share(strength: float) -> float:
     """The share of a transport at this strength, as in training (`swag_lab.training.instant`)."""
     return float(strength**0.4)
 
 
-def as_is(_: int, features: FeatureMap) -> FeatureMap:
+def unchanged_features(_: int, features: FeatureMap) -> FeatureMap:
     """A stage that moves nothing."""
     return features
 

@@ -103,10 +103,10 @@ class NormalizedUp(nn.Module):
         self, x: FeatureMap, size: FreeSize, spread: ChannelSpread | None = None
     ) -> OtherMap:
         """Run the layer; `size` are the rows and columns of the result."""
-        out: Tensor = self.normalized(self.enlarged(x, size), spread)
+        out: Tensor = self.normalized(self.upsample(x, size), spread)
         return out
 
-    def enlarged(self, x: FeatureMap, size: FreeSize) -> OtherMap:
+    def upsample(self, x: FeatureMap, size: FreeSize) -> OtherMap:
         """The interpolated input of the convolution, cropped to `size`, which may be odd."""
         larger = interpolate(self.narrow(x), scale_factor=2, mode="bilinear")
         return larger[:, :, : size[0], : size[1]]

@@ -79,7 +79,7 @@ class StylePainter:
 
         def convolved(layer: Any, strip: Strip, number: int) -> Tensor:
             rows = self.network.sizes((strip.bottom - strip.top, size[1]))[number]
-            features: Tensor = layer.normalized.conv(layer.enlarged(input_of(strip, number), rows))
+            features: Tensor = layer.normalized.conv(layer.upsample(input_of(strip, number), rows))
             return features
 
         for i, layer in enumerate(layers):

@@ -45,7 +45,7 @@ def first_picture(settings: Settings, inputs: Inputs, size: Size, device: torch.
     return reference.batch.mean((2, 3), keepdim=True).to(device) + 0.2 * (noise - 0.5)
 
 
-def enlarged(
+def upscale_state(
     state: State, before: Size, size: Size, *, form: Parametrization, method: Optimizer
 ) -> State:
     """The state at the next scale: the latest picture, and for pixels the optimizer's memory."""

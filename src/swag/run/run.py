@@ -16,7 +16,7 @@ from swag.optimize import LossFn, Optimizer, State, Step, SteppedLoss, evaluate
 from swag.parametrization import PARAMETRIZATIONS, Parametrization
 from swag.run.checkpoint import Checkpoint
 from swag.run.inputs import Inputs
-from swag.run.pictures import at_size, brightness, enlarged, first_picture, size_of
+from swag.run.pictures import at_size, brightness, first_picture, size_of, upscale_state
 from swag.run.places import PhotoOutside, coverage, weighted_by_alpha
 from swag.run.plan import ExecutionPlan, Planner
 from swag.run.precision import PrecisionPhase, phases_of
@@ -127,9 +127,9 @@ class Run:
             places=self._style_regions if self.inputs.paintings else [],
         )
 
-    def enlarged(self, state: State, scale: int, optimizer: Optimizer) -> State:
+    def upscale_state(self, state: State, scale: int, optimizer: Optimizer) -> State:
         """The first picture of a scale, made from the last picture of the scale before."""
-        return enlarged(
+        return upscale_state(
             state,
             self.size(scale - 1),
             self.size(scale),

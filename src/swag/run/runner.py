@@ -41,7 +41,7 @@ def stylize_scales(run: Run, checkpoint: Checkpoint | None = None) -> Iterator[U
         elif state is None or (state.step == 0 and run.settings.start == "content"):
             state = run.initial_state(scale)
         else:
-            state = run.enlarged(state, scale, optimizer)
+            state = run.upscale_state(state, scale, optimizer)
         for problem, step in minimize_scale(run, scale, state, optimizer, checkpoint=checkpoint):
             state = step.state
             update = run.update(problem, step, time.perf_counter() - start_time)

@@ -11,7 +11,7 @@ from swag.config import settings as settings_of
 from swag.errors import SettingsError
 from swag.image import resize
 from swag.instant import Gaussian, Painter, Style, bundled, pool_gaussians
-from swag.run.terms import StyleRegion, turned
+from swag.run.terms import StyleRegion, with_rotations
 from swag.types import Image, OwnImage, OwnMask, Size
 
 OPTIMIZATION_SETTINGS = (
@@ -102,10 +102,10 @@ def _describe_stages(
 ) -> tuple[Gaussian, ...]:
     size = (painting.shape[2], painting.shape[3])
     weights = None if style_mask is None else resize(style_mask, size).clamp(0, 1)
-    pictures, masks = turned(painting, settings.style_rotations), None
+    pictures, masks = with_rotations(painting, settings.style_rotations), None
     if not isinstance(pictures, tuple):
         return painter.describe(pictures, weights).stages
-    masks = (None,) * 4 if weights is None else turned(weights, True)
+    masks = (None,) * 4 if weights is None else with_rotations(weights, True)
     turns = [painter.describe(p, m).stages for p, m in zip(pictures, masks, strict=True)]
     return tuple(pool_gaussians([(1.0, g) for g in stage]) for stage in zip(*turns, strict=True))
 

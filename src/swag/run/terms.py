@@ -79,7 +79,7 @@ def style_terms(
             name=role if len(places) == 1 else f"{role} {place.name}",
             loss=loss,
             layers=_layer_weights(loss, settings.style_layers, network.style_layer_weights),
-            target=turned(styles[place.style], settings.style_rotations),
+            target=with_rotations(styles[place.style], settings.style_rotations),
             smoothing=parse_smoothing(settings.smoothing),
             weight=loss_weight * place.share,
             normalization=settings.normalization,
@@ -87,7 +87,7 @@ def style_terms(
             mask=place.mask,
             target_mask=None
             if place.style_mask is None
-            else turned(place.style_mask, settings.style_rotations),
+            else with_rotations(place.style_mask, settings.style_rotations),
             matched=settings.matched,
         )
         for loss, loss_weight, role in losses
@@ -141,7 +141,7 @@ def _layer_weights(
     return chosen or (dict.fromkeys(defaults, 1.0) if loss.joint else dict(defaults))
 
 
-def turned(picture: Tensor, rotations: bool) -> Tensor | tuple[Tensor, ...]:
+def with_rotations(picture: Tensor, rotations: bool) -> Tensor | tuple[Tensor, ...]:
     """The picture, or itself and its turns by 90, 180 and 270 degrees."""
     if not rotations:
         return picture

@@ -56,9 +56,9 @@ def run_to_file(
     file: PictureFile,
     *,
     on_update: Callable[[Update], object],
-    stopping: Callable[[], bool],
-    failed: Callable[[CheckpointError], object] | None = None,
-    unfinished: bool = False,
+    should_stop: Callable[[], bool],
+    on_failure: Callable[[CheckpointError], object] | None = None,
+    keep_unfinished: bool = False,
 ) -> Saved | None:
     """Follow a run to its end, or until it is asked to stop, and write its picture.
 
@@ -66,37 +66,40 @@ def run_to_file(
         updates: The run.
         file: The place of the picture. The checkpoint beside it is removed when the run finishes.
         on_update: Called with each update, after its checkpoint.
-        stopping: Called after each step. If it is true, a checkpoint is written and the run ends.
-        failed: Called if a checkpoint cannot be written; the run continues.
-        unfinished: Write the best picture so far if the run is stopped, by `stopping` or by
+        should_stop: Called after each step. Once it is true, a checkpoint is written, and the run
+            ends.
+        on_failure: Called if a checkpoint cannot be written; the run continues.
+        keep_unfinished: Write the best picture so far if the run is stopped, by `should_stop` or by
             KeyboardInterrupt.
 
     Returns:
-        The picture that was written, or None if a run was stopped and `unfinished` is false.
+        The picture that was written, or None if a run was stopped and `keep_unfinished` is false.
 
     Raises:
         SettingsError: the run makes no step.
-        CheckpointError: a checkpoint cannot be written, and `failed` is not given.
+        CheckpointError: a checkpoint cannot be written, and `on_failure` is not given.
         ImageError: the picture cannot be written.
         KeyboardInterrupt: raised before the first step or while the picture is written; at any
-            time if `unfinished` is false.
+            time if `keep_unfinished` is false.
     """
     last: Update | None = None
     interrupted = False
     try:
-        for last in with_checkpoints(updates, file.checkpoint, every=file.every, failed=failed):
+        for last in with_checkpoints(
+            updates, file.checkpoint, every=file.every, on_failure=on_failure
+        ):
             on_update(last)
-            if stopping() and not last.last:
-                save_or_tell(last, file.checkpoint, failed)
+            if should_stop() and not last.last:
+                save_or_tell(last, file.checkpoint, on_failure)
                 break
     except KeyboardInterrupt:
-        if last is None or not unfinished:
+        if last is None or not keep_unfinished:
             raise
         interrupted = True
     if last is None:
         raise SettingsError(NO_STEP)
-    finished = last.last or not (interrupted or stopping())
-    if not (finished or unfinished):
+    finished = last.last or not (interrupted or should_stop())
+    if not (finished or keep_unfinished):
         return None
     result = last.result([], finished=finished)
     path = result.keep(file.path, bits=file.bits, overwrite=file.replaces, metadata=file.metadata)

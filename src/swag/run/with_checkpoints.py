@@ -18,7 +18,7 @@ def with_checkpoints(
     path: str | os.PathLike[str],
     *,
     every: float = SECONDS,
-    failed: Callable[[CheckpointError], object] | None = None,
+    on_failure: Callable[[CheckpointError], object] | None = None,
 ) -> Iterator[Update]:
     """The same updates; before some of them are yielded, a checkpoint is written to `path`.
 
@@ -27,7 +27,7 @@ def with_checkpoints(
     written after the last step, which gives the picture itself.
 
     Raises:
-        CheckpointError: a checkpoint cannot be written, and there is no `failed` to call.
+        CheckpointError: a checkpoint cannot be written, and there is no `on_failure` to call.
     """
     last_time, steps, cost = time.monotonic(), 0, 0.0
     for update in updates:
@@ -36,7 +36,7 @@ def with_checkpoints(
         due = elapsed >= every or steps >= STEPS
         if due and not update.last and (elapsed >= cost / SHARE or every == 0):
             start_time = time.monotonic()
-            save_or_tell(update, path, failed)
+            save_or_tell(update, path, on_failure)
             last_time, steps = time.monotonic(), 0
             cost = last_time - start_time
         yield update
@@ -45,12 +45,12 @@ def with_checkpoints(
 def save_or_tell(
     update: Update,
     path: str | os.PathLike[str],
-    failed: Callable[[CheckpointError], object] | None,
+    on_failure: Callable[[CheckpointError], object] | None,
 ) -> None:
-    """Write a checkpoint; if that fails, tell `failed`, or raise CheckpointError without one."""
+    """Write a checkpoint; if that fails, call `on_failure`, or without it raise CheckpointError."""
     try:
         update.save_checkpoint(path)
     except CheckpointError as error:
-        if failed is None:
+        if on_failure is None:
             raise
-        failed(error)
+        on_failure(error)

@@ -51,9 +51,9 @@ def follow(
     """
     if last is None or share == 0:
         return StyledFrame(frame, painted.astype(np.float16))
-    back, forth = flow(frame, last.frame), flow(last.frame, frame)
-    confidence = certainty(frame, moved(last.frame, back), back, forth)[:, :, None]
-    warped = moved(last.result.astype(np.float32), back)
+    backward, forward = flow(frame, last.frame), flow(last.frame, frame)
+    confidence = certainty(frame, warp(last.frame, backward), backward, forward)[:, :, None]
+    warped = warp(last.result.astype(np.float32), backward)
     result = painted + share * confidence * (warped - painted)
     return StyledFrame(frame, result.clip(0, 1).astype(np.float16))
 
@@ -67,24 +67,24 @@ def flow(start: Frame, end: Frame) -> Flow:
     return displacements
 
 
-def moved(values: Any, back: Flow) -> Any:
-    """Warp values (h, w, ...) of a frame: each pixel takes the value at its place along `back`.
+def warp(values: Any, backward: Flow) -> Any:
+    """Warp values (h, w, ...) of a frame: each pixel takes the value at its place along `backward`.
 
     With the Lanczos kernel: values that are warped in every frame blur with a linear kernel and
     ring with a cubic one. Beyond the border its pixels are repeated.
     """
-    places = back + _grid(*back.shape[:2])
+    places = backward + _grid(*backward.shape[:2])
     return cv2.remap(values, places, None, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
 
 
-def certainty(frame: Frame, before: Frame, back: Flow, forth: Flow) -> Certainty:
-    """How certain each pixel is to continue one of the frame before; `before` is warped."""
-    round_trip = _square(back + moved(forth, back))
-    visible = round_trip < 0.01 * (_square(back) + _square(moved(forth, back))) + 0.5
-    places = back + _grid(*back.shape[:2])
-    limit = np.array([back.shape[1] - 1, back.shape[0] - 1], np.float32)
+def certainty(frame: Frame, warped: Frame, backward: Flow, forward: Flow) -> Certainty:
+    """How certain each pixel is to continue one of the frame before, `warped` to it."""
+    round_trip = _square(backward + warp(forward, backward))
+    visible = round_trip < 0.01 * (_square(backward) + _square(warp(forward, backward))) + 0.5
+    places = backward + _grid(*backward.shape[:2])
+    limit = np.array([backward.shape[1] - 1, backward.shape[0] - 1], np.float32)
     inside = ((places >= 0) & (places <= limit)).all(2)
-    difference = _square(frame.astype(np.float32) - before.astype(np.float32)) / 3
+    difference = _square(frame.astype(np.float32) - warped.astype(np.float32)) / 3
     difference = cv2.GaussianBlur(difference, (5, 5), 1.0)  # noise of single pixels says little
     similarity = np.exp(-difference / (2 * LIKE**2))
     certain: Certainty = (similarity * (visible & inside)).astype(np.float32)

@@ -14,7 +14,7 @@ import av
 import cv2
 
 from swag.errors import VideoError
-from swag.files import check_name, claimed
+from swag.files import check_name, claim
 from swag.image import MAX_PIXELS, fitted
 from swag.run.provenance import versions
 from swag.tiling import explain_out_of_memory
@@ -48,7 +48,7 @@ def paint_video(  # noqa: PLR0913 - what a run takes
     max_pixels: int = MAX_PIXELS,
     metadata: bool = True,
     overwrite: bool = False,
-    stopping: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[VideoProgress]:
     """Paint a video in a style; yields its progress after each frame and at the end.
 
@@ -64,7 +64,7 @@ def paint_video(  # noqa: PLR0913 - what a run takes
         max_pixels: of a frame.
         metadata: whether the file says, in its comment, how it was made.
         overwrite: whether a file at `out`, or parts of another video, may be replaced.
-        stopping: called after each frame; if it returns True, the run ends there.
+        should_stop: called after each frame; if it returns True, the run ends there.
 
     Raises:
         VideoError: the file is no video, is damaged or has frames that are too large, or `out`
@@ -83,12 +83,12 @@ def paint_video(  # noqa: PLR0913 - what a run takes
     parts = parts_of(path)
 
     def progress() -> Iterator[VideoProgress]:
-        with claimed(path):
+        with claim(path):
             parts.begin(job, overwrite=overwrite)
             steadiness = video_style.steadiness
             for done in _paint(video, painter, video_format(path), parts, steadiness=steadiness):
                 yield VideoProgress(done, max(done, video.frames))
-                if stopping():
+                if should_stop():
                     return
             join(
                 path,

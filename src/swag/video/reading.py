@@ -132,7 +132,7 @@ def survey(path: Path, *, most_pixels: int = MAX_PIXELS) -> Video:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     with opened(path, most_pixels=most_pixels) as container:
         stream = picture_stream(container, name)
-        first = next(decoded(container, stream), None)
+        first = next(decode_frames(container, stream), None)
         if first is None:
             raise VideoError(f"{name} has no frames; expected a video with at least one")
         _check_frame(first, name, most_pixels)
@@ -172,7 +172,7 @@ def picture_stream(container: InputContainer, name: str) -> VideoStream:
     )
 
 
-def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+def decode_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     """All frames in the order in which they are shown."""
     for packet in container.demux(stream):
         yield from stream.decode(packet)
@@ -191,7 +191,7 @@ def frames(video: Video, *, first: int = 0) -> Iterator[Timed]:
     clock, last = video.clock, None
     with opened(video.path, most_pixels=video.most_pixels) as container:
         stream = picture_stream(container, video.name)
-        for number, frame in enumerate(decoded(container, stream)):
+        for number, frame in enumerate(decode_frames(container, stream)):
             time = clock.time(frame.pts, number)
             last = time if last is None else max(time, last + 1)
             if number < first:

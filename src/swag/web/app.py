@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from swag.web.choices import described
+from swag.web.choices import page_choices
 from swag.web.limits import WebLimits
 from swag.web.page_run import FORMATS, PageRun
 from swag.web.replies import HANDLERS, STATIC, NoSessionError, page_file, wish_of
@@ -60,7 +60,7 @@ class Studio:
 
     async def choices(self, request: Request) -> Response:
         """What the page can choose from."""
-        return JSONResponse({**described(self.limits), "gallery": GALLERY})
+        return JSONResponse({**page_choices(self.limits), "gallery": GALLERY})
 
     async def send_picture(self, request: Request) -> Response:
         """Add the picture in the body of the request."""
@@ -98,7 +98,7 @@ class Studio:
         session = self._session(request)
         run = session.create_run(await wish_of(request), self.limits)
         self.queue.submit(run)
-        session.add(run, self.limits)
+        session.add_run(run, self.limits)
         return JSONResponse({"id": run.id, "place": self.queue.places().get(run.id, 0)})
 
     async def stop_run(self, request: Request) -> Response:
@@ -154,7 +154,7 @@ class Studio:
         """Read an upload in a thread, two at a time to bound the memory, and add it."""
         async with self._reading:
             picture = await asyncio.to_thread(admit, path, self.limits)
-        session.keep(picture, self.limits)
+        session.add_picture(picture, self.limits)
         return picture
 
     def _session(self, request: Request) -> Session:

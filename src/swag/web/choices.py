@@ -79,12 +79,12 @@ def _check_cost(chosen: Settings, limits: WebLimits) -> None:
             raise SettingsError(f"{name} has a number too large for this page; at most 9999")
 
 
-def offered(values: Mapping[str, Any]) -> dict[str, Any]:
+def offered_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a picture that a page can show."""
     return {name: value for name, value in values.items() if name not in HIDDEN}
 
 
-def described(limits: WebLimits) -> dict[str, Any]:
+def page_choices(limits: WebLimits) -> dict[str, Any]:
     """All that a page needs to draw its controls, as plain values."""
     return {
         "settings": [_field(name, limits) for name in Settings.model_fields if name not in HIDDEN],

@@ -15,7 +15,7 @@ from swag.errors import SwagError
 from swag.image import Picture, fitted, resize
 from swag.run import NO_STEP, Update, iterate
 from swag.schedule import Pace, plan
-from swag.web.choices import offered
+from swag.web.choices import offered_settings
 
 RunPhase = Literal["waiting", "running", "done", "stopped", "failed"]
 FORMATS = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
@@ -101,7 +101,7 @@ class PageRun:
             "seconds_left": None if self.ended else self._seconds_left,
             "frame": self.frames,
             "picture": self.has_picture,
-            "settings": offered(self.settings.model_dump(mode="json")),
+            "settings": offered_settings(self.settings.model_dump(mode="json")),
             **self.inputs.description,
         }
 

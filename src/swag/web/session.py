@@ -31,7 +31,7 @@ class Session:
         """The path for an upload; the file name is the picture's id."""
         return self.folder / secrets.token_urlsafe(9)
 
-    def keep(self, picture: SentPicture, limits: WebLimits) -> None:
+    def add_picture(self, picture: SentPicture, limits: WebLimits) -> None:
         """Add a picture; remove the oldest ones that no run needs beyond the limits.
 
         The limits are of their number and of their bytes.
@@ -46,7 +46,7 @@ class Session:
             del self.pictures[spare.id]
             spare.remove()
 
-    def add(self, run: PageRun, limits: WebLimits) -> None:
+    def add_run(self, run: PageRun, limits: WebLimits) -> None:
         """Add a run; remove the oldest ended runs beyond the limit."""
         self.runs[run.id] = run
         needed = {path for r in self.runs.values() if not r.ended for path in files_of(r)}

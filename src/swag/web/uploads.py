@@ -10,7 +10,7 @@ from typing import Any
 from swag.errors import ImageError, SwagError
 from swag.image import read, read_metadata, write
 from swag.run.provenance import from_texts
-from swag.web.choices import offered
+from swag.web.choices import offered_settings
 from swag.web.limits import WebLimits
 
 PREVIEW = 960
@@ -83,5 +83,7 @@ def admit(path: Path, limits: WebLimits) -> SentPicture:
     count = path.stat().st_size + preview.stat().st_size
     settings = None
     with contextlib.suppress(SwagError):
-        settings = offered(from_texts(read_metadata(path), path.name)[0].model_dump(mode="json"))
+        settings = offered_settings(
+            from_texts(read_metadata(path), path.name)[0].model_dump(mode="json")
+        )
     return SentPicture(path.name, path, preview, size=picture.size, bytes=count, settings=settings)

@@ -46,16 +46,16 @@ def analyze(  # noqa: PLR0913 - the arguments of a command are its options
     F / sum F, those named `softmax` the entropy of softmax(F).
     """
     from swag_lab.cli.figures import FIGURES, draw, save_csv, writable
-    from swag_lab.cli.peakiness import averaged, measured
+    from swag_lab.cli.peakiness import layer_means, peakiness_rows
 
     if csv is not None:
         writable(csv, (".csv",), overwrite=overwrite)
     if figure is not None:
         writable(figure, FIGURES, overwrite=overwrite)
     chosen = settings_from(backbone=backbone, weights=weights, size=size, seed=seed, device=device)
-    rows = measured(images, chosen)
+    rows = peakiness_rows(images, chosen)
     if csv is not None:
         save_csv(rows, csv)
     if figure is not None:
-        draw(averaged(rows), figure)
-    show(rows if json else averaged(rows), as_json=json)
+        draw(layer_means(rows), figure)
+    show(rows if json else layer_means(rows), as_json=json)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from swag.cli.bars import Bar
-from swag.cli.interruption import interrupted
+from swag.cli.interruption import interruption_exit
 from swag_lab.training.checkpoint import ProgressLine
 
 
@@ -34,7 +34,7 @@ def watch(train: Callable[[], Iterator[ProgressLine]], out: Path, *, quiet: bool
             for line in lines:
                 show(line)
     except KeyboardInterrupt:
-        raise interrupted(f"; {resumption_hint(out)}") from None
+        raise interruption_exit(f"; {resumption_hint(out)}") from None
 
 
 def resumption_hint(out: Path) -> str:

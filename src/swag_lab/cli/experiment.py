@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from swag.cli import options
-from swag.cli.interruption import interrupted
+from swag.cli.interruption import interruption_exit
 from swag.errors import SettingsError
 
 Name = Annotated[
@@ -145,7 +145,7 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     from swag.cli.bars import count_bar
     from swag.cli.table import show as show_table
     from swag.files import create_folder
-    from swag_lab.experiments import StudyRunner, named
+    from swag_lab.experiments import StudyRunner, studies_named
 
     plan = _plan(
         contents,
@@ -159,7 +159,7 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
         strengths=tuple(sorted(strength)) if strength else None,
         networks=(network or [], judge or []),
     )
-    named(name)
+    studies_named(name)
     if dry_run:
         show_table(StudyRunner(name, plan, out).counts(), as_json=False)
         return
@@ -173,11 +173,11 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     each = partial(distributed.as_completed, workers=workers, backend="ray" if ray else "processes")
     try:
         with count_bar(len(missing), visible=not quiet) as show:
-            for run in runner.do(missing, each):
+            for run in runner.run_jobs(missing, each):
                 show(run.job.variant)
     except KeyboardInterrupt:
         runner.report()
-        raise interrupted(f"; the same command goes on from {out}") from None
+        raise interruption_exit(f"; the same command goes on from {out}") from None
     page = runner.report()
     if not quiet:
         typer.echo(str(page))
@@ -233,5 +233,5 @@ def _with_twins(plan: Any, data: Path, epochs: float | None, folder: Path, *, qu
             for _, line in train_twins(twins, data, folder):
                 show(line)
     except KeyboardInterrupt:
-        raise interrupted(f"; the same command goes on from {folder}") from None
+        raise interruption_exit(f"; the same command goes on from {folder}") from None
     return replace(plan, twins=twin_networks(twins, data, folder))

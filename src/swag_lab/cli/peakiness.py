@@ -12,7 +12,7 @@ from swag.run import device_of
 from swag_lab.experiments.measures import peakiness
 
 
-def measured(images: Sequence[Path], overrides: dict[str, Any]) -> list[Row]:
+def peakiness_rows(images: Sequence[Path], overrides: dict[str, Any]) -> list[Row]:
     """A row for each picture and layer, with the settings' network, size and device.
 
     Raises:
@@ -31,7 +31,7 @@ def measured(images: Sequence[Path], overrides: dict[str, Any]) -> list[Row]:
     ]
 
 
-def averaged(rows: Sequence[Row]) -> list[Row]:
+def layer_means(rows: Sequence[Row]) -> list[Row]:
     """A row for each layer: the means over the pictures."""
     layers = dict.fromkeys(row["layer"] for row in rows)
     return [_mean([row for row in rows if row["layer"] == layer]) for layer in layers]

@@ -9,7 +9,7 @@ import typer
 
 from swag.cli import options
 from swag.cli.groups import LookOptions, MethodOptions, NetworkOptions, grouped, settings_from
-from swag.cli.interruption import interrupted, stop_on_interrupt
+from swag.cli.interruption import interruption_exit, stop_on_interrupt
 
 Painting = Annotated[Path, options.argument("PAINTING", "The style picture.")]
 Photos = Annotated[
@@ -68,7 +68,7 @@ def train_style(  # noqa: PLR0913 - the arguments of a command are its options
     recipe = StyleRecipe(steps=steps, batch=batch, size=crop)
     done, state = 0, checkpoint_of(out)
     try:
-        with stop_on_interrupt(lambda: done > 0) as stopping:
+        with stop_on_interrupt(lambda: done > 0) as should_stop:
             lines = train_style_on(
                 painting,
                 photos,
@@ -76,7 +76,7 @@ def train_style(  # noqa: PLR0913 - the arguments of a command are its options
                 settings=chosen,
                 recipe=recipe,
                 overwrite=overwrite,
-                stopping=stopping,
+                should_stop=should_stop,
             )
             with training_bar(visible=not quiet) as show:
                 for line in lines:
@@ -85,6 +85,6 @@ def train_style(  # noqa: PLR0913 - the arguments of a command are its options
     except KeyboardInterrupt:
         done = 0
     if done < steps:
-        raise interrupted(f"; {resumption_hint(state)}")
+        raise interruption_exit(f"; {resumption_hint(state)}")
     if not quiet:
         typer.echo(str(out))

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float
 
 from swag.errors import SwagError
 from swag.image import read
-from swag.video.coherence import Flow, Frame, Painted, follow, moved
+from swag.video.coherence import Flow, Frame, Painted, follow, warp
 from swag.video.styles import VideoStyle, frame_painter
 
 FRAMES = 16
@@ -112,7 +112,7 @@ def steadiness(clip: Sequence[ClipFrame], painted: Sequence[Painted], share: flo
         current = follow(last, step.frame, picture, share=share)
         result = current.result.astype(np.float32)
         if last is not None:
-            error = result - moved(last.result.astype(np.float32), step.back)
+            error = result - warp(last.result.astype(np.float32), step.back)
             errors.append(float((error[step.visible_before] ** 2).mean()))
         sharp.append(float(np.abs(cv2.Laplacian(result, cv2.CV_32F)).mean()))
         last = current

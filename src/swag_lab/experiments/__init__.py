@@ -1,7 +1,7 @@
 """The studies of the paper, and what it leaves open: runs, judgements and reports.
 
     runner = StudyRunner("ablation", plan, Path("out"))
-    for run in runner.do(runner.unfinished_jobs()): ...
+    for run in runner.run_jobs(runner.unfinished_jobs()): ...
     runner.report()
 
 A run is a folder whose name holds the hash of its settings; a finished run is not repeated.
@@ -10,7 +10,7 @@ A run is a folder whose name holds the hash of its settings; a finished run is n
 from swag_lab.evaluation.evaluator import Evaluator
 from swag_lab.experiments.samples import Sample, painted_samples, samples_in
 from swag_lab.experiments.study import Plan, Section, Study
-from swag_lab.experiments.study_runner import StudyRunner, named, study_names
+from swag_lab.experiments.study_runner import StudyRunner, studies_named, study_names
 
 __all__ = [
     "Evaluator",
@@ -19,8 +19,8 @@ __all__ = [
     "Section",
     "Study",
     "StudyRunner",
-    "named",
     "painted_samples",
     "samples_in",
+    "studies_named",
     "study_names",
 ]

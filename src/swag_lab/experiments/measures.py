@@ -152,7 +152,7 @@ def percent(fraction: float) -> str:
 
 
 @torch.no_grad()
-def heated(network: Backbone, picture: Image) -> list[Measured]:
+def peakiness_by_temperature(network: Backbone, picture: Image) -> list[Measured]:
     """Entropy of softmax(F / T) over log n, and its share of largest, by layer and temperature."""
     rows = []
     for layer, features in network.extract(picture, network.style_layers).items():
@@ -220,7 +220,7 @@ KINDS: Mapping[JobKind, Callable[[Backbone, Image, Image], list[Measured]]] = Ma
         "statistics": lambda network, _, style: peakiness(network, style),
         "suppression": lambda network, _, style: suppression(network, style),
         "outliers": outliers,
-        "temperature": lambda network, _, style: heated(network, style),
+        "temperature": lambda network, _, style: peakiness_by_temperature(network, style),
     }
 )
 """The measurement of a network, a photo and a style picture that each of these kinds makes."""

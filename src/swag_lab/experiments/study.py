@@ -60,7 +60,7 @@ class Plan:
         style = self.styles[(index + turn) % len(self.styles)]
         return self.contents[index], style, self.seeds[turn % len(self.seeds)]
 
-    def measured(
+    def measurement_jobs(
         self, kind: JobKind, variant: str, network: Network, settings: Row | None = None
     ) -> list[StudyJob]:
         """A measurement of a network on each style picture."""
@@ -78,14 +78,14 @@ class Plan:
             for i, style in enumerate(self.styles)
         ]
 
-    def front(
+    def front_jobs(
         self, variant: str, network: Network, settings: Row | None = None, **options: Any
     ) -> list[StudyJob]:
         """A variant at all strengths, for each unit."""
         variations = [{**(settings or {}), "strength": strength} for strength in self.strengths]
         return self._jobs(variant, network, variations, **options)
 
-    def single(
+    def single_jobs(
         self, variant: str, network: Network, settings: Row | None = None, **options: Any
     ) -> list[StudyJob]:
         """A variant as its settings are, once for each unit: for tasks without a strength."""

@@ -41,7 +41,7 @@ class StudyRunner:
     @property
     def studies(self) -> list[Study]:
         """The studies of this name. SettingsError if the name is unknown."""
-        return named(self.name)
+        return studies_named(self.name)
 
     @property
     def runs(self) -> Path:
@@ -83,11 +83,11 @@ class StudyRunner:
             for name, jobs in (jobs_by_study | {"together": all_jobs}).items()
         ]
 
-    def do(self, jobs: Sequence[StudyJob], each: Map | None = None) -> Iterator[StudyRun]:
+    def run_jobs(self, jobs: Sequence[StudyJob], map_jobs: Map | None = None) -> Iterator[StudyRun]:
         """Run jobs, each in its folder, and yield the finished runs."""
         self.runs.mkdir(parents=True, exist_ok=True)
         run_job = JobRunner(self.runs)
-        yield from (run_job(job) for job in jobs) if each is None else each(run_job, jobs)
+        yield from (run_job(job) for job in jobs) if map_jobs is None else map_jobs(run_job, jobs)
 
     def report(self) -> Path:
         """Write the report on the finished runs, complete or not; returns the path of its page."""
@@ -159,7 +159,7 @@ def study_names() -> tuple[str, ...]:
     return (*STUDIES, PAPER, "all")
 
 
-def named(name: str) -> list[Study]:
+def studies_named(name: str) -> list[Study]:
     """The studies of a name; SettingsError, with the known names, if it is unknown."""
     if name not in study_names():
         raise SettingsError(unknown("study", name, study_names()))

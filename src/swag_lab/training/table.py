@@ -49,7 +49,7 @@ def students() -> str:
     return "\n".join(rows)
 
 
-def written(text: str) -> str:
+def with_current_tables(text: str) -> str:
     """The text of a document with the tables between their marks replaced by current ones."""
     for name, render in (("networks", table), ("students", students)):
         begin, end = BEGIN.format(name), END.format(name)
@@ -61,4 +61,4 @@ def written(text: str) -> str:
 
 if __name__ == "__main__":
     document = Path(sys.argv[1])
-    document.write_text(written(document.read_text()))
+    document.write_text(with_current_tables(document.read_text()))

@@ -66,20 +66,20 @@ def trained_alike(epochs: float, *, quick: bool = False) -> list[Twin]:
 def jobs(plan: Plan) -> list[StudyJob]:
     """Random networks under one weight of all layers, as in the paper; trained pairs; twins."""
     changes = list(SWITCHES.items())
-    all_jobs = plan.front(BASE, R_RESNET, weighed_by=COMMON)
+    all_jobs = plan.front_jobs(BASE, R_RESNET, weighed_by=COMMON)
     for name, change in changes[:2] if plan.quick else changes:
-        all_jobs += plan.front(name, random("swag/resnet", name, **change), weighed_by=COMMON)
-    all_jobs += plan.front("r-vgg, one weight", R_VGG, weighed_by=COMMON)
+        all_jobs += plan.front_jobs(name, random("swag/resnet", name, **change), weighed_by=COMMON)
+    all_jobs += plan.front_jobs("r-vgg, one weight", R_VGG, weighed_by=COMMON)
     for network in (R_DEEP, R_NODEEP):
-        all_jobs += plan.front(one_weight(network.name), network, weighed_by=COMMON)
-        all_jobs += plan.front(network.name, network)
+        all_jobs += plan.front_jobs(one_weight(network.name), network, weighed_by=COMMON)
+        all_jobs += plan.front_jobs(network.name, network)
     for pair in TRAINED:
-        all_jobs += [job for network in pair for job in plan.front(network.name, network)]
+        all_jobs += [job for network in pair for job in plan.front_jobs(network.name, network)]
     for network in plan.twins:
-        all_jobs += plan.front(network.name, network)
-        all_jobs += plan.front(one_weight(network.name), network, weighed_by=COMMON)
+        all_jobs += plan.front_jobs(network.name, network)
+        all_jobs += plan.front_jobs(one_weight(network.name), network, weighed_by=COMMON)
     for network in () if plan.quick else (R_RESNET50, R_NORESNET50):
-        all_jobs += plan.front(one_weight(network.name), network, weighed_by=COMMON)
+        all_jobs += plan.front_jobs(one_weight(network.name), network, weighed_by=COMMON)
     return all_jobs
 
 

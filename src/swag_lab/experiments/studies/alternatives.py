@@ -32,7 +32,9 @@ def jobs(plan: Plan) -> list[StudyJob]:
     for network in NETWORKS[:1] if plan.quick else NETWORKS:
         all_jobs += both(plan, network)
         for name, settings in list(variants(plan).items())[: 3 if plan.quick else None]:
-            all_jobs += plan.front(f"{network.name}, {name}", network, settings, units=plan.half)
+            all_jobs += plan.front_jobs(
+                f"{network.name}, {name}", network, settings, units=plan.half
+            )
     return all_jobs
 
 

@@ -17,7 +17,7 @@ def jobs(plan: Plan) -> list[StudyJob]:
     """One result for each style picture, to be judged as it is and degraded."""
     # An explicit start changes the hash: earlier runs, with one degree each, are not reused.
     settings = {"steps": plan.steps, "scales": 2, "start": "content"}
-    measured = plan.measured("judges", "judges", P_RESNET, settings)
+    measured = plan.measurement_jobs("judges", "judges", P_RESNET, settings)
     return [replace(job, judges=plan.judges) for job in measured]
 
 

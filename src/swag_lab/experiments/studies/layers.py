@@ -26,7 +26,7 @@ def jobs(plan: Plan) -> list[StudyJob]:
         all_jobs += both(plan, network)
         for name, layers in list(LAYERS.items())[: 1 if plan.quick else None]:
             settings = {"smoothing": f"{SMOOTHED['smoothing']}@{layers}"}
-            all_jobs += plan.front(
+            all_jobs += plan.front_jobs(
                 layers_label(network.name, name), network, settings, units=plan.half
             )
     return all_jobs

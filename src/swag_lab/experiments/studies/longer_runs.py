@@ -29,7 +29,7 @@ def jobs(plan: Plan) -> list[StudyJob]:
     for network in NETWORKS[:1] if plan.quick else NETWORKS:
         for name in CHOSEN[2:] if plan.quick else CHOSEN:
             settings, options = VARIANTS[name]
-            all_jobs += plan.front(
+            all_jobs += plan.front_jobs(
                 longer(shape_label(network, name)),
                 network,
                 {**settings, **more_steps},

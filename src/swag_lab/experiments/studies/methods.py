@@ -76,8 +76,8 @@ def _task_jobs(plan: Plan) -> Iterator[StudyJob]:
         settings, options = {**plan.work, "steps": 2 * plan.steps}, {"task": task}
         for network in networks(plan):
             variant, smooth = variant_name(plan, network, task), {**settings, **SMOOTHED}
-            yield from plan.single(variant, network, settings, **options)
-            yield from plan.single(smoothed(variant), network, smooth, **options)
+            yield from plan.single_jobs(variant, network, settings, **options)
+            yield from plan.single_jobs(smoothed(variant), network, smooth, **options)
 
 
 def method_settings(name: str, steps: int) -> dict[str, Any]:

@@ -41,13 +41,17 @@ def jobs(plan: Plan) -> list[StudyJob]:
     usual = [P_RESNET, P_VGG, R_DEEP, R_NODEEP] + ([] if plan.quick else [R_RESNET50, R_VGG19])
     networks = measured_networks(plan, usual)
     all_jobs = [
-        job for network in networks for job in plan.measured("outliers", network.name, network)
+        job
+        for network in networks
+        for job in plan.measurement_jobs("outliers", network.name, network)
     ]
     for network in stylized_networks(plan, STYLIZED[:1] if plan.quick else STYLIZED):
         all_jobs += both(plan, network, plan.work)
         for penalty in PENALTIES:
             settings = {**plan.work, "style_loss": f"gram-robust:penalty={penalty}"}
-            all_jobs += plan.front(robust(network, penalty), network, settings, units=plan.half)
+            all_jobs += plan.front_jobs(
+                robust(network, penalty), network, settings, units=plan.half
+            )
     return all_jobs
 
 

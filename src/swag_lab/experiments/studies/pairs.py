@@ -45,8 +45,8 @@ def both(
     """A network without and with SWAG, every layer's error measured in its own span."""
     name, smooth = name or network.name, {**(settings or {}), **SMOOTHED}
     return [
-        *plan.front(name, network, settings, **options),
-        *plan.front(smoothed(name), network, smooth, **options),
+        *plan.front_jobs(name, network, settings, **options),
+        *plan.front_jobs(smoothed(name), network, smooth, **options),
     ]
 
 
@@ -59,6 +59,8 @@ def both_under_one_weight(plan: Plan, network: Network, **options: Any) -> list[
     """A network without and with SWAG in the paper's setting: one common weight of all layers."""
     label, smoothing = one_weight(network.name), SMOOTHED["smoothing"]
     return [
-        *plan.front(label, network, weighed_by=COMMON, **options),
-        *plan.front(smoothed(label), network, SMOOTHED, weighed_by=("paper", smoothing), **options),
+        *plan.front_jobs(label, network, weighed_by=COMMON, **options),
+        *plan.front_jobs(
+            smoothed(label), network, SMOOTHED, weighed_by=("paper", smoothing), **options
+        ),
     ]

@@ -52,7 +52,7 @@ def jobs(plan: Plan) -> list[StudyJob]:
     all_jobs: list[StudyJob] = []
     for name in LETTERS:
         settings = {**preset_settings(name, P_RESNET), "steps": LONGER * plan.steps}
-        all_jobs += plan.single(to_the_letter(name), P_RESNET, settings, units=plan.half)
+        all_jobs += plan.single_jobs(to_the_letter(name), P_RESNET, settings, units=plan.half)
     return all_jobs
 
 

@@ -152,7 +152,7 @@ def _front_jobs(
 ) -> list[StudyJob]:
     network_at_layers = with_layers(network, layer_set)
     label = real_label(network, layer_set, variant)
-    return plan.front(label, network_at_layers, {**plan.work, **settings}, **options)
+    return plan.front_jobs(label, network_at_layers, {**plan.work, **settings}, **options)
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:

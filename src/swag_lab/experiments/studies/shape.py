@@ -90,7 +90,7 @@ def jobs(plan: Plan) -> list[StudyJob]:
             settings, options = VARIANTS.get(name, ({}, {}))
             if name == SCRIPT:
                 options = {"weighed_by": ("released-code", late(network))}
-            all_jobs += plan.front(shape_label(network, name), network, settings, **options)
+            all_jobs += plan.front_jobs(shape_label(network, name), network, settings, **options)
     return all_jobs
 
 

@@ -46,7 +46,7 @@ def jobs(plan: Plan) -> list[StudyJob]:
     return [
         job
         for network in statistics_networks(plan)
-        for job in plan.measured("statistics", network.name, network)
+        for job in plan.measurement_jobs("statistics", network.name, network)
     ]
 
 

@@ -46,13 +46,13 @@ def jobs(plan: Plan) -> list[StudyJob]:
     all_jobs = [
         job
         for network in suppression_networks(plan)
-        for job in plan.measured("suppression", network.name, network)
+        for job in plan.measurement_jobs("suppression", network.name, network)
     ]
     if plan.given:
         return all_jobs
-    all_jobs += plan.front(BASE, R_DEEP, weighed_by=COMMON)
+    all_jobs += plan.front_jobs(BASE, R_DEEP, weighed_by=COMMON)
     for slope in SLOPES:
-        all_jobs += plan.front(leaky(slope), replace(R_DEEP, slope=slope), weighed_by=COMMON)
+        all_jobs += plan.front_jobs(leaky(slope), replace(R_DEEP, slope=slope), weighed_by=COMMON)
     return all_jobs
 
 

@@ -21,11 +21,11 @@ def jobs(plan: Plan) -> list[StudyJob]:
     """Entropies at each temperature, and fronts."""
     all_jobs: list[StudyJob] = []
     for network in NETWORKS[:1] if plan.quick else NETWORKS:
-        all_jobs += plan.measured("temperature", network.name, network)
-        all_jobs += plan.front(network.name, network, units=plan.half)
+        all_jobs += plan.measurement_jobs("temperature", network.name, network)
+        all_jobs += plan.front_jobs(network.name, network, units=plan.half)
         for value in TEMPERATURES[:2] if plan.quick else TEMPERATURES:
             settings = {"smoothing": f"softmax:temperature={value:g}"}
-            all_jobs += plan.front(
+            all_jobs += plan.front_jobs(
                 temperature_label(network.name, value),
                 network,
                 settings,

@@ -28,9 +28,9 @@ def _small_networks() -> tuple[Network, ...]:
 
 def jobs(plan: Plan) -> list[StudyJob]:
     """Every network without smoothing; the large ones on a few units."""
-    small = [job for network in _small_networks() for job in plan.front(network.name, network)]
+    small = [job for network in _small_networks() for job in plan.front_jobs(network.name, network)]
     large = () if plan.quick else (R_RESNET50, R_VGG19)
-    return small + [job for network in large for job in plan.front(network.name, network)]
+    return small + [job for network in large for job in plan.front_jobs(network.name, network)]
 
 
 def sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:

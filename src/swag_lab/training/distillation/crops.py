@@ -39,8 +39,8 @@ def crops_of(
             picture = _random_item(_random_item(list(sources.values()), generator), generator)
             extent = recipe.largest_scale - recipe.smallest_scale
             scale = recipe.smallest_scale + extent * _uniform(generator)
-        crops.append(altered(crop(picture, size, scale, generator), generator))
-    return mixed(torch.stack(crops), generator)
+        crops.append(augment(crop(picture, size, scale, generator), generator))
+    return augment_batch(torch.stack(crops), generator)
 
 
 def crop(
@@ -56,7 +56,7 @@ def crop(
     return square[0]
 
 
-def altered(
+def augment(
     picture: Float[Tensor, "3 h w"], generator: torch.Generator
 ) -> Float[Tensor, "3 _h _w"]:
     """The picture, at random mirrored, rotated, recolored, or with its channels permuted."""
@@ -74,7 +74,7 @@ def altered(
     return picture
 
 
-def mixed(pictures: Image, generator: torch.Generator) -> Image:
+def augment_batch(pictures: Image, generator: torch.Generator) -> Image:
     """The pictures, at random blended with one another, noisy, or blurred."""
     blended, noisy, blurred = torch.rand(3, generator=generator).tolist()
     shape = (len(pictures), 1, 1, 1)

@@ -22,7 +22,7 @@ from swag_lab.training.distillation.coordinates import (
 )
 from swag_lab.training.distillation.crops import Pictures, crops_of
 from swag_lab.training.distillation.recipe import DistillationRecipe
-from swag_lab.training.distillation.restyle import restyled
+from swag_lab.training.distillation.restyle import restyle_stages
 from swag_lab.training.distillation.students import (
     Distillation,
     coordinates_in,
@@ -173,8 +173,10 @@ class _Setup:
         pictures = crops_of(largest, self.sources, (), step).to(model.pool.device)
         student = model.student(next(iter(model.students)))
         model.eval()
-        for stage in restyled(student, self.teacher.prepare, pictures, steps=recipe.restyle_steps):
-            model.keep(stage)
+        for stage in restyle_stages(
+            student, self.teacher.prepare, pictures, steps=recipe.restyle_steps
+        ):
+            model.add_to_pool(stage)
 
 
 def _update(

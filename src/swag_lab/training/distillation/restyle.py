@@ -20,7 +20,7 @@ CONTENT_WEIGHTS = (0.0, 0.05, 0.3, 1.0)
 """Weights of the content, used in turn: from texture alone to a picture that keeps its subject."""
 
 
-def restyled(
+def restyle_stages(
     student: DistilledNetwork,
     normalize: Callable[[Tensor], Tensor],
     pictures: Image,

@@ -72,7 +72,7 @@ class Distillation(nn.Module):
             maps = teacher.extract(pictures, self.layers, precision="bfloat16")
             return [self.coordinates(layer).of(maps[layer].float()) for layer in self.layers]
 
-    def keep(self, pictures: Image) -> None:
+    def add_to_pool(self, pictures: Image) -> None:
         """Put stylized pictures into the pool in place of the oldest."""
         for picture in pictures:
             index = int(self.filled) % len(self.pool)

@@ -10,7 +10,7 @@ from torch import Tensor
 from swag import losses
 from swag.backbones import Backbone
 from swag.types import Image
-from swag_lab.training.distillation.crops import Pictures, altered, crop
+from swag_lab.training.distillation.crops import Pictures, augment, crop
 from swag_lab.training.instant.recipe import PainterRecipe
 
 STYLE = losses.get("bures")
@@ -61,21 +61,21 @@ class Examples:
         )
 
     def _photo(self, number: int) -> Example:
-        return self._example("photo", number, self.photos, altering=False)
+        return self._example("photo", number, self.photos, augmenting=False)
 
     def _painting(self, number: int) -> Example:
         is_photo = number % self.recipe.photo_styles == 0
         source = self.photos if is_photo else self.paintings
-        return self._example("painting", number, source, altering=True)
+        return self._example("painting", number, source, augmenting=True)
 
-    def _example(self, kind: str, number: int, source: Pictures, *, altering: bool) -> Example:
+    def _example(self, kind: str, number: int, source: Pictures, *, augmenting: bool) -> Example:
         if (kind, number) not in self.cache:
-            generator = self.recipe.generator(-1 - 2 * number - altering)
+            generator = self.recipe.generator(-1 - 2 * number - augmenting)
             index, scale, mirrored = torch.rand(3, generator=generator).tolist()
             picture = source[int(index * len(source))]
             pixels = crop(picture, self.recipe.size, 0.45 + 0.55 * scale, generator)
-            if altering:
-                pixels = altered(pixels, generator)
+            if augmenting:
+                pixels = augment(pixels, generator)
             elif mirrored < 0.5:
                 pixels = pixels.flip(-1)
             self.cache[kind, number] = example_of(self.network, pixels)

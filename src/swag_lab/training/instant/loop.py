@@ -11,7 +11,7 @@ from torch import Tensor
 from swag.backbones import Backbone, weights_fingerprint
 from swag.instant import Gaussian, InstantNetwork, transport
 from swag.instant.network import Residual
-from swag.instant.painter import way
+from swag.instant.painter import transport_share
 from swag.types import FeatureMap, Image, PerImage
 from swag_lab.training import checkpoint
 from swag_lab.training.distillation.crops import Pictures
@@ -55,7 +55,7 @@ def painted_batch(
         return features
 
     def transport_maps(stage: int, features: FeatureMap) -> FeatureMap:
-        shares = torch.stack([torch.as_tensor(way(float(s))) for s in strength])
+        shares = torch.stack([torch.as_tensor(transport_share(float(s))) for s in strength])
         return transport(Gaussian.of(features), styles[stage]).share(shares)(features)
 
     with torch.set_grad_enabled(whole):

@@ -37,7 +37,7 @@ def train_style_on(
     recipe: StyleRecipe,
     cadence: StyleCadence | None = None,
     overwrite: bool = False,
-    stopping: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[StyleProgress]:
     """Train a network for a painting on folders or packed files of photos.
 
@@ -83,11 +83,11 @@ def train_style_on(
 
     lines = train_style(
         CropSource(recipe, objective, large, device),
-        kept=saved,
+        saved=saved,
         log=out.with_suffix(".jsonl"),
         cadence=cadence or StyleCadence(),
         show=show,
-        stopping=stopping,
+        should_stop=should_stop,
     )
     return _remove_at_end(lines, saved)
 

@@ -51,7 +51,7 @@ class CropSource:
     def _crop(self, number: int) -> PhotoCrops:
         if number not in self.cache:
             pixels = drawn_crop(self.recipe, self.photos, number)[None].to(self.device)
-            contents = self.objective.see(pixels)
+            contents = self.objective.content_maps(pixels)
             self.cache[number] = PhotoCrops(
                 pixels=pixels.half(),
                 contents={layer: maps.half() for layer, maps in contents.items()},

@@ -49,7 +49,7 @@ def train_style(
     log: Path,
     cadence: StyleCadence,
     show: Callable[[StyleNetwork, int], None],
-    stopping: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[StyleProgress]:
     """Train a network, yielding a line of the log now and then.
 
@@ -72,7 +72,7 @@ def train_style(
         step_errors = _step(model, optimizer, crops, step)
         mean_errors = step_errors if mean_errors is None else mean_errors.lerp(step_errors, 0.05)
         count, completed = count + recipe.batch, step + 1
-        stop, last = stopping(), completed == recipe.steps
+        stop, last = should_stop(), completed == recipe.steps
         if stop or last or time.perf_counter() - saved_at >= cadence.seconds:
             checkpoint.save_training(saved, model, optimizer, recipe, step=completed, earlier=[])
             show(model.mean, completed)

@@ -84,7 +84,7 @@ class StyleObjective:
         return list(dict.fromkeys(name for part in self.content for name in part.view.layers))
 
     @torch.no_grad()
-    def see(self, photos: Image) -> FeatureMaps:
+    def content_maps(self, photos: Image) -> FeatureMaps:
         """The maps of photos at the content layers."""
         return self._extract(photos, self.content_layers)
 
