@@ -16,7 +16,7 @@ from swag.batch import work as work_module
 from swag.errors import ResourceError, SettingsError
 from swag.files import open_temporary
 from swag.image import read, read_metadata, write
-from swag.run import Update
+from swag.run import Update, iterate
 
 TINY = {"weights": "random", "size": 32, "steps": 3, "scales": 1, "device": "cpu"}
 TWO = "content,style\nphotos/a.png,paintings/x.png\nphotos/b.png,paintings/x.png\n"
@@ -291,6 +291,34 @@ def test_a_picture_by_somebody_else_is_not_replaced(pictures: Path):
     assert read(out / "a-x.png").size == (5, 5)
     assert swag("batch", path, "--out", out, *WORDS, "--overwrite").exit_code == 0
     assert read(out / "a-x.png").size == (32, 24)
+
+
+def test_the_checkpoint_of_another_run_stays_unless_it_may_be_replaced(pictures: Path):
+    out, words = pictures / "out", ["--contents", pictures / "photos", *WORDS]
+    words += ["--styles", pictures / "paintings/x.png", "--out", out]
+    out.mkdir()
+    checkpoint = out / "a-x.png.ckpt"
+    pair = (pictures / "photos/a.png", pictures / "paintings/x.png")
+    next(iterate(*pair, **{**TINY, "steps": 3000})).save_checkpoint(checkpoint)
+    before = checkpoint.read_bytes()
+    result = swag("batch", *words)
+    assert result.exit_code == 3
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"swag: a-x.png: {checkpoint} was made with steps = 3000")
+    assert line.endswith("--overwrite replaces the checkpoint, another --out keeps it")
+    assert checkpoint.read_bytes() == before and not (out / "a-x.png").exists()
+    assert (out / "b-x.png").exists()
+    assert swag("batch", *words, "--overwrite").exit_code == 0
+    assert (out / "a-x.png").exists() and not checkpoint.exists()
+
+
+def test_a_job_with_a_damaged_checkpoint_is_done_anew(pictures: Path):
+    (pictures / "out").mkdir()
+    checkpoint = pictures / "out/a-x.png.ckpt"
+    checkpoint.write_bytes(b"damaged")
+    path = table(pictures, "content,style\nphotos/a.png,paintings/x.png\n")
+    assert swag("batch", path, "--out", pictures / "out", *WORDS).exit_code == 0
+    assert not checkpoint.exists()
 
 
 def test_other_settings_or_other_pictures_are_not_taken_for_done(pictures: Path):

@@ -119,11 +119,19 @@ class Batch:
             "backbone": self._network(chosen),
         }
         styles = list(job.styles)
-        if checkpoint.exists():
-            try:
-                return iterate(job.content, styles, resume=load_checkpoint(checkpoint), **overrides)
-            except CheckpointError:  # of other settings, or damaged: the job is done anew
-                checkpoint.unlink()
+        try:
+            earlier = load_checkpoint(checkpoint) if checkpoint.exists() else None
+        except CheckpointError:  # damaged: the job is done anew
+            checkpoint.unlink()
+            earlier = None
+        try:
+            return iterate(job.content, styles, resume=earlier, **overrides)
+        except CheckpointError as error:
+            if not self.overwrite:
+                raise CheckpointError(
+                    f"{error}; --overwrite replaces the checkpoint, another --out keeps it"
+                ) from error
+        checkpoint.unlink()
         return iterate(job.content, styles, **overrides)
 
     def _network(self, chosen: Settings) -> backbones.Backbone | str:
