@@ -355,17 +355,35 @@ def test_a_defect_of_ours_in_one_job_is_told_as_such(pictures: Path, monkeypatch
 def test_settings_that_are_wrong_are_told_before_any_work(pictures: Path):
     text = "content,style,size\nphotos/a.png,paintings/x.png,\nphotos/b.png,paintings/x.png,3\n"
     line = the_only_line(swag("batch", table(pictures, text), "--out", pictures / "out", *WORDS))
-    assert "b-x.png: size = '3'" in line
+    assert f"{pictures / 'jobs.csv'}, line 3: size = '3'" in line
     assert not (pictures / "out/a-x.png").exists()
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["jobs.csv", "--contents", "x", "--styles", "y"], ["--contents", "x"]]
+    ("words", "text", "message"),
+    [
+        ([], '{"content": "a", "style": "b", "foo": 1}', "jobs.jsonl, line 2: there is no setting"),
+        (["--strength", 7], "", "swag: strength = 7.0: Input should be less"),
+    ],
 )
-def test_jobs_come_from_a_table_or_from_two_folders(words, tmp_path: Path):
-    assert "expected a table of jobs" in the_only_line(
-        swag("batch", *words, "--out", tmp_path / "out")
-    )
+def test_a_wrong_setting_is_of_its_line_or_of_the_options(words, text, message, pictures: Path):
+    good = '{"content": "photos/a.png", "style": "paintings/x.png"}\n'
+    path = table(pictures, good + text, "jobs.jsonl")
+    line = the_only_line(swag("batch", path, "--out", pictures / "out", *WORDS, *words))
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "nothing"),
+        (["a.csv", "--contents", "x", "--styles", "y"], "the table a.csv, --contents, --styles"),
+        (["--contents", "x"], "--contents"),
+    ],
+)
+def test_jobs_come_from_a_table_or_from_two_folders(words, message, tmp_path: Path):
+    line = the_only_line(swag("batch", *words, "--out", tmp_path / "out"))
+    assert line.startswith(f"swag: {message} given; expected a table of jobs")
 
 
 def test_pictures_killed_after_they_were_written_are_taken_as_they_are(pictures: Path):

@@ -26,6 +26,7 @@ class Job:
     """One picture to be made; `output` is its name within the folder of the batch.
 
     `pictures` are those beside content and styles, by the names that `iterate` has for them.
+    `line` is the file and line of a table that asks for the job, empty for one of two folders.
     """
 
     content: Path
@@ -33,6 +34,7 @@ class Job:
     output: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, Path | list[Path]] = field(default_factory=dict)
+    line: str = field(default="", compare=False)
 
     @property
     def files(self) -> dict[str, Path]:
@@ -81,10 +83,11 @@ def read_jobs(table: Path) -> list[Job]:
     for number, row in rows:
         if len(jobs) == MOST_JOBS:
             raise SettingsError(f"{table}: more than {MOST_JOBS} jobs; split the table")
+        line = f"{table}, line {number}"
         try:
-            jobs.append(_job(row, table.parent))
+            jobs.append(_job(row, table.parent, line))
         except SettingsError as error:
-            raise SettingsError(f"{table}, line {number}: {error}") from error
+            raise SettingsError(f"{line}: {error}") from error
     if not jobs:
         raise SettingsError(f"{table}: holds no jobs; expected lines with content and style")
     check_distinct(jobs)
@@ -137,7 +140,7 @@ def _json_rows(text: str, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, row
 
 
-def _job(row: Mapping[str, Any], folder: Path) -> Job:
+def _job(row: Mapping[str, Any], folder: Path, line: str) -> Job:
     values = dict(row)
     refuse_code(values, "a job")
     if not values.get("content") or not values.get("style"):
@@ -151,7 +154,7 @@ def _job(row: Mapping[str, Any], folder: Path) -> Job:
     }
     output = values.pop("output", None) or "-".join(x.stem for x in (content, *styles)) + ".png"
     _check_name(output)
-    return Job(content, tuple(styles), output, settings=values, pictures=pictures)
+    return Job(content, tuple(styles), output, settings=values, pictures=pictures, line=line)
 
 
 def _paths(name: str, value: object, folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ import torch
 from swag.batch.jobs import Job, check_distinct
 from swag.batch.manifest import JobResult, Manifest
 from swag.batch.work import Batch, OnUpdate, Stopping
+from swag.config import settings
 from swag.distributed import Backend, as_completed, stop_requested
 from swag.errors import SettingsError
 from swag.files import remove, remove_leftovers
@@ -84,7 +85,8 @@ def _key(batch: Batch, job: Job) -> str:
     try:
         return batch.key(job)
     except SettingsError as error:
-        raise SettingsError(f"{job.output}: {error}") from error
+        settings(**batch.overrides)  # a mistake in the settings of all jobs is of no line
+        raise SettingsError(f"{job.line or job.output}: {error}") from error
 
 
 def _result_without_work(batch: Batch, job: Job, key: str, manifest: Manifest) -> JobResult | None:

@@ -65,7 +65,7 @@ def batch(  # noqa: PLR0913 - groups of options
     setting. "a.jpg | b.jpg" in a cell means two styles. See docs/files.md.
 
     A job that fails does not stop the others. Failed jobs are listed at the end, and the exit
-    status is 3.
+    status is 3. A table with an unknown setting or a value out of range is refused as a whole.
     """
     from swag.batch import Batch
     from swag.cli.batches import jobs_of, run_batch

@@ -29,8 +29,11 @@ def jobs_of(
         return read_jobs(table)
     if table is None and contents is not None and styles is not None:
         return product(contents, styles, out)
+    sources = {f"the table {table}": table, "--contents": contents, "--styles": styles}
+    names = ", ".join(name for name, path in sources.items() if path is not None)
     raise SettingsError(
-        "expected a table of jobs, or --contents and --styles: a picture or a folder each"
+        f"{names or 'nothing'} given; expected a table of jobs, or --contents and --styles: a "
+        "picture or a folder each"
     )
 
 
