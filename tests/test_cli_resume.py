@@ -65,6 +65,23 @@ def test_ctrl_c_keeps_picture_and_checkpoint_and_says_how_to_go_on(
     assert not (tmp_path / "out.png.ckpt").exists()
 
 
+def test_the_command_that_continues_takes_names_with_a_dash_and_watches_on(
+    pictures, pressing, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    pictures[0].rename("-dash.png")
+    pressing(2)
+    watched = ["--save-every", 2, "--preview", "the preview.png"]
+    stopped = swag("stylize", "-o", "out.png", *watched, *TINY, "--", "-dash.png", pictures[1])
+    assert stopped.exit_code == 130, stopped.output
+    monkeypatch.setattr(running, "iterate", iterate)
+    preview = Path("the preview.png").stat().st_mtime_ns
+    command = stopped.stderr.rpartition("continue with: ")[2]
+    assert swag(*shlex.split(command)[1:]).exit_code == 0
+    assert Path("the preview.png").stat().st_mtime_ns > preview
+    assert {path.name for path in tmp_path.glob("out*")} == {"out.png", "out-2.png", "out-4.png"}
+
+
 def test_ctrl_c_pressed_twice_stops_within_the_step_and_keeps_the_last_checkpoint(
     pictures, pressing, tmp_path
 ):

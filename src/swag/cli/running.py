@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -13,7 +14,7 @@ import typer
 from swag.cli.bars import run_bar
 from swag.cli.interruption import interruption_exit, stop_on_interrupt
 from swag.cli.output import Output, Watcher, go_on_without
-from swag.cli.pipes import read_standard_input, write_standard_output
+from swag.cli.pipes import DASH, read_standard_input, write_standard_output
 from swag.config import settings
 from swag.errors import SettingsError
 from swag.files import claim
@@ -158,6 +159,9 @@ def _hint(output: Output, command: str) -> str:
         return ""
     flags = "" if output.metadata else " --no-metadata --overwrite"
     flags += "" if output.bits == 8 else f" --bits {output.bits}"
+    watch = output.watch
+    flags += f" --save-every {watch.save_every}" if watch.save_every else ""
+    flags += f" --preview {shlex.quote(str(watch.preview))}" if watch.preview else ""
     return f"continue with: {command} --resume {shlex.quote(str(output.checkpoint))}{flags}"
 
 
@@ -188,10 +192,17 @@ def _command(
     task: Task, content: Path | None, style: Sequence[Path] | None, pictures: Mapping[str, Any]
 ) -> str:
     """The command line for these pictures, without settings, which the checkpoint holds."""
-    words = ["swag", task, *(str(path) for path in (content, *(style or ())) if path is not None)]
+    paths = [path for path in (content, *(style or ())) if path is not None]
+    words = ["swag", task, *map(_operand, paths)]
     for name, files in pictures.items():
         if name == "like":
             continue  # its settings are in the checkpoint, too
         for file in files if isinstance(files, list) else [files]:
             words += [f"--{name.replace('_', '-')}", str(file)]
     return shlex.join(words)
+
+
+def _operand(path: Path) -> str:
+    """A path as a word of a command line, where a dash at its start would be an option's."""
+    name = str(path)
+    return os.path.join(os.curdir, name) if name.startswith("-") and path != DASH else name
