@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from command import swag
+from command import swag, the_only_line
 
 from swag.cli import bars, output
 from swag.cli.bars import clock
@@ -131,6 +131,7 @@ def test_the_picture_so_far_is_kept_every_few_steps_and_shown_in_one_file(
     assert (sizes[0], sizes[-1]) == ((32, 24), (64, 48))
     assert is_unfinished(now)
     assert swag(*words, "--overwrite").exit_code == 0
+    assert {path.name for path in tmp_path.glob("out*")} == {"out.png", "out-2.png", "out-4.png"}
     write(now, torch.rand(3, 8, 8))
     refused = swag(*words[:4], tmp_path / "three.png", *words[5:])
     assert (refused.exit_code, "now.png' exists" in refused.stderr) == (1, True)
@@ -150,6 +151,25 @@ def test_no_run_writes_over_a_picture_that_it_reads(
     assert (result.exit_code, result.stdout) == (1, "")
     assert "would overwrite" in line
     assert [path.read_bytes() for path in pictures] == before
+
+
+def test_no_copy_is_written_over_a_picture_that_the_run_reads(
+    pictures: tuple[Path, Path], tmp_path: Path
+) -> None:
+    photo = pictures[0].rename(tmp_path / "out-4.png")
+    before = photo.read_bytes()
+    words = ["stylize", photo, pictures[1], "-o", tmp_path / "out.png", *TINY, "--overwrite"]
+    assert "out-4.png would overwrite" in the_only_line(swag(*words, "--save-every", 2))
+    assert swag(*words, "--save-every", 3).exit_code == 0
+    assert photo.read_bytes() == before
+
+
+def test_a_preview_is_not_the_picture_of_the_run(
+    pictures: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.png"
+    line = the_only_line(swag("stylize", *pictures, "-o", out, "--preview", out, *TINY))
+    assert f"--preview {out} is the picture that this run writes, too" in line
 
 
 def test_a_mask_is_not_written_over_either(pictures: tuple[Path, Path]) -> None:

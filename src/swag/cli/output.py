@@ -1,5 +1,6 @@
 """Output paths of a run, checked before any work: no file that the run reads is replaced."""
 
+import glob
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -78,7 +79,12 @@ class Output(PictureFile):
         else:
             self._check_file(inputs)
         if preview := self.watch.preview:
-            refuse_input(preview, [*inputs, self.path])
+            if _same_file(preview, self.path):
+                raise SettingsError(
+                    f"--preview {preview} is the picture that this run writes, too; give another "
+                    "name for the preview"
+                )
+            refuse_input(preview, inputs)
             check_writable(preview, overwrite=self.overwrite or is_unfinished(preview))
 
     def _check_pipe(self) -> None:
@@ -92,7 +98,8 @@ class Output(PictureFile):
             )
 
     def _check_file(self, inputs: Sequence[Path]) -> None:
-        refuse_input(self.path, inputs)
+        for path in (self.path, *self._replaced_copies()):
+            refuse_input(path, inputs)
         check_name(self.path, ("-12345" if self.watch.save_every else "") + CHECKPOINT)
         check_writable(self.name, overwrite=self.replaces, bits=self.bits)
         if self.resume is None and self.checkpoint.exists() and not self.overwrite:
@@ -100,6 +107,19 @@ class Output(PictureFile):
                 f"{self.checkpoint} of an interrupted run exists; continue with --resume "
                 f"{self.checkpoint}, or start a new run with --overwrite"
             )
+
+    def copy_path(self, step: int, steps: int) -> Path:
+        """The path of the picture after this step, as `--save-every` writes it."""
+        return self.path.with_stem(f"{self.path.stem}-{step:0{len(str(steps))}}")
+
+    def _replaced_copies(self) -> list[Path]:
+        """The existing files that `--save-every` would replace if the run has enough steps."""
+        every, stem, folder = self.watch.save_every, f"{self.path.stem}-", self.path.parent
+        if not (every and self.overwrite):
+            return []
+        numbered = folder.glob(f"{glob.escape(stem)}*{glob.escape(self.path.suffix)}")
+        numbers = {path: path.stem.removeprefix(stem) for path in numbered}
+        return [p for p, text in numbers.items() if text.isdecimal() and int(text) % every == 0]
 
 
 def output_path(
@@ -126,13 +146,17 @@ def refuse_input(path: Path, inputs: Iterable[Path]) -> None:
     Standard input and output are no files.
     """
     for source in inputs:
-        if DASH in (path, source):
-            continue
-        same = os.path.realpath(path) == os.path.realpath(source)
-        if same or (path.exists() and source.exists() and path.samefile(source)):
+        if _same_file(path, source):
             raise SettingsError(
                 f"{path} would overwrite {source}, which this run reads; give another name"
             )
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    if DASH in (path, other):
+        return False
+    same = os.path.realpath(path) == os.path.realpath(other)
+    return same or (path.exists() and other.exists() and path.samefile(other))
 
 
 def go_on_without(error: SwagError) -> None:
@@ -145,21 +169,29 @@ class Watcher:
 
     def __init__(self, output: Output) -> None:
         self.output = output
+        self._resumes = output.resume is not None
         self._scale = -1
         self._last = 0.0
 
     def write_due_pictures(self, update: Update) -> None:
         """Write the pictures that are due; if one cannot be written, warn and go on."""
-        step, every, path = update.index + 1, self.output.watch.save_every, self.output.path
+        step, every = update.index + 1, self.output.watch.save_every
+        resumes, self._resumes = self._resumes, False
         try:
             if every and step % every == 0 and not update.last:
-                numbered = path.with_stem(f"{path.stem}-{step:0{len(str(update.steps))}}")
-                update.result([], finished=False).keep(
-                    numbered, bits=self.output.bits, metadata=self.output.metadata
-                )
+                copy = self.output.copy_path(step, update.steps)
+                # A resumed run begins with the last update before, whose copy is there already.
+                if not (resumes and copy.exists()):
+                    self._save_copy(update, copy)
             self._preview(update)
         except ImageError as error:
             go_on_without(error)
+
+    def _save_copy(self, update: Update, path: Path) -> None:
+        output = self.output
+        update.result([], finished=False).keep(
+            path, bits=output.bits, overwrite=output.overwrite, metadata=output.metadata
+        )
 
     def _preview(self, update: Update) -> None:
         path, now = self.output.watch.preview, time.monotonic()
