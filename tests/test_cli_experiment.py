@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from swag.cli import app
 from swag.image import write
+from swag_lab.cli.experiment import _plan
 from swag_lab.evaluation.networks import random
 from swag_lab.evaluation.paired import compare
 from swag_lab.experiments import StudyRunner
@@ -55,6 +57,17 @@ def test_a_study_of_ones_own_pictures_prints_the_path_of_its_page(study):
     again = experiment("statistics", *study.words, "--out", study.out, "--quiet")
     assert (again.exit_code, again.stdout) == (0, "")
     assert before == {file: file.stat().st_mtime_ns for file in study.out.glob("runs/*/*")}
+
+
+@pytest.mark.parametrize("name", ["size", "steps"])
+def test_the_defaults_that_help_shows_are_those_of_a_study(name):
+    (option,) = [p for p in get_command(app).commands["experiment"].params if p.name == name]
+    plans = [
+        _plan(None, None, None, quick=quick, networks=([], []), size=None, steps=None)
+        for quick in (False, True)
+    ]
+    default, quick_default = (getattr(plan, name) for plan in plans)
+    assert option.show_default == f"{default}, or {quick_default} with --quick"
 
 
 def test_a_dry_run_counts_the_runs_and_does_none(study, tmp_path):

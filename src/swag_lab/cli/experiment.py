@@ -64,6 +64,24 @@ LargeUnits = Annotated[
         min=1,
     ),
 ]
+Size = Annotated[
+    int | None,
+    options.option(
+        "--size PIXELS",
+        "Long side of the pictures.",
+        panel=options.RUN,
+        default="128, or 64 with --quick",
+    ),
+]
+Steps = Annotated[
+    int | None,
+    options.option(
+        "--steps N",
+        "Optimization steps over all scales.",
+        panel=options.RUN,
+        default="60, or 12 with --quick",
+    ),
+]
 Training = Annotated[
     Path | None,
     options.option(
@@ -121,8 +139,8 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     pictures: Count = None,
     units: Units = None,
     large_units: LargeUnits = None,
-    size: options.Pixels = None,
-    steps: options.Steps = None,
+    size: Size = None,
+    steps: Steps = None,
     strength: Strengths = None,
     quick: Quick = False,
     workers: Workers = 1,
