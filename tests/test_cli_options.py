@@ -95,6 +95,26 @@ def test_words_become_settings():
     assert settings_from(style_rotations=True) == {"style_rotations": True}
     with pytest.raises(SettingsError, match="expected NAME=VALUE"):
         settings_from(set=["steps"])
+    assert settings_from(set=["backbone=swag/resnet"]) == {"backbone": "swag/resnet"}
+
+
+@pytest.mark.parametrize("value", ["{relu2_1=1", '["relu2_1"', '"text'])
+def test_a_value_that_is_almost_toml_is_refused_as_such(value):
+    with pytest.raises(SettingsError, match="is not valid TOML"):
+        settings_from(set=[f"content_layers={value}"])
+
+
+@pytest.mark.parametrize("blend", ["a,b", "2,", "1,-1", "nan,1", "1,inf"])
+def test_a_blend_of_no_weights_names_its_option(blend):
+    with pytest.raises(SettingsError, match=f"^--blend '{blend}': expected numbers"):
+        settings_from(blend=blend)
+
+
+@pytest.mark.parametrize("text", ["foo = 1", "size = 3"])
+def test_a_wrong_setting_of_a_file_names_the_file(text, tmp_path):
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(SettingsError, match=r"a\.toml: (there is no setting 'foo'|size = 3)"):
+        settings_from(config=tmp_path / "a.toml")
 
 
 def test_a_folder_that_is_there_gets_a_picture_named_for_the_inputs(tmp_path):

@@ -33,6 +33,10 @@ def test_every_preset_is_valid_and_survives_json(preset):
         ({"style_loss": "content"}, "content is a content loss and cannot be the style loss"),
         ({"content_loss": "gram"}, "gram is a style loss and cannot be the content loss"),
         ({"colors": "red"}, "colors"),
+        ({"tile": "big"}, "^tile = 'big': give auto, 0 for no tiles, or pixels up to"),
+        ({"content_layers": "relu2_1"}, r'give names of layers, as in \["relu2_1"\], or names'),
+        ({"style_layers": ["relu2_1", 3]}, "give names of layers"),
+        ({"style_layers": {"features": {"4": 1}}}, r'needs quotes, as in \{"features.4"=1\}'),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(overrides, word):

@@ -8,15 +8,13 @@ The fields of a group become options of the command, in the order of the groups.
 
 import inspect
 import os
-import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 from swag.cli import options
-from swag.errors import SettingsError
 
 
 def option_field(names: str, help: str, *, value: Any = None, **more: Any) -> Any:
@@ -250,19 +248,21 @@ def settings_from(*groups: Any, **more: Any) -> dict[str, Any]:
     """Settings from the config file, `--set` and the options given; the later ones win.
 
     Raises:
-        SettingsError: the file cannot be read, or an entry of `--set` is not NAME=VALUE.
+        SettingsError: the file cannot be read, a setting in it is wrong, an entry of `--set` is not
+            NAME=VALUE, or an entry of `--blend` is no weight.
     """
-    from swag.config import load, one_spelling
+    from swag.cli.values import blend_weights, parse_pairs, settings_of_file
+    from swag.config import one_spelling
 
     values = {name: value for group in groups for name, value in asdict(group).items()} | more
     config, pairs = values.pop("config", None), values.pop("set", None)
     if (blend := values.pop("blend", None)) is not None:
-        # The settings check whether the entries are numbers.
-        values["style_weights"] = [entry.strip() for entry in blend.split(",")]
+        values["style_weights"] = blend_weights(blend)
     if "style_rotations" in values:
         values["style_rotations"] = values["style_rotations"] or None
     chosen = {name: value for name, value in values.items() if value is not None}
-    sources = ({} if config is None else load(config), _parse_pairs(pairs or ()), chosen)
+    of_file = {} if config is None else settings_of_file(config)
+    sources = (of_file, parse_pairs(pairs or ()), chosen)
     return {name: value for source in sources for name, value in one_spelling(source).items()}
 
 
@@ -275,17 +275,3 @@ def option_names() -> dict[str, str]:
             info = hint.__metadata__[0]  # in an annotation, the first name stands in `default`
             names[name] = next(o for o in (info.default, *info.param_decls) if o.startswith("--"))
     return names | {"style_weights": names.pop("blend")}
-
-
-def _parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
-    """The values of NAME=VALUE pairs; a VALUE that is not TOML is text."""
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = (part.strip() for part in pair.partition("="))
-        if not equals or not name:
-            raise SettingsError(f"--set {pair[:100]!r}: expected NAME=VALUE, as in --set scales=3")
-        try:
-            values[name] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            values[name] = text
-    return values

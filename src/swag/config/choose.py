@@ -47,7 +47,9 @@ def settings(
         if isinstance(cause, SettingsError):
             raise cause from None
         name = brief(".".join(map(str, first["loc"])))
-        raise SettingsError(f"{name} = {_repr(first['input'])}: {brief(first['msg'])}") from error
+        # A cause of ours comes without the prefix that pydantic gives it.
+        message = brief(cause if isinstance(cause, ValueError) else first["msg"])
+        raise SettingsError(f"{name} = {_repr(first['input'])}: {message}") from error
 
 
 def check_known(names: Collection[str], known: Collection[str]) -> None:

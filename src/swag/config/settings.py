@@ -209,6 +209,14 @@ class Settings(BaseModel):
     @classmethod
     def _listed_layers_count_alike(cls, value: object) -> object:
         is_list = isinstance(value, list | tuple) and all(isinstance(layer, str) for layer in value)
+        if value is not None and not is_list and not isinstance(value, Mapping):
+            raise ValueError(
+                'give names of layers, as in ["relu2_1"], or names with weights, as in '
+                "{relu2_1=1, relu3_1=2}"
+            )
+        if isinstance(value, Mapping) and any(isinstance(x, Mapping) for x in value.values()):
+            # TOML splits a bare name at its dots, into one table within another.
+            raise ValueError('a name with dots needs quotes, as in {"features.4"=1}')
         return dict.fromkeys(cast(Sequence[str], value), 1.0) if is_list else value
 
     @field_validator("smoothing")
