@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from swag.cli import groups, options
 from swag.cli.groups import grouped, settings_from
+from swag.errors import SettingsError
 
 
 @grouped
@@ -34,6 +35,7 @@ def stylize(  # noqa: PLR0913 - groups of options
     from swag.cli.output import Output, output_path
     from swag.cli.running import run_and_save
 
+    _check_regions(regions, feather, run.start)
     run_and_save(
         "stylize",
         content,
@@ -42,6 +44,20 @@ def stylize(  # noqa: PLR0913 - groups of options
         output=Output.of(to, output_path(output, resume, [content, *style]), resume, watch),
         pictures={**asdict(regions), "max_pixels": max_pixels},
     )
+
+
+def _check_regions(regions: groups.RegionOptions, feather: float | None, start: str | None) -> None:
+    """Refuse options that a picture beside photo and style makes useless, or that lack one."""
+    if feather and regions.content_mask is None:
+        raise SettingsError(
+            f"--feather {feather:g} blurs the edges of a content mask, and there is none; give "
+            "one with --content-mask, or leave out --feather"
+        )
+    if start is not None and regions.initial is not None:
+        raise SettingsError(
+            f"--start {start} and --initial {regions.initial} both name the picture to begin "
+            "with; give only one of them"
+        )
 
 
 @grouped

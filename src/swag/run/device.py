@@ -18,6 +18,8 @@ def device_of(name: str) -> torch.device:
     try:
         device = torch.empty(0, device=name).device
         float(torch.ones(1, device=device) + 1)  # meta has no numbers
+        if device.type == "cpu" and torch.device(name).index:
+            raise ValueError("torch takes any number for the one processor")
     except Exception as error:  # a back end that is not installed may raise anything
         raise SettingsError(
             f"device {name[:50]!r} is not there; use {', '.join(_present())}"
