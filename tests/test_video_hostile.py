@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import video_files
+from PIL import Image
 from typer.testing import CliRunner
 
 from swag.cli import app
@@ -108,6 +109,22 @@ def test_a_decoder_makes_no_frames_beyond_the_limit(whole):
 def test_a_file_without_pictures(tmp_path):
     video_files.only_sound(tmp_path / "sound.m4a")
     assert "has no video that can be decoded; it holds audio" in refused(tmp_path / "sound.m4a")
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turns", "matrix"),
+    [(4, 0, (65536, 0, 0, 0, -65536, 0, 0, 0, 1 << 30)), (8, 1, video_files.LEFT)],
+)
+def test_frames_with_exif_and_a_profile_are_read(tmp_path, orientation, turns, matrix):
+    video = survey(video_files.motion_jpeg(tmp_path / "camera.mov", orientation))
+    assert (video.frames, video.turns, video.matrix) == (3, turns, matrix)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tiff"])
+def test_a_picture_is_no_video(tmp_path, suffix):
+    Image.fromarray(video_files.picture(0)).save(tmp_path / f"photo{suffix}")
+    said = refused(tmp_path / f"photo{suffix}")
+    assert "is a picture, not a video; paint it with `swag stylize`" in said
 
 
 @pytest.mark.parametrize(

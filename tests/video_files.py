@@ -10,6 +10,7 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
+from PIL import ExifTags, Image, ImageCms
 
 RATE = 10
 LEFT = (0, -65536, 0, 65536, 0, 0, 0, 0, 1 << 30)
@@ -51,6 +52,25 @@ def clip(
         container.mux(video.encode(None))
         if isinstance(tone, AudioStream):
             _play(container, tone, seconds)
+    return path
+
+
+def motion_jpeg(path: Path, orientation: int) -> Path:
+    """A Motion JPEG video whose frames have Exif with an orientation, and an ICC profile."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    with av.open(path, "w") as container:
+        video = container.add_stream("mjpeg", rate=RATE)
+        assert isinstance(video, VideoStream)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuvj420p"
+        for number in range(3):
+            file = io.BytesIO()
+            Image.fromarray(picture(number)).save(file, "jpeg", exif=exif, icc_profile=profile)
+            packet = av.Packet(file.getvalue())
+            packet.stream, packet.time_base = video, Fraction(1, RATE)
+            packet.pts = packet.dts = number
+            container.mux(packet)
     return path
 
 

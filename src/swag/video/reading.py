@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import av
 import numpy as np
 from av.container import InputContainer
+from av.filter import Graph
 from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 from av.video.frame import VideoFrame
@@ -34,6 +35,9 @@ SMALLEST = 16
 
 SLACK, SHORT = 0.01, Fraction(1, 5)
 """Share of the declared length, and seconds besides, that may be missing: headers are inexact."""
+
+SIDE_DATA_TYPES = 64
+"""More than the types of side data of frames in FFmpeg, whose numbers begin at 0: about 30."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +122,15 @@ def survey(path: Path, *, most_pixels: int = MAX_PIXELS) -> Video:
 
     Raises:
         ImageError: there is no such file.
-        VideoError: the file has no video, is damaged or cut off, or frames are too large or small.
+        VideoError: the file has no video, or is a picture, damaged or cut off, or frames are too
+            large or small.
     """
     name = label(path)
     with opened(path, most_pixels=most_pixels) as container:
         stream = picture_stream(container, name)
         _check_size(stream, name, most_pixels)
         times = _times(container, stream, name)
+        _check_moving(container, name, frames=len(times))
         declared = (stream.average_rate, stream.guessed_rate, stream.base_rate)
         rates = [rate for rate in declared if rate] or [Fraction(25)]
         clock = Clock.of(times, stream.time_base or 1 / rates[0], _start(container), rates)
@@ -236,6 +242,13 @@ def _check_frame(frame: VideoFrame, name: str, most_pixels: int) -> None:
         )
 
 
+def _check_moving(container: InputContainer, name: str, *, frames: int) -> None:
+    """VideoError if a file is a picture: FFmpeg has formats that end in `_pipe` for them."""
+    kind = container.format.name
+    if frames == 1 and (kind == "image2" or kind.endswith("_pipe")):
+        raise VideoError(f"{name} is a picture, not a video; paint it with `swag stylize`")
+
+
 def _times(container: InputContainer, stream: VideoStream, name: str) -> list[int | None]:
     """The times of all packets of a stream. VideoError if the file ends before its declared end."""
     times, end = [], Fraction(0)
@@ -265,10 +278,20 @@ def _start(container: InputContainer) -> Fraction:
 
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
-    """The display matrix of a frame, if it has one."""
-    side_data: Any = frame.side_data
-    try:
-        data = side_data[SideDataType.DISPLAYMATRIX]
-    except KeyError:
+    """The display matrix of a frame, if it has one.
+
+    FFmpeg first removes all other side data: PyAV 18 frees the metadata of an ICC profile twice,
+    which ends the process, and refuses frames with types that it does not know, as that of Exif.
+    """
+    graph = Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1)
+    )
+    others = (n for n in range(SIDE_DATA_TYPES) if n != SideDataType.DISPLAYMATRIX.value)
+    removals = [graph.add("sidedata", f"mode=delete:type={n}") for n in others]
+    graph.link_nodes(source, *removals, graph.add("buffersink")).configure()
+    graph.vpush(frame)
+    side_data: Any = graph.vpull().side_data
+    if not side_data:
         return None
-    return tuple(np.frombuffer(bytes(data)[:36], np.int32).tolist())
+    return tuple(np.frombuffer(bytes(side_data[0])[:36], np.int32).tolist())
