@@ -10,6 +10,7 @@ from swag.errors import SettingsError
 from swag.image import Picture, filled, read, write
 from swag.run.places import weighted_by_alpha
 from swag.run.terms import StyleRegion
+from swag.run.trained_style import photo_network
 
 HIDDEN = {"black": 0.0, "white": 1.0, "green": (0.0, 1.0, 0.0)}
 FEW = {"size": 40, "steps": 3, "scales": 2, "backbone": "swag/resnet"}
@@ -86,6 +87,15 @@ def test_a_style_that_cannot_be_seen_is_refused(painting):
     for content, style, name in ((nothing, painting, "content"), (painting, nothing, "style")):
         with pytest.raises(SettingsError, match=f"{name} is transparent everywhere"):
             swag.stylize(content, style, **FEW)
+
+
+@pytest.mark.parametrize(
+    "use", [photo_network, lambda painting: swag.PerceptualLoss(painting, size=64)]
+)
+def test_a_painting_that_cannot_be_seen_is_refused_by_networks_and_losses(tmp_path, painting, use):
+    write(tmp_path / "painting.png", Picture(painting, torch.zeros(1, 48, 48)))
+    with pytest.raises(SettingsError, match="style is transparent everywhere"):
+        use(tmp_path / "painting.png")
 
 
 def test_a_jpeg_does_not_show_hidden_colors(tmp_path):

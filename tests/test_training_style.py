@@ -38,6 +38,13 @@ def place(tmp_path):
     return tmp_path
 
 
+def test_a_painting_that_cannot_be_seen_is_refused(place):
+    write(place / "painting.png", Picture(torch.ones(3, 60, 72), torch.zeros(1, 60, 72)))
+    with pytest.raises(SettingsError, match="style is transparent everywhere"):
+        training(place, "new/s.safetensors")
+    assert not (place / "new").exists()
+
+
 def training(place, out, recipe=RECIPE, chosen=CHOSEN, **more):
     return train_style_on(
         place / "painting.png",

@@ -16,7 +16,7 @@ from command import swag
 import swag as library
 from swag.cli import bars
 from swag.errors import CheckpointError, SettingsError, VideoError
-from swag.image import read, write
+from swag.image import Picture, read, write
 from swag.instant import StyleCard, StyleNetwork, write_style
 from swag.video import VideoStyle, frame_painter, paint_video
 from swag.video import painting as painting_module
@@ -309,6 +309,14 @@ def test_what_cannot_be_is_refused_in_a_line(source, style, tmp_path, monkeypatc
     assert result.exit_code == 1 and said in result.stderr
     assert len(result.stderr.splitlines()) == 1 and not Path("a.mp4.parts").exists()
     assert Path("there.mp4").read_bytes() == b"mine"
+
+
+def test_a_painting_that_cannot_be_seen_is_refused(source, tmp_path):
+    write(tmp_path / "painting.png", Picture(torch.ones(3, 40, 56), torch.zeros(1, 40, 56)))
+    result = swag("video", source, tmp_path / "painting.png", "-o", tmp_path / "out.mp4")
+    assert result.exit_code == 1, result
+    assert "style is transparent everywhere" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["painting.png"]
 
 
 def test_a_name_is_made_of_video_and_style(source, style, tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from swag.image.picture import Picture
 from swag.image.read import Source, read, read_hashed, size_in_file
 from swag.image.resize import fitted, resize
 from swag.image.source import is_picture
-from swag.image.transparency import filled
+from swag.image.transparency import check_visible, filled
 from swag.image.write import check_writable, encoded, write
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "MOST_PIXELS",
     "Picture",
     "Source",
+    "check_visible",
     "check_writable",
     "encoded",
     "extensions",

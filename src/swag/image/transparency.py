@@ -7,10 +7,19 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from swag.errors import SettingsError
 from swag.image.picture import Picture
 
 HIDDEN = 0.5 / 255
 """Alpha below which colors are hidden: with 8 bits it would be written as 0."""
+
+
+def check_visible(name: str, picture: Picture) -> None:
+    """SettingsError if nothing of a picture is visible; `name` says what it is for."""
+    if picture.alpha is not None and not bool((picture.alpha >= HIDDEN).any()):
+        raise SettingsError(
+            f"{name} is transparent everywhere; give a picture that shows something"
+        )
 
 
 def filled(picture: Picture) -> Picture:

@@ -10,7 +10,7 @@ from torch import Tensor
 from swag.backbones.weights import parse_weights as parse_weights
 from swag.config import LARGEST_SIZE, ORIGINAL, SMALLEST_SIZE, Settings
 from swag.errors import SettingsError
-from swag.image import Picture, Source, filled, read_hashed, resize, size_in_file
+from swag.image import Picture, Source, check_visible, filled, read_hashed, resize, size_in_file
 from swag.run.masks import as_mask, check_shape
 from swag.run.provenance import Task
 
@@ -87,10 +87,7 @@ def read_inputs(  # noqa: PLR0913 - every picture that a run can have
 
     def picture(name: str, source: Source, size: int | tuple[int, int] | None = None) -> Picture:
         loaded, hashes[name] = read_hashed(source, size=size, max_pixels=max_pixels)
-        if loaded.alpha is not None and not bool(loaded.alpha.any()):
-            raise SettingsError(
-                f"{name} is transparent everywhere; give a picture that shows something"
-            )
+        check_visible(name, loaded)
         return filled(loaded)
 
     def mask(name: str, source: Source) -> Picture:

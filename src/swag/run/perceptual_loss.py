@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from swag import backbones, config
 from swag.config import CommonSettings, Settings
 from swag.errors import SettingsError
-from swag.image import Source, read
+from swag.image import Source, check_visible, read
 from swag.losses import PENALTIES
 from swag.modes import own_modes
 from swag.objective import PIXELS, LayerLoss, LossTerm, Objective, with_pixels
@@ -59,7 +59,10 @@ class PerceptualLoss(nn.Module):
         else:
             self.settings = config.settings(settings or "default", **options)
         side = round(self.settings.size_without_photo() * self.settings.style_scale)
-        self.styles = [read(source, size=side).batch for source in listed(style)]
+        pictures = [read(source, size=side) for source in listed(style)]
+        for picture in pictures:
+            check_visible("style", picture)
+        self.styles = [picture.batch for picture in pictures]
         self.backbone = _network(self.settings, backbone, self.styles)
         self._style: list[LayerLoss] | None = None
         self._smoothings: dict[str, Smoothing] = {}

@@ -8,7 +8,7 @@ from torch import lerp, nn
 from swag.colors import with_colors_of
 from swag.config import settings
 from swag.errors import SettingsError
-from swag.image import Picture, Source, filled, read, resize
+from swag.image import Picture, Source, check_visible, filled, read, resize
 from swag.instant import StylePainter, bundled, read_style
 from swag.instant.export import PaintedIn
 from swag.instant.style_file import SHIPPED_STYLES
@@ -69,7 +69,8 @@ def photo_network(
 
     Raises:
         WeightsError, ImageError: the file is damaged, or something else.
-        SettingsError: strength or size is given for a trained style, or out of range.
+        SettingsError: strength or size is given for a trained style, or out of range, or a
+            painting is transparent everywhere.
     """
     if str(style) in SHIPPED_STYLES or str(style).endswith(".safetensors"):
         if strength is not None or size is not None:
@@ -80,6 +81,7 @@ def photo_network(
         return read_style(style).network
     chosen = settings("default", "instant", **_given(strength=strength, size=size))
     painting = filled(read(style, size=chosen.size_without_photo()))
+    check_visible("style", painting)
     painter = bundled()
     alpha = None if painting.alpha is None else painting.alpha[None]
     description = painter.describe(painting.batch, alpha)

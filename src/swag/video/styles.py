@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from swag.colors import with_colors_of
 from swag.config import settings
 from swag.errors import SettingsError
-from swag.image import filled, read, resize
+from swag.image import check_visible, filled, read, resize
 from swag.instant import bundled, read_style
 from swag.instant.style_file import SHIPPED_STYLES
 from swag.run import device_of
@@ -82,7 +82,8 @@ def frame_painter(style: StrPath, size: Size, look: VideoStyle) -> FramePainter:
 
     Raises:
         WeightsError, ImageError: the file is damaged, or is neither a style nor a picture.
-        SettingsError: strength is given for a trained style, or out of range.
+        SettingsError: strength is given for a trained style, or out of range, or a painting is
+            transparent everywhere.
     """
     device = device_of(look.device)
     if str(style) in SHIPPED_STYLES or str(style).endswith(".safetensors"):
@@ -96,6 +97,7 @@ def frame_painter(style: StrPath, size: Size, look: VideoStyle) -> FramePainter:
     overrides: dict[str, Any] = {} if look.strength is None else {"strength": look.strength}
     chosen = settings("default", "instant", size=max(size), **overrides)
     painting = filled(read(style, size=chosen.size_without_photo()))
+    check_visible("style", painting)
     painter = bundled().to(device)
     mask = None if painting.alpha is None else painting.alpha[None].to(device)
     painting_style = painter.describe(painting.batch.to(device), mask)

@@ -13,7 +13,7 @@ from swag.backbones import weights_fingerprint
 from swag.config import Settings
 from swag.errors import SettingsError
 from swag.files import create_folder, remove
-from swag.image import fitted, read, read_hashed, resize, write
+from swag.image import check_visible, fitted, read, read_hashed, resize, write
 from swag.instant import StyleCard, StyleNetwork, StylePainter, write_style
 from swag.run import device_of
 from swag.run.provenance import versions, without_paths
@@ -47,7 +47,8 @@ def train_style_on(
 
     Raises:
         ImageError: no pictures, or one that cannot be read.
-        SettingsError: `out` exists, no photo is large enough, or a setting is not supported.
+        SettingsError: `out` exists, no photo is large enough, the painting is transparent
+            everywhere, or a setting is not supported.
         SwagError: the backbone cannot be made, or the checkpoint is of another training.
     """
     saved = checkpoint_of(out)
@@ -59,6 +60,7 @@ def train_style_on(
         raise SettingsError(f"{out} exists; give another name, or --overwrite")
     side = round(settings.size_without_photo() * settings.style_scale)
     picture, digest = read_hashed(painting, size=side)
+    check_visible("style", picture)
     device = device_of(settings.device)
     network = backbones.create(
         settings.backbone, weights=settings.weights, seed=settings.seed, edits=settings.edits
