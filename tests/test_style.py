@@ -101,14 +101,17 @@ def test_a_file_gives_back_its_network_and_what_it_is(network, style):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda path: path.unlink(), "cannot read"),
+        (lambda path: path.unlink(), "there is no file '.*expected a file that swag train-style"),
         (lambda path: path.write_bytes(b""), "safetensors"),
         (lambda path: path.write_bytes(path.read_bytes()[:-50]), "safetensors"),
-        (lambda path: save_file({"a": torch.zeros(1)}, path), "is no style"),
+        (
+            lambda path: save_file({"a": torch.zeros(1)}, path),
+            "is no style; expected a file that swag train-style wrote, or great-wave$",
+        ),
         (lambda path: with_card(path, {"blocks": 2}), "is damaged"),
         (lambda path: with_card(path, {"widths": [4, 6, 9]}), "is damaged"),
         (lambda path: with_card(path, {"widths": [10**9, 3]}), "is no style"),
-        (lambda path: with_card(path, {"format": 2}), "is no style"),
+        (lambda path: with_card(path, {"format": 2}), r"is no style, .* \(format: Input should"),
         (lambda path: with_card(path, {}, value=float("nan")), "not all of its weights are finite"),
     ],
 )
@@ -117,6 +120,12 @@ def test_files_that_are_no_styles(style, change, said):
     with pytest.raises(WeightsError, match=said) as caught:
         read_style(style)
     assert "\n" not in str(caught.value)
+
+
+def test_a_misspelled_style_is_answered_with_the_nearest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WeightsError, match=r"no file 'great-wav'; did you mean great-wave\?"):
+        read_style("great-wav")
 
 
 def with_card(path, changes, value=None):

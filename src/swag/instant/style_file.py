@@ -18,12 +18,16 @@ from swag.errors import WeightsError
 from swag.files import write_atomically
 from swag.instant.style_network import StyleNetwork
 from swag.instant.style_painter import StylePainter
+from swag.registry import did_you_mean
 from swag.types import StrPath
 
 KEY = "swag-style"
 
 SHIPPED_STYLES = ("great-wave",)
 """Styles that come with the package: Hokusai, The Great Wave off Kanagawa, about 1831."""
+
+EXPECTED = f"a file that swag train-style wrote, or {', '.join(SHIPPED_STYLES)}"
+"""What `read_style` reads, as messages say it."""
 
 LARGEST_FILE = 64 * 2**20
 """Bytes; a style of the usual widths has 0.8 million."""
@@ -67,15 +71,13 @@ def read_style(path: StrPath) -> StylePainter:
         if os.path.getsize(name) > LARGEST_FILE:
             raise WeightsError(f"{name} is too large for a style; expected at most 64 MB")
         with safe_open(name, "pt") as file:
-            texts = file.metadata() or {}
-            card = StyleCard.model_validate_json(texts.get(KEY, ""))
+            card = _card((file.metadata() or {}).get(KEY), name)
             state = {key: file.get_tensor(key).float() for key in file.keys()}
+    except FileNotFoundError as error:
+        hint = did_you_mean(name, SHIPPED_STYLES)
+        raise WeightsError(f"there is no file {name!r}; {hint}expected {EXPECTED}") from error
     except OSError as error:
         raise WeightsError(f"cannot read {name}: {error.strerror or error}") from error
-    except ValidationError as error:
-        raise WeightsError(
-            f"{name} is no style; expected a file that swag train-style wrote ({brief(error)})"
-        ) from error
     except SafetensorError as error:
         raise WeightsError(f"{name} cannot be read as safetensors: {brief(error)}") from error
     if not all(bool(tensor.isfinite().all()) for tensor in state.values()):
@@ -87,3 +89,17 @@ def read_style(path: StrPath) -> StylePainter:
     except RuntimeError as error:
         raise WeightsError(f"{name} is damaged: {brief(error)}") from error
     return StylePainter(network.to(memory_format=torch.channels_last), card.model_dump())
+
+
+def _card(text: str | None, name: str) -> StyleCard:
+    """The card in the metadata of a file. WeightsError if there is none, or another one."""
+    if text is None:
+        raise WeightsError(f"{name} is no style; expected {EXPECTED}")
+    try:
+        return StyleCard.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        reason = brief(": ".join([*map(str, first["loc"]), first["msg"]]))
+        raise WeightsError(
+            f"{name} is no style, or one of another version of SWAG ({reason}); expected {EXPECTED}"
+        ) from error
