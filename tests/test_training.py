@@ -18,7 +18,14 @@ from swag.errors import BackboneError, ImageError, SettingsError, WeightsError
 from swag_lab.training import checkpoint
 from swag_lab.training.batches import batch_of, batches
 from swag_lab.training.command import find, train_backbone
-from swag_lab.training.data import PictureSource, as_images, center, load_source, random_crop
+from swag_lab.training.data import (
+    PictureSource,
+    as_images,
+    center,
+    load_pictures,
+    load_source,
+    random_crop,
+)
 from swag_lab.training.export import export, main
 from swag_lab.training.loop import Cadence, Classifier, accuracy, train
 from swag_lab.training.recipe import RECIPES, Recipe, continued, indices
@@ -220,8 +227,10 @@ def test_files_that_hold_no_pictures_are_refused(tmp_path):
     broken = tmp_path / "broken.npz"
     for data in (b"PK\x03\x04 damaged", b"text", b""):
         broken.write_bytes(data)
-        with pytest.raises(ImageError, match=r"packed \.npz"):
+        with pytest.raises(ImageError, match=r"folder for each class, or a packed \.npz"):
             load_source(broken)
+        with pytest.raises(ImageError, match=r"of pictures, or a packed .* offsets$"):
+            load_pictures(broken)
     np.savez(broken, data=np.zeros(3, np.uint8), offsets=np.array([0, 3]), labels=np.zeros(5))
     with pytest.raises(ImageError, match="5 labels for 1 pictures"):
         load_source(broken)

@@ -109,19 +109,24 @@ def _read_packed(path: Path) -> tuple[list[Tensor], Tensor]:
 
 def _read_arrays(path: Path, *names: str) -> list[np.ndarray]:
     """Arrays of a packed file; ImageError if it is none, or has not as many labels as pictures."""
+    folder = "with a folder for each class" if "labels" in names else "of pictures"
+    expected = (
+        f"expected a folder {folder}, or a packed .npz file with "
+        f"{', '.join(names[:-1])} and {names[-1]}"
+    )
     try:
         # Opened here, since NumPy would leave a file that is no archive open.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as packed:
-            arrays = {name: packed[name] for name in names}
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise ImageError(f"{path} is not a packed .npz file; {expected}")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as packed:
+                arrays = {name: packed[name] for name in names}
         if "labels" in arrays and len(arrays["labels"]) != len(arrays["offsets"]) - 1:
             count = len(arrays["offsets"]) - 1
             raise ValueError(f"{len(arrays['labels'])} labels for {count} pictures")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        expected = f"{', '.join(names[:-1])} and {names[-1]}"
-        raise ImageError(
-            f"{path}: expected a folder with a folder for each class, or a packed .npz file with "
-            f"{expected} ({type(error).__name__}: {error})"
-        ) from error
+        raise ImageError(f"{path}: {expected} ({type(error).__name__}: {error})") from error
     return list(arrays.values())
 
 
