@@ -7,6 +7,7 @@ from typing import Annotated
 
 import pytest
 import typer
+from rich.text import Text
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -48,6 +49,19 @@ def test_help_has_an_example_and_panels(command: str):
     text = CliRunner().invoke(app, [command, "--help"]).stdout
     assert f"swag {command} " in text.split("Arguments")[0].split("Usage")[1].split("\n", 1)[1]
     assert "─ Output ─" in text
+
+
+@pytest.mark.parametrize("command", get_command(app).commands)
+def test_no_word_of_a_help_is_taken_for_markup(command: str):
+    about = get_command(app).commands[command]
+    for text in (about.help, *(getattr(option, "help", None) for option in about.params)):
+        assert Text.from_markup(text or "").plain == (text or "").replace("\\[", "[")
+
+
+def test_the_help_of_a_video_is_about_a_video():
+    text = CliRunner().invoke(app, ["video", "--help"], env={"COLUMNS": "200"}).stdout
+    assert "Store no settings, hashes or versions in the video." in text
+    assert "'swag-style[video]'" in text
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,13 @@ def export(
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Export a network that paints photos of any height and width, as an ONNX file.
+    r"""Export a network that paints photos of any height and width, as an ONNX file.
 
     swag export wave.safetensors wave.onnx
 
     swag export painting.jpg painting.onnx --strength 1
 
-    Needs the extra: pip install 'swag-style[onnx]'
+    Needs the extra: pip install 'swag-style\[onnx]'
     """
     from swag.cli.output import refuse_input
     from swag.errors import SettingsError

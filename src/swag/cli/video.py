@@ -39,6 +39,14 @@ Steady = Annotated[
         default="0.8",
     ),
 ]
+NoMetadata = Annotated[
+    bool,
+    options.option(
+        "--no-metadata",
+        "Store no settings, hashes or versions in the video.",
+        panel=options.OUTPUT,
+    ),
+]
 FramePixels = Annotated[
     int | None,
     options.option(
@@ -62,18 +70,18 @@ def video(  # noqa: PLR0913 - the arguments of a command are its options
     steadiness: Steady = 0.8,
     max_pixels: FramePixels = None,
     device: options.Device = None,
-    no_metadata: options.NoMetadata = False,
+    no_metadata: NoMetadata = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Give a video the style of a painting, with its sound.
+    r"""Give a video the style of a painting, with its sound.
 
     swag video in.mp4 painting.jpg -o out.mp4
 
     swag video in.mp4 great-wave --size 960 -o out.mp4
 
     After Ctrl-C or a crash, the same command continues. Needs the extra: pip install
-    'swag-style[video]'
+    'swag-style\[video]'
     """
     from swag.cli.bars import frames_bar
     from swag.cli.output import refuse_input
