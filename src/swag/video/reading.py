@@ -287,7 +287,7 @@ def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1)
     )
-    others = (n for n in range(SIDE_DATA_TYPES) if n != SideDataType.DISPLAYMATRIX.value)
+    others = set(range(SIDE_DATA_TYPES)).difference([SideDataType.DISPLAYMATRIX.value])
     removals = [graph.add("sidedata", f"mode=delete:type={n}") for n in others]
     graph.link_nodes(source, *removals, graph.add("buffersink")).configure()
     graph.vpush(frame)
