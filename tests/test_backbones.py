@@ -20,7 +20,7 @@ from swag.backbones.presets import PRESETS
 from swag.backbones.reductions import find_layers
 from swag.backbones.tokens import resize_positions
 from swag.config import settings
-from swag.errors import BackboneError, DependencyError
+from swag.errors import BackboneError, DependencyError, SwagError
 from swag.run.terms import content_terms, style_regions, style_terms
 
 PLAIN = ("no-fold", "no-channels-last", "no-pixel-blocks")
@@ -509,6 +509,45 @@ def small_network(style_layers, content_layers):
         for layer in (network[0], network[2]):
             layer.reset_parameters()
     return create(network, style_layers=style_layers, content_layers=content_layers)
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ({"0": 1, "2": -1}, "content_layers.2 = -1: .*greater than or equal to 0"),
+        ({"0": float("nan")}, "content_layers.0 = nan: .*finite"),
+        ({"0": "x"}, "content_layers.0 = 'x': .*number"),
+        ({"0": 0, "2": 0}, "content_layers = .*not all of them 0"),
+        ("02", "content_layers = '02': expected a list of layers"),
+        (["0", "9"], "Sequential has no layer '9'"),
+    ],
+    ids=str,
+)
+def test_layers_are_checked_when_a_network_is_created(layers, words):
+    with pytest.raises(SwagError, match=f"^{words}") as caught:
+        small_network(["0"], layers)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_list_of_layers_reads_none():
+    network = small_network(["0"], [])
+    assert network.content_layers == ()
+    assert list(network(torch.rand(1, 3, 16, 16))) == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "nearest"),
+    [
+        ("swag/vgg16-distilled", "relu9_1", "relu5_1"),
+        ("torchvision/vgg16", "relu9_1", "relu5_1"),
+        ("swag/resnet", "stage9", "stage4"),
+    ],
+)
+def test_an_unknown_layer_names_the_network_as_it_was_asked_for(name, layer, nearest):
+    with pytest.raises(BackboneError, match=f"^{name} has no layer '{layer}'; .*{nearest}"):
+        create(name, weights="random", style_layers=[layer])
+    with pytest.raises(BackboneError, match=f"^{name} has no layer '{layer}'; .*{nearest}"):
+        create(name, weights="random").extract(torch.zeros(1, 3, 64, 64), [layer])
 
 
 def layers_of_terms(network, **chosen):

@@ -37,6 +37,10 @@ def test_every_preset_is_valid_and_survives_json(preset):
         ({"content_layers": "relu2_1"}, r'give names of layers, as in \["relu2_1"\], or names'),
         ({"style_layers": ["relu2_1", 3]}, "give names of layers"),
         ({"style_layers": {"features": {"4": 1}}}, r'needs quotes, as in \{"features.4"=1\}'),
+        ({"content_layers": {"relu2_1": 0, "relu3_1": 0}}, "^content_layers = .*not all of them 0"),
+        ({"style_layers": {"relu1_1": 0}}, "^style_layers = .*not all of them 0"),
+        ({"style_layers": {}}, "^style_layers = {}: .*leave it out"),
+        ({"content_layers": []}, "^content_layers = {}: .*leave it out"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(overrides, word):

@@ -15,7 +15,8 @@ LIBRARY, LABORATORY = "swag", "swag_lab"
 ROWS = {
     LIBRARY: [
         {"errors", "types", "spec", "allocation", "threads", "messages"},
-        {"registry", "files", "precision", "modes", "fallbacks", "maps", "distributed"},
+        {"registry", "files", "precision", "modes", "fallbacks", "maps", "distributed"}
+        | {"layer_weights"},
         {"image", "features", "smoothing", "statistics", "losses"}
         | {"parametrization", "jitter", "colors", "regions"},
         {"backbones", "config", "objective", "optimize", "schedule", "checkpoint"},

@@ -6,7 +6,7 @@ extractor(picture)["layer1"]                       # b d h w
 
 import difflib
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -38,6 +38,7 @@ class FeatureExtractor(nn.Module):
     Args:
         preprocess: from the picture to the input of the model.
         arrange: from the output of a layer to maps; needed if that is no map (tokens).
+        name: of the model in errors; None: that of its class.
 
     Raises:
         BackboneError: a layer that the model does not have, that never runs or more than once
@@ -52,14 +53,16 @@ class FeatureExtractor(nn.Module):
         preprocess: Preprocess | None = None,
         *,
         arrange: Arrange | None = None,
+        name: str | None = None,
     ) -> None:
         super().__init__()
+        self.name = name or type(model).__name__
         self.model = model.eval().requires_grad_(False)
         self.layers = tuple(dict.fromkeys(layers))
         self.preprocess = preprocess
         self.arrange = arrange
         self._overwritten: set[str] = set()
-        self._check_names()
+        check_names(self.layers, named_layers(model), network=self.name)
         sample = trial_picture(self.model, preprocess)
         self._check_each_runs_once(sample)
         with torch.no_grad():
@@ -107,14 +110,6 @@ class FeatureExtractor(nn.Module):
             )
         return maps
 
-    def _check_names(self) -> None:
-        known = {name for name, _ in self.model.named_modules(remove_duplicate=False) if name}
-        for name in self.layers:
-            if name not in known:
-                nearest = difflib.get_close_matches(name, sorted(known), 3, 0.4)
-                hint = f"nearest: {', '.join(nearest)}" if nearest else "none is spelt like it"
-                raise BackboneError(f"{type(self.model).__name__} has no layer {name!r}; {hint}")
-
     def _check_each_runs_once(self, sample: Tensor) -> None:
         x = sample if self.preprocess is None else self.preprocess(sample)
         runs = dict.fromkeys(self.layers, 0)
@@ -127,7 +122,7 @@ class FeatureExtractor(nn.Module):
         idle = [name for name, times in runs.items() if times == 0]
         if idle:
             raise BackboneError(
-                f"{', '.join(idle)} of {type(self.model).__name__} cannot be read: it does not run "
+                f"{', '.join(idle)} of {self.name} cannot be read: it does not run "
                 "in a pass, or runs within a scripted module; choose another layer"
             )
         repeated = [f"{name} runs {times} times" for name, times in runs.items() if times != 1]
@@ -136,6 +131,20 @@ class FeatureExtractor(nn.Module):
                 f"a layer that is read must run once in a pass, but {', '.join(repeated)}; "
                 "choose the module around it or the one before"
             )
+
+
+def named_layers(model: nn.Module) -> set[str]:
+    """The names of all modules in a model."""
+    return {name for name, _ in model.named_modules(remove_duplicate=False) if name}
+
+
+def check_names(layers: Iterable[str], known: Collection[str], *, network: str) -> None:
+    """Refuse layers that are not known: BackboneError, which names the nearest."""
+    for name in layers:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, sorted(known), 3, 0.4)
+            hint = f"nearest: {', '.join(nearest)}" if nearest else "none is spelt like it"
+            raise BackboneError(f"{network} has no layer {name!r}; {hint}")
 
 
 def trial_picture(

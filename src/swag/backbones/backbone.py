@@ -10,7 +10,15 @@ from torch.overrides import TorchFunctionMode
 
 from swag.backbones.reductions import trace
 from swag.errors import BackboneError
-from swag.features import REFUSALS, Arrange, FeatureExtractor, trial_picture
+from swag.features import (
+    REFUSALS,
+    Arrange,
+    FeatureExtractor,
+    check_names,
+    named_layers,
+    trial_picture,
+)
+from swag.layer_weights import layer_weights
 from swag.types import FeatureMaps, Image, Precision, Size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -78,8 +86,8 @@ class Backbone(nn.Module):
         super().__init__()
         self.name = name
         self.module = module.eval().requires_grad_(False)
-        self.style_layer_weights = _layer_weights(style_layers)
-        self.content_layer_weights = _layer_weights(content_layers)
+        self.style_layer_weights = layer_weights("style_layers", style_layers)
+        self.content_layer_weights = layer_weights("content_layers", content_layers)
         self.normalize = normalize
         self.aliases = dict(aliases or {})
         self.weights = weights
@@ -140,6 +148,10 @@ class Backbone(nn.Module):
             if layer.runs == 1 and layer.shape is not None and not layer.folded
         )
 
+    def check_layers(self, layers: Iterable[str]) -> None:
+        """Refuse layers that the network does not have: BackboneError, which names the nearest."""
+        check_names(layers, {*named_layers(self.module), *self.aliases}, network=self.name)
+
     def train(self, mode: bool = True) -> "Backbone":
         """Stay in evaluation mode: statistics of normalizations are those of the weights."""
         del mode
@@ -167,6 +179,7 @@ class Backbone(nn.Module):
 
     def _extractor(self, names: tuple[str, ...]) -> FeatureExtractor:
         if names not in self._extractors:
+            self.check_layers(names)
             for name, module in self.module.named_modules():
                 if name in names and (norm := getattr(module, "folded_into", "")):
                     raise BackboneError(
@@ -174,7 +187,7 @@ class Backbone(nn.Module):
                         f"read {norm} instead, or create the network with edits=('no-fold',)"
                     )
             self._extractors[names] = FeatureExtractor(
-                self.module, names, self.prepare, arrange=self.arrange
+                self.module, names, self.prepare, arrange=self.arrange, name=self.name
             )
         return self._extractors[names]
 
@@ -219,11 +232,6 @@ class Backbone(nn.Module):
         except REFUSALS:
             return False
         return True
-
-
-def _layer_weights(layers: Iterable[str] | Mapping[str, float]) -> Mapping[str, float]:
-    """The weight of each layer: 1 if no mapping gives it."""
-    return dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
 
 
 def check_pictures(image: Tensor, *, like: Tensor | None, name: str) -> None:

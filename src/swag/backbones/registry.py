@@ -75,13 +75,15 @@ def create(
         calibrate_on: sRGB pictures for `+calibrated`; the greedy scheme reconstructs the first.
         style_layers: layers to use instead of the preset's, with their weights if not all count
             alike in losses that add up layers. Default without a preset: the first
-            and last block of each stage, or its last layer; see `reductions.find_layers`.
+            and last block of each stage, or its last layer; see `reductions.find_layers`. An empty
+            list reads none.
         content_layers: the same for the content. Default without a preset: the last layers at 1/2,
             1/4 (which counts twice) and 1/8 of the picture's resolution.
 
     Raises:
         BackboneError: an unknown name, edit or layer.
         WeightsError: weights that are missing, damaged, or of another network.
+        SettingsError: weights of layers that are out of their range, or all 0.
     """
     network_name = name_of(name)
     choice = weights_of.parse_weights(weights)
@@ -134,7 +136,7 @@ def assemble(
         preset = LayerPreset("", (), ())
     else:
         preset = _find_preset(module, source)
-    return Backbone(
+    backbone = Backbone(
         name=name,
         module=module,
         style_layers=preset.style if style_layers is None else style_layers,
@@ -146,6 +148,8 @@ def assemble(
         weights=weights,
         edits=applied,
     )
+    backbone.check_layers(backbone.style_layers + backbone.content_layers)
+    return backbone
 
 
 def available() -> list[Entry]:

@@ -8,13 +8,13 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from swag.errors import SettingsError
+from swag.layer_weights import LayerWeights, TermWeight, check_not_all_zero
 from swag.losses import get as get_loss
 from swag.smoothing import parse as parse_smoothing
 
 Share = Annotated[float, Field(ge=0, le=1)]
-TermWeight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Word = Annotated[str, Field(max_length=300)]
-LayerWeights = Annotated[dict[Word, TermWeight], Field(max_length=128)]
+ChosenLayers = Annotated[LayerWeights, Field(max_length=128)]
 """The weight of each layer. Lengths are bounded so that all settings fit into a picture."""
 
 SMALLEST_SIZE, LARGEST_SIZE = 16, 32768
@@ -116,7 +116,7 @@ class Settings(BaseModel):
         1.0, gt=0, le=1000, description="ratio of style to content at strength 0.5"
     )
     style_loss: Word = Field("bures", description="loss between styles; see `swag losses`")
-    style_layers: LayerWeights | None = Field(
+    style_layers: ChosenLayers | None = Field(
         None, description="style layers with their weights, instead of the network's preset"
     )
     style_weights: tuple[TermWeight, ...] | None = Field(
@@ -134,7 +134,7 @@ class Settings(BaseModel):
     content_loss: Word = Field(
         "content", description="loss between the result and the photo; see `swag losses`"
     )
-    content_layers: LayerWeights | None = Field(
+    content_layers: ChosenLayers | None = Field(
         None, description="content layers with their weights, instead of the network's preset"
     )
     laplacian: TermWeight = Field(0.0, description="weight of a loss on the edges of the photo")
@@ -233,6 +233,14 @@ class Settings(BaseModel):
     @classmethod
     def _known_content_loss(cls, spec: str) -> str:
         return _canonical_loss(spec, "content")
+
+    @model_validator(mode="after")
+    def _not_all_layers_are_zero(self) -> "Settings":
+        for name in ("style_layers", "content_layers"):
+            weights = getattr(self, name)
+            if weights is not None:
+                check_not_all_zero(name, weights)
+        return self
 
     def size_without_photo(self) -> int:
         """The size in pixels; SettingsError if the size is `original`, which needs a photo."""
