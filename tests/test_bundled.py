@@ -176,6 +176,29 @@ def test_an_exported_file_is_read_without_a_card(copied):
     assert torch.equal(found(x), bundled.network("resnet")(x))
 
 
+@pytest.mark.parametrize("name", ["resnet", "vgg16-distilled"])
+def test_weights_of_torch_save_are_those_of_safetensors(name, tmp_path):
+    file = tmp_path / "saved.pth"
+    torch.save({"state_dict": bundled.read_state(bundled.path(name))}, file)
+    x = card_picture().expand(1, 3, 40, 52)
+    found = create(f"swag/{name}", weights=file)(x)
+    for layer, maps in create(f"swag/{name}")(x).items():
+        assert torch.equal(found[layer], maps)
+
+
+def test_a_file_of_torch_save_with_other_things_is_refused_in_one_line(tmp_path):
+    file = tmp_path / "saved.pth"
+    for content, words in [
+        ({"a": torch.zeros(1)}, "another network than swag/resnet"),
+        ([1], "no tensors by name"),
+        ({"a": Path}, "objects other than tensors"),
+    ]:
+        torch.save(content, file)
+        with pytest.raises(WeightsError, match=words) as caught:
+            create("swag/resnet", weights=file)
+        assert "\n" not in str(caught.value)
+
+
 def test_a_missing_file_and_a_missing_card_say_what_to_do(copied):
     (copied / "resnet.safetensors").unlink()
     with pytest.raises(WeightsError, match="cannot be read"):

@@ -21,6 +21,7 @@ from swag.backbones.distilled import VGG16, DistilledNetwork
 from swag.backbones.family import Architecture, ThinNetwork, from_state
 from swag.backbones.initialization import seeded
 from swag.backbones.presets import VGG_CONTENT, VGG_STYLE, Layers
+from swag.backbones.weights import read_weights
 from swag.errors import BackboneError, WeightsError
 
 ARCHITECTURES = {
@@ -172,7 +173,12 @@ def from_file(name: str, file: Path) -> ThinNetwork | DistilledNetwork:
 
 
 def read_state(file: Path) -> dict[str, Tensor]:
-    """The tensors in an exported file, in float32; WeightsError if it cannot be read."""
+    """The tensors in a file, in float32; WeightsError if it cannot be read.
+
+    The file is of safetensors, or .pth or .pt of torch.save.
+    """
+    if file.suffix in (".pth", ".pt"):
+        return {key: value.float() for key, value in read_weights(file).items()}
     return _parse_state(_read_bytes(file), file)
 
 
