@@ -170,9 +170,16 @@ def test_a_plan_doubles_to_the_size_and_spends_every_step(size, steps, scales):
     assert all(a.size == b.size // 2 and a.steps >= b.steps for a, b in pairs)
 
 
-def test_too_few_steps_are_refused():
-    with pytest.raises(SettingsError, match="too few"):
-        plan(512, 2, 3)
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        (1, "1 step is too few for 3 scales; give steps = 3 or more, or scales = 1"),
+        (2, "2 steps are too few for 3 scales; give steps = 3 or more, or scales = 2"),
+    ],
+)
+def test_too_few_steps_are_refused(steps, words):
+    with pytest.raises(SettingsError, match=words):
+        plan(512, steps, 3)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ def plan(
         return (Scale(size, 0),)
     if steps < len(sizes):
         raise SettingsError(
-            f"{steps} steps are too few for {len(sizes)} scales; give one or more each"
+            f"{steps} {'step is' if steps == 1 else 'steps are'} too few for {len(sizes)} scales; "
+            f"give steps = {len(sizes)} or more, or scales = {steps}"
         )
     shares = [decay**i for i in range(len(sizes))]
     counts = [max(1, int(steps * share / sum(shares))) for share in shares]
