@@ -297,6 +297,12 @@ def test_settings_of_steps_have_no_say_in_one_pass(idle):
         swag.stylize(photo, painting, method="instant", size=96, **idle)
 
 
+def test_the_method_takes_no_steps():
+    photo, painting = pictures()
+    with pytest.raises(SettingsError, match=r"steps = 5: .*one pass.*start = instant with another"):
+        swag.stylize(photo, painting, method="instant", size=96, steps=5)
+
+
 def test_nor_has_a_map_of_the_content():
     photo, painting = pictures()
     with pytest.raises(SettingsError, match="content_map has no effect"):

@@ -30,7 +30,15 @@ back those of the photo."""
 
 
 def check_one_pass(settings: Settings, *, content_map: bool) -> None:
-    """Refuse settings that have no effect if the photo is painted in one pass: SettingsError."""
+    """Refuse settings that have no effect if the photo is painted in one pass: SettingsError.
+
+    The method instant is one pass, so steps are refused with it.
+    """
+    if settings.method == "instant" and settings.steps:
+        raise SettingsError(
+            f"steps = {settings.steps}: the method instant paints in one pass, without steps; "
+            "leave them out, or optimize from that picture: start = instant with another method"
+        )
     if settings.start != "instant" or settings.steps:
         return
     defaults = settings_of("default", "instant"), settings_of()
