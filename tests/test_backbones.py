@@ -20,8 +20,10 @@ from swag.backbones.presets import PRESETS
 from swag.backbones.reductions import find_layers
 from swag.backbones.tokens import resize_positions
 from swag.config import settings
-from swag.errors import BackboneError, DependencyError, SwagError
+from swag.errors import BackboneError, DependencyError, SettingsError, SwagError
+from swag.run import iterate
 from swag.run.terms import content_terms, style_regions, style_terms
+from swag.smoothing import Smoothing
 
 PLAIN = ("no-fold", "no-channels-last", "no-pixel-blocks")
 TOKENS = {"torchvision/vit_b_16", "timm/vit_small_patch16_224.dino"}
@@ -576,3 +578,46 @@ def test_layers_may_have_weights_that_decide_the_loss_and_the_fingerprint():
     assert layers_of_terms(of_content, content_layers=chosen) == (alike, chosen)
     # Hypercolumns join the layers to vectors; the weights were not found for these.
     assert layers_of_terms(of_style, style_loss="remd") == (alike, alike)
+
+
+def smoothed_layers(network, **chosen):
+    """The layers of the style term that are smoothed."""
+    picture, of_run = torch.rand(1, 3, 64, 64), settings(**chosen)
+    (style,) = style_terms(of_run, network, [picture], style_regions(of_run, 1, None, []), picture)
+    return [layer for layer in style.layers if style.smoothing.at(layer) != Smoothing("none")]
+
+
+@pytest.mark.parametrize("layer", ["relu4_1", "features.18"])
+@pytest.mark.parametrize("read", [None, ["relu1_1", "relu4_1"], ["features.1", "features.18"]])
+def test_a_smoothed_layer_may_have_either_of_its_names(layer, read):
+    network = plain("torchvision/vgg16")
+    found = smoothed_layers(network, smoothing=f"softmax@{layer}", style_layers=read)
+    assert found in (["features.18"], ["relu4_1"])
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "words"),
+    [
+        ("softmax@relu9_9", BackboneError, "^swag/vgg16-distilled has no layer 'relu9_9'; nearest"),
+        ("softmax@relu4_1,relu9_9", BackboneError, "has no layer 'relu9_9'"),
+        ("softmax@block2", SettingsError, "block2 of swag/vgg16-distilled is not read; .*1_1, "),
+    ],
+)
+def test_layers_that_cannot_be_smoothed_are_refused(spec, error, words):
+    picture = torch.rand(1, 3, 64, 64)
+    with pytest.raises(error, match=words) as caught:
+        iterate(picture[0], picture[0], size=64, steps=2, smoothing=spec)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_smoothing_of_a_preset_may_name_layers_of_other_networks():
+    chosen = {"preset": "released-code", "backbone": "swag/resnet"}
+    assert smoothed_layers(plain("swag/resnet"), **chosen) == []
+    network = create(
+        "torchvision/resnet18", weights="random", style_layers=["layer1", "layer3.0", "layer3.1"]
+    )
+    chosen = {"preset": "released-code", "backbone": "torchvision/resnet18"}
+    assert smoothed_layers(network, **chosen) == ["layer3.0", "layer3.1"]
+    with pytest.raises(SettingsError, match="layer4 of torchvision/resnet18 is not read"):
+        smoothed_layers(network, smoothing="softmax@layer4")
+    assert smoothed_layers(network, smoothing="none@layer3") == []

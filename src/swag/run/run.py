@@ -24,7 +24,7 @@ from swag.run.provenance import Provenance, Task, versions
 from swag.run.recolor import Finish
 from swag.run.scale_problem import ScaleProblem
 from swag.run.styled_start import check_one_pass, styled_start
-from swag.run.terms import StyleRegion, content_terms, style_regions, style_terms
+from swag.run.terms import StyleRegion, content_terms, smoothing_of, style_regions, style_terms
 from swag.run.update import Update, early_end
 from swag.schedule import Scale, plan
 from swag.types import Precision, Size
@@ -217,7 +217,7 @@ class Run:
 
     def check(self) -> None:
         """Refuse masks, weights or a form that do not fit, before the first step: SettingsError."""
-        _ = self.parametrization, self.scales
+        _ = self.parametrization, self.scales, smoothing_of(self.settings, self.network)
         check_one_pass(self.settings, content_map=self.inputs.content_map is not None)
         _ = self._style_regions if self.inputs.paintings else None
         if self.settings.steps:

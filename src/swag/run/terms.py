@@ -1,18 +1,20 @@
 """From settings and pictures to the terms of the loss, at one size."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from swag.backbones import Backbone
-from swag.config import Settings
+from swag.config import PRESETS, Settings
+from swag.errors import SettingsError
 from swag.losses import Loss
 from swag.losses import get as get_loss
 from swag.objective import PIXELS, LossTerm, Normalization
 from swag.regions import regions, soften
+from swag.smoothing import Smoothing
 from swag.smoothing import parse as parse_smoothing
 
 
@@ -71,6 +73,7 @@ def style_terms(
     If the style has no weight, its palette has none either.
     """
     weight, _ = settings.weights_of_terms
+    smoothing = smoothing_of(settings, network)
     losses = [(get_loss(settings.style_loss), weight, "style")]
     if settings.palette and weight:
         losses.append((get_loss("palette"), settings.palette, "palette"))
@@ -80,7 +83,7 @@ def style_terms(
             loss=loss,
             layers=_layer_weights(loss, settings.style_layers, network.style_layer_weights),
             target=with_rotations(styles[place.style], settings.style_rotations),
-            smoothing=parse_smoothing(settings.smoothing),
+            smoothing=smoothing,
             weight=loss_weight * place.share,
             normalization=settings.normalization,
             unit_image=unit_image,
@@ -103,7 +106,8 @@ def content_terms(
     losses = [(get_loss(settings.content_loss), weight, "content")]
     if settings.laplacian:
         losses.append((get_loss("laplacian"), settings.laplacian, "laplacian"))
-    smoothing = settings.smoothing if settings.smooth_content else "none"
+    smoothing = smoothing_of(settings, network)
+    smoothing = smoothing if settings.smooth_content else Smoothing("none")
     # A photo's error against itself is no unit, so `initial` is the span for the content.
     normalization: Normalization = settings.normalization
     normalization = "span" if normalization == "initial" else normalization
@@ -113,7 +117,7 @@ def content_terms(
             loss=loss,
             layers=_layer_weights(loss, settings.content_layers, network.content_layer_weights),
             target=photo,
-            smoothing=parse_smoothing(smoothing),
+            smoothing=smoothing,
             weight=loss_weight,
             normalization=normalization,
             unit_image=unit_image,
@@ -130,6 +134,39 @@ def layers_read(settings: Settings, network: Backbone) -> list[str]:
     style = settings.style_layers or dict.fromkeys(network.style_layers)
     content = settings.content_layers or dict.fromkeys(network.content_layers)
     return list({**style, **content})
+
+
+def smoothing_of(settings: Settings, network: Backbone) -> Smoothing:
+    """The smoothing of a run, with its layers named as they are read.
+
+    A smoothing that comes from the preset may name layers that are not read: it is made for
+    several networks.
+
+    Raises:
+        BackboneError: it names a layer that the network does not have.
+        SettingsError: it names one that is not read.
+    """
+    smoothing = parse_smoothing(settings.smoothing)
+    if smoothing.layers is None:
+        return smoothing
+    names = {layer: network.aliases.get(layer, layer) for layer in layers_read(settings, network)}
+    smoothed: list[str] = []
+    for entry in smoothing.layers:
+        within = replace(smoothing, layers=(network.aliases.get(entry, entry),))
+        inside = [layer for layer, name in names.items() if within.includes(name)]
+        if not inside and not _is_of_preset(settings):
+            network.check_layers([entry])
+            raise SettingsError(
+                f"smoothing = {smoothing}: {entry} of {network.name} is not read; choose from "
+                f"{', '.join(names)}, or name it in style_layers or content_layers"
+            )
+        smoothed += inside
+    return replace(smoothing, layers=tuple(smoothed)) if smoothed else Smoothing("none")
+
+
+def _is_of_preset(settings: Settings) -> bool:
+    preset = PRESETS.get(settings.preset)
+    return preset is not None and preset.values.get("smoothing") == settings.smoothing
 
 
 def _layer_weights(

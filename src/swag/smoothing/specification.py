@@ -56,11 +56,15 @@ class Smoothing:
         """The kind of smoothing: formula, parameter, reference."""
         return KINDS.find(self.name)
 
+    def includes(self, layer: str) -> bool:
+        """Whether the smoothing applies to a layer."""
+        return self.layers is None or any(
+            f"{layer}.".startswith(f"{entry}.") for entry in self.layers
+        )
+
     def at(self, layer: str) -> "Smoothing":
         """The smoothing of one layer: this one if `layers` include it, otherwise `none`."""
-        if self.layers is None or any(f"{layer}.".startswith(f"{entry}.") for entry in self.layers):
-            return replace(self, layers=None)
-        return Smoothing("none")
+        return replace(self, layers=None) if self.includes(layer) else Smoothing("none")
 
     def fitted(self, features_of_style: FeatureMap) -> "Smoothing":
         """This smoothing, `auto` replaced by a number from the style's activations at one layer.
