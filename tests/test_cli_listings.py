@@ -57,7 +57,17 @@ def test_a_card_is_shown_whole() -> None:
     assert ["architecture", "widths", "24,", "48,", "96,", "192"] in lines
     assert card.data[1]["terms"] in text and card.intended_use in text and card.limits[:80] in text
     (row,) = json.loads(CliRunner().invoke(app, ["backbones", "resnet", "--json"]).stdout)
-    assert row == asdict(card)
+    layers = {"stem": 1.0, "stage1": 1.0, "stage2": 1.0}
+    content_layers = {"stage1": 1.0, "stage2": 1.0}
+    assert row == asdict(card) | {"style_layers": layers, "content_layers": content_layers}
+
+
+def test_a_card_begins_with_the_layers_that_are_read_and_their_weights() -> None:
+    text = CliRunner().invoke(app, ["backbones", "swag/vgg16-distilled"]).stdout
+    style, content = (line.split() for line in text.splitlines()[2:4])
+    weights = ["relu1_1=1,", "relu2_1=2,", "relu3_1=1,", "relu4_1=1,", "relu5_1=0.3"]
+    assert style == ["style", "layers", *weights]
+    assert content == ["content", "layers", "relu2_1=1,", "relu3_1=2,", "relu4_2=1"]
 
 
 @pytest.mark.parametrize(

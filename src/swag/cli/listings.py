@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from swag.config import Preset
 
 Name = Annotated[
-    str | None, options.argument("NAME", "Name of a bundled network: print its model card.")
+    str | None,
+    options.argument("NAME", "Name of a bundled network: print its layers and model card."),
 ]
 Picture = Annotated[
     Path | None, options.argument("PICTURE", "A picture: print the settings stored in it.")
@@ -28,7 +29,15 @@ def backbones(name: Name = None, json: options.Json = False) -> None:
 
     if name is not None:
         card = asdict(bundled.card(name))
-        show([card] if json else _card_rows(card), as_json=json)
+        layers = _layers_of(name)
+        if json:
+            show([card | layers], as_json=True)
+            return
+        texts = {
+            key.replace("_", " "): [f"{layer}={weight:g}" for layer, weight in weights.items()]
+            for key, weights in layers.items()
+        }
+        show(_card_rows({"name": card["name"], **texts, **card}), as_json=False)
         return
     rows = [
         {
@@ -39,6 +48,18 @@ def backbones(name: Name = None, json: options.Json = False) -> None:
         for entry in available()
     ]
     show(rows, as_json=json)
+
+
+def _layers_of(name: str) -> dict[str, dict[str, float]]:
+    """The style layers and the content layers of a bundled network, with their weights."""
+    from swag.backbones import bundled
+    from swag.layer_weights import layer_weights
+
+    names = ("style_layers", "content_layers")
+    return {
+        key: layer_weights(key, layers)
+        for key, layers in zip(names, bundled.layers(name), strict=True)
+    }
 
 
 def _card_rows(card: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:
