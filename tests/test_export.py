@@ -55,7 +55,7 @@ def _run_the_example(folder, monkeypatch, network):
     (program,) = re.findall(r"```python\n(import numpy.*?)```", DOCS.read_text(), re.DOTALL)
     assert "swag" not in program.replace("wave", "")
     assert len(program.strip().splitlines()) <= 10
-    (folder / "s.onnx").rename(folder / "wave.onnx")
+    (folder / "s.onnx").rename(folder / "painting.onnx")
     write(folder / "photo.jpg", Picture(noise(40, 52)[0]))
     monkeypatch.chdir(folder)
     exec(program, {})
