@@ -43,6 +43,11 @@ def test_a_painting_that_cannot_be_seen_is_refused(place):
     with pytest.raises(SettingsError, match="style is transparent everywhere"):
         training(place, "new/s.safetensors")
     assert not (place / "new").exists()
+    checkpoint = place / "s.safetensors.ckpt"
+    checkpoint.write_bytes(b"of an earlier training")
+    with pytest.raises(SettingsError, match="style is transparent everywhere"):
+        training(place, "s.safetensors", overwrite=True)
+    assert checkpoint.exists()
 
 
 def training(place, out, recipe=RECIPE, chosen=CHOSEN, **more):

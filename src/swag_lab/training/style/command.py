@@ -54,9 +54,7 @@ def train_style_on(
     saved = checkpoint_of(out)
     if out.suffix != ".safetensors":
         raise SettingsError(f"{out}: expected a name that ends in .safetensors")
-    if overwrite:
-        remove(saved)
-    elif out.exists() and not saved.exists():
+    if out.exists() and not saved.exists() and not overwrite:
         raise SettingsError(f"{out} exists; give another name, or --overwrite")
     side = round(settings.size_without_photo() * settings.style_scale)
     picture, digest = read_hashed(painting, size=side)
@@ -75,6 +73,8 @@ def train_style_on(
     large = large_pictures(photos, recipe.size, smaller="smaller crops")
     objective = StyleObjective(settings, network, picture.batch.to(device), size=recipe.size)
     create_folder(out.parent)
+    if overwrite:
+        remove(saved)
     if not saved.exists():
         remove(out.with_suffix(".jsonl"))
 
