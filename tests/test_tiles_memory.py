@@ -31,7 +31,7 @@ for _ in range(4):
 extractor = FeatureExtractor(nn.Sequential(*layers), ["9"])
 extract = lambda image, names: extractor(image)
 small, large = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 640, 640)
-term = LossTerm("style", get("gram"), {"9": 1.0}, small, parse("softmax"), other=small)
+term = LossTerm("style", get("gram"), {"9": 1.0}, small, parse("softmax"), unit_image=small)
 receptive_field = measure_receptive_field(extract, ["9"], small)
 evaluate(Objective.of(extract, [term], start=small, style=small), large[..., :128, :128])
 found = {"before": peak()}
