@@ -11,6 +11,7 @@ from swag.image import Picture, filled, read, write
 from swag.run.places import weighted_by_alpha
 from swag.run.terms import StyleRegion
 from swag.run.trained_style import photo_network
+from swag_lab.training.style.loss import StyleObjective
 
 HIDDEN = {"black": 0.0, "white": 1.0, "green": (0.0, 1.0, 0.0)}
 FEW = {"size": 40, "steps": 3, "scales": 2, "backbone": "swag/resnet"}
@@ -61,6 +62,26 @@ def test_hidden_colors_of_a_photo_have_no_say(painting, colors):
 def test_hidden_colors_of_a_style_have_no_say(painting):
     assert alike(lambda p: swag.stylize(painting, p, **FEW).image.pixels)
     assert alike(lambda p: swag.texture(p, **FEW).image.pixels)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [48, 40])
+def test_hidden_colors_of_a_style_have_no_say_in_the_loss_of_a_training(painting, size):
+    image = painting[None, :, :size, :size]
+    options = {"backbone": "swag/resnet", "size": size}
+
+    def error(style):
+        return swag.PerceptualLoss(style, **options)(image, image)
+
+    assert alike(error)
+    network = swag.backbones.create("swag/resnet")
+    assert alike(
+        lambda p: StyleObjective(swag.settings(**options), network, p, size=size).style_spans(
+            image
+        )[0]
+    )
+    # What is filled in does not count, either.
+    assert not torch.isclose(error(cut_out("black")), error(filled(cut_out("black")).pixels))
 
 
 def test_hidden_colors_of_a_picture_to_begin_with_have_no_say(painting):

@@ -117,7 +117,7 @@ def test_the_loss_is_that_of_an_optimization(changes, monkeypatch):
     painting, *photos = (torch.rand(1, 3, 64, 64, generator=draw) ** k for k in (3, 1, 0.5))
     batch = torch.cat(photos)
     painted = torch.lerp(batch, painting, 0.3).flip(3)
-    objective = StyleObjective(chosen, network, painting, size=64)
+    objective = StyleObjective(chosen, network, Picture(painting[0]), size=64)
     found = objective(painted, objective.content_maps(batch), objective.style_spans(batch))
     for i, photo in enumerate(photos):
         regions = style_regions(chosen, 1, None, [])

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from swag import backbones, config
 from swag.config import CommonSettings, Settings
 from swag.errors import SettingsError
-from swag.image import Source, check_visible, read
+from swag.image import Source, check_visible, filled, read
 from swag.losses import PENALTIES
 from swag.modes import own_modes
 from swag.objective import PIXELS, LayerLoss, LossTerm, Objective, with_pixels
 from swag.run.inputs import listed
+from swag.run.places import weighted_by_alpha
 from swag.run.terms import content_terms, style_regions, style_terms
 from swag.smoothing import Smoothing
 from swag.types import FeatureMaps, Image, OwnImage, PerImage, Scalar
@@ -37,7 +38,8 @@ class PerceptualLoss(nn.Module):
     when the module is made, and again after the module was moved to another device or precision.
 
     Args:
-        style: a picture, or several, which are blended. None: content alone.
+        style: a picture, or several, which are blended; transparent parts do not count. None:
+            content alone.
         settings: from `swag.settings`; keywords win over them.
         backbone: a name, a network from `swag.backbones.create`, or any module.
 
@@ -59,10 +61,10 @@ class PerceptualLoss(nn.Module):
         else:
             self.settings = config.settings(settings or "default", **options)
         side = round(self.settings.size_without_photo() * self.settings.style_scale)
-        pictures = [read(source, size=side) for source in listed(style)]
-        for picture in pictures:
-            check_visible("style", picture)
-        self.styles = [picture.batch for picture in pictures]
+        self._paintings = [read(source, size=side) for source in listed(style)]
+        for painting in self._paintings:
+            check_visible("style", painting)
+        self.styles = [filled(painting).batch for painting in self._paintings]
         self.backbone = _network(self.settings, backbone, self.styles)
         self._style: list[LayerLoss] | None = None
         self._smoothings: dict[str, Smoothing] = {}
@@ -124,6 +126,7 @@ class PerceptualLoss(nn.Module):
         self._style = []
         if styles:
             regions = style_regions(self.settings, len(styles), None, [])
+            regions = weighted_by_alpha(regions, self._paintings, self._like.device)
             terms = style_terms(self.settings, self.backbone, styles, regions, unit_image=styles[0])
             terms = [replace(t, normalization="target", matched="none") for t in terms if t.weight]
             objective = Objective.of(self.backbone.extract, terms, start=styles[0], style=styles[0])

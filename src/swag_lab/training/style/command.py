@@ -71,7 +71,7 @@ def train_style_on(
         fingerprint=weights_fingerprint(network),
     )
     large = large_pictures(photos, recipe.size, smaller="smaller crops")
-    objective = StyleObjective(settings, network, picture.batch.to(device), size=recipe.size)
+    objective = StyleObjective(settings, network, picture, size=recipe.size)
     create_folder(out.parent)
     if overwrite:
         remove(saved)

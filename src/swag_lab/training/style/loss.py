@@ -9,10 +9,11 @@ from torch import Tensor
 from swag.backbones import Backbone
 from swag.config import Settings
 from swag.errors import SettingsError
-from swag.image import resize
+from swag.image import Picture, filled, resize
 from swag.losses import PENALTIES
 from swag.losses.loss import Description
 from swag.objective import LayerLoss, LossTerm, Objective, with_pixels
+from swag.run.places import weighted_by_alpha
 from swag.run.terms import content_terms, style_regions, style_terms
 from swag.types import FeatureMaps, Image, OwnImage, PerImage
 from swag_lab.training.instant.loss import SMALLEST_SPAN
@@ -43,6 +44,7 @@ class StyleObjective:
     painting's.
 
     Args:
+        painting: transparent parts do not count.
         size: side in pixels of the photos to come.
 
     Raises:
@@ -50,7 +52,7 @@ class StyleObjective:
     """
 
     def __init__(
-        self, settings: Settings, network: Backbone, painting: OwnImage, *, size: int
+        self, settings: Settings, network: Backbone, painting: Picture, *, size: int
     ) -> None:
         if settings.normalization != "span" or settings.matched == "gradient":
             raise SettingsError(
@@ -59,12 +61,14 @@ class StyleObjective:
             )
         self.network = network
         self.penalties = {name: float(getattr(settings, name)) for name in PENALTIES}
-        regions = style_regions(settings, 1, None, [])
-        square = resize(painting, (size, size)).clamp(0, 1)
-        style = style_terms(settings, network, [painting], regions, unit_image=painting)
-        content = content_terms(settings, network, square, painting, mask=None)
-        self.style = self._layer_losses(style, painting)
-        self.content = self._layer_losses(content, painting)
+        device = next(network.parameters()).device
+        regions = weighted_by_alpha(style_regions(settings, 1, None, []), [painting], device)
+        image = filled(painting).batch.to(device)
+        square = resize(image, (size, size)).clamp(0, 1)
+        style = style_terms(settings, network, [image], regions, unit_image=image)
+        content = content_terms(settings, network, square, image, mask=None)
+        self.style = self._layer_losses(style, image)
+        self.content = self._layer_losses(content, image)
 
     def _layer_losses(self, terms: Sequence[LossTerm], painting: OwnImage) -> list[LayerLoss]:
         """The layer losses of all terms with a weight, the painting's description as their target.
