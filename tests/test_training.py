@@ -236,6 +236,26 @@ def test_files_that_hold_no_pictures_are_refused(tmp_path):
         load_source(broken)
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("labels", np.array([0, -1])),
+        ("labels", np.array([0, 2**40])),
+        ("labels", np.array([0.0, np.nan])),
+        ("labels", np.array(["cat", "dog"])),
+        ("labels", np.array([[0], [1]])),
+        ("offsets", np.array([0.0, 1.0, 2.0])),
+        ("offsets", np.array(2)),
+        ("offsets", np.array([0])),
+    ],
+)
+def test_packed_arrays_that_no_training_can_use_are_refused(tmp_path, name, wrong):
+    arrays = {"offsets": np.array([0, 1, 2]), "labels": np.array([0, 1])} | {name: wrong}
+    np.savez(tmp_path / "a.npz", data=np.zeros(2, np.uint8), **arrays)
+    with pytest.raises(ImageError, match=rf"packed \.npz file .*ValueError: {name} are not whole"):
+        load_source(tmp_path / "a.npz")
+
+
 def test_a_folder_of_packed_files_is_sorted_by_name(tmp_path):
     for name in ("tiny_imagenet_train_0", "tiny_imagenet_train_1"):
         pack(tmp_path / f"{name}.npz", SOURCES["main"])
@@ -255,6 +275,16 @@ def test_folders_train_and_val_are_both_found(tmp_path):
     sources, validation = find(tmp_path)
     assert len(sources["main"]) == 6
     assert validation is not None and len(validation) == 4
+
+
+def test_folders_train_and_val_have_the_same_classes(tmp_path):
+    spread(tmp_path / "train", noise(6, 3))
+    spread(tmp_path / "val", noise(6, 3))
+    for file in (tmp_path / "val" / "class1").iterdir():
+        file.unlink()
+    (tmp_path / "val" / "class1").rmdir()  # its class2 would be taken for class1
+    with pytest.raises(ImageError, match="differ: only one of them has the classes class1"):
+        find(tmp_path)
 
 
 def test_a_folder_without_the_main_pictures_says_what_it_has(tmp_path):

@@ -70,6 +70,8 @@ def find(data: Path) -> tuple[dict[str, PictureSource], PictureSource | None]:
         training, held_out = ([path for path in [data / use] if path.is_dir()] for use in uses)
         if not training:
             training, held_out = [data], []
+        elif held_out:
+            _check_same_classes(*training, *held_out)
     sources = {path.stem: load_source(path) for path in packed if path not in training + held_out}
     sources["main"] = load_source(*training)
     if not held_out:
@@ -81,6 +83,19 @@ def find(data: Path) -> tuple[dict[str, PictureSource], PictureSource | None]:
             f"{sources['main'].classes} to train on; expected the same classes in both"
         )
     return sources, validation
+
+
+def _check_same_classes(*folders: Path) -> None:
+    """ImageError unless the folders have the same class folders, whose order is that of labels."""
+    first, second = (
+        {path.name for path in folder.iterdir() if path.is_dir()} for folder in folders
+    )
+    if first != second:
+        odd = ", ".join(sorted(first ^ second)[:5])
+        raise ImageError(
+            f"{' and '.join(map(str, folders))} differ: only one of them has the classes {odd}; "
+            "expected a folder for each class in both"
+        )
 
 
 def _recipe(name: str, epochs: float | None, seed: int) -> Recipe:

@@ -1,7 +1,7 @@
 """Labeled pictures for training: packed in one file, or a folder with one folder for each class.
 
 A packed file is a NumPy `.npz` without pickled objects: `data` (uint8, encoded pictures end to
-end), `offsets` (int64, n + 1) and `labels` (integers).
+end), `offsets` (int64, n + 1) and `labels` (integers from 0).
 """
 
 import zipfile
@@ -19,6 +19,9 @@ from torch.nn.functional import interpolate
 
 from swag.errors import ImageError, SettingsError
 from swag.image import extensions, read
+
+MOST_CLASSES = 100_000
+"""Classes of a source at most: the scores of more would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def _read_packed(path: Path) -> tuple[list[Tensor], Tensor]:
 
 
 def _read_arrays(path: Path, *names: str) -> list[np.ndarray]:
-    """Arrays of a packed file; ImageError if it is none, or has not as many labels as pictures."""
+    """Arrays of a packed file; ImageError if it is none, or arrays are missing or odd."""
     folder = "with a folder for each class" if "labels" in names else "of pictures"
     expected = (
         f"expected a folder {folder}, or a packed .npz file with "
@@ -122,12 +125,24 @@ def _read_arrays(path: Path, *names: str) -> list[np.ndarray]:
             file.seek(0)
             with np.load(file, allow_pickle=False) as packed:
                 arrays = {name: packed[name] for name in names}
-        if "labels" in arrays and len(arrays["labels"]) != len(arrays["offsets"]) - 1:
-            count = len(arrays["offsets"]) - 1
-            raise ValueError(f"{len(arrays['labels'])} labels for {count} pictures")
+        _check_packed(arrays["offsets"], arrays.get("labels"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ImageError(f"{path}: {expected} ({type(error).__name__}: {error})") from error
     return list(arrays.values())
+
+
+def _check_packed(offsets: np.ndarray, labels: np.ndarray | None) -> None:
+    """ValueError unless there is a picture, and each has a class if there are labels."""
+    if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or len(offsets) < 2:
+        raise ValueError("offsets are not whole numbers of at least one picture")
+    if labels is None:
+        return
+    count = len(offsets) - 1
+    if labels.size != count:
+        raise ValueError(f"{labels.size} labels for {count} pictures")
+    whole = labels.ndim == 1 and labels.dtype.kind in "iu"
+    if not (whole and 0 <= labels.min() <= labels.max() < MOST_CLASSES):
+        raise ValueError(f"labels are not whole numbers from 0 to {MOST_CLASSES - 1}")
 
 
 def _read_folder(path: Path) -> tuple[list[Tensor], Tensor]:
