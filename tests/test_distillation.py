@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -501,6 +502,19 @@ def test_a_student_without_layers_is_refused(tmp_path):
 def save_pictures(folder: Path) -> None:
     for i, picture in enumerate(noise(3, 3)):
         Image.fromarray(picture.permute(1, 2, 0).numpy()).save(folder / f"{i}.png")
+
+
+def test_students_without_a_name_and_shares_out_of_range_are_refused(tmp_path):
+    save_pictures(tmp_path)
+    taught_by = Teacher("swag/resnet", layers=("stem",))
+    for names in (("",), ("a.b",)):
+        with pytest.raises(SettingsError, match="expected names of students"):
+            distill_backbones(names, tmp_path, tmp_path / "a.pt", teacher=taught_by)
+    with pytest.raises(SettingsError, match=r"cannot end in \.jsonl"):
+        distill_backbones(("a",), tmp_path, tmp_path / "a.jsonl", teacher=taught_by)
+    for share in (0.0, 1.5, math.nan):
+        with pytest.raises(SettingsError, match="expected a share"):
+            Teacher("swag/resnet", explained=share)
 
 
 def test_the_command_distills_and_ends_with_a_table(tmp_path):

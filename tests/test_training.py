@@ -156,10 +156,20 @@ def test_epochs_are_passes_over_the_main_pictures():
     assert continued(cpu).peak_rate < cpu.peak_rate
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": 0.0}, {"batch": 0}, {"smallest": 80}])
+@pytest.mark.parametrize(
+    "wrong",
+    [*({"epochs": e} for e in (0.0, math.nan, math.inf)), {"batch": 0}, {"smallest": 80}],
+)
 def test_a_recipe_out_of_range_is_refused(wrong):
     with pytest.raises(SettingsError):
         Recipe(**wrong)
+
+
+def test_the_random_numbers_of_the_largest_seed_and_of_steps_before_the_first():
+    largest = Recipe(seed=2**63 - 1).generator(5)
+    assert torch.rand(1, generator=largest) < 1 and len(indices(10, 4, 3, 2**63 - 1)) == 4
+    before = torch.rand(3, generator=Recipe().generator(-1))
+    assert torch.equal(before, torch.rand(3, generator=torch.Generator().manual_seed(-1)))
 
 
 def test_a_crop_is_a_mirrored_or_straight_part_of_the_picture():
@@ -301,8 +311,12 @@ def test_the_command_refuses_what_it_does_not_know_before_reading_pictures(tmp_p
         train_backbone("vggg", absent, out)
     with pytest.raises(SettingsError, match="did you mean gpu"):
         train_backbone("vgg", absent, out, recipe="gpus")
-    with pytest.raises(SettingsError, match="cannot be used"):
-        train_backbone("vgg", absent, out, device="nonsense")
+    for device in ("nonsense", "meta"):
+        with pytest.raises(SettingsError, match="cannot be used"):
+            train_backbone("vgg", absent, out, device=device)
+    for ending in (".jsonl", ".safetensors"):
+        with pytest.raises(SettingsError, match=rf"cannot end in \{ending}.*out\.pt"):
+            train_backbone("vgg", absent, out.with_suffix(ending))
 
 
 @pytest.fixture

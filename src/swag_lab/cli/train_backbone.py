@@ -39,7 +39,10 @@ Epochs = Annotated[float | None, options.option("--epochs N", "Passes over all p
 Recipe = Annotated[
     str, options.option("--recipe NAME", "Training recipe: cpu, gpu or plain.", default=True)
 ]
-Seed = Annotated[int, options.option("--seed N", "Seed of the random numbers.", default=True)]
+Seed = Annotated[
+    int,
+    options.option("--seed N", "Seed of the random numbers.", default=True, min=0, max=2**63 - 1),
+]
 Start = Annotated[
     str | None,
     options.option(

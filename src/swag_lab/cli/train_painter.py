@@ -31,7 +31,10 @@ Steps = Annotated[
     int, options.option("--steps N", "Training steps, one batch of photos each.", default=True)
 ]
 Size = Annotated[int, options.option("--size PIXELS", "Side of the square crops.", default=True)]
-Seed = Annotated[int, options.option("--seed N", "Seed of the random numbers.", default=True)]
+Seed = Annotated[
+    int,
+    options.option("--seed N", "Seed of the random numbers.", default=True, min=0, max=2**63 - 1),
+]
 Backbone = Annotated[
     str,
     options.option(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from swag.errors import WeightsError
+from swag.errors import SettingsError, WeightsError
 from swag.files import write_atomically
 
 
@@ -33,6 +33,15 @@ class ProgressLine:
     def summary(self) -> str:
         """The errors in words."""
         raise NotImplementedError
+
+
+def check_ending(saved: Path) -> None:
+    """Refuse a checkpoint with the ending of its log or of weights: SettingsError."""
+    if saved.suffix in (".jsonl", ".safetensors"):
+        raise SettingsError(
+            f"{saved}: a checkpoint cannot end in {saved.suffix}, as the log and the weights of a "
+            f"training do; give a name such as {saved.with_suffix('.pt')}"
+        )
 
 
 def save_training(

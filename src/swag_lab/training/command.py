@@ -10,6 +10,7 @@ import torch
 from swag.backbones import bundled
 from swag.errors import ImageError, SettingsError
 from swag.files import create_folder
+from swag_lab.training.checkpoint import check_ending
 from swag_lab.training.data import PictureSource, load_source
 from swag_lab.training.loop import Progress, train
 from swag_lab.training.recipe import RECIPES, Recipe, continued
@@ -45,6 +46,7 @@ def train_backbone(
         chosen = continued(chosen)
     path = bundled.path(name) if start == SHIPPED else Path(start) if start is not None else None
     check_device(device)
+    check_ending(out)
     sources, validation = find(data)
     create_folder(out.parent)
     return train(
@@ -110,7 +112,7 @@ def _recipe(name: str, epochs: float | None, seed: int) -> Recipe:
 def check_device(device: str) -> None:
     """SettingsError if nothing can be computed on a device of this name."""
     try:
-        torch.empty(1, device=device)
+        float(torch.ones(1, device=device))  # meta has no numbers
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise SettingsError(f"device {device!r} cannot be used here ({reason})") from error

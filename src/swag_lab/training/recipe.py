@@ -16,6 +16,9 @@ from swag.errors import SettingsError
 
 Phase = Literal["main", "detail"]
 
+MOST_EPOCHS = 100_000
+"""Passes over the pictures at most, hundreds of times as many as are of use."""
+
 
 class SeededSteps:
     """The base of recipes: random choices that depend on the seed and the step alone."""
@@ -24,7 +27,7 @@ class SeededSteps:
 
     def generator(self, step: int) -> torch.Generator:
         """The random numbers of one step, independent of all others."""
-        return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        return torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**64)
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,10 @@ class Recipe(SeededSteps):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs <= 0 or self.batch < 1 or self.peak_rate <= 0:
+        if not 0 < self.epochs <= MOST_EPOCHS or self.batch < 1 or self.peak_rate <= 0:
             raise SettingsError(
                 f"epochs={self.epochs}, batch={self.batch}, peak_rate={self.peak_rate}: "
-                "all must be above zero"
+                f"all must be above zero, and at most {MOST_EPOCHS} epochs"
             )
         if not 8 <= self.smallest <= self.largest:
             raise SettingsError(
@@ -121,7 +124,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
 def indices(pictures: int, batch: int, step: int, seed: int) -> torch.Tensor:
     """The pictures of a step: each pass is a fresh permutation of the source, cut into batches."""
     per_pass = max(1, pictures // batch)
-    order = torch.Generator().manual_seed(seed * 7_919 + step // per_pass)
+    order = torch.Generator().manual_seed((seed * 7_919 + step // per_pass) % 2**64)
     shuffled = torch.randperm(pictures, generator=order)
     start = (step % per_pass) * batch
     return shuffled[start : start + batch]

@@ -12,6 +12,7 @@ from swag.backbones import Backbone, bundled, create
 from swag.backbones.distilled import VGG16, DistilledArchitecture, Tap
 from swag.errors import SettingsError
 from swag.files import create_folder, write_text
+from swag_lab.training.checkpoint import check_ending
 from swag_lab.training.command import check_device
 from swag_lab.training.data import load_pictures
 from swag_lab.training.distillation.coordinates import ActivationMoments, principal_coordinates
@@ -39,6 +40,12 @@ class Teacher:
     layers: tuple[str, ...] = ()
     explained: float = 0.9
 
+    def __post_init__(self) -> None:
+        if not 0 < self.explained <= 1:
+            raise SettingsError(
+                f"explained = {self.explained}: expected a share of the variance above 0, at most 1"
+            )
+
     def create(self) -> Backbone:
         """The network."""
         return create(self.name, weights=self.weights)
@@ -61,11 +68,13 @@ def distill_backbones(
     with.
 
     Raises:
-        SettingsError: a student without layers, or students that predict different layers.
+        SettingsError: a student without layers or a name, students that predict different
+            layers, or `out` with the ending of a log or of weights.
         ImageError: no pictures in `data`, or one that cannot be read.
         BackboneError, WeightsError: the teacher cannot be made, or `out` is of another training.
     """
     check_device(device)
+    check_ending(out)
     chosen = recipe or DistillationRecipe()
     network = teacher.create()
     training, _ = split(load_pictures(data))
@@ -114,6 +123,8 @@ def _architectures(
     recipe: DistillationRecipe,
     sources: Mapping[str, Pictures],
 ) -> dict[str, DistilledArchitecture]:
+    if not all(names) or any("." in name for name in names):
+        raise SettingsError(f"{','.join(names)!r}: expected names of students, without dots")
     architectures = {name: bundled.STUDENTS.get(bundled.bare(name)) for name in names}
     others = [name for name, architecture in architectures.items() if architecture is None]
     if others and not teacher.layers:

@@ -37,6 +37,7 @@ def train_on(
         SwagError: the backbone cannot be made, or `out` is of another training.
     """
     check_device(device)
+    checkpoint.check_ending(out)
     student = bundled.bare(backbone) in bundled.STUDENTS
     content_layers = CONTENT_OF_STUDENTS if student else None
     network = backbones.create(backbone, weights=weights, content_layers=content_layers)
