@@ -376,6 +376,34 @@ def test_an_export_of_an_unfinished_training_says_so(tmp_path, monkeypatch):
     assert card.epochs == pytest.approx(RECIPE.epochs * 6 / 12)
 
 
+def test_the_epochs_of_a_training_that_was_stopped_and_continued_are_those_made(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setitem(bundled.ARCHITECTURES, "resnet", TINY)
+    first, second = tmp_path / "a.pt", tmp_path / "b.pt"
+    for progress in train(TINY, RECIPE, SOURCES, out=first, cadence=OFTEN):
+        if progress.step >= 6:
+            break
+    trained(second, start=first)
+    card = export(second, "resnet", tmp_path / "weights")
+    assert card.finished
+    assert card.epochs == pytest.approx(RECIPE.epochs * (6 / 12 + 1))
+    assert [(each["steps"], each["planned"]) for each in card.trainings] == [(6, 12), (12, 12)]
+
+
+def test_a_checkpoint_of_an_older_version_has_its_planned_steps_from_the_log(tmp_path, monkeypatch):
+    monkeypatch.setitem(bundled.ARCHITECTURES, "resnet", TINY)
+    out = tmp_path / "a.pt"
+    for progress in train(TINY, RECIPE, SOURCES, out=out, cadence=OFTEN):
+        if progress.step >= 6:
+            break
+    state = checkpoint.load_training(out)
+    del state["planned"]
+    torch.save(state, out)
+    card = export(out, "resnet", tmp_path / "weights")
+    assert not card.finished and card.epochs == pytest.approx(RECIPE.epochs * 6 / 12)
+
+
 def test_exported_weights_answer_as_the_trained_ones_to_half_precision(tmp_path, monkeypatch):
     monkeypatch.setitem(bundled.ARCHITECTURES, "resnet", TINY)
     trained(tmp_path / "a.pt")

@@ -145,7 +145,13 @@ def test_what_is_shipped_is_the_running_mean(network, sources, tmp_path):
     checkpoint_of_other = tmp_path / "other.pt"
     other = torch.nn.Conv2d(1, 1, 1)
     checkpoint.save_training(
-        checkpoint_of_other, other, torch.optim.Adam(other.parameters()), RECIPE, step=0, earlier=[]
+        checkpoint_of_other,
+        other,
+        torch.optim.Adam(other.parameters()),
+        RECIPE,
+        step=0,
+        planned=RECIPE.steps,
+        earlier=[],
     )
     with pytest.raises(SettingsError, match="not a training of a painter"):
         export_painter(checkpoint_of_other, weights)

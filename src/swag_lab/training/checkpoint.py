@@ -51,16 +51,19 @@ def save_training(
     recipe: AnyRecipe,
     *,
     step: int,
+    planned: int,
     earlier: list[dict[str, Any]],
 ) -> None:
     """Write everything that the steps from `step` on depend on.
 
-    `earlier` are the trainings, first to last, that made the weights this one began with.
+    The training ends after `planned` steps. `earlier` are the trainings, first to last, that made
+    the weights this one began with.
     """
     state = {
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "step": step,
+        "planned": planned,
         "recipe": asdict(recipe),
         "earlier": earlier,
     }
@@ -88,8 +91,12 @@ def write_line(log: Path, line: ProgressLine) -> None:
 
 
 def trainings(state: dict[str, Any]) -> list[dict[str, Any]]:
-    """Recipe and number of steps of each training behind a checkpoint, first to last."""
-    return [*state.get("earlier", []), {"steps": state["step"], "recipe": state["recipe"]}]
+    """Recipe, and steps made and planned, of each training behind a checkpoint, first to last.
+
+    Those of older versions lack the planned steps: they count as made to the end.
+    """
+    made = {"steps": state["step"], "planned": state.get("planned", state["step"])}
+    return [*state.get("earlier", []), {**made, "recipe": state["recipe"]}]
 
 
 def network_of(state: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -207,13 +207,14 @@ def _training_record(state: dict[str, Any], saved: Path) -> dict[str, Any]:
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     lines = [line for line in lines if line["step"] <= state["step"]]
     accuracies = [line["top1"] for line in lines if line["top1"] is not None]
-    planned = lines[-1]["steps"] if lines else state["step"]
-    epochs = [training["recipe"]["epochs"] for training in trainings]
-    epochs[-1] *= state["step"] / planned
+    if "planned" not in state and lines:
+        trainings[-1]["planned"] = lines[-1]["steps"]
+    shares = [each["steps"] / each.get("planned", each["steps"]) for each in trainings]
+    epochs = [s * each["recipe"]["epochs"] for s, each in zip(shares, trainings, strict=True)]
     return {
         "top1": accuracies[-1] if accuracies else None,
         "epochs": round(sum(epochs), 2),
-        "finished": bool(lines) and lines[-1]["step"] == planned,
+        "finished": shares[-1] == 1,
         "trainings": trainings,
     }
 

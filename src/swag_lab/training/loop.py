@@ -114,7 +114,9 @@ def train(
         loss = _update(model, optimizer, batch, recipe.label_smoothing)
         count += len(batch[0])
         if completed % cadence.save == 0 or completed == steps:
-            checkpoint.save_training(out, model, optimizer, recipe, step=completed, earlier=earlier)
+            checkpoint.save_training(
+                out, model, optimizer, recipe, step=completed, planned=steps, earlier=earlier
+            )
         if completed % cadence.log == 0 or completed == steps:
             speed, since, count = count / (time.perf_counter() - since), time.perf_counter(), 0
             due = completed % cadence.measure == 0 or completed == steps

@@ -97,7 +97,9 @@ def distill(
         mean_errors = step_errors if mean_errors is None else mean_errors.lerp(step_errors, 0.02)
         count, completed = count + len(pictures), step + 1
         if completed % cadence.save == 0 or completed == recipe.steps:
-            checkpoint.save_training(out, model, optimizer, recipe, step=completed, earlier=earlier)
+            checkpoint.save_training(
+                out, model, optimizer, recipe, step=completed, planned=recipe.steps, earlier=earlier
+            )
         if completed % cadence.log == 0 or completed == recipe.steps:
             speed, since, count = count / (time.perf_counter() - since), time.perf_counter(), 0
             table = {

@@ -94,7 +94,9 @@ def train_painter(
         mean_errors = step_errors if mean_errors is None else mean_errors.lerp(step_errors, 0.02)
         count, completed = count + recipe.batch, step + 1
         if completed % cadence.save == 0 or completed == recipe.steps:
-            checkpoint.save_training(out, model, optimizer, recipe, step=completed, earlier=[])
+            checkpoint.save_training(
+                out, model, optimizer, recipe, step=completed, planned=recipe.steps, earlier=[]
+            )
         if completed % cadence.log == 0 or completed == recipe.steps:
             style, content, reconstruction = mean_errors.tolist()
             speed, since, count = count / (time.perf_counter() - since), time.perf_counter(), 0

@@ -74,7 +74,9 @@ def train_style(
         count, completed = count + recipe.batch, step + 1
         stop, last = should_stop(), completed == recipe.steps
         if stop or last or time.perf_counter() - saved_at >= cadence.seconds:
-            checkpoint.save_training(saved, model, optimizer, recipe, step=completed, earlier=[])
+            checkpoint.save_training(
+                saved, model, optimizer, recipe, step=completed, planned=recipe.steps, earlier=[]
+            )
             show(model.mean, completed)
             saved_at = time.perf_counter()
         if stop or last or completed % cadence.log == 0:
