@@ -108,11 +108,21 @@ def test_shares_of_outliers_are_those_of_the_difference(photo, style):
     assert row["loss 1%"] == pytest.approx(squares[:1].sum() / squares.sum(), rel=1e-4)
     assert row["loss 10%"] == pytest.approx(squares[:7].sum() / squares.sum(), rel=1e-4)
     sizes = np.maximum(abs(a), abs(b))
-    through = np.where(sizes >= np.sort(sizes.ravel())[-6], difference, 0)
+    through = np.where(sizes >= np.sort(sizes.ravel())[-7], difference, 0)
     assert row["gram 10%"] == pytest.approx((through**2).sum() / squares.sum(), rel=1e-4)
     gradients = through @ maps[0], difference @ maps[0]
     expected = (gradients[0] * gradients[1]).sum() / (gradients[1] ** 2).sum()
     assert row["gradient 10%"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_all_shares_are_of_equally_many_entries():
+    features = torch.rand(1, 8, 5, 5, generator=torch.Generator().manual_seed(0)).double()
+    photo_gram, style_gram = torch.diag(torch.arange(1.0, 9)).double()[None], torch.zeros(1, 8, 8)
+    shares = measures._shares(features, photo_gram, style_gram)
+    assert shares["loss 10%"] == pytest.approx(203 / 204)  # 6.4 of 64 entries are 7
+    for fraction in measures.FRACTIONS:
+        label = measures.percent(fraction)
+        assert shares[f"gram {label}"] == pytest.approx(shares[f"loss {label}"])
 
 
 def test_equal_pictures_have_shares_as_a_flat_difference_has(photo):

@@ -74,12 +74,17 @@ def share_of_largest(values: Float[Tensor, "b n *rest"], fraction: float = 0.01)
     if not 0 < fraction <= 1:
         raise SettingsError(f"fraction is {fraction}; give a number above 0 and at most 1.")
     sizes = _rows(values).abs()
-    # 0.07 * 100 is 7.000000000000001, which stands for 7.
-    count = math.ceil(round(fraction * sizes.shape[1], 9))
+    count = count_of_largest(sizes.shape[1], fraction)
     # Squares of entries relative to the largest neither overflow nor vanish.
     squares = _relative_to_largest(sizes).square()
     share: PerImage = squares.topk(count, dim=1).values.sum(1) / squares.sum(1)
     return share.clamp(max=1)
+
+
+def count_of_largest(entries: int, fraction: float) -> int:
+    """The number of entries that are a fraction of all, in (0, 1]: rounded up, at least one."""
+    # 0.07 * 100 is 7.000000000000001, which stands for 7.
+    return math.ceil(round(fraction * entries, 9))
 
 
 def _entropy_of_sum(rows: Float[Tensor, "b n"]) -> PerImage:

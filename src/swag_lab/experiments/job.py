@@ -18,8 +18,8 @@ from swag_lab.experiments.samples import Sample
 JobKind = Literal["picture", "statistics", "suppression", "outliers", "temperature", "judges"]
 """`picture` makes and judges a picture; others measure activations or judges on a style picture."""
 
-VERSION = 1
-"""Version of what a job computes: raised when old results no longer mean the same."""
+VERSIONS: Mapping[JobKind, int] = MappingProxyType({"outliers": 2})
+"""Versions of what jobs compute, otherwise 1: raised when old results no longer mean the same."""
 
 BASE: Mapping[str, Any] = MappingProxyType(
     {
@@ -38,7 +38,7 @@ BASE: Mapping[str, Any] = MappingProxyType(
     }
 )
 """Settings of a run that its job does not set, so that studies stay the same when the program's
-defaults change. Part of `VERSION`."""
+defaults change. Part of `VERSIONS`."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class StudyJob:
     def config(self) -> dict[str, Any]:
         """Everything that determines the result, as plain values."""
         return {
-            "version": VERSION,
+            "version": VERSIONS.get(self.kind, 1),
             "kind": self.kind,
             "task": self.task,
             "network": self.network.config(),

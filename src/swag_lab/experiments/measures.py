@@ -18,6 +18,7 @@ from swag.run import stylize
 from swag.smoothing import parse, softmax
 from swag.statistics import (
     DISTRIBUTIONS,
+    count_of_largest,
     entropy,
     maximum,
     share_of_largest,
@@ -131,7 +132,7 @@ def _shares(features: Tensor, photo_gram: GramMatrix, style_gram: GramMatrix) ->
     error, squared_norm = float(difference.square().sum()), float(gradient.square().sum())
     shares: dict[str, float] = {}
     for fraction in FRACTIONS:
-        count = max(1, round(fraction * magnitudes.numel()))
+        count = count_of_largest(magnitudes.numel(), fraction)
         threshold = magnitudes.flatten().topk(count).values[-1]
         masked = torch.where(magnitudes >= threshold, difference, 0.0)
         label = percent(fraction)
