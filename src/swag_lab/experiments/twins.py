@@ -29,7 +29,7 @@ LARGEST = 48
 """Side of the last crops in pixels: half the cost of the packaged networks' 64."""
 
 BASE = "trained alike"
-SHORTER = "stopped at a third"
+SHORTER = "trained for a third"
 THIRD = 1 / 3
 
 

@@ -159,7 +159,7 @@ def _twin_sections(plan: Plan, runs: list[StudyRun]) -> list[Section]:
             figure=effects(runs, [*pairs, *one_weight_pairs]),
             note=f"Each saw the same pictures in the same order for as many steps. Top-1 of {base} "
             f"is {_percent(accuracy.get(base))}; a change that learns less differs in that, too, "
-            "as the one that was stopped at a third does.",
+            "as the one that was trained for a third of the steps does.",
         ),
         picture_section(
             plan,
