@@ -217,6 +217,12 @@ def test_painted_samples_differ_and_lie_in_range(kind):
     assert all(p.std() > 0.05 for p in pictures)
 
 
+def test_pictures_that_differ_by_their_ending_alone_have_names_of_their_own(tmp_path):
+    for i, name in enumerate(("a.png", "a.jpg", "b.png")):
+        write(tmp_path / name, torch.full((3, 8, 8), i / 3))
+    assert [sample.name for sample in samples_in(tmp_path)] == ["a.jpg", "a.png", "b"]
+
+
 def test_a_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="no pictures"):
         samples_in(tmp_path)

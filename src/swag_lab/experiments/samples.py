@@ -1,6 +1,7 @@
 """The pictures of a study: a square from the middle of each, named and hashed."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -46,7 +47,9 @@ def samples_in(folder: Path, count: int | None = None) -> tuple[Sample, ...]:
         )
     number = len(files) if count is None else min(count, len(files))
     chosen = [files[i * len(files) // number] for i in range(number)]
-    return tuple(Sample(file.stem, _digest(file), file) for file in chosen)
+    stems = Counter(file.stem for file in chosen)  # runs are paired by the names of pictures
+    names = [file.stem if stems[file.stem] == 1 else file.name for file in chosen]
+    return tuple(Sample(name, _digest(f), f) for name, f in zip(names, chosen, strict=True))
 
 
 def _picture_files(folder: Path) -> Iterator[Path]:
