@@ -15,6 +15,7 @@ from swag.config import PRESETS
 from swag.errors import SettingsError
 from swag_lab.experiments import (
     Plan,
+    Sample,
     Section,
     StudyRunner,
     painted_samples,
@@ -177,6 +178,9 @@ def test_units_bring_every_pair_before_any_comes_again():
     pairs = [plan.unit(i)[:2] for i in range(6)]
     assert len(set(pairs)) == 6
     assert len({plan.unit(i) for i in range(12)}) == 12
+    four = replace(plan, styles=(*plan.styles, Sample("another", "another")))
+    assert len({four.unit(i)[:2] for i in range(8)}) == 8
+    assert len({four.unit(i) for i in range(16)}) == 16 == four.different_units
 
 
 def test_the_name_paper_runs_the_first_seven_studies():

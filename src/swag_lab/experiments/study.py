@@ -1,5 +1,6 @@
 """A study: the jobs it needs, and the sections of a report that it makes of their runs."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,11 +55,21 @@ class Plan:
         """The middle one of the strengths."""
         return self.strengths[len(self.strengths) // 2]
 
+    @property
+    def different_units(self) -> int:
+        """The number of units that differ."""
+        return len(self.contents) * len(self.styles) * len(self.seeds)
+
     def unit(self, number: int) -> tuple[Sample, Sample, int]:
-        """The content, style and seed of this number: all pairs come before any is repeated."""
+        """The content, style and seed of this number.
+
+        All pairs come before any is repeated, and then with all seeds before any unit is.
+        """
         index, turn = number % len(self.contents), number // len(self.contents)
         style = self.styles[(index + turn) % len(self.styles)]
-        return self.contents[index], style, self.seeds[turn % len(self.seeds)]
+        # Counting turns alone would bring styles and seeds together again after their multiple.
+        repeated = turn // math.lcm(len(self.styles), len(self.seeds))
+        return self.contents[index], style, self.seeds[(turn + repeated) % len(self.seeds)]
 
     def measurement_jobs(
         self, kind: JobKind, variant: str, network: Network, settings: Row | None = None
