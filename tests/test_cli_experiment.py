@@ -124,6 +124,11 @@ def test_one_pair_gives_no_verdict():
         (["statistic"], "did you mean statistics"),
         (["judges", "--contents", "nowhere"], "no folder"),
         (["judges", "--steps", "0"], "steps"),
+        (["judges", "--steps", "2", "--units", "13"], "make 12 different ones"),
+        (["judges", "--pictures", "2"], "--contents and --styles"),
+        (["ablation", "--epochs", "2"], "--epochs has no effect without --training"),
+        (["weights", "--network", "a=swag/vgg"], "--network has no effect in the study weights"),
+        (["suppression", "--network", "a=swag/vgg", "--judge", "b=swag/vgg"], "--judge has no"),
     ],
 )
 def test_a_mistake_is_one_line(words, said, tmp_path):

@@ -34,6 +34,7 @@ Count = Annotated[
     options.option(
         "--pictures N",
         "Number of pictures to use of each folder, spread evenly over its names.",
+        default="3, or 2 with --quick",
         min=1,
     ),
 ]
@@ -51,16 +52,20 @@ Workers = Annotated[
 ]
 Units = Annotated[
     int | None,
-    options.option("--units N", "Pairs of a content and a style for each variant.", min=1),
+    options.option(
+        "--units N",
+        "Pairs of a content and a style for each variant.",
+        default="6, or 2 with --quick",
+        min=1,
+    ),
 ]
-
-
 LargeUnits = Annotated[
     int | None,
     options.option(
         "--large-units N",
         "Pairs for each variant with a network of torchvision, where a run takes seconds to "
         "minutes.",
+        default="2, or 1 with --quick",
         min=1,
     ),
 ]
@@ -90,7 +95,8 @@ Training = Annotated[
     ),
 ]
 Epochs = Annotated[
-    float | None, options.option("--epochs N", "Epochs of the training on --training.")
+    float | None,
+    options.option("--epochs N", "Epochs of the training on --training.", default="4"),
 ]
 
 DryRun = Annotated[
@@ -115,8 +121,8 @@ Strengths = Annotated[
     list[float] | None,
     options.option(
         "--strength S",
-        "Strength of each variant's runs. Repeat the option for several. Default: 0.05, 0.2, "
-        "0.5, 0.8 and 0.95.",
+        "Strength of each variant's runs. Repeat the option for several.",
+        default="0.05, 0.2, 0.5, 0.8 and 0.95, or 0.2, 0.5 and 0.8 with --quick",
         min=0.0,
         max=1.0,
     ),
@@ -163,7 +169,7 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     from swag.cli.bars import count_bar
     from swag.cli.table import show as show_table
     from swag.files import create_folder
-    from swag_lab.experiments import StudyRunner, studies_named
+    from swag_lab.experiments import StudyRunner
 
     plan = _plan(
         contents,
@@ -177,7 +183,7 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
         strengths=tuple(sorted(strength)) if strength else None,
         networks=(network or [], judge or []),
     )
-    studies_named(name)
+    _check_options(name, plan, training, epochs)
     if dry_run:
         show_table(StudyRunner(name, plan, out).counts(), as_json=False)
         return
@@ -201,6 +207,21 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
         typer.echo(str(page))
 
 
+def _check_options(name: str, plan: Any, training: Path | None, epochs: float | None) -> None:
+    """Refuse an unknown study, and options that change nothing in it."""
+    from dataclasses import replace
+
+    from swag_lab.experiments import studies_named
+
+    studies = studies_named(name)
+    if epochs is not None and training is None:
+        raise SettingsError("--epochs has no effect without --training; leave it out")
+    for option, networks in (("--network", "given"), ("--judge", "judges")):
+        without = replace(plan, **{networks: ()})
+        if without != plan and all(s.jobs(plan) == s.jobs(without) for s in studies):
+            raise SettingsError(f"{option} has no effect in the study {name}; leave it out")
+
+
 def _plan(
     contents: Path | None,
     styles: Path | None,
@@ -216,6 +237,8 @@ def _plan(
 
     # A size or number of steps that no run can have is refused before the first.
     settings(**{name: overrides[name] for name in ("size", "steps") if overrides[name] is not None})
+    if count and not (contents or styles):
+        raise SettingsError("--pictures counts those of --contents and --styles; give one of them")
     if overrides["steps"] == 0:
         raise SettingsError("steps = 0: a study compares optimized pictures; give 1 or more")
     sizes: dict[str, Any] = {
@@ -227,7 +250,7 @@ def _plan(
     }
     chosen = (sizes if quick else {}) | {k: v for k, v in overrides.items() if v is not None}
     number = count or (2 if quick else 3)
-    return Plan(
+    plan = Plan(
         samples_in(contents, number) if contents else painted_samples("contents"),
         samples_in(styles, number) if styles else painted_samples("styles"),
         quick=quick,
@@ -235,6 +258,12 @@ def _plan(
         judges=tuple(map(parse_network, networks[1])),
         **chosen,
     )
+    if (overrides["units"] or 0) > plan.different_units:
+        raise SettingsError(
+            f"units = {plan.units}: the pictures and seeds make {plan.different_units} different "
+            "ones; give fewer units, or more pictures"
+        )
+    return plan
 
 
 def _with_twins(plan: Any, data: Path, epochs: float | None, folder: Path, *, quiet: bool) -> Any:
