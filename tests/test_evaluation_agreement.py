@@ -51,7 +51,16 @@ def test_a_second_look_says_how_well_the_eye_agrees_with_itself(pairs):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "photo,painting\na,b\n", f"{HEAD}\na,x,one,two,l,r,s,1,2,1,2\n"]
+    "text",
+    [
+        "",
+        "photo,painting\na,b\n",
+        f"{HEAD}\na,x,one,two,l,r,s,1,2,1,2\n",
+        *(
+            f"{HEAD}\na,x,one,two,left,same,left,{cells}\n"
+            for cells in ("1,2,1", "1,2,1,2,3", "nan,2,1,2", ",2,1,2", f"{'1' * 200_000},2,1,2")
+        ),
+    ],
 )
 def test_what_is_no_list_of_pairs_is_refused(tmp_path, text):
     file = tmp_path / "pairs.csv"

@@ -14,6 +14,7 @@ import argparse
 import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from statistics import median
 
@@ -50,7 +51,7 @@ def read_pairs(path: Path) -> list[SeenPair]:
             pairs = [_parse_pair(row) for row in csv.DictReader(file)]
         if not pairs:
             raise ValueError("no line")
-    except (KeyError, OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError, csv.Error) as error:
         raise SettingsError(
             f"{path} is no list of pairs ({error}); give a CSV file with the columns content, "
             f"style, left, right, {', '.join(QUESTIONS)}, and MEASURE left, MEASURE right"
@@ -128,6 +129,8 @@ def _looks(
 
 
 def _parse_pair(row: Mapping[str, str]) -> SeenPair:
+    if None in row or None in row.values():
+        raise ValueError(f"a line of {row['content']!r} has more or fewer cells than the head")
     answers = {question: row[question] for question in QUESTIONS}
     for question, answer in answers.items():
         if answer not in (*SIDES, "same"):
@@ -135,8 +138,11 @@ def _parse_pair(row: Mapping[str, str]) -> SeenPair:
     names = [name.removesuffix(" left") for name in row if name.endswith(" left")]
     values = {name: tuple(row[f"{name} {side}"] for side in SIDES) for name in names}
     differences = {
-        name: float(left) - float(right) for name, (left, right) in values.items() if left
+        name: float(left) - float(right) for name, (left, right) in values.items() if left or right
     }
+    for name, difference in differences.items():
+        if not isfinite(difference):
+            raise ValueError(f"{name} is not finite")
     for judge in [name.removesuffix(" style") for name in differences if name.endswith(" style")]:
         if (content := f"{judge} content") in differences:
             differences[f"{judge} sum"] = differences[f"{judge} style"] + differences[content]
