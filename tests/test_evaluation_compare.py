@@ -67,11 +67,43 @@ def test_weights_are_found_beside_the_plan(plan: Path):
     assert candidate.network.weights == str(plan.with_name("w.safetensors"))
 
 
-@pytest.mark.parametrize("text", ["size = 64", "[candidates.a]\n[judge.b]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "size = 64",
+        "[candidates.a]\n[judge.b]",
+        "candidates = 3",
+        "[candidates.a]\nsize = 64",
+        *(
+            f'{line}\n[candidates.a]\nbackbone = "swag/vgg"'
+            for line in ("strengths = 0.5", "strengths = []", "strengths = [2]", "settings = 1")
+        ),
+        '[candidates.a]\nbackbone = "swag/vgg"\nedits = "reflect"',
+        '[candidates.a]\nbackbone = "swag/vgg"\n[judges]\nb = 3',
+        '[candidates.a]\nbackbone = "swag/vgg"\n[judges.b]\nbackbone = "swag/vgg"\nsize = 64',
+    ],
+)
 def test_a_plan_that_is_none_is_refused_by_name(plan: Path, text: str):
     plan.write_text(text)
     with pytest.raises(SettingsError, match=r"plan.toml: expected candidates"):
         ComparisonPlan.of(plan)
+
+
+@pytest.mark.parametrize("line", ['backbone = "swag/vgg"', "strength = 0.5"])
+def test_settings_of_all_that_would_be_ignored_are_refused(plan: Path, line: str):
+    plan.write_text(PLAN.replace("[settings]", f"[settings]\n{line}"))
+    with pytest.raises(SettingsError, match=f"{line.partition(' ')[0]} cannot be among"):
+        ComparisonPlan.of(plan)
+
+
+def test_other_pictures_and_judges_have_files_of_their_own(plan: Path, pair: PicturePair):
+    comparison = ComparisonPlan.of(plan)
+    before = pair.key, comparison.judging
+    swag.image.write(pair.content, torch.zeros(3, 64, 80), overwrite=True)
+    plan.write_text(PLAN.replace("[judges.drawn]", "[judges.other]"))
+    after = PicturePair(pair.content, pair.style).key, ComparisonPlan.of(plan).judging
+    assert before[0] != after[0] and before[1] != after[1]
+    assert after[0].startswith("photo--painting-")
 
 
 def test_the_first_pairs_hold_every_picture():

@@ -18,27 +18,29 @@ The plan names what is compared and who judges; files are found beside it:
     backbone = "torchvision/resnet50"
 
 Each content meets each style, along the diagonals, so that the first few pairs hold all of both.
-Pictures and scores stay in DIR and are not made again; DIR/table.md is of complete pairs.
+Pictures and the scores of each set of judges stay in DIR and are not made again; DIR/table.md is
+of complete pairs.
 """
 
 import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError
 
 import swag
 from swag.config import load
 from swag.errors import SettingsError, SwagError
-from swag.files import write_text
-from swag.image import read
+from swag.files import create_folder, write_text
+from swag.image import read, read_hashed
 from swag_lab.evaluation.comparison_table import Score, comparison_tables
 from swag_lab.evaluation.evaluator import Evaluator, trained_judges
 from swag_lab.evaluation.networks import Network
-
-OF_NETWORK = ("backbone", "weights", "edits", "style_layers", "content_layers")
 
 
 @dataclass(frozen=True)
@@ -68,42 +70,77 @@ class ComparisonPlan:
     @classmethod
     def of(cls, path: Path) -> "ComparisonPlan":
         """Read a plan. SettingsError if the file is no plan."""
-        plan = load(path)
-        unknown = set(plan) - {"strengths", "settings", "candidates", "judges"}
-        if unknown or not plan.get("candidates"):
-            raise SettingsError(
-                f"{path}: expected candidates, and perhaps strengths, settings and judges"
-                + (f"; got {', '.join(sorted(unknown))}" if unknown else "")
-            )
-        common = plan.get("settings", {})
+        plan = _parse(path)
         candidates = [
-            Candidate(_network(name, entry, path.parent), _rest(common | entry))
-            for name, entry in plan["candidates"].items()
+            Candidate(_network(name, entry, path.parent), plan.settings | (entry.model_extra or {}))
+            for name, entry in plan.candidates.items()
         ]
-        judges = [
-            _network(name, entry, path.parent) for name, entry in plan.get("judges", {}).items()
-        ]
+        judges = [_network(name, entry, path.parent) for name, entry in plan.judges.items()]
         return cls(
             candidates,
             (*judges, *trained_judges()),
-            plan.get("strengths", [0.3, 0.5, 0.7]),
-            size=swag.settings(**_rest(common)).size,
+            plan.strengths,
+            size=swag.settings(**plan.settings).size,
         )
 
+    @property
+    def judging(self) -> str:
+        """The start of a hash of the judges."""
+        configs = json.dumps([[judge.name, judge.config()] for judge in self.judges])
+        return sha256(configs.encode()).hexdigest()[:8]
 
-def _network(name: str, entry: Mapping[str, Any], folder: Path) -> Network:
-    fields = {key: entry[key] for key in OF_NETWORK if key in entry}
+
+class _NetworkEntry(BaseModel, extra="forbid"):
+    """A network in a plan."""
+
+    backbone: str
+    weights: str = "pretrained"
+    edits: tuple[str, ...] = ("reflect",)
+    style_layers: tuple[str, ...] = ()
+    content_layers: tuple[str, ...] = ()
+
+
+class _CandidateEntry(_NetworkEntry, extra="allow"):
+    """A network and settings of its own."""
+
+
+class _PlanFile(BaseModel, extra="forbid"):
+    """What a plan says."""
+
+    candidates: dict[str, _CandidateEntry] = Field(min_length=1)
+    strengths: list[Annotated[float, Field(ge=0, le=1)]] = Field([0.3, 0.5, 0.7], min_length=1)
+    settings: dict[str, Any] = {}
+    judges: dict[str, _NetworkEntry] = {}
+
+
+def _parse(path: Path) -> _PlanFile:
+    try:
+        plan = _PlanFile.model_validate(load(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise SettingsError(
+            f"{path}: expected candidates, and perhaps strengths, settings and judges; "
+            f"{place}: {first['msg']}"
+        ) from error
+    own = [key for entry in plan.candidates.values() for key in entry.model_extra or {}]
+    misplaced = ({*_NetworkEntry.model_fields} & {*plan.settings}) | (
+        {"strength"} & {*plan.settings, *own}
+    )
+    if misplaced:
+        raise SettingsError(
+            f"{path}: {', '.join(sorted(misplaced))} cannot be among the settings; give each "
+            "candidate its network, and the plan its strengths, as in strengths = [0.3, 0.7]"
+        )
+    return plan
+
+
+def _network(name: str, entry: _NetworkEntry, folder: Path) -> Network:
+    fields = {key: getattr(entry, key) for key in _NetworkEntry.model_fields}
     for key in ("backbone", "weights"):
-        if key in fields and (folder / fields[key].partition(":")[0]).is_file():
+        if (folder / fields[key].partition(":")[0]).is_file():
             fields[key] = str(folder / fields[key])
-    for key in ("edits", "style_layers", "content_layers"):
-        if key in fields:
-            fields[key] = tuple(fields[key])
     return Network(name, **fields)
-
-
-def _rest(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if key not in OF_NETWORK}
 
 
 @dataclass(frozen=True)
@@ -117,6 +154,12 @@ class PicturePair:
     def name(self) -> str:
         """The names of both files."""
         return f"{self.content.stem}--{self.style.stem}"
+
+    @cached_property
+    def key(self) -> str:
+        """The names, and the start of a hash of both files. ImageError if one cannot be read."""
+        digests = [read_hashed(file)[1] for file in (self.content, self.style)]
+        return f"{self.name}-{sha256(''.join(digests).encode()).hexdigest()[:8]}"
 
 
 def pairs_of(contents: Sequence[Path], styles: Sequence[Path]) -> list[PicturePair]:
@@ -135,15 +178,15 @@ def compare(comparison: ComparisonPlan, pairs: Sequence[PicturePair], out: Path)
         evaluator = None
         for candidate in comparison.candidates:
             for strength in comparison.strengths:
-                path = out / candidate.folder / f"{pair.name}--{strength:g}.png"
-                scores = path.with_suffix(".json")
+                path = out / candidate.folder / f"{pair.key}--{strength:g}.png"
+                scores = path.with_name(f"{path.stem}-{comparison.judging}.json")
                 if not path.exists():
-                    path.parent.mkdir(parents=True, exist_ok=True)
+                    create_folder(path.parent)
                     _make(candidate, pair, strength, path)
                 if not scores.exists():
                     evaluator = evaluator or _evaluator(comparison, pair)
                     write_text(scores, json.dumps(evaluator(read(path).batch), indent=1))
-                yield Score(candidate.network, pair.name, strength, json.loads(scores.read_text()))
+                yield Score(candidate.network, pair.key, strength, json.loads(scores.read_text()))
 
 
 def _make(candidate: Candidate, pair: PicturePair, strength: float, path: Path) -> None:
