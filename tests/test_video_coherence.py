@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from video_files import picture
 
+from swag.errors import SettingsError
 from swag.image import write
 from swag.video import VideoStyle, frame_painter
 from swag.video.coherence import StyledFrame, certainty, flow, follow, warp
@@ -111,3 +112,12 @@ def test_the_figures_are_printed(tmp_path, monkeypatch, capsys):
     flicker.main()
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "| style | clip | frame by frame | 0.8 |" and len(lines) == 4
+
+
+@pytest.mark.parametrize(
+    "words", [("--size", "5"), ("--frames", "1"), ("--shares", "1.5"), ("--shares", "nan")]
+)
+def test_flicker_of_no_frames_or_unknown_shares_is_refused(monkeypatch, words):
+    monkeypatch.setattr("sys.argv", ["flicker", "great-wave", "--photo", "none.png", *words])
+    with pytest.raises(SettingsError, match="two frames or more"):
+        flicker.main()

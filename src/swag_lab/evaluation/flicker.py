@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
-from swag.errors import SwagError
+from swag.errors import SettingsError, SwagError
 from swag.image import read
 from swag.video.coherence import Flow, Frame, Painted, follow, warp
 from swag.video.styles import VideoStyle, frame_painter
@@ -148,6 +148,15 @@ def _paint_clip(clip: Sequence[ClipFrame], style: str, side: int) -> list[Painte
     return [painter(step.frame)[1] for step in clip]
 
 
+def _check_options(size: int, frames: int, shares: Sequence[float]) -> None:
+    """SettingsError unless there are frames to compare, which motion can be found in."""
+    if size < 32 or frames < 2 or not all(0 <= share <= 1 for share in shares):
+        raise SettingsError(
+            f"size = {size}, frames = {frames}, shares = {', '.join(map(str, shares))}: expected "
+            "32 pixels or more, two frames or more, and shares from 0 to 1"
+        )
+
+
 def main() -> None:
     """Print a table of ratios, a row for each style and clip."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -157,6 +166,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--shares", type=float, nargs="+", default=[0.6, 0.7, 0.8, 0.9])
     options = parser.parse_args()
+    _check_options(options.size, options.frames, options.shares)
     clips = {
         "disc": list(moving_disc(options.size, options.frames)),
         "photo": list(panned_photo(options.photo, options.size, options.frames)),
