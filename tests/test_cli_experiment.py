@@ -128,6 +128,7 @@ def test_one_pair_gives_no_verdict():
         (["judges", "--pictures", "2"], "--contents and --styles"),
         (["ablation", "--epochs", "2"], "--epochs has no effect without --training"),
         (["weights", "--network", "a=swag/vgg"], "--network has no effect in the study weights"),
+        (["real", "--network", "a=swag/vgg", "--network", "a=swag/resnet"], "different names"),
         (["suppression", "--network", "a=swag/vgg", "--judge", "b=swag/vgg"], "--judge has no"),
     ],
 )

@@ -250,12 +250,17 @@ def _plan(
     }
     chosen = (sizes if quick else {}) | {k: v for k, v in overrides.items() if v is not None}
     number = count or (2 if quick else 3)
+    given, judges = (tuple(map(parse_network, texts)) for texts in networks)
+    for group in (given, judges):
+        if len({network.name for network in group}) < len(group):
+            names = ", ".join(network.name.removeprefix("p-") for network in group)
+            raise SettingsError(f"{names}: expected different names of networks")
     plan = Plan(
         samples_in(contents, number) if contents else painted_samples("contents"),
         samples_in(styles, number) if styles else painted_samples("styles"),
         quick=quick,
-        given=tuple(map(parse_network, networks[0])),
-        judges=tuple(map(parse_network, networks[1])),
+        given=given,
+        judges=judges,
         **chosen,
     )
     if (overrides["units"] or 0) > plan.different_units:
