@@ -128,6 +128,8 @@ def test_one_pair_gives_no_verdict():
         (["judges", "--pictures", "2"], "--contents and --styles"),
         (["ablation", "--epochs", "2"], "--epochs has no effect without --training"),
         (["weights", "--network", "a=swag/vgg"], "--network has no effect in the study weights"),
+        (["statistics", "--network", f"a=swag/vgg,{__file__}"], "not a safetensors file"),
+        (["judges", "--judge", f"a=swag/vgg,{__file__}"], "not a safetensors file"),
         (["real", "--network", "a=swag/vgg", "--network", "a=swag/resnet"], "different names"),
         (["suppression", "--network", "a=swag/vgg", "--judge", "b=swag/vgg"], "--judge has no"),
     ],

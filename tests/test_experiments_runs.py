@@ -75,6 +75,13 @@ def test_a_run_that_was_cut_off_is_done_again_with_the_same_result(tmp_path, run
     assert again.picture.read_bytes() == run.picture.read_bytes()
 
 
+@pytest.mark.parametrize("text", ['{"judges": ', "[]", "{}"])
+def test_metrics_that_are_damaged_are_those_of_no_finished_run(tmp_path, text):
+    (tmp_path / job().folder).mkdir()
+    (tmp_path / job().folder / "metrics.json").write_text(text)
+    assert finished_run(tmp_path, job()) is None
+
+
 def test_what_cannot_be_done_is_a_result_with_its_reason(runs):
     failed = JobRunner(runs)(job(settings={"steps": 1, "scales": 2}, size=64))
     assert failed.failed and "steps" in failed.metrics["failed"]

@@ -193,6 +193,8 @@ def experiment(  # noqa: PLR0913 - the arguments of a command are its options
     runner = StudyRunner(name, plan, out, command=shlex.join(["swag", *sys.argv[1:]]))
     if not overwrite:
         runner.check_report()
+    for given in (*plan.given, *plan.judges):
+        given.create(0)  # a file that holds no such network is refused before the first run
     missing = runner.unfinished_jobs()
     each = partial(distributed.as_completed, workers=workers, backend="ray" if ray else "processes")
     try:

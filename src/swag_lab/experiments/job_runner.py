@@ -57,11 +57,13 @@ def folder_of(runs: Path, job: StudyJob) -> Path:
 
 
 def finished_run(runs: Path, job: StudyJob) -> StudyRun | None:
-    """The finished run of a job, or None; an interrupted run has no metrics."""
+    """The finished run of a job, or None; an interrupted run has no metrics, or damaged ones."""
     folder = folder_of(runs, job)
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        return None
+    if not isinstance(metrics, dict) or metrics.keys().isdisjoint(("judges", "rows", "failed")):
         return None
     return StudyRun(job, metrics, folder)
 
