@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import swag
 from swag import backbones, losses
 from swag.errors import SwagError
 from swag.losses import LOSSES
+from swag.run import perceptual_loss
 
 STYLE = [name for name, loss in LOSSES.items() if loss.role == "style"]
 CONTENT = [name for name, loss in LOSSES.items() if loss.role == "content"]
@@ -124,6 +126,23 @@ def test_the_style_is_described_once_and_again_after_a_move(backbone, monkeypatc
     wide = loss.double()(pictures(1).double(), pictures(1, 1).double())
     assert len(seen) == 5 and wide.dtype == torch.float64
     assert wide.item() == pytest.approx(value.item(), rel=1e-4)
+
+
+def test_a_thread_that_comes_while_the_style_is_described_does_not_miss_it(backbone, monkeypatch):
+    loss = perceptual(copy.deepcopy(backbone)).double()
+    image, content = pictures(1).double(), pictures(1, 1).double()
+    values = []
+    thread = threading.Thread(target=lambda: values.append(loss(image, content)))
+    terms = perceptual_loss.style_terms
+
+    def interrupted(*args, **options):
+        if thread.ident is None:
+            thread.start()
+            thread.join()
+        return terms(*args, **options)
+
+    monkeypatch.setattr(perceptual_loss, "style_terms", interrupted)
+    assert loss(image, content) == values[0]
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])

@@ -66,7 +66,7 @@ class PerceptualLoss(nn.Module):
             check_visible("style", painting)
         self.styles = [filled(painting).batch for painting in self._paintings]
         self.backbone = _network(self.settings, backbone, self.styles)
-        self._style: list[LayerLoss] | None = None
+        self._style: Sequence[LayerLoss] | None = None
         self._smoothings: dict[str, Smoothing] = {}
         self._describe_style()
 
@@ -83,7 +83,7 @@ class PerceptualLoss(nn.Module):
         self._check(image, content)
         if self._style is None:
             self._describe_style()
-        style, terms = self._style or [], self._content_terms
+        style, terms = self._style or (), self._content_terms
         style_layers = [layer for part in style for layer in part.view.layers]
         content_layers = [layer for term in terms for layer in term.layers]
         maps = self._maps(image, list(dict.fromkeys(style_layers + content_layers)))
@@ -123,19 +123,20 @@ class PerceptualLoss(nn.Module):
     def _describe_style(self) -> None:
         """Describe the style, and fit smoothings to it, on the device of the network."""
         styles = [picture.to(self._like) for picture in self.styles]
-        self._style = []
+        parts: Sequence[LayerLoss] = ()
         if styles:
             regions = style_regions(self.settings, len(styles), None, [])
             regions = weighted_by_alpha(regions, self._paintings, self._like.device)
             terms = style_terms(self.settings, self.backbone, styles, regions, unit_image=styles[0])
             terms = [replace(t, normalization="target", matched="none") for t in terms if t.weight]
             objective = Objective.of(self.backbone.extract, terms, start=styles[0], style=styles[0])
-            self._style += objective.parts
+            parts = objective.parts
         self._smoothings = {
             layer: self._fit_smoothing(term.smoothing.at(layer), layer, styles)
             for term in self._content_terms
             for layer in term.layers
         }
+        self._style = parts  # at last: another thread may use the loss meanwhile
 
     def _fit_smoothing(self, smoothing: Smoothing, layer: str, styles: list[Tensor]) -> Smoothing:
         if smoothing.parameter != "auto" or layer == PIXELS:
