@@ -128,6 +128,19 @@ def test_the_style_is_described_once_and_again_after_a_move(backbone, monkeypatc
     assert wide.item() == pytest.approx(value.item(), rel=1e-4)
 
 
+def test_the_style_is_described_again_by_weights_that_are_loaded(backbone):
+    loss, other = perceptual(copy.deepcopy(backbone)), perceptual(copy.deepcopy(backbone))
+    with torch.no_grad():
+        for parameter in other.backbone.parameters():
+            parameter.mul_(-0.5)
+    weights = nn.ModuleDict({"loss": other}).state_dict()
+    image, content = pictures(1), pictures(1, 1)
+    value = other.to("cpu")(image, content)
+    for restored in (loss, pickle.loads(pickle.dumps(loss))):
+        nn.ModuleDict({"loss": restored}).load_state_dict(weights)
+        assert torch.equal(restored(image, content), value)
+
+
 def test_a_thread_that_comes_while_the_style_is_described_does_not_miss_it(backbone, monkeypatch):
     loss = perceptual(copy.deepcopy(backbone)).double()
     image, content = pictures(1).double(), pictures(1, 1).double()

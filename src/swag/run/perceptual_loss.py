@@ -35,7 +35,8 @@ class PerceptualLoss(nn.Module):
     Losses, layers, smoothings and weights come from `swag.settings`; settings of the optimization
     (steps, scales, start, device ...) have no effect. The error of a layer is divided by the norm
     of its target, and the layers of a term are averaged. The targets of the style are computed
-    when the module is made, and again after the module was moved to another device or precision.
+    when the module is made, and again after the module was moved to another device or precision,
+    or was given other weights by `load_state_dict`.
 
     Args:
         style: a picture, or several, which are blended; transparent parts do not count. None:
@@ -68,6 +69,7 @@ class PerceptualLoss(nn.Module):
         self.backbone = _network(self.settings, backbone, self.styles)
         self._style: Sequence[LayerLoss] | None = None
         self._smoothings: dict[str, Smoothing] = {}
+        self.register_load_state_dict_post_hook(_drop_targets)  # type: ignore[no-untyped-call]
         self._describe_style()
 
     def forward(self, image: Image, content: OwnImage | None = None) -> Scalar:
@@ -114,7 +116,7 @@ class PerceptualLoss(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "PerceptualLoss":
         """Drop the targets, which are computed again on the new device: Metal has no float64."""
-        self._style = None
+        _drop_targets(self)
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
@@ -185,6 +187,11 @@ class PerceptualLoss(nn.Module):
 
     def _maps(self, image: Tensor, layers: Sequence[str]) -> FeatureMaps:
         return with_pixels(self.backbone.extract)(image, layers)
+
+
+def _drop_targets(loss: PerceptualLoss, _loaded: object = None) -> None:
+    """Let the style be described again before the loss is used: the network has changed."""
+    loss._style = None
 
 
 def _network(
