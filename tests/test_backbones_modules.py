@@ -143,8 +143,10 @@ def test_what_is_missing_is_said_in_one_line(module, words):
         (PICTURE[:, :1], r"shape \(1, 1, 48, 64\); expected batch, 3"),
         (PICTURE.half(), "computes in torch.float32 and was given pictures in torch.float16"),
         (PICTURE.double(), "computes in torch.float32 and was given pictures in torch.float64"),
+        (PICTURE.to("meta"), "Sequential is on cpu and was given pictures on meta; move one of"),
+        (PICTURE.numpy(), "Sequential was given ndarray; expected a tensor of sRGB pictures"),
     ],
-    ids=["bytes", "0 to 255", "no batch", "gray", "half", "double"],
+    ids=["bytes", "0 to 255", "no batch", "gray", "half", "double", "device", "array"],
 )
 def test_what_is_no_batch_of_pictures_is_refused(picture, words, unchecked):
     network = backbones.create(small())

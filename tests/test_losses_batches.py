@@ -53,6 +53,10 @@ def test_other_numbers_of_targets_are_refused_alike(name):
     words = f"{name} was given 3 pictures and 2 targets; expected one target, or one for each"
     with pytest.raises(SettingsError, match=words):
         loss.compare(describe(loss, maps(0)), describe(loss, maps(1, 2)))
+    with pytest.raises(SettingsError, match=f"{name} was given 0 pictures and 1 targets"):
+        empty = describe(loss, maps(0))
+        empty = tuple(part[:0] for part in empty) if isinstance(empty, tuple) else empty[:0]
+        loss.compare(empty, describe(loss, maps(1, 1)))
 
 
 @pytest.mark.parametrize("name", LOSSES)

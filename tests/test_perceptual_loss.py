@@ -78,6 +78,12 @@ def test_pictures_of_a_batch_count_by_themselves(style_loss, content_loss, backb
     assert gradient.isfinite().all() and gradient.flatten(1).norm(dim=1).gt(0).all()
 
 
+def test_one_picture_is_compared_with_every_content(backbone):
+    loss, image, contents = perceptual(backbone), pictures(1), pictures(2, 1)
+    alone = [loss(image, content[None]) for content in contents]
+    torch.testing.assert_close(loss(image, contents), torch.stack(alone).mean())
+
+
 def test_the_content_alone_differs_by_nothing_from_itself(backbone):
     loss = perceptual(backbone, style=[], **PLAIN)
     image = pictures(2)
@@ -181,12 +187,14 @@ def test_it_survives_being_part_of_a_module_and_sent_to_another_process(backbone
     [
         (lambda b: perceptual(b)(pictures(1)), "no content was given; give it as the second"),
         (lambda b: perceptual(b)(pictures(3), pictures(2)), "3 pictures and 2 targets"),
+        (lambda b: perceptual(b)(pictures(0), pictures(0)), "0 pictures and 1 targets"),
         (lambda b: perceptual(b)(pictures(1), pictures(1) * 255), "divide by 255"),
+        (lambda b: perceptual(b)(pictures(1).to("meta"), pictures(1)), "pictures on meta"),
         (lambda b: perceptual(b, style_layers=["9"]), "no layer '9'"),
         (lambda b: perceptual(b, style=[], smoothing="tanh"), "fitted to a style, and there is"),
         (lambda b: perceptual(b, style="none.png"), "there is no file"),
     ],
-    ids=["no content", "numbers", "0 to 255", "layer", "smoothing", "file"],
+    ids=["no content", "numbers", "none", "0 to 255", "device", "layer", "smoothing", "file"],
 )
 def test_mistakes_are_one_line(call, words, backbone):
     with pytest.raises(SwagError, match=words) as caught:

@@ -19,13 +19,11 @@ from swag.features import (
     trial_picture,
 )
 from swag.layer_weights import layer_weights
+from swag.maps import check_pictures
 from swag.types import FeatureMaps, Image, Precision, Size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-LARGEST = 16.0
-"""Absolute value above which a picture is taken for bytes, 0 to 255."""
 
 _SIDES = (64, 128, 256, 512)
 """Sides of square pictures; a network that accepts none of them takes one size only."""
@@ -115,7 +113,7 @@ class Backbone(nn.Module):
 
         Raises:
             BackboneError: a layer that cannot be read, a picture too small for the network, or no
-                batch of pictures in the precision of the network and in about [0, 1].
+                batch of pictures in about [0, 1], on the network's device and in its precision.
         """
         check_pictures(image, like=next(self.module.parameters(), None), name=self.name)
         requested = tuple(self.style_layers + self.content_layers if layers is None else layers)
@@ -232,37 +230,6 @@ class Backbone(nn.Module):
         except REFUSALS:
             return False
         return True
-
-
-def check_pictures(image: Tensor, *, like: Tensor | None, name: str) -> None:
-    """Raise BackboneError unless `image` is a batch of sRGB pictures in the precision of `like`.
-
-    `like` is a weight of the network. Only pictures that need a gradient may exceed `LARGEST`.
-    """
-    if image.ndim != 4 or image.shape[1] != 3:
-        hint = "; one picture is a batch of one: give image[None]" if image.ndim == 3 else ""
-        raise BackboneError(
-            f"{name} was given a tensor of shape {tuple(image.shape)}; expected batch, 3, rows, "
-            f"columns{hint}"
-        )
-    if not image.is_floating_point():
-        raise BackboneError(
-            f"{name} was given pictures of type {image.dtype}; expected sRGB in [0, 1]: divide "
-            "bytes by 255"
-        )
-    autocast = torch.is_autocast_enabled(image.device.type)
-    if like is not None and like.dtype != image.dtype and not autocast:
-        raise BackboneError(
-            f"{name} computes in {like.dtype} and was given pictures in {image.dtype}; convert "
-            "one of them with .to(dtype)"
-        )
-    if not image.requires_grad and image.numel() and image.device.type != "meta":
-        largest = max(abs(float(value)) for value in image.aminmax())
-        if largest > LARGEST:
-            raise BackboneError(
-                f"{name} was given pictures with values up to {largest:g}; expected sRGB in "
-                "[0, 1]: divide by 255"
-            )
 
 
 def narrow(extract: Callable[..., FeatureMaps], image: Tensor, *rest: Any) -> FeatureMaps:

@@ -51,12 +51,12 @@ def mean_of(descriptions: Sequence[Description]) -> Description:
 def of_equal_batch(a: Description, b: Description, name: str) -> tuple[Description, Description]:
     """Two descriptions of equally many pictures: a single picture is repeated to match the other.
 
-    SettingsError if the numbers of pictures differ and neither is 1.
+    SettingsError if the numbers of pictures differ and the smaller one is not 1.
     """
     counts = _batch_size(a), _batch_size(b)
     if counts[0] == counts[1]:
         return a, b
-    if 1 not in counts:
+    if min(counts) != 1:
         raise SettingsError(
             f"{name} was given {counts[0]} pictures and {counts[1]} targets; expected one target, "
             "or one for each picture"
@@ -131,7 +131,7 @@ class Loss:
         One target is compared with every picture of a batch.
 
         Raises:
-            SettingsError: the numbers of pictures differ, and neither is 1.
+            SettingsError: the numbers of pictures differ, and the smaller one is not 1.
         """
         return self.compare_fn(*of_equal_batch(description, target, self.name))
 

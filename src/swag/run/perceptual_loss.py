@@ -77,12 +77,16 @@ class PerceptualLoss(nn.Module):
 
         SettingsError if the content has a weight and is not given.
         """
-        total: Tensor = torch.stack(list(self.terms(image, content).values())).sum(0).mean()
+        terms = self.terms(image, content).values()  # of one picture and several contents, too
+        total: Tensor = torch.stack(torch.broadcast_tensors(*terms)).sum(0).mean()  # type: ignore[no-untyped-call]
         return total
 
     def terms(self, image: Image, content: OwnImage | None = None) -> dict[str, PerImage]:
         """The weighted terms by name, for each picture."""
-        self._check(image, content)
+        if content is None and self._content_terms:
+            raise SettingsError(
+                "no content was given; give it as the second argument, or content_weight=0"
+            )
         if self._style is None:
             self._describe_style()
         style, terms = self._style or (), self._content_terms
@@ -101,18 +105,6 @@ class PerceptualLoss(nn.Module):
         for name, weight in self._penalties.items():
             values[name] = PENALTIES[name].measure(image) * weight
         return values
-
-    def _check(self, image: Tensor, content: Tensor | None) -> None:
-        if content is None and self._content_terms:
-            raise SettingsError(
-                "no content was given; give it as the second argument, or content_weight=0"
-            )
-        device = self._like.device
-        if image.device != device:
-            raise SettingsError(
-                f"the loss is on {device} and the pictures are on {image.device}; move one of them "
-                "with .to(device)"
-            )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "PerceptualLoss":
         """Drop the targets, which are computed again on the new device: Metal has no float64."""
