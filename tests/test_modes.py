@@ -9,21 +9,24 @@ import pytest
 import torch
 
 import swag
+import swag.instant
 from swag.backbones import create
 from swag.errors import SettingsError
 from swag.image import Picture
+from swag.losses import bures
 
 TINY = {"size": 32, "steps": 3, "scales": 2, "device": "cpu"}
 MODES = {
     "no_grad": torch.no_grad,
     "inference_mode": torch.inference_mode,
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "default device": lambda: torch.device("meta"),
 }
 
 
 def pictures():
-    draw = torch.Generator().manual_seed(0)
-    return tuple(torch.rand(3, 24, 32, generator=draw) for _ in range(2))
+    draw = torch.Generator("cpu").manual_seed(0)
+    return tuple(torch.rand(3, 24, 32, generator=draw, device="cpu") for _ in range(2))
 
 
 def picture(mode=nullcontext, **settings):
@@ -46,6 +49,37 @@ def test_a_picture_does_not_depend_on_the_callers_modes(mode, settings):
     made = picture(mode, **settings)
     assert torch.equal(made, picture(**settings))
     assert not made.is_inference()
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_one_pass_and_a_loss_do_not_depend_on_them_either(mode):
+    photo, painting = pictures()
+    painted = swag.apply_style("great-wave", photo).pixels
+    value = swag.PerceptualLoss(painting, size=32)(photo[None], photo[None])
+    with mode():
+        again = swag.apply_style("great-wave", photo).pixels
+        loss = swag.PerceptualLoss(painting, size=32)
+    assert torch.equal(again, painted) and not again.is_inference()
+    assert torch.equal(loss(photo[None], photo[None]), value)
+
+
+@pytest.mark.parametrize("name", ["bures", "sliced"])
+def test_fixed_directions_do_not_depend_on_the_default_device(name):
+    loss = swag.losses.get(name)
+    maps = torch.rand(2, 1, 80, 4, 4)
+    value = loss.compare(*map(loss.describe, maps))
+    bures.fixed_directions.cache_clear()
+    with torch.device("meta"):
+        assert torch.equal(loss.compare(*map(loss.describe, maps)), value)
+
+
+def test_statistics_of_one_pass_do_not_depend_on_the_default_device():
+    photo, painting = (p[None] for p in pictures())
+    painter = swag.instant.bundled()
+    painted = painter.paint(photo, [painter.describe(painting)])
+    with torch.device("meta"):
+        again = painter.paint(photo, [painter.describe(painting)])
+    assert torch.equal(again, painted)
 
 
 def test_between_two_steps_the_caller_has_its_own_modes():

@@ -14,8 +14,9 @@ DEVICES = ("cpu", "cuda", "mps")
 
 @contextmanager
 def own_modes() -> Iterator[None]:
-    """Gradients on, inference mode and autocast off; the caller's modes return at the end.
+    """Gradients on, inference mode and autocast off, new tensors on the processor.
 
+    The caller's modes return at the end.
     As a decorator it holds for each call of a function, of a generator function for its creation
     alone: see `with_own_modes`.
     """
@@ -24,6 +25,8 @@ def own_modes() -> Iterator[None]:
         modes.enter_context(torch.enable_grad())
         for device in filter(torch.is_autocast_enabled, DEVICES):
             modes.enter_context(torch.autocast(device, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            modes.enter_context(torch.device("cpu"))
         yield
 
 

@@ -75,7 +75,7 @@ def _resized(
         if layers.shape[1] == 4:
             layers = torch.cat([layers[:, :3] * layers[:, 3:], layers[:, 3:]], dim=1)
         if between.shape[1] == 0:
-            between = torch.zeros(1, layers.shape[1], height, size[1])
+            between = layers.new_zeros(1, layers.shape[1], height, size[1])
         between[:, :, first_row : first_row + len(strip)] = resize(layers, (len(strip), size[1]))
     resized = resize(between, size)[0]
     if len(resized) == 3:

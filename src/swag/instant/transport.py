@@ -52,8 +52,9 @@ class Gaussian:
 def pool_gaussians(parts: Sequence[tuple[float, Gaussian]]) -> Gaussian:
     """The Gaussian of all positions of several pictures, or parts of one, by their weights."""
     total = sum(weight for weight, _ in parts)
-    mean = sum((part.mean * (weight / total) for weight, part in parts), torch.zeros(()))
-    covariance = torch.zeros(())
+    zero = parts[0][1].mean.new_zeros(())
+    mean = sum((part.mean * (weight / total) for weight, part in parts), zero)
+    covariance = zero
     for weight, part in parts:
         difference = part.mean - mean
         spread = part.covariance + difference[:, :, None] * difference[:, None, :]
@@ -81,8 +82,9 @@ class Transport:
         Positions between are on the straight path from one distribution to the other, the shortest
         in the Wasserstein-2 metric (McCann 1997).
         """
-        share = torch.as_tensor(alpha).to(self.matrix).reshape(-1, 1)
-        identity = torch.eye(self.matrix.shape[1]).to(self.matrix)
+        like: dict[str, Any] = {"dtype": self.matrix.dtype, "device": self.matrix.device}
+        share = torch.as_tensor(alpha, **like).reshape(-1, 1)
+        identity = torch.eye(self.matrix.shape[1], **like)
         return Transport(
             identity + share[:, :, None] * (self.matrix - identity), share * self.offset
         )
@@ -96,7 +98,7 @@ def transport(start: Gaussian, target: Gaussian) -> Transport:
     c, s = start.covariance, target.covariance
     d = c.shape[1]
     variance = (c.diagonal(dim1=1, dim2=2) + s.diagonal(dim1=1, dim2=2)).mean(1) / 2
-    ridge = (RIDGE * variance + FLAT)[:, None, None] * torch.eye(d).to(c)
+    ridge = (RIDGE * variance + FLAT)[:, None, None] * torch.eye(d, dtype=c.dtype, device=c.device)
     root = matrix_power(s + ridge, 0.5)
     matrix = root @ matrix_power(root @ (c + ridge) @ root, -0.5) @ root
     offset = target.mean - torch.einsum("bij,bj->bi", matrix, start.mean)

@@ -108,7 +108,7 @@ def _project(covariance: GramMatrix) -> Float[Tensor, "b k k"]:
 def fixed_directions(d: int) -> Float[Tensor, "k d"]:
     """WIDEST orthogonal directions of length 1 in d dimensions, the same for the same d."""
     source = torch.Generator().manual_seed(d)
-    columns = torch.randn(d, WIDEST, generator=source, dtype=torch.float64)
+    columns = torch.randn(d, WIDEST, generator=source, dtype=torch.float64, device="cpu")
     orthogonal: Tensor = torch.linalg.qr(columns).Q
     return orthogonal.mT.contiguous()
 
@@ -139,7 +139,7 @@ class _TraceOfRoot(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, ridge: Tensor) -> Tensor:
-        on_diagonal = ridge[:, None, None] * torch.eye(a.shape[1]).to(a)
+        on_diagonal = ridge[:, None, None] * torch.eye(a.shape[1], dtype=a.dtype, device=a.device)
         lower, _ = torch.linalg.cholesky_ex(b + on_diagonal)
         product = (lower.mT @ (a + on_diagonal) @ lower).nan_to_num(0, 0, 0)
         if not any(ctx.needs_input_grad):

@@ -41,7 +41,7 @@ def random_directions(d: int, count: int, seed: int = 0) -> Directions:
             "give directions=0 for as many directions as channels."
         )
     source = torch.Generator().manual_seed(seed % 2**63)
-    vectors = torch.randn(count, d, generator=source, dtype=torch.float64)
+    vectors = torch.randn(count, d, generator=source, dtype=torch.float64, device="cpu")
     return torch.nn.functional.normalize(vectors, dim=1)
 
 

@@ -48,6 +48,7 @@ class PerceptualLoss(nn.Module):
         SwagError: a setting, a picture, the backbone or its weights is wrong.
     """
 
+    @own_modes()
     def __init__(
         self,
         style: Source | Sequence[Source] | None,

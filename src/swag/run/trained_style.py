@@ -12,11 +12,13 @@ from swag.image import Picture, Source, check_visible, filled, read, resize
 from swag.instant import StylePainter, bundled, read_style
 from swag.instant.export import PaintedIn
 from swag.instant.style_file import SHIPPED_STYLES
+from swag.modes import own_modes
 from swag.run.device import device_of
 from swag.run.masks import as_mask, check_shape
 from swag.types import StrPath
 
 
+@own_modes()
 def apply_style(
     style: StylePainter | StrPath,
     photo: Source,
