@@ -107,6 +107,24 @@ def test_an_empty_list_of_styles_is_refused(task, empty):
         swag.iterate(photo, empty, task=task, **TINY)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: swag.stylize(*pictures(), backbone=create("swag/vgg", weights="random"), **TINY),
+        lambda: swag.texture(pictures()[0], **TINY),
+        lambda: swag.PerceptualLoss(pictures()[0], size=32),
+    ],
+    ids=["create", "run", "loss"],
+)
+def test_another_default_precision_is_refused(make):
+    torch.set_default_dtype(torch.float64)
+    try:
+        with pytest.raises(SettingsError, match=r"default precision is torch.float64; .* need"):
+            make()
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 NETWORKS = [
     ("swag/resnet", "random"),
     ("swag/resnet", "random:kaiming"),

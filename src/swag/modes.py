@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import torch
 
+from swag.errors import SettingsError
+
 T = TypeVar("T")
 
 DEVICES = ("cpu", "cuda", "mps")
@@ -28,6 +30,19 @@ def own_modes() -> Iterator[None]:
         if torch.get_default_device().type != "cpu":
             modes.enter_context(torch.device("cpu"))
         yield
+
+
+def check_default_precision() -> None:
+    """Raise SettingsError unless torch's default precision, that of all threads, is float32.
+
+    Networks and noise would be made in another one, and runs compute in float32.
+    """
+    default = torch.get_default_dtype()
+    if default != torch.float32:
+        raise SettingsError(
+            f"torch's default precision is {default}; networks and runs need torch.float32: call "
+            "torch.set_default_dtype(torch.float32) first"
+        )
 
 
 def with_own_modes(items: Iterator[T]) -> Iterator[T]:

@@ -22,7 +22,7 @@ from swag.backbones.sources import NetworkSource, timm_source, torchvision_sourc
 from swag.backbones.tokens import guess_maps
 from swag.backbones.weights import Weights
 from swag.errors import BackboneError, WeightsError
-from swag.modes import own_modes
+from swag.modes import check_default_precision, own_modes
 from swag.spec import is_code
 from swag.types import Image
 
@@ -83,8 +83,10 @@ def create(
     Raises:
         BackboneError: an unknown name, edit or layer.
         WeightsError: weights that are missing, damaged, or of another network.
-        SettingsError: weights of layers that are out of their range, or all 0.
+        SettingsError: weights of layers that are out of their range, or all 0; or torch's default
+            precision is not float32.
     """
+    check_default_precision()
     network_name = name_of(name)
     choice = weights_of.parse_weights(weights)
     if choice.calibrated and calibrate_on is None:

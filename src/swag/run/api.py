@@ -17,7 +17,7 @@ from swag.config import STYLED_STARTS, CommonSettings, Settings
 from swag.errors import SettingsError
 from swag.fallbacks import Fallbacks
 from swag.image import Source
-from swag.modes import own_modes, with_own_modes
+from swag.modes import check_default_precision, own_modes, with_own_modes
 from swag.run.checkpoint import Checkpoint, load_checkpoint
 from swag.run.device import device_of
 from swag.run.inputs import Inputs, at_own_size, read_inputs
@@ -161,6 +161,7 @@ def prepare(
     options: RunKeywords,
 ) -> tuple[Run, Checkpoint | None]:
     """Read and check all that a run needs; return it with the checkpoint that it continues from."""
+    check_default_precision()
     pictures, changes = _split_keywords(options)
     backbone = changes.pop("backbone", None)
     if backbone is not None:
