@@ -167,6 +167,16 @@ def test_the_model_is_frozen_and_otherwise_as_it_was(residual, image):
     assert not any(module._forward_hooks for module in residual.modules())
 
 
+def test_the_model_stays_in_evaluation_mode_within_a_module_that_is_trained():
+    torch.manual_seed(0)
+    extractor = FeatureExtractor(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), ["1"])
+    image = torch.rand(2, 3, 8, 8)
+    before = extractor(image)["1"]
+    whole = nn.ModuleDict({"extractor": extractor, "learner": nn.Conv2d(3, 3, 1)}).train()
+    assert whole["learner"].training and not extractor.model.training
+    assert torch.equal(extractor(image)["1"], before)
+
+
 def test_a_layer_that_runs_twice_is_refused():
     with pytest.raises(BackboneError, match=r"layer1\.0\.relu runs 2 times"):
         FeatureExtractor(resnet18(weights=None), ["layer1.0.relu"])

@@ -33,7 +33,8 @@ class FeatureExtractor(nn.Module):
     The pass ends at the deepest layer asked for. An output that something writes into later (an
     in-place ReLU, the in-place sum of a residual block) is copied at once; others are returned
     without a copy, so that writing into them is an error.
-    The model goes into evaluation mode and is frozen; nothing else of it changes.
+    The model goes into evaluation mode, in which it stays even if a module around it is set to
+    training mode, and is frozen; nothing else of it changes.
 
     Args:
         preprocess: from the picture to the input of the model.
@@ -76,6 +77,11 @@ class FeatureExtractor(nn.Module):
         outputs = self._read(x)
         size = (x.shape[-2], x.shape[-1])
         return {name: self._as_maps(name, outputs[name], size) for name in self.layers}
+
+    def train(self, mode: bool = True) -> "FeatureExtractor":
+        """Stay in evaluation mode: statistics of normalizations are those of the weights."""
+        del mode
+        return super().train(False)
 
     def _read(self, image: Tensor) -> dict[str, Tensor]:
         outputs: dict[str, Tensor] = {}
