@@ -193,8 +193,19 @@ def test_it_survives_being_part_of_a_module_and_sent_to_another_process(backbone
         (lambda b: perceptual(b, style_layers=["9"]), "no layer '9'"),
         (lambda b: perceptual(b, style=[], smoothing="tanh"), "fitted to a style, and there is"),
         (lambda b: perceptual(b, style="none.png"), "there is no file"),
+        (lambda b: perceptual(b, style=[], content_weight=0, **PLAIN), "no term of the loss has"),
     ],
-    ids=["no content", "numbers", "none", "0 to 255", "device", "layer", "smoothing", "file"],
+    ids=[
+        "no content",
+        "numbers",
+        "none",
+        "0 to 255",
+        "device",
+        "layer",
+        "smoothing",
+        "file",
+        "terms",
+    ],
 )
 def test_mistakes_are_one_line(call, words, backbone):
     with pytest.raises(SwagError, match=words) as caught:

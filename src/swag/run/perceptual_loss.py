@@ -72,6 +72,10 @@ class PerceptualLoss(nn.Module):
         self._smoothings: dict[str, Smoothing] = {}
         self.register_load_state_dict_post_hook(_drop_targets)  # type: ignore[no-untyped-call]
         self._describe_style()
+        if not (self._style or self._content_terms or self._penalties):
+            raise SettingsError(
+                "no term of the loss has a weight; give a style, or a content_weight above 0"
+            )
 
     def forward(self, image: Image, content: OwnImage | None = None) -> Scalar:
         """The weighted sum of all terms, averaged over the pictures.
