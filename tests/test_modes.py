@@ -66,7 +66,7 @@ def test_one_pass_and_a_loss_do_not_depend_on_them_either(mode):
 @pytest.mark.parametrize("name", ["bures", "sliced"])
 def test_fixed_directions_do_not_depend_on_the_default_device(name):
     loss = swag.losses.get(name)
-    maps = torch.rand(2, 1, 80, 4, 4)
+    maps = torch.rand((2, 1, 80, 4, 4))
     value = loss.compare(*map(loss.describe, maps))
     bures.fixed_directions.cache_clear()
     with torch.device("meta"):
