@@ -1,9 +1,12 @@
 """The page in a real browser: from two pictures that are dropped to one that is downloaded."""
 
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from picture_files import saved
 from playwright.sync_api import Page, expect
 from web_browser import chromium, drop, opened, until
 from web_client import picture, serving
@@ -112,6 +115,27 @@ def test_go_on_adds_steps_to_the_picture(page: Page):
     page.click("#history li:last-child button")
     expect(page.locator("#status")).to_contain_text("Done: step 8 of 8")
     expect(page.locator("#setting-steps")).to_have_value("8")
+
+
+def test_a_picture_is_shown_again_after_a_look_at_a_run_without_one(page: Page):
+    drop_two(page)
+    paint(page, SHORT)
+    expect(page.locator("#status")).to_contain_text("Done: step 8 of 8", timeout=20_000)
+    expect(page.locator("#after")).to_have_attribute("src", re.compile("frame"))
+    paint(page, {"size": "128", "steps": "1", "scales": "3"})
+    expect(page.locator("#status")).to_contain_text("This did not work", timeout=20_000)
+    expect(page.locator("#after")).to_have_attribute("src", re.compile("pictures"))
+    page.click("#history li:last-child button")
+    expect(page.locator("#after")).to_have_attribute("src", re.compile("frame"))
+
+
+def test_a_run_without_steps_says_why_it_failed(page: Page):
+    clear = saved(np.zeros((48, 48, 4), np.uint8), "PNG")
+    drop(page, "body", ("photo.png", picture(1)), ("painting.png", clear))
+    expect(page.locator("#paint")).to_be_enabled()
+    page.select_option("#setting-method", "instant")
+    page.click("#paint")
+    expect(page.locator("#status")).to_contain_text("This did not work", timeout=20_000)
 
 
 def test_a_changed_strength_goes_on_from_the_picture_as_it_is(page: Page):

@@ -41,6 +41,7 @@ export class Stage {
     const key = `${run.id} ${run.frame}`;
     if (this.run !== run.id) {
       this.run = run.id;
+      this.shown = null;
       byId("before").src = `/api/pictures/${run.content}`;
       byId("after").src = run.frame ? byId("after").src : `/api/pictures/${run.content}`;
       easel.classList.remove("blank");
@@ -61,7 +62,7 @@ export class Stage {
   }
 
   tell(run, waiting) {
-    byId("progress").querySelector("progress").value = run.phase === "done" ? 1 : run.step / run.steps;
+    byId("progress").querySelector("progress").value = run.phase === "done" ? 1 : run.step / (run.steps || 1);
     const words = wordsOf(run, waiting);
     byId("status").textContent = words;
     // Read aloud now and then only: each tenth, and whatever is not progress.
