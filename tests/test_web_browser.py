@@ -117,6 +117,17 @@ def test_go_on_adds_steps_to_the_picture(page: Page):
     expect(page.locator("#setting-steps")).to_have_value("8")
 
 
+def test_a_double_click_begins_one_run(page: Page):
+    drop_two(page)
+    choose(page, SHORT)
+    for button, runs in (("#paint", 1), ("#go-on", 2)):
+        page.dblclick(button)
+        expect(page.locator("#history li")).to_have_count(runs)
+        expect(page.locator("#history li:first-child")).to_contain_text("done", timeout=20_000)
+        page.wait_for_timeout(500)
+        expect(page.locator("#history li")).to_have_count(runs)
+
+
 def test_a_picture_is_shown_again_after_a_look_at_a_run_without_one(page: Page):
     drop_two(page)
     paint(page, SHORT)

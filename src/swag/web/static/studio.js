@@ -25,14 +25,23 @@ async function begin(from = null) {
   const wish = from ? { content: from.content, styles: from.styles, mask: from.mask, from: from.id } : pictures.wish;
   const { id } = await ask("POST", "/api/runs", { ...wish, settings: controls.values() });
   notice("");
-  current = id;
+  turnTo(id);
   if (byId("stage").getBoundingClientRect().top > innerHeight - 200) byId("stage").scrollIntoView();
+}
+
+// Look at a run from now on; another that was stopped to go on stays as it is.
+function turnTo(id) {
+  current = id;
+  next = null;
+  const run = runs.get(id);
+  if (run) stage.show(run, waiting);
+  mark();
 }
 
 // A changed strength goes on from the picture as it is now.
 async function restrengthen() {
   const run = runs.get(current);
-  if (!run || ENDED.has(run.phase) || !run.step) return;
+  if (run?.phase !== "running") return;
   next = run.id;
   await ask("POST", `/api/runs/${run.id}/stop`).catch((error) => notice(error.message));
 }
@@ -41,8 +50,12 @@ byId("side").onsubmit = telling(async (event) => {
   event.preventDefault();
   await begin();
 });
+byId("paint").onclick = (event) => { if (event.detail > 1) event.preventDefault(); }; // a double click is one
 byId("stop").onclick = telling(() => { next = null; return ask("POST", `/api/runs/${current}/stop`); });
-byId("go-on").onclick = telling(() => begin(runs.get(current)));
+byId("go-on").onclick = telling(async () => {
+  const run = runs.get(current);
+  if (run?.picture) await begin(run);
+});
 byId("forget").onclick = telling(async () => {
   if (!confirm("Remove all pictures of this session from the server?")) return;
   await ask("DELETE", "/api/session");
@@ -50,10 +63,15 @@ byId("forget").onclick = telling(async () => {
 });
 
 function told({ runs: changed, all, waiting: count }) {
+  const known = runs.has(current);
   const first = runs.size === 0 && changed.length > 0;
   waiting = count;
   for (const run of changed) runs.set(run.id, run);
   for (const id of runs.keys()) if (!all.includes(id)) runs.delete(id);
+  if (known && !runs.has(current)) {
+    current = null;
+    stage.clear();
+  }
   if (first && !pictures.photo && !current) {
     const newest = runs.get(all.at(-1));
     current = newest.id;
@@ -90,12 +108,10 @@ function showInHistory(run) {
 
 // Look at a run of the history, and go back to its pictures and settings.
 function look(id) {
-  current = id;
   const run = runs.get(id);
   controls.set(run.settings);
   pictures.bringBack(run);
-  stage.show(run, waiting);
-  mark();
+  turnTo(id);
 }
 
 function mark() {
