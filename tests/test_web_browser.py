@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from picture_files import saved
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from web_browser import chromium, drop, opened, until
 from web_client import picture, serving
 
@@ -205,6 +205,45 @@ def test_what_is_no_picture_is_refused_and_the_page_goes_on(page: Page, name, da
     assert page.locator("#notice img").count() == 0
     expect(page.locator("#photo img")).to_be_hidden()
     drop_two(page)
+
+
+def test_a_file_that_is_no_picture_stops_no_other(page: Page):
+    files = [("photo.png", picture(1)), ("page.png", b"<html>"), ("painting.png", picture(2))]
+    drop(page, "body", *files)
+    expect(page.locator("#paintings li")).to_have_count(1)
+    expect(page.locator("#notice span")).to_contain_text("picture")
+
+
+def test_nothing_is_painted_while_a_picture_is_sent(page: Page):
+    drop_two(page)
+    held: list[Route] = []
+    page.route("**/api/pictures", held.append)
+    drop(page, "#photo", ("other.png", picture(3)))
+    expect(page.locator("#paint")).to_be_disabled()
+    page.wait_for_timeout(200)
+    held[0].continue_()
+    expect(page.locator("#paint")).to_be_enabled()
+
+
+def test_a_mask_that_is_no_picture_is_told_on_the_page(page: Page):
+    drop_two(page)
+    page.click("#brush")
+    expect(page.locator("#brush-dialog")).to_be_visible()
+    page.set_input_files("#mask-file", {"name": "a.png", "mimeType": "image/png", "buffer": b"no"})
+    expect(page.locator("#notice span")).to_contain_text("picture")
+    expect(page.locator("#brush-dialog")).to_be_hidden()
+    expect(page.locator("#mask-file")).to_have_value("")
+
+
+def test_a_value_that_a_slider_cannot_show_is_named(page: Page):
+    left = page.evaluate("""async () => {
+        const { Controls } = await import("/static/controls.js");
+        const inputs = new Map(["strength", "style_scale"].map((name) =>
+            [name, document.querySelector(`#setting-${name}`)]));
+        return [0.15, 0.33].map((strength) =>
+            Controls.prototype.set.call({ inputs }, { strength, style_scale: 0.7 }));
+    }""")
+    assert left == [[], ["strength"]]
 
 
 def test_a_value_out_of_its_range_is_shown_and_not_sent(page: Page):

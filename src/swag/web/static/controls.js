@@ -108,7 +108,7 @@ export class Controls {
     this.set({ ...back, ...method });
   }
 
-  // Names whose values cannot be chosen here, and stay as they are, come back.
+  // Names whose values cannot be chosen here come back: lists stay as they are, sliders go near.
   set(values) {
     const left = [];
     for (const [name, value] of Object.entries(values)) {
@@ -116,7 +116,10 @@ export class Controls {
       if (!input) continue;
       if (input.type === "checkbox") input.checked = value;
       else if (input.options && ![...input.options].some((one) => one.value === value)) left.push(name);
-      else input.value = written(value);
+      else {
+        input.value = written(value);
+        if (input.type === "range" && Number(input.value) !== value) left.push(name);
+      }
       input.dispatchEvent(new Event("input"));
     }
     return left;

@@ -1,6 +1,6 @@
 // Two windows: a brush for masks, and the camera.
 
-import { ask, byId, notice, telling } from "./api.js";
+import { byId, notice, telling } from "./api.js";
 
 const blobOf = (canvas, kind) => new Promise((done) => { canvas.toBlob(done, kind, 0.95); });
 
@@ -66,11 +66,9 @@ export function brush(pictures) {
     pen.fillRect(0, 0, mask.width, mask.height);
     draw();
   };
-  byId("mask-file").onchange = telling(async (event) => {
-    const sent = await ask("POST", "/api/pictures", event.target.files[0]);
-    event.target.value = "";
-    pictures.setMask(sent.id);
-    dialog.close();
+  byId("mask-file").onchange = (event) => pictures.take(event.target, async (file) => {
+    dialog.close(); // an error is told on the page
+    pictures.setMask((await pictures.upload(file)).id);
   });
   byId("brush-done").onclick = telling(async () => {
     const whole = document.createElement("canvas");
@@ -81,7 +79,7 @@ export function brush(pictures) {
     const empty = !mask.getContext("2d").getImageData(0, 0, mask.width, mask.height).data.some(Boolean);
     dialog.close();
     if (empty) return pictures.setMask(null);
-    pictures.setMask((await ask("POST", "/api/pictures", await blobOf(whole, "image/png"))).id);
+    pictures.setMask((await pictures.upload(await blobOf(whole, "image/png"))).id);
   });
   byId("brush").onclick = telling(async () => {
     photo.src = `/api/pictures/${pictures.photo}`;

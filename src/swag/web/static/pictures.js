@@ -6,7 +6,7 @@ const MOST = 4;
 
 export class Pictures {
   constructor(limits, changed, restore) {
-    Object.assign(this, { limits, changed, restore, photo: null, mask: null, paintings: [] });
+    Object.assign(this, { limits, changed, restore, photo: null, mask: null, paintings: [], sending: 0 });
     byId("photo-file").onchange = telling((event) => this.take(event.target, (file) => this.addPhoto(file)));
     byId("painting-file").onchange = telling((event) => this.take(event.target, (file) => this.addPainting(file)));
     byId("sample").onclick = telling(async () => this.setPhoto((await ask("POST", "/api/gallery/photo")).id));
@@ -17,15 +17,27 @@ export class Pictures {
   async take(input, add) {
     const files = [...input.files];
     input.value = "";
-    for (const file of files) await add(file);
+    for (const file of files) await telling(add)(file);
+  }
+
+  // Send a file, during which nothing can be painted; what the server says of it.
+  async upload(file) {
+    if (file.size > this.limits.megabytes * 1e6) {
+      throw new Error(`${file.name} has more than ${this.limits.megabytes} megabytes; save it as a smaller one`);
+    }
+    this.sending += 1;
+    this.changed();
+    try {
+      return await ask("POST", "/api/pictures", file);
+    } finally {
+      this.sending -= 1;
+      this.changed();
+    }
   }
 
   // Send a file; a picture of ours gives its settings back instead of being used, unless asked.
   async send(file, use) {
-    if (file.size > this.limits.megabytes * 1e6) {
-      throw new Error(`${file.name} has more than ${this.limits.megabytes} megabytes; save it as a smaller one`);
-    }
-    const sent = await ask("POST", "/api/pictures", file);
+    const sent = await this.upload(file);
     if (!sent.settings) return use(sent.id);
     const left = this.restore(sent.settings);
     const but = left.length ? `, but for ${left.join(" and ")}, which this page cannot choose` : "";
@@ -47,7 +59,7 @@ export class Pictures {
       const onPhoto = event.target.closest("#photo");
       for (const file of event.dataTransfer.files) {
         const asPhoto = onPhoto || (!onPaintings && !this.photo);
-        await (asPhoto ? this.addPhoto(file) : this.addPainting(file));
+        await telling(() => (asPhoto ? this.addPhoto(file) : this.addPainting(file)))();
       }
     }));
   }
@@ -103,7 +115,7 @@ export class Pictures {
     }));
   }
 
-  get ready() { return Boolean(this.photo && this.paintings.length); }
+  get ready() { return Boolean(this.photo && this.paintings.length && !this.sending); }
 
   get wish() {
     return { content: this.photo, styles: this.paintings, mask: this.mask };
