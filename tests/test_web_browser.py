@@ -177,6 +177,16 @@ def test_a_page_that_is_loaded_again_shows_the_run_it_had(page: Page):
     expect(page.locator("#status")).to_contain_text("Stopped")
 
 
+def test_a_server_that_is_gone_is_told_on_the_page(browser):
+    own = browser.new_context()
+    page = own.new_page()
+    with serving(studio_app(WebLimits())) as port:
+        page.goto(f"http://127.0.0.1:{port}")
+        page.wait_for_selector("html[data-ready]")
+    expect(page.locator("#notice span")).to_contain_text("does not answer")
+    own.close()
+
+
 def test_two_sessions_do_not_see_each_other(page: Page, browser, address: str):
     drop_two(page)
     paint(page, SHORT)

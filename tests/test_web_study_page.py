@@ -83,6 +83,18 @@ def test_a_study_from_the_first_pair_to_the_last(page: Page, store: AnswerStore)
 
 
 @pytest.mark.slow
+def test_a_code_stays_while_the_server_cannot_answer(page: Page):
+    page.click("#door .primary")
+    code = page.inner_text("#yours code")
+    page.route("**/api/enter", lambda route: route.fulfill(status=429, json={"error": "busy"}))
+    page.reload()
+    expect(page.locator("#notice span")).to_have_text("busy")
+    page.unroute("**/api/enter")
+    page.reload()
+    expect(page.locator("#yours code")).to_have_text(code)
+
+
+@pytest.mark.slow
 def test_the_page_of_results_has_table_figure_and_csv(page: Page, store, tmp_path: Path):
     code = store.enter()
     while (trial := store.progress(code).trial) is not None:

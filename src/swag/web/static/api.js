@@ -1,4 +1,4 @@
-// Requests to the server; a mistake is an Error whose message is the server's one line.
+// Requests to the server; a mistake is an Error with the server's one line, and the status of its answer if there is one.
 
 export async function ask(method, path, body) {
   const isFile = body instanceof Blob;
@@ -9,7 +9,7 @@ export async function ask(method, path, body) {
     throw new Error("the server does not answer; is it still running?");
   }
   const said = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(said.error ?? `the server says ${answer.status}`);
+  if (!answer.ok) throw Object.assign(new Error(said.error ?? `the server says ${answer.status}`), { status: answer.status });
   return said;
 }
 

@@ -122,7 +122,14 @@ function mark() {
 
 const events = new EventSource("/api/events");
 events.onmessage = (event) => { told(JSON.parse(event.data)); mark(); };
+let lost = false;
 events.onerror = () => {
-  if (events.readyState === EventSource.CLOSED) notice("This session has ended.", "Begin anew", () => location.reload());
+  lost = events.readyState !== EventSource.CLOSED; // otherwise the browser tries again
+  if (lost) notice("The server does not answer; the page goes on as soon as it does.");
+  else notice("This session has ended.", "Begin anew", () => location.reload());
+};
+events.onopen = () => {
+  if (lost) notice("");
+  lost = false;
 };
 document.documentElement.dataset.ready = "yes";

@@ -56,8 +56,9 @@ const kept = localStorage.getItem(KEPT);
 if (kept) {
   try {
     show(await ask("POST", "/api/enter", { code: kept }));
-  } catch {
-    localStorage.removeItem(KEPT);
+  } catch (error) {
+    if (error.status === 400) localStorage.removeItem(KEPT); // not a code of this study
+    else notice(error.message);
   }
 }
 document.documentElement.dataset.ready = "yes";
