@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from swag.backbones import available, bundled
+from swag.backbones.presets import PRESETS as LAYER_PRESETS
 from swag.cli import app
 from swag.config import PRESETS, settings
 from swag.losses import LOSSES, PENALTIES
@@ -70,11 +71,25 @@ def test_a_card_begins_with_the_layers_that_are_read_and_their_weights() -> None
     assert content == ["content", "layers", "relu2_1=1,", "relu3_1=2,", "relu4_2=1"]
 
 
+def test_the_layers_of_a_network_that_is_not_bundled_are_shown() -> None:
+    text = CliRunner().invoke(app, ["backbones", "torchvision/vgg16"]).stdout
+    assert "VGG-16 (2014)" in text
+    (row,) = json.loads(
+        CliRunner().invoke(app, ["backbones", "torchvision/vgg16", "--json"]).stdout
+    )
+    chosen = LAYER_PRESETS["torchvision/vgg16"]
+    assert row["style_layers"] == dict(chosen.style)
+    (row,) = json.loads(
+        CliRunner().invoke(app, ["backbones", "torchvision/alexnet", "--json"]).stdout
+    )
+    assert row["content_layers"] == {"features.9": 1.0}
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
         ("swag/resnte", "did you mean swag/resnet?"),
-        ("torchvision/resnet50", "expected one of swag/resnet"),
+        ("torchvision/resnext50_32x4d", "expected one of swag/resnet"),
     ],
 )
 def test_a_network_without_a_card_is_refused_in_one_line(name: str, said: str) -> None:

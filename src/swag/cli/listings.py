@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 Name = Annotated[
     str | None,
-    options.argument("NAME", "Name of a bundled network: print its layers and model card."),
+    options.argument(
+        "NAME",
+        "Name of a network with layers chosen by hand: print them, and the model card of a "
+        "bundled one.",
+    ),
 ]
 Picture = Annotated[
     Path | None, options.argument("PICTURE", "A picture: print the settings stored in it.")
@@ -25,10 +29,10 @@ Markdown = Annotated[bool, options.option("--markdown", "Print a table in Markdo
 
 def backbones(name: Name = None, json: options.Json = False) -> None:
     """List the networks, first those with layers chosen by hand; or print one network's card."""
-    from swag.backbones import available, bundled
+    from swag.backbones import available
 
     if name is not None:
-        card = asdict(bundled.card(name))
+        card = _card_of(name)
         layers = _layers_of(name)
         if json:
             show([card | layers], as_json=True)
@@ -50,16 +54,29 @@ def backbones(name: Name = None, json: options.Json = False) -> None:
     show(rows, as_json=json)
 
 
-def _layers_of(name: str) -> dict[str, dict[str, float]]:
-    """The style layers and the content layers of a bundled network, with their weights."""
+def _card_of(name: str) -> dict[str, Any]:
+    """The model card of a bundled network, or name and line of another one with a preset.
+
+    WeightsError if it is neither.
+    """
     from swag.backbones import bundled
+    from swag.backbones.presets import PRESETS
+
+    if name in PRESETS:
+        return {"name": name, "what": PRESETS[name].about}
+    return asdict(bundled.card(name))
+
+
+def _layers_of(name: str) -> dict[str, dict[str, float]]:
+    """The style layers and the content layers of such a network, with their weights."""
+    from swag.backbones import bundled
+    from swag.backbones.presets import PRESETS
     from swag.layer_weights import layer_weights
 
+    preset = PRESETS.get(name)
+    layers = bundled.layers(name) if preset is None else (preset.style, preset.content)
     names = ("style_layers", "content_layers")
-    return {
-        key: layer_weights(key, layers)
-        for key, layers in zip(names, bundled.layers(name), strict=True)
-    }
+    return {key: layer_weights(key, chosen) for key, chosen in zip(names, layers, strict=True)}
 
 
 def _card_rows(card: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:
