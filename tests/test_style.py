@@ -10,9 +10,11 @@ from typer.testing import CliRunner
 import swag
 from swag.cli import app
 from swag.errors import SettingsError, WeightsError
-from swag.image import Picture, read, write
+from swag.image import Picture, read, read_metadata, write
+from swag.image.metadata import XMP
 from swag.instant import StyleCard, StyleNetwork, StylePainter, painter, read_style, write_style
 from swag.instant.style_network import ChannelSpread, NormalizedConv
+from swag.run.update import GENERATED
 
 CARD = StyleCard(
     widths=(4, 6, 8),
@@ -191,6 +193,23 @@ def test_the_command_paints_photos_and_folders(style, tmp_path):
     assert over.exit_code == 1 and "would overwrite" in over.output
     masks = swag_program("apply", style, photos, "-o", tmp_path / "c", "--mask", photos / "a.png")
     assert masks.exit_code == 1 and "one mask" in masks.output
+
+
+def test_a_painted_photo_says_how_it_was_made(style, tmp_path):
+    write(tmp_path / "a.png", Picture(noise(20, 30)[0]))
+    for ending in ("png", "jpg"):
+        out = tmp_path / f"out.{ending}"
+        assert swag_program("apply", style, tmp_path / "a.png", "-o", out).exit_code == 0
+        texts = read_metadata(out)
+        assert set(texts) == {"parameters", XMP} and GENERATED in texts[XMP]
+        said = texts["parameters"]
+        assert said.startswith("apply\nSize: 30x20, Model: s, Painting hash: 0000000000, Colors: ")
+        assert str(tmp_path) not in said
+    assert "Model: s" in swag_program("settings", out).stdout
+    bare = swag_program(
+        "apply", style, tmp_path / "a.png", "-o", tmp_path / "b.png", "--no-metadata"
+    )
+    assert bare.exit_code == 0 and read_metadata(tmp_path / "b.png") == {}
 
 
 def test_other_widths_are_other_networks(network, tmp_path):

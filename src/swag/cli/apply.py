@@ -58,6 +58,7 @@ def apply(  # noqa: PLR0913 - the arguments of a command are its options
     mask: MaskFile = None,
     device: options.Device = None,
     form: options.Format = None,
+    no_metadata: options.NoMetadata = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -83,10 +84,19 @@ def apply(  # noqa: PLR0913 - the arguments of a command are its options
         refuse_input(path, [*jobs, style, *([] if mask is None else [mask])])
     chosen: dict[str, Any] = {"size": size, "colors": colors, "mask": mask}
     chosen["device"] = device or "auto"
+    known_as = None if no_metadata else style.stem
     failed: list[SwagError] = []
     for photo, path in jobs.items():
         try:
-            _paint(painter, photo, path, output_name(path, form), overwrite=overwrite, **chosen)
+            _paint(
+                painter,
+                photo,
+                path,
+                output_name(path, form),
+                overwrite=overwrite,
+                known_as=known_as,
+                **chosen,
+            )
         except SwagError as error:
             failed.append(error)
             continue
@@ -145,13 +155,24 @@ def _jobs(photos: list[Path], output: Path | None, *, name: str) -> dict[Path, P
 
 
 def _paint(
-    painter: "StylePainter", photo: Path, path: Path, name: str, *, overwrite: bool, **chosen: Any
+    painter: "StylePainter",
+    photo: Path,
+    path: Path,
+    name: str,
+    *,
+    overwrite: bool,
+    known_as: str | None,
+    **chosen: Any,
 ) -> None:
-    """Paint one picture in the format of `name`; `chosen` are keywords of `swag.apply_style`."""
+    """Paint one picture in the format of `name`; `chosen` are keywords of `swag.apply_style`.
+
+    Its metadata give the style as `known_as`; without a name there are none.
+    """
     from swag.files import create_folder
     from swag.image import check_writable, encoded, write
     from swag.image.encode import format_of
     from swag.run import apply_style
+    from swag.run.trained_style import how_applied
 
     if path == DASH:
         format_of(name, 8)
@@ -160,7 +181,8 @@ def _paint(
         check_writable(path, overwrite=overwrite)
     (source,) = read_standard_input([photo])
     picture = apply_style(painter, source, **chosen)
+    made = {} if known_as is None else how_applied(known_as, painter, picture, chosen["colors"])
     if path == DASH:
-        write_standard_output(encoded(name, picture))
+        write_standard_output(encoded(name, picture, **made))
     else:
-        write(path, picture, overwrite=overwrite)
+        write(path, picture, overwrite=overwrite, **made)

@@ -12,9 +12,12 @@ from swag.image import Picture, Source, check_visible, filled, read, resize
 from swag.instant import StylePainter, bundled, read_style
 from swag.instant.export import PaintedIn
 from swag.instant.style_file import SHIPPED_STYLES
+from swag.messages import one_line
 from swag.modes import own_modes
 from swag.run.device import device_of
 from swag.run.masks import as_mask, check_shape
+from swag.run.provenance import versions
+from swag.run.update import GENERATED
 from swag.types import StrPath
 
 
@@ -59,6 +62,22 @@ def apply_style(
         weight = resize(mask_picture.batch.mean(1, keepdim=True), (batch.shape[2], batch.shape[3]))
         painted = lerp(original.batch, painted, weight.clamp(0, 1))
     return replace(original, pixels=painted[0].contiguous())
+
+
+def how_applied(name: str, painter: StylePainter, picture: Picture, colors: str) -> dict[str, Any]:
+    """How `apply_style` made a picture, as keywords of `swag.image.write`.
+
+    The text `parameters` gives the style's `name` and the SHA-256 of its painting, and no path.
+    """
+    values = {
+        "Size": "{}x{}".format(*picture.size),
+        "Model": one_line(name),
+        "Painting hash": painter.card["painting"][:10],
+        "Colors": colors,
+        "Version": f"swag {versions()['swag']}",
+    }
+    line = ", ".join(f"{key}: {value}" for key, value in values.items())
+    return {"metadata": {"parameters": f"apply\n{line}"}, "source_type": GENERATED}
 
 
 def photo_network(
