@@ -120,11 +120,17 @@ def test_frames_with_exif_and_a_profile_are_read(tmp_path, orientation, turns, m
     assert (video.frames, video.turns, video.matrix) == (3, turns, matrix)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tiff"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tiff", ".avif"])
 def test_a_picture_is_no_video(tmp_path, suffix):
     Image.fromarray(video_files.picture(0)).save(tmp_path / f"photo{suffix}")
     said = refused(tmp_path / f"photo{suffix}")
     assert "is a picture, not a video; paint it with `swag stylize`" in said
+
+
+def test_an_animated_avif_is_a_video_behind_its_first_picture(tmp_path):
+    first, *others = [Image.fromarray(video_files.picture(k)) for k in range(3)]
+    first.save(tmp_path / "moving.avif", save_all=True, append_images=others)
+    assert survey(tmp_path / "moving.avif").frames == 3
 
 
 @pytest.mark.parametrize(

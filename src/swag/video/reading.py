@@ -130,7 +130,8 @@ def survey(path: Path, *, most_pixels: int = MAX_PIXELS) -> Video:
         stream = picture_stream(container, name)
         _check_size(stream, name, most_pixels)
         times = _times(container, stream, name)
-        _check_moving(container, name, frames=len(times))
+        if len(times) == 1 and _is_still(stream):
+            raise VideoError(f"{name} is a picture, not a video; paint it with `swag stylize`")
         declared = (stream.average_rate, stream.guessed_rate, stream.base_rate)
         rates = [rate for rate in declared if rate] or [Fraction(25)]
         clock = Clock.of(times, stream.time_base or 1 / rates[0], _start(container), rates)
@@ -167,7 +168,7 @@ def survey(path: Path, *, most_pixels: int = MAX_PIXELS) -> Video:
 
 def picture_stream(container: InputContainer, name: str) -> VideoStream:
     """The first stream of moving pictures, not album covers. VideoError if there is none."""
-    for stream in container.streams.video:
+    for stream in sorted(container.streams.video, key=_is_still):
         if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
             stream.thread_type = "AUTO"
             return stream
@@ -242,11 +243,11 @@ def _check_frame(frame: VideoFrame, name: str, most_pixels: int) -> None:
         )
 
 
-def _check_moving(container: InputContainer, name: str, *, frames: int) -> None:
-    """VideoError if a file is a picture: FFmpeg has formats that end in `_pipe` for them."""
-    kind = container.format.name
-    if frames == 1 and (kind == "image2" or kind.endswith("_pipe")):
-        raise VideoError(f"{name} is a picture, not a video; paint it with `swag stylize`")
+def _is_still(stream: VideoStream) -> bool:
+    """Whether a stream is a picture: FFmpeg gives those of AVIF files no duration."""
+    kind = stream.container.format.name
+    of_avif = stream.frames == 1 and stream.duration is None
+    return of_avif or kind == "image2" or kind.endswith("_pipe")
 
 
 def _times(container: InputContainer, stream: VideoStream, name: str) -> list[int | None]:
