@@ -82,6 +82,18 @@ def test_the_command_that_continues_takes_names_with_a_dash_and_watches_on(
     assert {path.name for path in tmp_path.glob("out*")} == {"out.png", "out-2.png", "out-4.png"}
 
 
+@pytest.mark.parametrize("printed", ["--quiet", "--json"])
+def test_the_command_that_continues_prints_and_keeps_checkpoints_as_before(
+    printed, pictures, pressing, tmp_path
+):
+    pressing(2)
+    words = ("stylize", *pictures, "-o", tmp_path / "out.png", *TINY, printed)
+    for every, kept in ((2.5, " --checkpoint-every 2.5"), (30, "")):
+        stopped = swag(*words, "--checkpoint-every", every, "--overwrite")
+        command = stopped.stderr.rpartition("continue with: ")[2].strip()
+        assert command.endswith(f".ckpt{kept} {printed}"), stopped.output
+
+
 def test_ctrl_c_pressed_twice_stops_within_the_step_and_keeps_the_last_checkpoint(
     pictures, pressing, tmp_path
 ):

@@ -20,6 +20,7 @@ from swag.errors import SettingsError
 from swag.files import claim
 from swag.run import (
     NO_STEP,
+    SECONDS,
     Saved,
     Task,
     Update,
@@ -159,6 +160,8 @@ def _hint(output: Output, command: str) -> str:
         return ""
     flags = "" if output.metadata else " --no-metadata --overwrite"
     flags += "" if output.bits == 8 else f" --bits {output.bits}"
+    flags += "" if output.every == SECONDS else f" --checkpoint-every {output.every}"
+    flags += (" --quiet" if output.quiet else "") + (" --json" if output.as_json else "")
     watch = output.watch
     flags += f" --save-every {watch.save_every}" if watch.save_every else ""
     flags += f" --preview {shlex.quote(str(watch.preview))}" if watch.preview else ""
