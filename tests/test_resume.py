@@ -148,6 +148,17 @@ def test_other_weights_are_refused(tmp_path: Path):
         swag.iterate(PHOTO, PAINTING, resume=tmp_path / "a.ckpt", backbone=network)
 
 
+def test_a_network_that_is_read_at_other_layers_is_refused(tmp_path: Path):
+    named = functools.partial(swag.backbones.create, "swag/resnet", weights="random")
+    swag.stylize(PHOTO, PAINTING, **SMALL, backbone=named()).save(tmp_path / "a.png")
+    other, said = named(style_layers=["stem"]), "or other layers (are|were) read"
+    with pytest.raises(SettingsError, match=said):
+        swag.iterate(PHOTO, PAINTING, like=tmp_path / "a.png", backbone=other)
+    begun(tmp_path / "a.ckpt", 1, backbone=named())
+    with pytest.raises(CheckpointError, match=said):
+        swag.iterate(PHOTO, PAINTING, resume=tmp_path / "a.ckpt", backbone=other)
+
+
 @pytest.mark.parametrize("what", ["swag", "torch"])
 def test_another_version_is_refused(what, tmp_path: Path, monkeypatch):
     begun(tmp_path / "a.ckpt", 1)

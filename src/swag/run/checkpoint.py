@@ -103,11 +103,12 @@ class Checkpoint:
         _check_inputs(self.path, header.inputs, inputs)
 
     def check_weights(self, weights: str) -> None:
-        """Refuse to go on with other weights, by their SHA-256: CheckpointError."""
+        """Refuse to go on with other weights or layers, by their SHA-256: CheckpointError."""
         if self.header.weights != weights:
             raise CheckpointError(
-                f"{self.path} was made with other weights of {self.header.settings.backbone} "
-                "(their SHA-256 differs); resume with the same weights, or start a new run"
+                f"{self.path} was made with other weights of {self.header.settings.backbone}, or "
+                "other layers were read (the SHA-256 of both differs); resume with the same "
+                "network, or start a new run"
             )
 
     def check_shapes(

@@ -134,11 +134,11 @@ class Recorded:
             )
 
     def check_weights(self, weights: str) -> None:
-        """Refuse other weights than those of the picture, by their SHA-256: SettingsError."""
+        """Refuse other weights or layers than the picture's, by their SHA-256: SettingsError."""
         if weights != self.made.weights:
             raise SettingsError(
-                f"the result would differ from {self.name}: the weights of "
-                f"{self.settings.backbone} are not the same (their SHA-256 differs)"
+                f"the result would differ from {self.name}: the weights of {self.settings.backbone}"
+                " are not the same, or other layers are read (the SHA-256 of both differs)"
             )
 
     @property
