@@ -104,6 +104,8 @@ def test_what_is_missing_is_named(style, monkeypatch, tmp_path):
         ([style, tmp_path / "s.txt"], "ends in .onnx"),
         ([style, tmp_path / "s.onnx", "--strength", "1"], "trained for one strength"),
         ([tmp_path / "no.jpg", tmp_path / "s.onnx"], "no.jpg"),
+        (["graet-wave", tmp_path / "s.onnx", "--strength", "1"], "did you mean great-wave?"),
+        (["great-wav.jpg", tmp_path / "s.onnx"], "there is no file"),
     ):
         ended = CliRunner().invoke(app, ["export", *map(str, words)])
         assert ended.exit_code == 1 and said in ended.output, ended.output

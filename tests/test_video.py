@@ -15,7 +15,7 @@ from command import swag
 
 import swag as library
 from swag.cli import bars
-from swag.errors import CheckpointError, SettingsError, VideoError
+from swag.errors import CheckpointError, SettingsError, VideoError, WeightsError
 from swag.image import Picture, read, write
 from swag.instant import StyleCard, StyleNetwork, write_style
 from swag.video import VideoStyle, frame_painter, paint_video
@@ -153,6 +153,11 @@ def test_a_run_that_goes_on_makes_the_same_file(
     assert results[30:] and dict(results[30:]) == dict(results[:30])  # to the bit
     assert whole is not None
     check_same(out, tmp_path / f"whole{suffix}")
+
+
+def test_a_style_that_is_misspelled_is_named():
+    with pytest.raises(WeightsError, match="did you mean great-wave"):
+        frame_painter("graet-wave", (48, 64), VideoStyle(strength=1))
 
 
 def test_ctrl_c_keeps_what_is_whole(source, style, tmp_path, monkeypatch):

@@ -58,6 +58,18 @@ def write_style(path: StrPath, network: StyleNetwork, card: StyleCard) -> None:
     write_atomically(path, lambda file: file.write(data))
 
 
+def is_trained(style: StrPath) -> bool:
+    """Whether a path stands for a trained style instead of a painting.
+
+    That is a `.safetensors` file, or one of `SHIPPED_STYLES`, also if its name is misspelled.
+    """
+    name = os.fspath(style)
+    if name in SHIPPED_STYLES or name.endswith(".safetensors"):
+        return True
+    is_file = os.path.splitext(name)[1] or os.path.exists(name)
+    return not is_file and bool(did_you_mean(name, SHIPPED_STYLES))
+
+
 def read_style(path: StrPath) -> StylePainter:
     """The style in a file of `swag train-style`, or one of `SHIPPED_STYLES` by its name.
 

@@ -11,7 +11,7 @@ from swag.errors import SettingsError
 from swag.image import Picture, Source, check_visible, filled, read, resize
 from swag.instant import StylePainter, bundled, read_style
 from swag.instant.export import PaintedIn
-from swag.instant.style_file import SHIPPED_STYLES
+from swag.instant.style_file import is_trained
 from swag.messages import one_line
 from swag.modes import own_modes
 from swag.run.device import device_of
@@ -93,13 +93,14 @@ def photo_network(
         SettingsError: strength or size is given for a trained style, or out of range, or a
             painting is transparent everywhere.
     """
-    if str(style) in SHIPPED_STYLES or str(style).endswith(".safetensors"):
+    if is_trained(style):
+        trained = read_style(style)
         if strength is not None or size is not None:
             raise SettingsError(
                 f"{style} was trained for one strength and one size; leave out strength and size, "
                 "or give a painting"
             )
-        return read_style(style).network
+        return trained.network
     chosen = settings("default", "instant", **_given(strength=strength, size=size))
     painting = filled(read(style, size=chosen.size_without_photo()))
     check_visible("style", painting)

@@ -15,7 +15,7 @@ from swag.config import settings
 from swag.errors import SettingsError
 from swag.image import check_visible, filled, read, resize
 from swag.instant import bundled, read_style
-from swag.instant.style_file import SHIPPED_STYLES
+from swag.instant.style_file import is_trained
 from swag.run import device_of
 from swag.types import Image, OwnImage, Size, StrPath
 from swag.video.coherence import Painted
@@ -86,12 +86,12 @@ def frame_painter(style: StrPath, size: Size, look: VideoStyle) -> FramePainter:
             transparent everywhere.
     """
     device = device_of(look.device)
-    if str(style) in SHIPPED_STYLES or str(style).endswith(".safetensors"):
+    if is_trained(style):
+        trained = read_style(style).to(device)
         if look.strength is not None:
             raise SettingsError(
                 f"{style} was trained at a strength; leave --strength out, or give a painting"
             )
-        trained = read_style(style).to(device)
         digest = digest_of(trained.network)
         return FramePainter(trained.paint, size, look.colors, device=device, digest=digest)
     overrides: dict[str, Any] = {} if look.strength is None else {"strength": look.strength}
