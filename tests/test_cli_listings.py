@@ -4,12 +4,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from swag.backbones import available, bundled
 from swag.backbones.presets import PRESETS as LAYER_PRESETS
 from swag.cli import app
 from swag.config import PRESETS, settings
+from swag.image import write
 from swag.losses import LOSSES, PENALTIES
 from swag.smoothing import KINDS, parse
 
@@ -117,6 +119,13 @@ def test_a_value_with_brackets_is_no_markup(capsys: pytest.CaptureFixture[str]) 
 
     show([{"name": "[bold]x[/bold]", "range": "[0, 1]"}], as_json=False)
     assert "[bold]x[/bold]  [0, 1]" in capsys.readouterr().out
+
+
+def test_a_row_of_markdown_is_one_line(tmp_path: Path) -> None:
+    made = tmp_path / "made.png"
+    write(made, torch.zeros(3, 8, 8), metadata={"parameters": "apply\nModel: a|b"})
+    text = CliRunner().invoke(app, ["settings", "--markdown", str(made)]).stdout
+    assert text.splitlines()[2:] == ["| parameters | apply Model: a/b |"]
 
 
 def test_every_setting_is_listed_with_its_option_and_meaning() -> None:

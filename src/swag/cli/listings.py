@@ -155,7 +155,8 @@ def settings(
         return
     typer.echo(f"| {' | '.join(rows[0])} |\n|{'---|' * len(rows[0])}")
     for row in rows:
-        typer.echo(f"| {' | '.join(str(value).replace('|', '/') for value in row.values())} |")
+        cells = (" ".join(str(value).replace("|", "/").split("\n")) for value in row.values())
+        typer.echo(f"| {' | '.join(cells)} |")
 
 
 def setting_rows() -> list[dict[str, str]]:
