@@ -100,11 +100,14 @@ def test_what_is_missing_is_named(style, monkeypatch, tmp_path):
     monkeypatch.setattr(export, "NEEDED", ("onnx", "not_there"))
     with pytest.raises(errors.DependencyError, match=r"not_there.*swag-style\[onnx\]"):
         export_onnx(read_style(style).network, tmp_path / "s.onnx")
+    (tmp_path / "folder.onnx").mkdir()
     for words, said in (
         ([style, tmp_path / "s.txt"], "ends in .onnx"),
         ([style, tmp_path / "s.onnx", "--strength", "1"], "trained for one strength"),
         ([tmp_path / "no.jpg", tmp_path / "s.onnx"], "no.jpg"),
         (["graet-wave", tmp_path / "s.onnx", "--strength", "1"], "did you mean great-wave?"),
+        ([style, tmp_path / "none" / "s.onnx"], "cannot write"),
+        ([style, tmp_path / "folder.onnx", "--overwrite"], "exists; give another name"),
         (["great-wav.jpg", tmp_path / "s.onnx"], "there is no file"),
     ):
         ended = CliRunner().invoke(app, ["export", *map(str, words)])

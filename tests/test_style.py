@@ -195,6 +195,13 @@ def test_the_command_paints_photos_and_folders(style, tmp_path):
     assert masks.exit_code == 1 and "one mask" in masks.output
 
 
+def test_the_command_knows_the_home_folder(style, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "a.png", Picture(noise(20, 30)[0]))
+    assert swag_program("apply", style, "~/a.png", "-o", "~/new/b.png").exit_code == 0
+    assert (tmp_path / "new" / "b.png").exists()
+
+
 def test_a_painted_photo_says_how_it_was_made(style, tmp_path):
     write(tmp_path / "a.png", Picture(noise(20, 30)[0]))
     for ending in ("png", "jpg"):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swag.cli import options
+from swag.cli.groups import grouped
 from swag.cli.pipes import (
     DASH,
     check_standard_output,
@@ -49,6 +50,7 @@ MaskFile = Annotated[
 ]
 
 
+@grouped
 def apply(  # noqa: PLR0913 - the arguments of a command are its options
     style: StyleFile,
     photos: Photos,

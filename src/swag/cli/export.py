@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from swag.cli import options
+from swag.cli.groups import grouped
 
 StyleSource = Annotated[
     Path,
@@ -18,6 +19,7 @@ StyleSource = Annotated[
 OnnxFile = Annotated[Path, options.argument("OUT.onnx", "The file to write.")]
 
 
+@grouped
 def export(
     style: StyleSource,
     out: OnnxFile,
@@ -35,15 +37,21 @@ def export(
     Needs the extra: pip install 'swag-style\[onnx]'
     """
     from swag.cli.output import refuse_input
-    from swag.errors import SettingsError
+    from swag.errors import ResourceError, SettingsError
+    from swag.files import claim
     from swag.instant.export import export_onnx
     from swag.run.trained_style import photo_network
 
     if out.suffix.lower() != ".onnx":
         raise SettingsError(f"{out}: expected a name that ends in .onnx")
     refuse_input(out, [style])
-    if out.exists() and not overwrite:
-        raise SettingsError(f"{out} exists; give another name, or --overwrite")
-    export_onnx(photo_network(style, strength=strength, size=size), out)
+    if out.exists() and not (overwrite and out.is_file()):
+        raise SettingsError(f"{out} exists; give another name, or --overwrite for a file")
+    network = photo_network(style, strength=strength, size=size)
+    try:
+        with claim(out):  # it finds out before the minute that the export takes
+            export_onnx(network, out)
+    except OSError as error:
+        raise ResourceError(f"cannot write {out}: {error.strerror or error}") from error
     if not quiet:
         typer.echo(str(out))
