@@ -52,9 +52,23 @@ def test_a_missing_package_is_one_line_that_names_the_extra(monkeypatch):
     assert "pip install 'swag-style[web]'" in mistake()
 
 
-@pytest.mark.parametrize("words", [["--max-size", "0"], ["--queue", "-1"], ["--study", "nowhere"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--max-size", "0"],
+        ["--queue", "-1"],
+        ["--max-megapixels", "inf"],
+        ["--study", "nowhere"],
+        ["--answers", "answers.sqlite"],
+    ],
+)
 def test_limits_and_folders_that_are_none_are_one_line(words: list[str]):
     assert mistake(*words).count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["--port", "70000"], ["--port", "-1"], ["--trials", "0"]])
+def test_numbers_out_of_range_are_refused(words: list[str]):
+    assert CliRunner().invoke(app, ["web", *words]).exit_code == 2
 
 
 def test_a_page_for_other_machines_comes_with_a_warning(monkeypatch):

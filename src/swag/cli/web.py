@@ -43,7 +43,14 @@ def web(
         str, _server("--host HOST", "Address to listen on.", default="127.0.0.1")
     ] = "127.0.0.1",
     port: Annotated[
-        int, _server("--port N", "Port to listen on. 0: any free port.", default="7860")
+        int,
+        _server(
+            "--port N",
+            "Port to listen on. 0: any free port.",
+            default="7860",
+            min=0,
+            max=65535,
+        ),
     ] = 7860,
     share: Annotated[
         bool, _server("--share", "Let other machines on your network use the page.")
@@ -60,7 +67,7 @@ def web(
         _study_only("--answers FILE", "Database of the answers.", default="answers.sqlite in DIR"),
     ] = None,
     trials: Annotated[
-        int, _study_only("--trials N", "Pairs that each person sees.", default="40")
+        int, _study_only("--trials N", "Pairs that each person sees.", default="40", min=1)
     ] = 40,
     limits: LimitOptions,
 ) -> None:
@@ -75,9 +82,11 @@ def web(
     import secrets
     import webbrowser
 
-    from swag.errors import check_installed
+    from swag.errors import SettingsError, check_installed
 
     check_installed("starlette", "uvicorn", user="swag web", extra="web")
+    if answers is not None and study is None:
+        raise SettingsError(f"--answers {answers} is for a study; name its results with --study")
     from swag.web.serve import LOOPBACK, serve
 
     host = EVERYWHERE if share else host

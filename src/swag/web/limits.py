@@ -1,5 +1,6 @@
 """How much a server does for those who reach it; the defaults suit a laptop."""
 
+import math
 from dataclasses import dataclass
 
 from swag.errors import SettingsError
@@ -38,12 +39,10 @@ class WebLimits:
     idle_minutes: float = 60
 
     def __post_init__(self) -> None:
-        """Check that each limit is above 0. SettingsError if one is not."""
+        """Check that each limit is above 0, and finite. SettingsError if one is not."""
         for name, value in vars(self).items():
-            if not value > 0:
-                raise SettingsError(
-                    f"the limit {name} = {value} admits nothing; give a larger number"
-                )
+            if not 0 < value < math.inf:
+                raise SettingsError(f"the limit {name} = {value}: expected a finite number above 0")
 
     @property
     def pixels(self) -> int:
