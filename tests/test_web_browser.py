@@ -227,7 +227,7 @@ def test_a_file_that_is_no_picture_stops_no_other(page: Page):
 def test_nothing_is_painted_while_a_picture_is_sent(page: Page):
     drop_two(page)
     held: list[Route] = []
-    page.route("**/api/pictures", held.append)
+    page.route("**/api/pictures", lambda route: held.append(route))
     drop(page, "#photo", ("other.png", picture(3)))
     expect(page.locator("#paint")).to_be_disabled()
     page.wait_for_timeout(200)

@@ -85,6 +85,7 @@ def test_a_study_from_the_first_pair_to_the_last(page: Page, store: AnswerStore)
 @pytest.mark.slow
 def test_a_code_stays_while_the_server_cannot_answer(page: Page):
     page.click("#door .primary")
+    expect(page.locator("#yours code")).not_to_be_empty()
     code = page.inner_text("#yours code")
     page.route("**/api/enter", lambda route: route.fulfill(status=429, json={"error": "busy"}))
     page.reload()

@@ -265,7 +265,7 @@ def _plan(
         judges=judges,
         **chosen,
     )
-    if (overrides["units"] or 0) > plan.different_units:
+    if (overrides.get("units") or 0) > plan.different_units:
         raise SettingsError(
             f"units = {plan.units}: the pictures and seeds make {plan.different_units} different "
             "ones; give fewer units, or more pictures"

@@ -17,6 +17,7 @@ export class Stage {
 
   clear() {
     this.shown = null;
+    this.latest = null;
     byId("easel").classList.add("blank");
     for (const id of ["stop", "go-on", "downloads"]) byId(id).hidden = true;
     byId("status").textContent = "";
@@ -38,7 +39,6 @@ export class Stage {
 
   showPictures(run) {
     const easel = byId("easel");
-    const key = `${run.id} ${run.frame}`;
     if (this.run !== run.id) {
       this.run = run.id;
       this.shown = null;
@@ -50,15 +50,24 @@ export class Stage {
         easel.style.setProperty("--ratio", run.settings.square ? 1 : naturalWidth / naturalHeight);
       }).catch(() => {});
     }
-    if (!run.frame || key === this.shown) return;
-    this.shown = key;
-    const next = new Image();
-    next.src = `/api/runs/${run.id}/frame?n=${run.frame}`;
-    next.decode().then(() => {
-      if (this.shown !== key) return;
+    this.latest = run.frame ? run : null;
+    if (!this.fetching) this.fetchFrames();
+  }
+
+  // One frame at a time: where runs are faster than the browser, it shows some instead of none.
+  async fetchFrames() {
+    this.fetching = true;
+    while (this.latest && keyOf(this.latest) !== this.shown) {
+      const run = this.latest;
+      this.shown = keyOf(run);
+      const next = new Image();
+      next.src = `/api/runs/${run.id}/frame?n=${run.frame}`;
+      const decoded = await next.decode().then(() => true, () => false);
+      if (!decoded || this.run !== run.id) continue;
       byId("after").src = next.src;
-      easel.dataset.frames = Number(easel.dataset.frames ?? 0) + 1;
-    }).catch(() => {});
+      byId("easel").dataset.frames = Number(byId("easel").dataset.frames ?? 0) + 1;
+    }
+    this.fetching = false;
   }
 
   tell(run, waiting) {
@@ -72,6 +81,8 @@ export class Stage {
     byId("announcer").textContent = words;
   }
 }
+
+const keyOf = (run) => `${run.id} ${run.frame}`;
 
 function wordsOf(run, waiting) {
   if (run.phase === "waiting") {

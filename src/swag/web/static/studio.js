@@ -52,7 +52,8 @@ byId("side").onsubmit = telling(async (event) => {
 });
 byId("paint").onclick = (event) => { if (event.detail > 1) event.preventDefault(); }; // a double click is one
 byId("stop").onclick = telling(() => { next = null; return ask("POST", `/api/runs/${current}/stop`); });
-byId("go-on").onclick = telling(async () => {
+byId("go-on").onclick = telling(async (event) => {
+  if (event.detail > 1) return;
   const run = runs.get(current);
   if (run?.picture) await begin(run);
 });
